@@ -1,0 +1,200 @@
+/**
+ * The evaluator wire: what can be asked of a training process that stands at a step boundary.
+ *
+ * The evaluator is a small machine over named vectors that stay inside the training process. A vector is
+ * one flat float32 array over the objective's parameters, in the order of ObjectiveInfo.parameters, and may
+ * carry state (non-trainable tensors such as batch-norm averages). Names belong to one connection and are
+ * released when it closes. Reductions over parameters accumulate in float64.
+ *
+ * Requests travel as JSON-RPC 2.0 with Content-Length framing. `$/cancelRequest` is honoured between batches.
+ */
+import type { ObjectiveInfo } from './run.ts';
+
+/** Raised when a request or an answer changes meaning; `hello` refuses another number. */
+export const EVALUATOR_PROTOCOL = 1;
+
+/** A vector inside the evaluator by name, or a safetensors file that is streamed and not kept. */
+export type Operand = string | { readonly file: string };
+
+/**
+ * as-trained: the script's own loss closure, dropout and other noise replayed draw for draw, batch norm on
+ * the batch's statistics. inference: dropout off, batch norm by its stored or refreshed statistics.
+ */
+export type EvaluationMode = 'as-trained' | 'inference';
+
+export interface DataSelection {
+  readonly split: 'train' | 'validation';
+  /** At most this many samples, whole batches from the first on; everything when absent. */
+  readonly samples?: number;
+}
+
+export interface HowToEvaluate {
+  readonly data: DataSelection;
+  readonly mode: EvaluationMode;
+  /**
+   * Compute batch-norm statistics anew from the train split at each point (inference only). Needed wherever
+   * weights differ from those that the stored statistics belong to.
+   */
+  readonly refresh: boolean;
+}
+
+export interface LossValue {
+  /** Mean over samples of the script's loss, its regularisers included. May be NaN or Infinity. */
+  readonly loss: number;
+  /** Standard error of that mean over the drawn samples; null when it cannot be estimated. */
+  readonly standardError: number | null;
+  /** From per-sample losses, or from the means of the batches. */
+  readonly standardErrorFrom: 'samples' | 'batches' | null;
+  readonly samples: number;
+}
+
+export interface ScoreValue extends LossValue {
+  /** Share of right answers for classifiers; null where the loss has no notion of it. */
+  readonly accuracy: number | null;
+  readonly accuracyStandardError: number | null;
+}
+
+export interface EvaluatorDescription {
+  readonly protocol: number;
+  readonly role: 'live' | 'frozen';
+  readonly framework: 'tfjs' | 'torch';
+  readonly backend: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly objectiveIndex: number;
+  readonly objective: ObjectiveInfo;
+  /** The first is the default for this objective. */
+  readonly modes: readonly EvaluationMode[];
+  /** Whether there are batch-norm statistics to refresh. */
+  readonly hasStatistics: boolean;
+  /** Whether predictions can be told apart from the loss, as scores with accuracy and ensembles need. */
+  readonly predictions: boolean;
+  readonly train: { readonly samples: number; readonly batches: number } | null;
+  readonly validation: { readonly samples: number; readonly batches: number } | null;
+}
+
+/** Where the process stands, and what questions have cost it so far. */
+export interface EvaluatorStatus {
+  readonly state: 'training' | 'frozen' | 'held';
+  /** Updates done by this objective. */
+  readonly step: number;
+  readonly learningRate: number | null;
+  /** Seconds of main-thread time spent on answering, since the first step. */
+  readonly answeringSeconds: number;
+  /** Seconds since the first step. */
+  readonly seconds: number;
+}
+
+export type Normalisation = 'filter' | 'layer' | 'none';
+
+/** Every request: its parameters and its answer. Both ends take their types from here. */
+export interface EvaluatorRequests {
+  /** Must be first on a connection; refuses a wrong token or protocol. */
+  hello: { params: { token: string; protocol: number; objective: number }; result: EvaluatorDescription };
+  status: { params: object; result: EvaluatorStatus };
+  /** Copies the present weights and state (live), or a file's, into a named vector. */
+  load: { params: { into: string; from: 'current' | { file: string } }; result: { norm: number } };
+  /**
+   * into ← Σ coefficient · operand over parameters. State: 'combine' applies the same sum to floating state,
+   * an operand copies its state, null leaves none. `into` may be among the operands.
+   */
+  combine: {
+    params: {
+      into: string;
+      terms: readonly { coefficient: number; vector: Operand }[];
+      state: Operand | 'combine' | null;
+    };
+    result: { norm: number };
+  };
+  /** a·b for each pair. */
+  dots: { params: { pairs: readonly (readonly [string, string])[] }; result: { values: number[] } };
+  /** Gram matrix of (operand − origin), streamed block by block: memory stays bounded for any number of files. */
+  gram: { params: { vectors: readonly Operand[]; origin: Operand | null }; result: { rows: number[][] } };
+  /**
+   * A Gaussian direction from a seed. filter: each output unit of d is scaled to the norm of the same unit in
+   * `like` (Li et al. 2018, d_ij ← d_ij/‖d_ij‖·‖θ_ij‖); layer: each parameter as a whole; none: raw N(0, 1).
+   * Parameters of role bias and norm are zero unless included (an included vector-shaped parameter is
+   * normalised as a whole).
+   */
+  random: {
+    params: {
+      into: string;
+      seed: number;
+      like: string;
+      normalisation: Normalisation;
+      include: { bias: boolean; norm: boolean };
+    };
+    result: { norm: number };
+  };
+  /** Classical Gram–Schmidt, twice, in place, against vectors that are orthonormal. */
+  orthogonalise: {
+    params: { vector: string; against: readonly string[] };
+    result: { coefficients: number[]; norm: number };
+  };
+  /** Loss at origin + Σ_i coefficients[p][i] · directions[i], for every point p. State is the origin's. */
+  loss: {
+    params: {
+      origin: string;
+      directions: readonly string[];
+      coefficients: readonly (readonly number[])[];
+      how: HowToEvaluate;
+    };
+    result: { points: LossValue[]; seconds: number };
+  };
+  /** One vector: its score. Several: the score of the ensemble that averages their predicted probabilities. */
+  score: { params: { members: readonly string[]; how: HowToEvaluate }; result: ScoreValue };
+  gradient: {
+    params: { at: string; into: string; how: HowToEvaluate };
+    result: { loss: number; norm: number };
+  };
+  /** into ← H(at)·vector. auto: exact, and finite differences only where an operation has no second derivative. */
+  hvp: {
+    params: {
+      at: string;
+      vector: string;
+      into: string;
+      how: HowToEvaluate;
+      method: 'auto' | 'exact' | 'finite-difference';
+    };
+    result: { method: 'exact' | 'finite-difference'; norm: number; reason: string | null };
+  };
+  /** Sets the vector's batch-norm statistics from the train split: sample-weighted means over batches. */
+  refreshStatistics: { params: { vector: string; data: DataSelection }; result: { tensors: number; samples: number } };
+  /** Replays a recorded batch at the given weights, beside the loss recorded when training was there. */
+  verify: {
+    params: { vector: string; batch: number };
+    result: { step: number; recorded: number; replayed: number };
+  };
+  /** Writes a vector (parameters and state) as a safetensors file, beside and renamed. */
+  save: { params: { vector: string; file: string; metadata: Record<string, string> }; result: { bytes: number } };
+  /** Writes the model in the framework's own format into a directory (tfjs: model.json and weights). */
+  exportModel: { params: { vector: string; directory: string }; result: { files: string[] } };
+  release: { params: { vectors: readonly string[] }; result: { released: number } };
+  /** Lets a held process end, and a frozen one exit. */
+  resume: { params: object; result: object };
+}
+
+export type EvaluatorMethod = keyof EvaluatorRequests;
+
+export const evaluatorMethods = [
+  'hello',
+  'status',
+  'load',
+  'combine',
+  'dots',
+  'gram',
+  'random',
+  'orthogonalise',
+  'loss',
+  'score',
+  'gradient',
+  'hvp',
+  'refreshStatistics',
+  'verify',
+  'save',
+  'exportModel',
+  'release',
+  'resume',
+] as const satisfies readonly EvaluatorMethod[];
+
+/** JSON-RPC error code under which an ErrorData travels as `data`. */
+export const BASIN_ERROR = -32050;

@@ -1,0 +1,27 @@
+/** What a launcher tells the probe, through the one environment variable BASIN_PROBE (JSON). */
+import * as v from 'valibot';
+
+export const PROBE_VARIABLE = 'BASIN_PROBE';
+
+export const probeOptionsSchema = v.object({
+  /** record: write a run. evaluate: freeze before the first update and answer questions. */
+  mode: v.picklist(['record', 'evaluate']),
+  /** Absolute path of .basin/runs/<id>; its run.json exists. */
+  runDirectory: v.string(),
+  /** Where to write the Endpoint (record: <run>/endpoint.json). */
+  endpointFile: v.string(),
+  /** Folder of mode 0700 for the socket, short enough for a unix socket path. */
+  socketDirectory: v.string(),
+  token: v.string(),
+  /** Objective to freeze at (evaluate). */
+  objective: v.number(),
+  /** Snapshot stride asked for; null for automatic. */
+  every: v.nullable(v.number()),
+  /** record every weight-reading quantity at every step, whatever it costs. */
+  everyStep: v.boolean(),
+  /** Keep the process at its end for questions, at most this many seconds; 0 = don't. */
+  holdSeconds: v.number(),
+  /** Samples in the evaluation set, per split. */
+  evaluationSamples: v.number(),
+});
+export type ProbeOptions = v.InferOutput<typeof probeOptionsSchema>;

@@ -1,0 +1,63 @@
+/**
+ * The page wire: extension host ↔ webview (panel, sidebar), and the data inside an HTML report.
+ * JSON-RPC over postMessage. A page says `ready`, is sent a whole snapshot of what it shows, then deltas
+ * while it is visible; a page that becomes visible again is sent a whole snapshot again.
+ */
+import type { ErrorData } from './errors.ts';
+import type { Job, JobProgress } from './engine.ts';
+import type { AnalysisResult, ContourResult, JobResult } from './results.ts';
+import type { BuiltModel, LiveSharpness, RunManifest, StepRecord } from './run.ts';
+
+/** Everything a panel or report shows of one run. */
+export interface RunView {
+  readonly run: RunManifest;
+  /** Thinned for drawing, first and last kept. */
+  readonly steps: readonly StepRecord[];
+  readonly live: readonly LiveSharpness[];
+  readonly snapshots: readonly number[];
+  readonly models: readonly BuiltModel[];
+  /** Newest first. */
+  readonly results: readonly AnalysisResult[];
+}
+
+/** What the sidebar's Landscape view shows. */
+export interface LandscapeView {
+  readonly run: RunManifest | null;
+  readonly steps: readonly StepRecord[];
+  readonly live: readonly LiveSharpness[];
+  /** The newest contour, and the trajectory projected on its plane up to now. */
+  readonly contour: ContourResult | null;
+  /** A sentence in place of a picture: what is missing and what to do. */
+  readonly message: string | null;
+  readonly progress: JobProgress | null;
+  readonly error: ErrorData | null;
+}
+
+export interface PageJob {
+  readonly number: number;
+  readonly job: Job;
+  readonly progress: JobProgress;
+}
+
+/** Requests of the page, answered by the host. */
+export interface PageRequests {
+  ready: { params: object; result: object };
+  /** Starts a job for this panel's run; answers when it is done, fails with ErrorData. */
+  runJob: { params: { job: Job; number: number }; result: JobResult };
+  cancelJob: { params: { number: number }; result: object };
+  /** Saves what the page rendered: the host asks for the place. */
+  saveFile: { params: { name: string; content: string; encoding: 'utf8' | 'base64' }; result: { saved: string | null } };
+  /** Runs one of the extension's own commands with this run as its argument. */
+  runCommand: { params: { command: string; argument?: string }; result: object };
+}
+
+/** Notifications of the host. */
+export interface PageNotifications {
+  showRun: RunView;
+  showLandscape: LandscapeView;
+  /** Steps and live sharpness added since; the page appends them. */
+  addSteps: { steps: readonly StepRecord[]; live: readonly LiveSharpness[]; run: RunManifest };
+  jobProgress: { number: number; job: Job; progress: JobProgress };
+  jobPartial: { number: number; result: ContourResult };
+  jobDone: { number: number; result: JobResult | null; error: ErrorData | null };
+}

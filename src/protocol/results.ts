@@ -1,0 +1,181 @@
+/** What analyses answer: files under analyses/, the CLI's --json, and what the page draws. Stable; documented in the README. */
+import type { EvaluationMode } from './evaluator.ts';
+
+/** Where a result comes from: enough to compute it again. */
+export interface Provenance {
+  readonly basin: string;
+  readonly created: string;
+  /** The request that gave it, defaults filled in. */
+  readonly job: unknown;
+  readonly mode: EvaluationMode;
+  readonly refreshedStatistics: boolean;
+  readonly framework: string;
+  readonly backend: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly evaluator: 'live' | 'held' | 'relaunched';
+  readonly seconds: number;
+}
+
+interface Result {
+  /** File name under analyses/, without .json. */
+  readonly id: string;
+  readonly run: string;
+  readonly objective: string;
+  readonly data: { readonly split: 'train' | 'validation'; readonly samples: number };
+  /** Plain sentences on how far to trust it, first the one that matters most. */
+  readonly trust: readonly string[];
+  readonly provenance: Provenance;
+}
+
+/** null stands for a loss that is not finite, or (while refining) not computed yet. */
+export type Maybe = number | null;
+
+export interface TrajectoryPoint {
+  readonly step: number;
+  readonly x: number;
+  readonly y: number;
+  /** Distance of the snapshot from the plane, in weight space. */
+  readonly distance: number;
+  /** The training loss recorded at that step (of its batch); null for the last snapshot, which no step followed. */
+  readonly loss: Maybe;
+  /** Loss of the snapshot itself on the evaluation set, off the plane as it is; null when not evaluated. */
+  readonly evaluated: Maybe;
+}
+
+export interface ContourResult extends Result {
+  readonly kind: 'contour';
+  /** Snapshot step, or model id. */
+  readonly at: string;
+  readonly plane: {
+    readonly kind: 'pca' | 'random' | 'snapshots';
+    readonly directions: readonly {
+      readonly name: string;
+      readonly norm: number;
+      /** Share of the snapshots' variance along this direction (pca); null for other planes. */
+      readonly varianceExplained: number | null;
+      /** Share that a random walk of as many snapshots would show (pca). */
+      readonly randomWalk: number | null;
+      readonly seed: number | null;
+    }[];
+    readonly varianceExplained: number | null;
+    /** Cosine between the directions as drawn (0 when orthogonalised). */
+    readonly cosine: number;
+  };
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  /** One row per y, one value per x. */
+  readonly loss: readonly (readonly Maybe[])[];
+  /** Typical standard error of a loss value (median over the grid); null when unknown. */
+  readonly standardError: number | null;
+  readonly trajectory: readonly TrajectoryPoint[];
+  /** Loss at the origin of the plane evaluated by itself, and its difference from the grid's. */
+  readonly centre: { readonly loss: Maybe };
+  /** Points evaluated so far, of x·y. */
+  readonly evaluated: number;
+  readonly complete: boolean;
+}
+
+export interface LineResult extends Result {
+  readonly kind: 'line';
+  readonly from: string;
+  readonly to: string;
+  readonly t: readonly number[];
+  readonly loss: readonly Maybe[];
+  readonly standardError: readonly Maybe[];
+  /** null where the script's loss has no accuracy. */
+  readonly accuracy: readonly Maybe[] | null;
+  readonly validation: { readonly loss: readonly Maybe[]; readonly accuracy: readonly Maybe[] | null; readonly samples: number } | null;
+  /** max over t of loss(t) − ((1−t)·loss(0) + t·loss(1)) (Frankle et al. 2020); null when an end is not finite. */
+  readonly barrier: number | null;
+  /** ‖θ_to − θ_from‖. */
+  readonly length: number;
+}
+
+export type Verdict = 'below' | 'edge' | 'above' | 'unknown';
+
+export interface SharpnessResult extends Result {
+  readonly kind: 'sharpness';
+  readonly at: string;
+  /** Largest first; by algebraic value. */
+  readonly eigenvalues: readonly number[];
+  /** ‖Hv − λv‖ per eigenvalue: a true eigenvalue of the evaluated Hessian lies within it. */
+  readonly residuals: readonly number[];
+  /** Spread of λ₁ over parts of the evaluation set, as the standard error of their mean; null when there are too few batches. */
+  readonly standardError: number | null;
+  readonly converged: boolean;
+  readonly products: number;
+  readonly method: 'exact' | 'finite-difference';
+  readonly learningRate: number | null;
+  /** Largest λ₁ at which the optimizer is stable on a quadratic, and the formula it comes from. */
+  readonly stabilityBound: number | null;
+  readonly stabilityFormula: string | null;
+  /** edge: within 10 % of the bound. */
+  readonly verdict: Verdict;
+}
+
+export interface Score {
+  readonly loss: Maybe;
+  readonly lossStandardError: number | null;
+  readonly accuracy: number | null;
+  readonly accuracyStandardError: number | null;
+  readonly samples: number;
+}
+
+export interface Scores {
+  readonly train: Score;
+  readonly validation: Score | null;
+}
+
+export interface ScoreResult extends Result {
+  readonly kind: 'score';
+  readonly at: string;
+  readonly score: Scores;
+}
+
+export interface AverageResult extends Result {
+  readonly kind: 'average';
+  /** Id of the built model. */
+  readonly model: string;
+  readonly members: readonly number[];
+  readonly score: Scores;
+  /** The last snapshot's. */
+  readonly baseline: Scores & { readonly step: number };
+}
+
+export interface EnsembleResult extends Result {
+  readonly kind: 'ensemble';
+  readonly model: string;
+  readonly members: readonly number[];
+  readonly score: Scores;
+  readonly baseline: Scores & { readonly step: number };
+  /** Each member by itself, in the order of members. */
+  readonly memberScores: readonly Scores[];
+  /** What it costs to use: forward passes per prediction. */
+  readonly forwardPasses: number;
+}
+
+export interface ExportResult {
+  readonly kind: 'export';
+  readonly run: string;
+  readonly model: string;
+  readonly format: 'tfjs' | 'safetensors';
+  readonly directory: string;
+  readonly files: readonly string[];
+}
+
+export interface ReportResult {
+  readonly kind: 'report';
+  readonly run: string;
+  readonly file: string;
+}
+
+/** A result that is kept under analyses/ and can be drawn again. */
+export type AnalysisResult =
+  | ContourResult
+  | LineResult
+  | SharpnessResult
+  | ScoreResult
+  | AverageResult
+  | EnsembleResult;
+
+export type JobResult = AnalysisResult | ExportResult | ReportResult;

@@ -1,0 +1,222 @@
+/**
+ * The run format: what a directory `.basin/runs/<id>/` holds.
+ *
+ *   run.json                         RunManifest, replaced whole (written beside, renamed)
+ *   steps.jsonl                      one StepRecord a line, appended in whole lines
+ *   live.jsonl                       one LiveSharpness a line (written by an engine beside a live run)
+ *   sketch.bin                       fixed random projection of the weights, see sketch.ts
+ *   snapshots/step-00000500.safetensors   parameters and state after that many updates
+ *   data/train.safetensors, data/validation.safetensors   the evaluation set, see evaluationSet.ts
+ *   models/<id>.safetensors + <id>.json   what Basin built (SWA, ensembles)
+ *   analyses/<id>.json               results, see results.ts
+ *   endpoint.json                    where the living probe answers (mode 0600), removed at its end
+ *   topology.json                    the layers model's config, when there is one (for the tfjs export)
+ *
+ * Convention: step k is the k-th optimizer update, counted from 0. `snapshot k` holds the weights
+ * after k updates, so snapshot 0 is the initialisation and the last snapshot of a run of T updates is T.
+ * StepRecord k carries the loss at the weights of snapshot k (before update k).
+ */
+import * as v from 'valibot';
+
+export const RUN_FORMAT = 1;
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** JSON has no NaN or Infinity: a non-finite number is written as one of these strings. */
+export const numberSchema = v.union([v.number(), v.picklist(['NaN', 'Infinity', '-Infinity'])]);
+const nullable = <T extends v.GenericSchema>(schema: T) => v.nullable(schema);
+
+/** What a parameter is to its layer: decides normalisation and whether random directions move it. */
+export const roleSchema = v.picklist(['kernel', 'bias', 'norm', 'embedding', 'other']);
+export type ParameterRole = v.InferOutput<typeof roleSchema>;
+
+export const parameterSchema = v.object({
+  /** Unique within the objective; the safetensors key. */
+  name: v.string(),
+  shape: v.array(count),
+  role: roleSchema,
+  /** Axis of output units ("filters"): last in TF.js, first in PyTorch; null where there is none. */
+  filterAxis: nullable(count),
+  /** Name of the layer or module it belongs to, for per-layer answers. */
+  layer: nullable(v.string()),
+});
+export type ParameterInfo = v.InferOutput<typeof parameterSchema>;
+
+export const stateTensorSchema = v.object({ name: v.string(), shape: v.array(count), dtype: v.string() });
+
+export const optimizerSchema = v.object({
+  /** As the framework calls it: SGD, Momentum, Adam, RMSProp, … */
+  name: v.string(),
+  /** Scalars of its configuration (learningRate, momentum, useNesterov, beta1, beta2, epsilon, decay …). */
+  config: v.record(v.string(), v.union([v.number(), v.boolean(), v.string(), v.null()])),
+});
+export type OptimizerInfo = v.InferOutput<typeof optimizerSchema>;
+
+/** One thing that is minimised: a loss over a set of parameters. A GAN has two. */
+export const objectiveSchema = v.object({
+  name: v.string(),
+  parameters: v.array(parameterSchema),
+  /** Non-trainable tensors that the loss reads (batch-norm averages, a frozen layer, a target net). */
+  state: v.array(stateTensorSchema),
+  parameterCount: count,
+  optimizer: nullable(optimizerSchema),
+  /** Where the script takes the step: the innermost frame of the user's own code. */
+  callSite: nullable(v.object({ file: v.string(), line: v.pipe(v.number(), v.integer()), column: v.number() })),
+  /** Whether the loss goes through a layers model, so that inference mode and predictions exist. */
+  layersModel: nullable(v.object({ name: v.string(), layers: count, loss: nullable(v.string()) })),
+  /** Outcome of replaying the recorded loss at capture; null until checked. */
+  replay: nullable(
+    v.object({
+      exact: v.boolean(),
+      checked: count,
+      passed: count,
+      worstRelativeError: numberSchema,
+      /** Why it does not replay, and the lines that would mend it. */
+      reason: nullable(v.string()),
+      cure: nullable(v.string()),
+    }),
+  ),
+});
+export type ObjectiveInfo = v.InferOutput<typeof objectiveSchema>;
+
+export const evaluationSplitSchema = v.object({
+  samples: count,
+  batches: count,
+  /** Where they come from, in words for people: "the first 1024 training samples, batches of 128". */
+  source: v.string(),
+});
+
+export const runStateSchema = v.picklist([
+  'starting', // the process was launched, no step seen yet
+  'training',
+  'held', // the script is done, the process is kept for questions
+  'finished',
+  'failed', // the script threw or exited with a code
+  'interrupted', // killed, or gone without a word
+  'no-training', // ended without a single step
+]);
+export type RunState = v.InferOutput<typeof runStateSchema>;
+
+export const manifestSchema = v.object({
+  format: v.literal(RUN_FORMAT),
+  id: v.string(),
+  name: v.string(),
+  state: runStateSchema,
+  /** Why it failed or never trained, in words, with its cure when there is one. */
+  stateReason: nullable(v.string()),
+  created: v.string(),
+  updated: v.string(),
+  ended: nullable(v.string()),
+  /** The launched command line, working directory and the variables Basin did not set itself but needs for a relaunch. */
+  command: v.array(v.string()),
+  cwd: v.string(),
+  script: nullable(v.string()),
+  versions: v.record(v.string(), v.string()),
+  gitCommit: nullable(v.string()),
+  framework: nullable(v.picklist(['tfjs', 'torch'])),
+  backend: nullable(v.string()),
+  /** Process that writes this run while it lives; startTime tells a reused pid from the same process. */
+  process: nullable(v.object({ pid: count, startTime: nullable(v.string()), exitCode: nullable(v.number()) })),
+  objectives: v.array(objectiveSchema),
+  recording: v.object({
+    /** Snapshots are kept at multiples of this many updates (doubles as the run grows), and first and last always. */
+    snapshotEvery: count,
+    /** Norms and the sketch are recorded every so many steps, chosen so that recording keeps its budget; 1 = every step. */
+    weightsEvery: count,
+    /** Asked for by the user, or null for the automatic choice. */
+    requestedEvery: nullable(count),
+    steps: count,
+    snapshots: count,
+    /** What was dropped to keep budgets, and trouble that did not stop training, in words. */
+    notes: v.array(v.string()),
+  }),
+  evaluationSet: nullable(
+    v.object({ train: evaluationSplitSchema, validation: nullable(evaluationSplitSchema) }),
+  ),
+});
+export type RunManifest = v.InferOutput<typeof manifestSchema>;
+
+export const stepSchema = v.object({
+  /** Updates done before this one, of this objective. */
+  step: count,
+  /** Index into RunManifest.objectives. */
+  objective: count,
+  epoch: nullable(count),
+  loss: numberSchema,
+  learningRate: nullable(numberSchema),
+  /** ‖∇L‖ of this step's batch; null on a step whose weights were not read (see recording.weightsEvery). */
+  gradientNorm: nullable(numberSchema),
+  /** ‖θ_{k} − θ_{k−1}‖ of the update before this step's loss. */
+  updateNorm: nullable(numberSchema),
+  /** ‖θ_k − θ_0‖. */
+  distance: nullable(numberSchema),
+  /** Seconds since the run's first step. */
+  time: v.number(),
+  /** Samples in the batch, when known. */
+  samples: nullable(count),
+});
+export type StepRecord = v.InferOutput<typeof stepSchema>;
+
+/** λ₁ measured while the run trains. */
+export const liveSharpnessSchema = v.object({
+  step: count,
+  objective: count,
+  lambda1: numberSchema,
+  /** ‖Hv − λv‖/|λ|: an eigenvalue lies within this relative distance. */
+  residual: numberSchema,
+  products: count,
+  samples: count,
+  learningRate: nullable(numberSchema),
+  /** The largest stable λ for the optimizer, such as 2/η; null when unknown. */
+  bound: nullable(numberSchema),
+  /** Seconds spent in the training process for this estimate. */
+  seconds: v.number(),
+});
+export type LiveSharpness = v.InferOutput<typeof liveSharpnessSchema>;
+
+/** endpoint.json: how to reach the probe inside a living process of this run. */
+export const endpointSchema = v.object({
+  /** A unix socket path or a Windows named pipe. */
+  socket: v.string(),
+  token: v.string(),
+  pid: count,
+  /** live: training or held; frozen: relaunched for questions. */
+  role: v.picklist(['live', 'frozen']),
+});
+export type Endpoint = v.InferOutput<typeof endpointSchema>;
+
+export const builtModelSchema = v.object({
+  id: v.string(),
+  kind: v.picklist(['average', 'ensemble', 'point']),
+  name: v.string(),
+  created: v.string(),
+  objective: count,
+  /** Snapshots it was made from. */
+  members: v.array(count),
+  /** Whether batch-norm statistics were computed anew for it. */
+  refreshedStatistics: v.boolean(),
+  /** analyses/<id> that holds its score. */
+  analysis: nullable(v.string()),
+});
+export type BuiltModel = v.InferOutput<typeof builtModelSchema>;
+
+/** A number as JSON can hold it. */
+export function encodeNumber(x: number): number | 'NaN' | 'Infinity' | '-Infinity' {
+  if (Number.isFinite(x)) return x;
+  return Number.isNaN(x) ? 'NaN' : x > 0 ? 'Infinity' : '-Infinity';
+}
+
+/** The inverse of {@link encodeNumber}. */
+export function decodeNumber(x: v.InferOutput<typeof numberSchema>): number {
+  return typeof x === 'number' ? x : Number(x);
+}
+
+/** Name of a snapshot's file; the padding keeps directory order and step order the same. */
+export function snapshotFile(step: number, objective: number): string {
+  return `step-${String(step).padStart(8, '0')}${objective === 0 ? '' : `.${objective}`}.safetensors`;
+}
+
+/** The inverse of {@link snapshotFile}; null for any other file name. */
+export function parseSnapshotFile(name: string): { step: number; objective: number } | null {
+  const m = /^step-(\d{8,})(?:\.(\d+))?\.safetensors$/.exec(name);
+  return m?.[1] === undefined ? null : { step: Number(m[1]), objective: Number(m[2] ?? 0) };
+}
