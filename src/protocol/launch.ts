@@ -3,6 +3,14 @@ import * as v from 'valibot';
 
 export const PROBE_VARIABLE = 'BASIN_PROBE';
 
+/** Created exclusively in the run directory by the process that takes the first step; it alone records. */
+export const CLAIM_FILE = 'claim';
+/**
+ * Created (or left as it is) in the run directory by any probe that sees its framework being loaded, so that a run
+ * without a step can say whether the script never loaded the framework or loaded it and never trained.
+ */
+export const LOADED_FILE = 'loaded';
+
 export const probeOptionsSchema = v.object({
   /** record: write a run. evaluate: freeze before the first update and answer questions. */
   mode: v.picklist(['record', 'evaluate']),
