@@ -1,0 +1,86 @@
+/**
+ * Ids that package.json and code must agree on, typed once. test/unit/surface/manifest.test.ts holds them against
+ * the manifest and its strings.
+ */
+
+/** Commands by what they do; the titles stand in package.nls.json. */
+export const commands = {
+  train: 'basin.train',
+  openRun: 'basin.openRun',
+  showContour: 'basin.showContour',
+  average: 'basin.average',
+  ensemble: 'basin.ensemble',
+  sharpness: 'basin.sharpness',
+  score: 'basin.score',
+  exportModel: 'basin.exportModel',
+  report: 'basin.report',
+  deleteRun: 'basin.deleteRun',
+  revealRun: 'basin.revealRun',
+  releaseRun: 'basin.releaseRun',
+  cancelJobs: 'basin.cancelJobs',
+  refresh: 'basin.refresh',
+  openSample: 'basin.openSample',
+  showLog: 'basin.showLog',
+} as const;
+export type CommandId = (typeof commands)[keyof typeof commands];
+
+export const views = {
+  container: 'basin',
+  runs: 'basin.runs',
+  landscape: 'basin.landscape',
+} as const;
+
+/** View type of the panel, under which VS Code restores it after a restart. */
+export const PANEL_TYPE = 'basin.run';
+
+/** Type of the task that trains a file, as tasks.json names it. */
+export const TASK_TYPE = 'basin';
+
+export const WALKTHROUGH = 'basin.start';
+
+/** Settings with the type and default that package.json declares for them. */
+export const settings = {
+  nodePath: 'basin.nodePath',
+  relaunch: 'basin.relaunch',
+  snapshotEvery: 'basin.snapshotEvery',
+  hold: 'basin.holdSeconds',
+  contourSize: 'basin.contourSize',
+  inlayHints: 'basin.inlayHints',
+  codeLens: 'basin.codeLens',
+  liveContour: 'basin.liveContour',
+} as const;
+
+export interface SettingTypes {
+  nodePath: string;
+  relaunch: 'ask' | 'always' | 'never';
+  snapshotEvery: number;
+  hold: number;
+  contourSize: number;
+  inlayHints: boolean;
+  codeLens: boolean;
+  liveContour: boolean;
+}
+
+/** Keys for `when` clauses. */
+export const contextKeys = {
+  /** There is at least one run. */
+  hasRuns: 'basin.hasRuns',
+  /** A run's process is kept at its end. */
+  hasHeld: 'basin.hasHeld',
+  /** A job is running that can be cancelled. */
+  busy: 'basin.busy',
+  /** The active editor holds a training call. */
+  trainable: 'basin.trainable',
+} as const;
+
+/** `viewItem` values of the Runs tree. A run's says whether it is held: "run held". */
+export const treeItems = {
+  run: 'run',
+  corrupt: 'corrupt',
+  snapshot: 'snapshot',
+  model: 'model',
+  analysis: 'analysis',
+} as const;
+
+/** Languages whose files can train TensorFlow.js in Node. */
+export const languages = ['javascript', 'typescript'] as const;
