@@ -1,0 +1,47 @@
+/** What every analysis takes and gives: models in weight space, the samples they are judged on, results without their provenance. */
+import type { DataSelection, EvaluationMode, EvaluatorDescription, HowToEvaluate, Operand } from '../protocol/evaluator.ts';
+import type { AnalysisResult } from '../protocol/results.ts';
+
+/** One point in weight space, and what a result calls it: a snapshot's step as text, or a built model's id. */
+export interface Model {
+  readonly id: string;
+  readonly vector: Operand;
+}
+
+/** A recorded point of the trajectory. */
+export interface Snapshot {
+  /** Updates done before it. */
+  readonly step: number;
+  readonly vector: Operand;
+  /** Training loss recorded at these weights (of that step's batch); null when no step followed or none was recorded. */
+  readonly loss: number | null;
+}
+
+/** The samples and the mode that a question is asked in. */
+export interface Evaluation {
+  readonly data: DataSelection;
+  readonly mode: EvaluationMode;
+}
+
+/**
+ * A result as an analysis knows it; the engine adds which run it belongs to and its provenance, into which
+ * `refreshedStatistics` moves.
+ */
+export type Draft<R extends AnalysisResult> = Omit<R, 'id' | 'run' | 'objective' | 'provenance'> & {
+  readonly refreshedStatistics: boolean;
+};
+
+/**
+ * How to evaluate at weights away from any snapshot (`moved`) or at a model that carries statistics of its own.
+ * Batch-norm statistics belong to one set of weights, so they are computed anew wherever weights have moved.
+ */
+export function howToEvaluate(
+  description: EvaluatorDescription,
+  evaluation: Evaluation,
+  moved: boolean,
+): HowToEvaluate {
+  return {
+    ...evaluation,
+    refresh: moved && description.hasStatistics && evaluation.mode === 'inference',
+  };
+}
