@@ -1,0 +1,53 @@
+/** What a page or a report shows of a run. */
+import type { RunView } from '../protocol/page.ts';
+import { decodeNumber, type StepRecord } from '../protocol/run.ts';
+import type { Run } from './run.ts';
+
+const POINTS_DRAWN = 2000;
+
+/** @throws BasinError when run.json cannot be read */
+export async function buildRunView(run: Run, objective = 0): Promise<RunView> {
+  const [manifest, steps, live, snapshots, models, results] = await Promise.all([
+    run.readManifest(),
+    run.readSteps(),
+    run.readLive(),
+    run.snapshots(objective),
+    run.models(),
+    run.analyses(),
+  ]);
+  return {
+    run: manifest,
+    steps: thinSteps(steps, POINTS_DRAWN),
+    live,
+    snapshots: snapshots.map((s) => s.step),
+    models,
+    results,
+  };
+}
+
+/**
+ * At most about `count` records: the series is cut into equal parts, and each keeps its lowest and highest loss, so
+ * that spikes stay visible. A loss that is not finite counts as the highest. First and last are always kept.
+ */
+export function thinSteps(steps: readonly StepRecord[], count: number): readonly StepRecord[] {
+  if (steps.length <= count) return steps;
+  const parts = Math.max(1, Math.floor(count / 2));
+  const kept = new Set([0, steps.length - 1]);
+  for (let p = 0; p < parts; p++) {
+    const from = Math.floor((p * steps.length) / parts);
+    const to = Math.floor(((p + 1) * steps.length) / parts);
+    let low = from;
+    let high = from;
+    for (let i = from + 1; i < to; i++) {
+      if (height(steps[i]) < height(steps[low])) low = i;
+      if (height(steps[i]) > height(steps[high])) high = i;
+    }
+    kept.add(low).add(high);
+  }
+  return [...kept].sort((a, b) => a - b).map((i) => steps[i] as StepRecord);
+}
+
+function height(step: StepRecord | undefined): number {
+  const loss = step === undefined ? 0 : decodeNumber(step.loss);
+  return Number.isNaN(loss) ? Infinity : loss;
+}
