@@ -1,0 +1,93 @@
+/** Words for λ₁ against the optimizer's stability bound, as hints, tree and status show them. */
+import { decodeNumber } from '../protocol/run.ts';
+import type { LiveSharpness, OptimizerInfo, RunManifest, StepRecord } from '../protocol/run.ts';
+import type { Verdict } from '../protocol/results.ts';
+
+/** λ₁ within this share of the bound counts as the edge of stability. */
+const EDGE = 0.1;
+
+/** How λ₁ stands to the bound above which the optimizer diverges on a quadratic. */
+export function verdictOf(lambda1: number, bound: number | null): Verdict {
+  if (bound === null || !Number.isFinite(lambda1) || !(bound > 0)) return 'unknown';
+  if (lambda1 > bound * (1 + EDGE)) return 'above';
+  return lambda1 >= bound * (1 - EDGE) ? 'edge' : 'below';
+}
+
+export const verdictWords: Readonly<Record<Verdict, string>> = {
+  below: 'stable',
+  edge: 'edge of stability',
+  above: 'unstable',
+  unknown: 'no bound known',
+};
+
+/** The bound's formula for an optimizer: 2/η, heavy ball (2+2β)/η, Nesterov (2+2β)/(η(1+2β)). */
+export function boundFormula(optimizer: OptimizerInfo | null): string {
+  const name = optimizer?.name.toLowerCase() ?? '';
+  const momentum = optimizer?.config['momentum'];
+  if (typeof momentum === 'number' && momentum > 0) {
+    return optimizer?.config['useNesterov'] === true ? '(2+2β)/(η(1+2β))' : '(2+2β)/η';
+  }
+  return name === 'sgd' || name.startsWith('sgd') ? '2/η' : 'bound';
+}
+
+/** Three significant digits, without an exponent where it can be read without one. */
+export function shortNumber(x: number): string {
+  if (!Number.isFinite(x)) return Number.isNaN(x) ? 'NaN' : x > 0 ? '∞' : '−∞';
+  if (x === 0) return '0';
+  const magnitude = Math.abs(x);
+  const text =
+    magnitude >= 1e5 || magnitude < 1e-3
+      ? x.toExponential(2)
+      : magnitude >= 100
+        ? x.toFixed(0)
+        : x.toPrecision(3);
+  return text.replace('-', '−');
+}
+
+/** `λ₁ 12.3 · 2/η 20.0 · stable`, the bound left out where none is known. */
+export function sharpnessText(
+  lambda1: number,
+  bound: number | null,
+  optimizer: OptimizerInfo | null,
+): string {
+  const head = `λ₁ ${shortNumber(lambda1)}`;
+  if (bound === null) return head;
+  return `${head} · ${boundFormula(optimizer)} ${shortNumber(bound)} · ${verdictWords[verdictOf(lambda1, bound)]}`;
+}
+
+/** The latest λ₁ of an objective among live measurements. */
+export function latestSharpness(live: readonly LiveSharpness[], objective: number): LiveSharpness | null {
+  return live.filter((l) => l.objective === objective).at(-1) ?? null;
+}
+
+/** `step 1200 · loss 0.312`. */
+export function stepText(step: StepRecord): string {
+  return `step ${step.step} · loss ${shortNumber(decodeNumber(step.loss))}`;
+}
+
+/** A run's description in the tree: state in words where it matters, last loss, λ₁'s verdict. */
+export function runText(run: RunManifest, last: StepRecord | null, live: readonly LiveSharpness[]): string {
+  const parts: string[] = [];
+  const words: Partial<Record<RunManifest['state'], string>> = {
+    starting: 'starting',
+    held: 'held',
+    failed: 'failed',
+    interrupted: 'interrupted',
+    'no-training': 'no training',
+  };
+  const state = words[run.state];
+  if (state !== undefined) parts.push(state);
+  if (last !== null) parts.push(stepText(last));
+  const sharpness = latestSharpness(live, 0);
+  if (sharpness !== null) {
+    const lambda1 = decodeNumber(sharpness.lambda1);
+    const bound = sharpness.bound === null ? null : decodeNumber(sharpness.bound);
+    const verdict = verdictOf(lambda1, bound);
+    parts.push(
+      verdict === 'unknown'
+        ? `λ₁ ${shortNumber(lambda1)}`
+        : `λ₁ ${shortNumber(lambda1)} ${verdictWords[verdict]}`,
+    );
+  }
+  return parts.join(' · ');
+}
