@@ -33,6 +33,10 @@ export interface LandscapeView {
   readonly error: ErrorData | null;
 }
 
+/** The panel's lenses by name. */
+export type LensName = 'contour' | 'surface' | 'line' | 'trajectory' | 'spectrum' | 'averaging';
+
+/** Jobs that a page starts have positive numbers, those that the host starts for it negative ones. */
 export interface PageJob {
   readonly number: number;
   readonly job: Job;
@@ -55,6 +59,8 @@ export interface PageRequests {
 export interface PageNotifications {
   showRun: RunView;
   showLandscape: LandscapeView;
+  /** Brings a lens to the front, as after the command whose result it shows. */
+  showLens: { lens: LensName };
   /** Steps and live sharpness added since; the page appends them. */
   addSteps: { steps: readonly StepRecord[]; live: readonly LiveSharpness[]; run: RunManifest };
   jobProgress: { number: number; job: Job; progress: JobProgress };
