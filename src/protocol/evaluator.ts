@@ -6,7 +6,8 @@
  * carry state (non-trainable tensors such as batch-norm averages). Names belong to one connection and are
  * released when it closes. Reductions over parameters accumulate in float64.
  *
- * Requests travel as JSON-RPC 2.0 with Content-Length framing. `$/cancelRequest` is honoured between batches.
+ * Requests travel as JSON-RPC 2.0 with Content-Length framing, numbers that are not finite as wireJson.ts has them
+ * (give its `wireReader` and `wireWriter` to the stream's message reader and writer). `$/cancelRequest` is honoured between batches.
  */
 import type { ObjectiveInfo } from './run.ts';
 
@@ -158,14 +159,20 @@ export interface EvaluatorRequests {
     result: { method: 'exact' | 'finite-difference'; norm: number; reason: string | null };
   };
   /** Sets the vector's batch-norm statistics from the train split: sample-weighted means over batches. */
-  refreshStatistics: { params: { vector: string; data: DataSelection }; result: { tensors: number; samples: number } };
+  refreshStatistics: {
+    params: { vector: string; data: DataSelection };
+    result: { tensors: number; samples: number };
+  };
   /** Replays a recorded batch at the given weights, beside the loss recorded when training was there. */
   verify: {
     params: { vector: string; batch: number };
     result: { step: number; recorded: number; replayed: number };
   };
   /** Writes a vector (parameters and state) as a safetensors file, beside and renamed. */
-  save: { params: { vector: string; file: string; metadata: Record<string, string> }; result: { bytes: number } };
+  save: {
+    params: { vector: string; file: string; metadata: Record<string, string> };
+    result: { bytes: number };
+  };
   /** Writes the model in the framework's own format into a directory (tfjs: model.json and weights). */
   exportModel: { params: { vector: string; directory: string }; result: { files: string[] } };
   release: { params: { vectors: readonly string[] }; result: { released: number } };
