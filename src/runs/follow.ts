@@ -32,7 +32,11 @@ export interface RunChange {
 }
 
 /** Tells the whole of a run at once, then what is added to it. Nothing is told when nothing changed. */
-export function followRun(run: Run, listener: (change: RunChange) => void, options: FollowOptions = {}): Followed {
+export function followRun(
+  run: Run,
+  listener: (change: RunChange) => void,
+  options: FollowOptions = {},
+): Followed {
   const steps = run.stepsReader();
   const live = run.liveReader();
   let manifestText = '';
@@ -47,7 +51,8 @@ export function followRun(run: Run, listener: (change: RunChange) => void, optio
     const text = JSON.stringify(manifest);
     const contents = mark !== contentsMark;
     const fresh = first || addedSteps.fresh || addedLive.fresh;
-    const changed = fresh || contents || text !== manifestText || addedSteps.records.length + addedLive.records.length > 0;
+    const changed =
+      fresh || contents || text !== manifestText || addedSteps.records.length + addedLive.records.length > 0;
     if (isDisposed() || !changed) return;
     // One file replaced means that all is told again: the other's records have to come along.
     const whole = fresh && !first;
@@ -71,7 +76,12 @@ export function followRuns(store: RunStore, listener: () => void, options: Follo
     const parts = [];
     for (const { id, run, manifest, error } of await store.list()) {
       const files = ['run.json', 'steps.jsonl', 'live.jsonl', 'snapshots', 'models', 'analyses'];
-      parts.push(id, manifest?.state, error?.message, ...(await Promise.all(files.map((f) => modified(run.path(f))))));
+      parts.push(
+        id,
+        manifest?.state,
+        error?.message,
+        ...(await Promise.all(files.map((f) => modified(run.path(f))))),
+      );
     }
     const now = parts.join();
     if (isDisposed() || now === mark) return;

@@ -80,7 +80,8 @@ export class Run {
     try {
       text = await readFile(file, 'utf8');
     } catch (error) {
-      if (isMissing(error)) throw new BasinError('not-found', `${this.directory} holds no run (no run.json).`);
+      if (isMissing(error))
+        throw new BasinError('not-found', `${this.directory} holds no run (no run.json).`);
       throw unreadable(file, (error as Error).message);
     }
     let value: unknown;
@@ -205,7 +206,9 @@ export class Run {
       throw new BasinError(
         'busy',
         `Run ${this.id} is still ${manifest.state} (process ${manifest.process?.pid}).`,
-        manifest.state === 'held' ? `Let it end with \`basin release ${this.id}\`.` : 'Stop the training first.',
+        manifest.state === 'held'
+          ? `Let it end with \`basin release ${this.id}\`.`
+          : 'Stop the training first.',
       );
     }
     const freedBytes = await this.bytes();
@@ -233,8 +236,7 @@ export function findObjective(
       manifest.stateReason ?? 'Let it train for a step first.',
     );
   }
-  const index =
-    typeof wanted === 'number' ? wanted : manifest.objectives.findIndex((o) => o.name === wanted);
+  const index = typeof wanted === 'number' ? wanted : manifest.objectives.findIndex((o) => o.name === wanted);
   const objective = manifest.objectives[index];
   if (objective === undefined) {
     throw new BasinError(
@@ -275,5 +277,9 @@ async function directoryBytes(directory: string): Promise<number> {
 }
 
 function unreadable(file: string, why: string): BasinError {
-  return new BasinError('corrupt-run', `${file} cannot be read: ${why}.`, 'Delete the run, or mend the file.');
+  return new BasinError(
+    'corrupt-run',
+    `${file} cannot be read: ${why}.`,
+    'Delete the run, or mend the file.',
+  );
 }

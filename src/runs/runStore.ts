@@ -161,5 +161,7 @@ function isDirectory(file: string): boolean {
 }
 
 function defaultName(options: NewRun): string {
-  return options.script != null ? path.basename(options.script) : options.command.map((c) => path.basename(c)).join(' ');
+  return options.script != null
+    ? path.basename(options.script)
+    : options.command.map((c) => path.basename(c)).join(' ');
 }

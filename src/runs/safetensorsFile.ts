@@ -23,7 +23,8 @@ export async function checkSnapshot(file: string, objective: ObjectiveInfo): Pro
   for (const p of objective.parameters) {
     const tensor = tensors.get(p.name);
     if (tensor === undefined) throw damaged(file, `it lacks the parameter "${p.name}"`);
-    if (tensor.dtype !== 'F32') throw damaged(file, `parameter "${p.name}" is ${tensor.dtype} where F32 was recorded`);
+    if (tensor.dtype !== 'F32')
+      throw damaged(file, `parameter "${p.name}" is ${tensor.dtype} where F32 was recorded`);
     if (tensor.shape.length !== p.shape.length || tensor.shape.some((d, i) => d !== p.shape[i])) {
       throw damaged(
         file,
@@ -59,7 +60,7 @@ async function readHeader(handle: FileHandle, fileBytes: number): Promise<Safete
 }
 
 async function readFully(handle: FileHandle, into: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < into.length; ) {
+  for (let done = 0; done < into.length;) {
     const { bytesRead } = await handle.read(into, done, into.length - done, position + done);
     if (bytesRead === 0) throw new BasinError('corrupt-run', 'It ended while it was read.');
     done += bytesRead;
@@ -78,7 +79,8 @@ async function withFile<T>(file: string, use: (handle: FileHandle, bytes: number
   try {
     return await use(handle, (await handle.stat()).size);
   } catch (error) {
-    if (error instanceof BasinError) throw new BasinError(error.code, `${file}: ${error.message}`, error.cure);
+    if (error instanceof BasinError)
+      throw new BasinError(error.code, `${file}: ${error.message}`, error.cure);
     throw new BasinError('corrupt-run', `${file} cannot be read: ${(error as Error).message}.`);
   } finally {
     await handle.close();

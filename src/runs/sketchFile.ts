@@ -1,7 +1,12 @@
 /** sketch.bin as it lies on disk; see protocol/sketch.ts for the layout. */
 import { readFile } from 'node:fs/promises';
 import { BasinError } from '../protocol/errors.ts';
-import { parseSketchHeader, SKETCH_HEADER_BYTES, sketchRecordBytes, type SketchHeader } from '../protocol/sketch.ts';
+import {
+  parseSketchHeader,
+  SKETCH_HEADER_BYTES,
+  sketchRecordBytes,
+  type SketchHeader,
+} from '../protocol/sketch.ts';
 import { isMissing } from './files.ts';
 
 export interface Sketch extends SketchHeader {
@@ -36,7 +41,9 @@ export async function readSketch(file: string): Promise<Sketch | null> {
     const step = view.getFloat64(at, true);
     if (!Number.isInteger(step) || step < 0 || step <= (steps.at(-1) ?? -1)) break;
     steps.push(step);
-    points.push(Float32Array.from({ length: header.dimension }, (_, i) => view.getFloat32(at + 8 + 4 * i, true)));
+    points.push(
+      Float32Array.from({ length: header.dimension }, (_, i) => view.getFloat32(at + 8 + 4 * i, true)),
+    );
   }
   return { ...header, steps, points };
 }

@@ -1,0 +1,60 @@
+/** Starting a user's command and learning how it ended. */
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import { BasinError } from '../protocol/errors.ts';
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface StartedChild {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly ended: Promise<Ending>;
+}
+
+/** @throws BasinError `bad-input` when the command or its working directory is not there */
+export async function startCommand(
+  command: readonly string[],
+  options: SpawnOptions & { cwd: string },
+): Promise<StartedChild> {
+  const [program, ...args] = command;
+  if (program === undefined)
+    throw new BasinError('bad-input', 'No command was given.', 'Give one after `--`.');
+  if (statSync(options.cwd, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new BasinError('bad-input', `The working directory ${options.cwd} is not there.`);
+  }
+  // npm, npx and the like are .cmd files on Windows, which only a shell can start.
+  const shell = process.platform === 'win32' && path.extname(program) === '' && program !== 'node';
+  const child = spawn(program, args, { ...options, shell });
+  const ended = new Promise<Ending>((resolve) =>
+    child.once('exit', (code, signal) => resolve({ code, signal })),
+  );
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'ENOENT' ? 'it is not on the PATH' : error.message;
+      reject(
+        new BasinError('bad-input', `Cannot start ${program}: ${why}.`, 'Check the command line.', {
+          cause: error,
+        }),
+      );
+    });
+  });
+  return { child, pid: child.pid as number, ended };
+}
+
+const signalNumbers: Readonly<Record<number, NodeJS.Signals>> = {
+  2: 'SIGINT',
+  6: 'SIGABRT',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+  15: 'SIGTERM',
+};
+
+/** The signal that ended a process, also when a shell or npm in between turned it into an exit code of 128 + n. */
+export function endingSignal(ending: Ending): NodeJS.Signals | null {
+  return ending.signal ?? signalNumbers[(ending.code ?? 0) - 128] ?? null;
+}

@@ -1,0 +1,204 @@
+/** Recording a run: starting a training command under the probe and seeing it to its end. */
+import { execFile } from 'node:child_process';
+import type { StdioOptions } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { CLAIM_FILE, LOADED_FILE } from '../protocol/launch.ts';
+import type { RunManifest, RunState } from '../protocol/run.ts';
+import { exists } from '../runs/files.ts';
+import { isAlive } from '../runs/processes.ts';
+import type { Run } from '../runs/run.ts';
+import type { RunStore } from '../runs/runStore.ts';
+import { endingSignal, startCommand, type Ending } from './children.ts';
+import { EVALUATION_SAMPLES, newToken, probeEnvironment } from './probeEnvironment.ts';
+import { makePrivateFolder } from './socketFolder.ts';
+
+export interface TrainingOptions {
+  readonly store: RunStore;
+  readonly command: readonly string[];
+  readonly cwd: string;
+  /** Absolute path of the probe's bundle. */
+  readonly probe: string;
+  /** Basin's own version, for the run's record. */
+  readonly version: string;
+  readonly name?: string;
+  /** Snapshot stride; absent for the automatic choice. */
+  readonly every?: number;
+  readonly everyStep?: boolean;
+  /** Keep the process at its end for questions, at most this many seconds. */
+  readonly holdSeconds?: number;
+  readonly evaluationSamples?: number;
+  readonly environment?: NodeJS.ProcessEnv;
+  readonly stdio?: StdioOptions;
+}
+
+export interface TrainingEnd {
+  readonly manifest: RunManifest;
+  readonly ending: Ending;
+}
+
+export interface Training {
+  readonly run: Run;
+  readonly pid: number;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  /** Settles when the command has ended and the run's final state is written; never rejects. */
+  readonly ended: Promise<TrainingEnd>;
+}
+
+/** @throws BasinError `bad-input` when the command cannot be started; no run is left behind then */
+export async function launchTraining(options: TrainingOptions): Promise<Training> {
+  const cwd = path.resolve(options.cwd);
+  const run = await options.store.create({
+    command: options.command,
+    cwd,
+    script: findScript(options.command, cwd),
+    gitCommit: await gitCommit(cwd),
+    versions: { basin: options.version, node: process.versions.node },
+    ...(options.name === undefined ? {} : { name: options.name }),
+    every: options.every ?? null,
+  });
+  const sockets = await makePrivateFolder();
+  try {
+    const { child, pid, ended } = await startCommand(options.command, {
+      cwd,
+      stdio: options.stdio ?? 'inherit',
+      env: probeEnvironment(options.environment ?? process.env, options.probe, {
+        mode: 'record',
+        runDirectory: run.directory,
+        endpointFile: run.path('endpoint.json'),
+        socketDirectory: sockets.path,
+        token: newToken(),
+        objective: 0,
+        every: options.every ?? null,
+        everyStep: options.everyStep ?? false,
+        holdSeconds: options.holdSeconds ?? 0,
+        evaluationSamples: options.evaluationSamples ?? EVALUATION_SAMPLES,
+      }),
+    });
+    return {
+      run,
+      pid,
+      kill: (signal) => void child.kill(signal),
+      ended: ended.then(async (ending) => {
+        const manifest = await settleRun(run, ending);
+        if (!isRunning(manifest)) await sockets.remove();
+        return { manifest, ending };
+      }),
+    };
+  } catch (error) {
+    await sockets.remove();
+    await rm(run.directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/**
+ * Writes the final state of a run whose command has ended. What the probe itself wrote stands, unless the command's
+ * exit says otherwise. A command that put its training into the background leaves a run that goes on.
+ */
+export async function settleRun(run: Run, ending: Ending): Promise<RunManifest> {
+  const recorded = await run.readRecordedManifest();
+  if (isRunning(recorded) && recorded.process?.pid !== process.pid) return recorded;
+  const claimed = await exists(run.path(CLAIM_FILE));
+  const final = claimed
+    ? stateAfterTraining(recorded, ending)
+    : stateWithoutTraining(recorded, ending, await exists(run.path(LOADED_FILE)));
+  const now = new Date().toISOString();
+  const manifest: RunManifest = {
+    ...recorded,
+    ...final,
+    updated: now,
+    ended: recorded.ended ?? now,
+    process: recorded.process === null ? null : { ...recorded.process, exitCode: ending.code },
+  };
+  await run.writeManifest(manifest);
+  await rm(run.path('endpoint.json'), { force: true });
+  return manifest;
+}
+
+type Final = Pick<RunManifest, 'state' | 'stateReason'>;
+
+function stateAfterTraining(recorded: RunManifest, ending: Ending): Final {
+  const steps = `${recorded.recording.steps} steps are kept`;
+  const signal = endingSignal(ending);
+  if (signal !== null) {
+    return { state: stateFor(signal), stateReason: `${nameSignal(signal)}; ${steps}.` };
+  }
+  if (ending.code !== 0) {
+    const reason = recorded.state === 'failed' ? recorded.stateReason : null;
+    return {
+      state: 'failed',
+      stateReason: reason ?? `The script ended with exit code ${ending.code}; ${steps}.`,
+    };
+  }
+  if (recorded.state === 'failed') return { state: 'failed', stateReason: recorded.stateReason };
+  return { state: 'finished', stateReason: null };
+}
+
+function stateWithoutTraining(recorded: RunManifest, ending: Ending, loaded: boolean): Final {
+  const signal = endingSignal(ending);
+  if (signal !== null) {
+    return { state: stateFor(signal), stateReason: `${nameSignal(signal)} before the first training step.` };
+  }
+  if (ending.code !== 0) {
+    return {
+      state: 'failed',
+      stateReason:
+        recorded.stateReason ??
+        `The script ended with exit code ${ending.code} before its first training step.`,
+    };
+  }
+  return {
+    state: 'no-training',
+    stateReason: loaded
+      ? 'The script loaded TensorFlow.js and ended without a training step. Basin sees fit, fitDataset, trainOnBatch, ' +
+        'minimize and variableGrads with applyGradients; a hand-made update by assign is not seen.'
+      : 'The command ended without loading TensorFlow.js. Check that it starts the training script with Node.',
+  };
+}
+
+function isRunning(manifest: RunManifest): boolean {
+  return (
+    ['starting', 'training', 'held'].includes(manifest.state) &&
+    manifest.process !== null &&
+    isAlive(manifest.process)
+  );
+}
+
+function stateFor(signal: NodeJS.Signals): RunState {
+  return signal === 'SIGSEGV' || signal === 'SIGABRT' ? 'failed' : 'interrupted';
+}
+
+function nameSignal(signal: NodeJS.Signals): string {
+  switch (signal) {
+    case 'SIGINT':
+      return 'Interrupted (Ctrl+C)';
+    case 'SIGKILL':
+      return 'Killed (SIGKILL: by someone, or by the system for want of memory)';
+    case 'SIGSEGV':
+    case 'SIGABRT':
+      return `Crashed (${signal})`;
+    default:
+      return `Ended by ${signal}`;
+  }
+}
+
+/** The first argument that is a script file; null for a command such as `npm run train`. */
+function findScript(command: readonly string[], cwd: string): string | null {
+  const script = command
+    .filter((argument) => /\.(?:[cm]?[jt]s|py)$/.test(argument))
+    .map((argument) => path.resolve(cwd, argument))
+    .find((file) => existsSync(file));
+  return script ?? null;
+}
+
+async function gitCommit(cwd: string): Promise<string | null> {
+  try {
+    const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD'], { cwd, timeout: 2000 });
+    return stdout.trim() === '' ? null : stdout.trim();
+  } catch {
+    return null;
+  }
+}
