@@ -32,6 +32,8 @@ const libraryLinks = {
   'libtensorflow_framework.so.2.9.1': libraries[1],
 };
 
+const compilerFlags = ['-O2', '-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
+
 const unpackWheel = `
 import os, shutil, sys, zipfile
 wheel, target, *members = sys.argv[1:]
@@ -77,7 +79,7 @@ export async function setUpTfjsNode(root) {
   }
   try {
     const { version } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8'));
-    const recipe = fingerprint(readFileSync(import.meta.filename));
+    const recipe = fingerprint(JSON.stringify([tensorflow, headers, libraryLinks, compilerFlags]));
     const built = await cached(`tfjs-node-${version}-tensorflow-${tensorflow.version}-${recipe}`, (directory) =>
       buildFromWheel(root, place, directory),
     );
@@ -158,7 +160,7 @@ async function buildFromWheel(root, place, directory) {
   mkdirSync(output, { recursive: true });
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(place, 'binding', name));
   const includes = [join(root, 'node_modules/node-api-headers/include'), join(deps, 'include')];
-  const flags = ['-O2', '-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8', ...includes.map((path) => `-I${path}`)];
+  const flags = [...compilerFlags, ...includes.map((path) => `-I${path}`)];
   const libs = [`-L${join(deps, 'lib')}`, '-ltensorflow', '-ltensorflow_framework', '-Wl,-rpath,$ORIGIN/../../deps/lib'];
   const result = ['-o', join(output, 'tfjs_binding.node')];
   await must(findCompiler(), [...flags, ...sources, ...libs, ...result], { quiet: true, label: 'the compiler' });

@@ -1,2 +1,0 @@
-export function findProgram(...names: string[]): string | null;
-export function findChromium(): string | null;

@@ -1,0 +1,127 @@
+/**
+ * The fixture of the webview suite: the packaged extension in a real VS Code, driven as a person would.
+ * Screenshots go to out/screenshots/.
+ */
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Frame, Page } from 'playwright-core';
+import { vsixFile } from './build.mjs';
+import { launchBrowser, startVSCode, workbenchUrl } from './vscode/vscode-web.mjs';
+import { freshWorkspace } from './workspace.mjs';
+
+const screenshots = resolve(import.meta.dirname, '../../out/screenshots');
+
+export interface WorkbenchOptions {
+  /** Absolute path of the folder to open; by default a fresh copy of the sample workspace. */
+  readonly folder?: string;
+  readonly theme?: 'dark' | 'light' | 'high-contrast' | 'high-contrast-light';
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Workspace trust in force; off by default. */
+  readonly trust?: boolean;
+  readonly viewport?: { readonly width: number; readonly height: number };
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Workbench {
+  readonly page: Page;
+  readonly folder: string;
+  /** Runs a command by its title from the palette. */
+  command(title: string): Promise<void>;
+  /** Titles that the palette lists for a text. */
+  paletteEntries(text: string): Promise<string[]>;
+  /** Opens a file of the folder by its name. */
+  openFile(name: string): Promise<void>;
+  /** The webview frame that has an element; waits for it. */
+  frame(selector: string, timeoutMs?: number): Promise<Frame>;
+  /** Opens the view container with this title in the activity bar. */
+  openContainer(title: string): Promise<void>;
+  /** @returns the picture's file */
+  screenshot(name: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Starts a VS Code of its own with the packaged extension and opens the folder in a browser. Close it in `after`. */
+export async function startWorkbench(options: WorkbenchOptions = {}): Promise<Workbench> {
+  const folder = options.folder ?? freshWorkspace('webview');
+  const server = await startVSCode({
+    vsix: vsixFile,
+    ...(options.theme ? { theme: options.theme } : {}),
+    ...(options.settings ? { settings: options.settings } : {}),
+    ...(options.trust ? { trust: true } : {}),
+    ...(options.env ? { env: options.env } : {}),
+  });
+  const browser = await launchBrowser().catch(async (error: unknown) => {
+    await server.stop();
+    throw error;
+  });
+  const close = async () => {
+    await browser.close().catch(() => undefined);
+    await server.stop();
+  };
+  try {
+    const viewport = options.viewport ?? { width: 1400, height: 900 };
+    const page = await (await browser.newContext({ viewport })).newPage();
+    await page.goto(workbenchUrl(server, { folder }));
+    await page.locator('.monaco-workbench .statusbar').waitFor({ timeout: 60_000 });
+    await page.locator('.explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 60_000 });
+    return { page, folder, close, ...actions(page) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function actions(page: Page): Omit<Workbench, 'page' | 'folder' | 'close'> {
+  const rows = page.locator('.quick-input-list .monaco-list-row');
+  const palette = async (key: string, text: string) => {
+    await page.keyboard.press(key);
+    const input = page.locator('.quick-input-widget input[type=text], .quick-input-box input').first();
+    await input.waitFor({ state: 'visible' });
+    await input.fill(text);
+  };
+  return {
+    async command(title) {
+      await palette('F1', `>${title}`);
+      await rows.filter({ hasText: title }).first().click();
+    },
+    async paletteEntries(text) {
+      await palette('F1', `>${text}`);
+      await rows.filter({ hasText: text }).first().waitFor({ timeout: 10_000 });
+      const entries = await rows.locator('.label-name').allInnerTexts();
+      await page.keyboard.press('Escape');
+      return entries;
+    },
+    async openFile(name) {
+      await palette('Control+P', name);
+      await rows.filter({ hasText: name }).first().click();
+      await page.locator('.tab.active', { hasText: name }).waitFor();
+    },
+    async frame(selector, timeoutMs = 20_000) {
+      const end = Date.now() + timeoutMs;
+      for (;;) {
+        for (const frame of page.frames()) {
+          const count = await frame
+            .locator(selector)
+            .count()
+            .catch(() => 0); // a frame may be replaced while it is asked
+          if (count > 0) return frame;
+        }
+        if (Date.now() > end) {
+          const seen = page.frames().map((frame) => frame.url().slice(0, 100));
+          throw new Error(`No webview has ${selector}. Frames: ${seen.join(', ')}`);
+        }
+        await page.waitForTimeout(100);
+      }
+    },
+    async openContainer(title) {
+      await page.locator(`.activitybar a.action-label[aria-label^="${title}"]`).first().click();
+      await page.locator('.sidebar .composite.title', { hasText: new RegExp(title, 'i') }).waitFor();
+    },
+    async screenshot(name) {
+      mkdirSync(screenshots, { recursive: true });
+      const path = join(screenshots, `${name}.png`);
+      await page.screenshot({ path });
+      return path;
+    },
+  };
+}
