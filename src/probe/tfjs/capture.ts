@@ -7,6 +7,7 @@
  * data while it runs (see replay.ts), so JavaScript inside of it that looks at `x.shape` sees what it should.
  */
 import { recordDraws } from './draws.ts';
+import { hookApply, isContainer, noteLayerClass, type Layer } from './layers.ts';
 import {
   isTensor,
   isVariable,
@@ -61,6 +62,8 @@ export interface Capture {
   readonly model: LayersModel | null;
   /** Whether the model's own training function made the closure: then its losses and targets are known. */
   readonly layersLoss: boolean;
+  /** Every layer that the closure applies, models and the layers inside of them alike. */
+  readonly layers: readonly Layer[];
   /** Samples in the captured batch: the leading size that its leaves share; null when they share none. */
   readonly samples: number | null;
 }
@@ -71,12 +74,18 @@ export interface Observation {
   readonly variables: readonly Variable[];
   readonly leaves: readonly Tensor[];
   readonly draws: readonly number[];
+  /** Every layer that was applied. */
+  readonly layers: readonly Layer[];
+  /** Models that were applied by the closure itself, once for each time. */
+  readonly models: readonly LayersModel[];
 }
 
 /**
  * Makes the real `engine.gradients` call and watches which tensors its closure reads and which draws it takes.
  * Watching costs some microseconds a kernel, so it is meant for the steps whose batch is recorded. Nothing is run
  * twice. Leaves may be disposed by the script right after the step: read them ({@link readLeaf}) before it goes on.
+ *
+ * Layers are seen when their class is known ({@link noteLayerClass}).
  *
  * @param f the closure that `call` passes to engine.gradients: `call` is given its watched version
  */
@@ -87,6 +96,8 @@ export function observeStep<T>(
 ): { readonly result: T; readonly observation: Observation } {
   const leaves = new Set<Tensor>();
   const variables = new Set<Variable>();
+  const layers = new Set<Layer>();
+  const models: LayersModel[] = [];
   let draws: number[] = [];
   const watched = (): Tensor => {
     // Tensor ids count up, so a smaller one was made before the closure ran.
@@ -105,18 +116,26 @@ export function observeStep<T>(
       }
       return run.call(this, invocation);
     };
+    const unhook = hookApply({
+      before(layer, depth, kwargs) {
+        layers.add(layer);
+        if (depth === 0 && isContainer(layer)) models.push(layer as unknown as LayersModel);
+        return kwargs;
+      },
+    });
     try {
       const recorded = recordDraws(f);
       draws = recorded.draws;
       see(recorded.result);
       return recorded.result;
     } finally {
+      unhook();
       if (own === undefined) delete (engine as Partial<Engine>).runKernelFunc;
       else Object.defineProperty(engine, 'runKernelFunc', own);
     }
   };
   const result = call(watched);
-  return { result, observation: { variables: [...variables], leaves: [...leaves], draws } };
+  return { result, observation: { variables: [...variables], leaves: [...leaves], draws, layers: [...layers], models } };
 }
 
 /**
@@ -134,6 +153,8 @@ export function createCapture(
   context: { readonly model: LayersModel; readonly data: readonly (Tensor | null | undefined)[] } | null,
 ): Capture {
   const gradient = new Set<Variable>(variables);
+  const model = context?.model ?? (observation.models.length === 1 ? (observation.models[0] ?? null) : null);
+  if (model !== null) noteLayerClass(model);
   const inputs = context?.model.inputs.length ?? 0;
   const outputs = context?.model.outputs.length ?? 0;
   const roles = observation.leaves.map((leaf): LeafRole => {
@@ -143,7 +164,7 @@ export function createCapture(
     if (i < inputs + outputs) return { kind: 'target', index: i - inputs };
     return { kind: 'sampleWeight', index: i - inputs - outputs };
   });
-  const stateOfModel = context?.model.nonTrainableWeights.map((w) => w.read() as Variable) ?? [];
+  const stateOfModel = model?.nonTrainableWeights.map((w) => w.read() as Variable) ?? [];
   const state = new Set([...stateOfModel, ...observation.variables].filter((v) => !gradient.has(v)));
   return {
     engine,
@@ -152,8 +173,9 @@ export function createCapture(
     state: [...state],
     leaves: observation.leaves,
     roles,
-    model: context?.model ?? null,
+    model,
     layersLoss: context !== null,
+    layers: observation.layers,
     samples: sharedSamples(observation.leaves, roles),
   };
 }

@@ -1,0 +1,33 @@
+/**
+ * Kernels that training needs and a backend lacks, or has wrong (see wasm.ts and shared.ts). They are registered only
+ * while Basin evaluates, so the script sees the stock library.
+ */
+import { kernelRegistry, type Engine, type KernelArguments, type TensorInfo } from '../tf.ts';
+import { cpuKernels, wasmKernels } from './kernels.ts';
+
+/** @param stock the backend's own kernel, where it has one */
+export type Kernel = (args: KernelArguments, stock: ((args: KernelArguments) => TensorInfo | TensorInfo[]) | null) => TensorInfo;
+
+/** Registers them for the engine's present backend; the result undoes it. */
+export function installKernels(engine: Engine): () => void {
+  const backendName = engine.backendName;
+  const kernels = backendName === 'wasm' ? wasmKernels : backendName === 'cpu' ? cpuKernels : null;
+  if (kernels === null) return () => undefined;
+  const registry = kernelRegistry();
+  const undo: (() => void)[] = [];
+  for (const [kernelName, kernel] of kernels) {
+    const key = `${backendName}_${kernelName}`;
+    const stock = registry.get(key);
+    registry.set(key, {
+      ...stock,
+      kernelName,
+      backendName,
+      kernelFunc: (args) => kernel(args, stock === undefined ? null : (a) => stock.kernelFunc(a)),
+    });
+    undo.push(() => {
+      if (stock === undefined) registry.delete(key);
+      else registry.set(key, stock);
+    });
+  }
+  return () => undo.forEach((u) => u());
+}
