@@ -1,8 +1,13 @@
 /** Stochastic weight averaging (Izmailov et al. 2018) over snapshots of one run. */
+import { BasinError } from '../protocol/errors.ts';
 import type { EvaluationMode } from '../protocol/evaluator.ts';
 import type { AverageResult } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Draft, Snapshot } from './model.ts';
+import { requireReplay } from './replay.ts';
+import { judgedOn, scoreMembers } from './score.ts';
+import { comparisonSentences, dataSentence, replaySentence } from './trust.ts';
+import { withVectors } from './vectors.ts';
 
 /** Which snapshots to average: steps from..to, every stride-th snapshot counted back from the last of them. */
 export interface AverageWindow {
@@ -24,23 +29,92 @@ export interface AverageInput {
 }
 
 /**
- * The members of a window.
+ * The members of a window, by step.
  * @throws BasinError `bad-input` when fewer than two snapshots are in it
  */
 export function chooseMembers(snapshots: readonly Snapshot[], window: AverageWindow): Snapshot[] {
-  void snapshots, window;
-  throw new Error('being written');
+  const stride = window.stride ?? 1;
+  if (!Number.isInteger(stride) || stride < 1) {
+    throw new BasinError(
+      'bad-input',
+      `A stride of ${stride} snapshots is not possible.`,
+      'Give a stride of 1 or more.',
+    );
+  }
+  const last = snapshots.at(-1)?.step ?? 0;
+  const to = window.to ?? last;
+  const from = window.from ?? 0.75 * Math.min(last, to);
+  const inside = snapshots.filter((s) => s.step >= from && s.step <= to);
+  const members = inside.filter((_, i) => (inside.length - 1 - i) % stride === 0);
+  if (members.length < 2) {
+    throw new BasinError(
+      'bad-input',
+      `An average needs at least 2 snapshots; between steps ${Math.ceil(from)} and ${to}` +
+        `${stride > 1 ? `, every ${stride}th,` : ''} there ${members.length === 1 ? 'is 1' : 'are none'}.`,
+      'Widen the window with --from or a smaller --stride.',
+    );
+  }
+  return members;
 }
 
 /**
  * Averages the members' weights with equal weight, computes batch-norm statistics anew on the train split (weighted
- * by sample), saves the model, and scores it beside the last snapshot.
+ * by sample), saves the model, and scores it beside the last snapshot, which keeps the statistics it was trained with.
+ * @throws BasinError `bad-input`, `non-finite` when a member's weights are, `not-replayable`, `cancelled`
  */
 export async function average(
   evaluator: Evaluator,
   input: AverageInput,
   context: AnalysisContext,
 ): Promise<Draft<AverageResult>> {
-  void evaluator, input, context;
-  throw new Error('being written');
+  const members = chooseMembers(input.snapshots, input.window);
+  const last = input.snapshots.at(-1);
+  if (last === undefined) throw new BasinError('internal', 'A window with members has a last snapshot.');
+  requireReplay(evaluator.description);
+  const refreshed = evaluator.description.hasStatistics;
+  return withVectors(evaluator, async (vectors) => {
+    context.progress(0, `averaging ${members.length} snapshots`);
+    const into = vectors.name('average');
+    const terms = members.map((m) => ({ coefficient: 1 / members.length, vector: m.vector }));
+    const { norm } = await evaluator.combine({ into, terms, state: 'combine' }, context.signal);
+    if (!Number.isFinite(norm)) {
+      throw new BasinError(
+        'non-finite',
+        'The average is not finite: a snapshot in the window has weights that are NaN or infinite.',
+        'End the window, with --to, before the loss diverged.',
+      );
+    }
+    if (refreshed) {
+      context.progress(0.3, 'batch-norm statistics');
+      await evaluator.refreshStatistics({ vector: into, data: { split: 'train' } }, context.signal);
+    }
+    context.progress(0.5, 'scoring the average');
+    const score = await scoreMembers(evaluator, [into], input, context);
+    context.progress(0.7, 'scoring the last snapshot');
+    const lastVector = await vectors.load(last.vector, 'last', context.signal);
+    const baseline = { ...(await scoreMembers(evaluator, [lastVector], input, context)), step: last.step };
+    context.progress(0.9, 'saving');
+    await evaluator.save(
+      { vector: into, file: input.model.file, metadata: input.model.metadata },
+      context.signal,
+    );
+    const data = judgedOn(score);
+    return {
+      kind: 'average',
+      model: input.model.id,
+      members: members.map((m) => m.step),
+      data,
+      score,
+      baseline,
+      refreshedStatistics: refreshed,
+      trust: [
+        ...comparisonSentences(`Average of ${members.length} snapshots`, score, baseline),
+        dataSentence(data, input.mode, false),
+        ...(refreshed
+          ? ['Batch-norm statistics of the average were computed anew on the training samples.']
+          : []),
+        ...replaySentence(evaluator.description),
+      ],
+    };
+  });
 }

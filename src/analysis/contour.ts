@@ -1,7 +1,13 @@
 /** Loss over a plane in weight space, coarse to fine. */
-import type { ContourResult } from '../protocol/results.ts';
+import { BasinError } from '../protocol/errors.ts';
+import type { HowToEvaluate, LossValue } from '../protocol/evaluator.ts';
+import type { ContourResult, Maybe, TrajectoryPoint } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import type { Draft, Evaluation, Model, Snapshot } from './model.ts';
+import { howToEvaluate, type Draft, type Evaluation, type Model, type Snapshot } from './model.ts';
+import { buildPlane, type Plane } from './plane.ts';
+import { requireReplay } from './replay.ts';
+import { contourSentences, dataSentence, replaySentence } from './trust.ts';
+import { withVectors, type Vectors } from './vectors.ts';
 
 export interface ContourInput extends Evaluation {
   /** The trajectory, by step; drawn over every plane, and the source of the pca plane. */
@@ -20,14 +26,21 @@ export interface ContourInput extends Evaluation {
   readonly evaluatedSnapshots?: number;
 }
 
+/** Seconds of work in one request: long enough to hide its overhead, short enough to cancel and to show progress. */
+const SECONDS_PER_REQUEST = 0.4;
+const MOST_POINTS_PER_REQUEST = 256;
+/** Seconds of evaluation after which a long pass shows what it has. */
+const SECONDS_PER_PUBLICATION = 1;
+
 /**
  * Evaluates the loss over a grid that has the origin as one of its points: every 8th point along each axis first,
  * then every 4th, 2nd and all. Values that are not finite, and points not reached yet, are null.
+ * The losses of the snapshots themselves are evaluated last, in the same way as the grid's.
  *
  * @param publish is given a partial result (`complete: false`) after each pass, within long passes about once a
  *   second, and a last time with everything there is when the analysis is cancelled
  * @throws BasinError `bad-input` when the snapshots span no such plane, `non-finite` when the origin's weights are
- *   NaN or infinite, `cancelled`
+ *   NaN or infinite, `not-replayable`, `cancelled`
  */
 export async function contour(
   evaluator: Evaluator,
@@ -35,6 +48,193 @@ export async function contour(
   context: AnalysisContext,
   publish: (partial: Draft<ContourResult>) => void = () => undefined,
 ): Promise<Draft<ContourResult>> {
-  void evaluator, input, context, publish;
-  throw new Error('being written');
+  const { size } = input;
+  if (!Number.isInteger(size) || size % 2 === 0 || size < 5 || size > 401) {
+    throw new BasinError(
+      'bad-input',
+      `A grid of ${size} points a side cannot be drawn.`,
+      'Give an odd size from 5 to 401.',
+    );
+  }
+  requireReplay(evaluator.description);
+  return withVectors(evaluator, async (vectors) => {
+    context.progress(0, 'finding the plane');
+    const plane = await buildPlane(evaluator, vectors, input, context);
+    const grid = new Grid(evaluator, input, plane);
+    let last = 0;
+    try {
+      await grid.evaluateCentre(context);
+      for (const indices of passes(size)) {
+        const batches = grid.evaluate(indices, context);
+        for await (const seconds of batches) {
+          context.progress(grid.fraction(), `contour ${grid.evaluated} of ${size * size}`);
+          if (seconds - last >= SECONDS_PER_PUBLICATION) {
+            last = seconds;
+            publish(grid.draft(false));
+          }
+        }
+        publish(grid.draft(false));
+      }
+      await grid.evaluateSnapshots(vectors, context);
+    } catch (error) {
+      if (grid.evaluated > 0) publish(grid.draft(false));
+      throw error;
+    }
+    return grid.draft(true);
+  });
 }
+
+/**
+ * The grid's points in the order they are evaluated: lattices of every 8th, 4th, 2nd and every index of each axis,
+ * each with the axis' last index, each without the points of the one before. Small grids start finer.
+ */
+export function passes(size: number): (readonly [row: number, column: number])[][] {
+  let stride = 8;
+  while (stride > 1 && (size - 1) / stride < 4) stride /= 2;
+  const done = new Set<number>();
+  const result: [number, number][][] = [];
+  for (; stride >= 1; stride /= 2) {
+    const lattice = Array.from({ length: size }, (_, i) => i).filter(
+      (i) => i % stride === 0 || i === size - 1,
+    );
+    const points: [number, number][] = [];
+    for (const row of lattice) {
+      for (const column of lattice) {
+        if (done.has(row * size + column)) continue;
+        done.add(row * size + column);
+        points.push([row, column]);
+      }
+    }
+    result.push(points);
+  }
+  return result;
+}
+
+/** The values found so far, and how to find more. */
+class Grid {
+  evaluated = 0;
+  private readonly how: HowToEvaluate;
+  private readonly loss: Maybe[][];
+  private readonly standardErrors: number[] = [];
+  private readonly trajectory: TrajectoryPoint[];
+  private centre: Maybe = null;
+  private samples = 0;
+  private seconds = 0;
+  private pointsPerRequest = 1;
+  /** Snapshots to evaluate by themselves, as indices into the trajectory. */
+  private readonly chosen: number[];
+
+  constructor(
+    private readonly evaluator: Evaluator,
+    private readonly input: ContourInput,
+    private readonly plane: Plane,
+  ) {
+    this.how = howToEvaluate(evaluator.description, input, true);
+    this.loss = plane.y.map(() => plane.x.map(() => null));
+    this.trajectory = [...plane.trajectory];
+    this.chosen = spread(this.trajectory.length, input.evaluatedSnapshots ?? 64);
+  }
+
+  fraction(): number {
+    // A snapshot costs about as much as a point.
+    return this.evaluated / (this.plane.x.length * this.plane.y.length + this.chosen.length);
+  }
+
+  async evaluateCentre(context: AnalysisContext): Promise<void> {
+    const value = await this.ownLoss(this.plane.origin, context);
+    this.centre = finite(value.loss);
+    this.samples = value.samples;
+  }
+
+  /** Evaluates points in batches; yields the seconds of evaluation so far after each. */
+  async *evaluate(
+    points: readonly (readonly [row: number, column: number])[],
+    context: AnalysisContext,
+  ): AsyncGenerator<number> {
+    const { origin, directions, x, y } = this.plane;
+    for (let next = 0; next < points.length;) {
+      const batch = points.slice(next, next + this.pointsPerRequest);
+      next += batch.length;
+      const coefficients = batch.map(([row, column]) => [x[column] ?? 0, y[row] ?? 0]);
+      const answer = await this.evaluator.loss(
+        { origin, directions, coefficients, how: this.how },
+        context.signal,
+      );
+      batch.forEach(([row, column], i) => {
+        const value = answer.points[i];
+        const line = this.loss[row];
+        if (value === undefined || line === undefined) return;
+        line[column] = finite(value.loss);
+        if (value.standardError !== null && Number.isFinite(value.standardError)) {
+          this.standardErrors.push(value.standardError);
+        }
+      });
+      this.evaluated += batch.length;
+      this.seconds += answer.seconds;
+      const perPoint = answer.seconds / batch.length;
+      const affordable = Math.floor(SECONDS_PER_REQUEST / Math.max(perPoint, 1e-6));
+      this.pointsPerRequest = Math.max(1, Math.min(affordable, 4 * batch.length, MOST_POINTS_PER_REQUEST));
+      yield this.seconds;
+    }
+  }
+
+  async evaluateSnapshots(vectors: Vectors, context: AnalysisContext): Promise<void> {
+    const total = this.plane.x.length * this.plane.y.length + this.chosen.length;
+    for (const [done, index] of this.chosen.entries()) {
+      const at = this.trajectory[index];
+      const snapshot = this.input.snapshots.find((s) => s.step === at?.step);
+      if (at === undefined || snapshot === undefined) continue;
+      const vector = await vectors.load(snapshot.vector, 'snapshot', context.signal);
+      const { loss } = await this.ownLoss(vector, context);
+      this.trajectory[index] = { ...at, evaluated: finite(loss) };
+      await vectors.release([vector]);
+      context.progress((this.evaluated + done + 1) / total, `snapshot ${done + 1} of ${this.chosen.length}`);
+    }
+  }
+
+  draft(complete: boolean): Draft<ContourResult> {
+    const { input, plane } = this;
+    const sorted = [...this.standardErrors].sort((a, b) => a - b);
+    const body = {
+      kind: 'contour' as const,
+      at: plane.at,
+      data: { split: input.data.split, samples: this.samples },
+      plane: plane.description,
+      x: plane.x,
+      y: plane.y,
+      loss: this.loss.map((row) => [...row]),
+      standardError: sorted[Math.floor(sorted.length / 2)] ?? null,
+      trajectory: [...this.trajectory],
+      centre: { loss: this.centre },
+      evaluated: this.evaluated,
+      complete,
+      refreshedStatistics: this.how.refresh,
+    };
+    return {
+      ...body,
+      trust: [
+        ...contourSentences(body, plane),
+        dataSentence(body.data, input.mode, this.how.refresh),
+        ...replaySentence(this.evaluator.description),
+      ],
+    };
+  }
+
+  private async ownLoss(vector: string, context: AnalysisContext): Promise<LossValue> {
+    const request = { origin: vector, directions: [], coefficients: [[]], how: this.how };
+    const [value] = (await this.evaluator.loss(request, context.signal)).points;
+    if (value === undefined)
+      throw new BasinError('internal', 'The evaluator answered a question about one point with none.');
+    return value;
+  }
+}
+
+/** At most `count` of 0..length−1, evenly spread, first and last among them. */
+function spread(length: number, count: number): number[] {
+  if (count <= 0) return [];
+  if (length <= count) return Array.from({ length }, (_, i) => i);
+  if (count === 1) return [length - 1];
+  return Array.from({ length: count }, (_, i) => Math.round((i * (length - 1)) / (count - 1)));
+}
+
+const finite = (x: number): Maybe => (Number.isFinite(x) ? x : null);

@@ -1,32 +1,103 @@
 /** λ₁ of a training run while it trains: a few products per estimate, warm-started from the estimate before. */
+import { BasinError } from '../protocol/errors.ts';
 import type { LiveSharpness } from '../protocol/run.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import type { Evaluation } from './model.ts';
+import { lanczos } from './lanczos.ts';
+import { howToEvaluate, type Evaluation } from './model.ts';
+import { HessianProduct } from './sharpness.ts';
+import { stabilityBound } from './stability.ts';
+import { Vectors, withVectors } from './vectors.ts';
 
 export interface LiveSharpnessInput extends Evaluation {
   /** Hessian-vector products per estimate; default 6 (the first estimate takes three times as many). */
   readonly products?: number;
 }
 
-/** Follows λ₁ over one connection to a live evaluator; keeps one vector (the last eigenvector) inside it between estimates. */
+/** A residual below this share of λ₁ ends an estimate before its products are used up. */
+const TOLERANCE = 0.02;
+
+/**
+ * Follows λ₁ over one connection to a live evaluator. Between estimates one vector stays inside it, the last
+ * eigenvector: curvature turns slowly beside training, so the next estimate starts almost where it must end.
+ */
 export class LiveSharpnessTracker {
+  private readonly kept: Vectors;
+  private eigenvector: string | null = null;
+  private samples: number | null = null;
+  private estimates = 0;
+
   constructor(
     private readonly evaluator: Evaluator,
     private readonly input: LiveSharpnessInput,
-  ) {}
+  ) {
+    this.kept = new Vectors(evaluator);
+  }
 
   /**
    * One estimate at the weights of this moment. `seconds` is what the training process spent on it (by its own
-   * count), for the caller to keep a budget with.
+   * count), for the caller to keep a budget with. `residual` says how good a budgeted estimate is: an eigenvalue
+   * lies within that share of λ₁.
    * @throws BasinError `non-finite` when the weights or the product are, `process-ended`, `cancelled`
    */
   async measure(context: AnalysisContext): Promise<LiveSharpness> {
-    void this.evaluator, this.input, context;
-    throw new Error('being written');
+    const { evaluator } = this;
+    const { signal } = context;
+    const budget = this.input.products ?? 6;
+    const before = await evaluator.status({}, signal);
+    return withVectors(evaluator, async (vectors) => {
+      const at = vectors.name('now');
+      const { norm } = await evaluator.load({ into: at, from: 'current' }, signal);
+      if (!Number.isFinite(norm)) {
+        throw new BasinError(
+          'non-finite',
+          'The weights have become NaN or infinite.',
+          'Lower the learning rate; the loss before this step shows where it began.',
+        );
+      }
+      const how = howToEvaluate(evaluator.description, this.input, false);
+      this.samples ??=
+        (await evaluator.loss({ origin: at, directions: [], coefficients: [[]], how }, signal)).points[0]
+          ?.samples ?? null;
+      const pairs = await lanczos(
+        evaluator,
+        vectors,
+        new HessianProduct(evaluator, at, how, context).multiply,
+        {
+          top: 1,
+          maxProducts: this.eigenvector === null ? 3 * budget : budget,
+          tolerance: TOLERANCE,
+          seed: ++this.estimates,
+          like: at,
+          ...(this.eigenvector === null ? {} : { start: this.eigenvector }),
+        },
+        context,
+      );
+      const [lambda = NaN] = pairs.values;
+      const [residual = NaN] = pairs.residuals;
+      const [vector = ''] = pairs.vectors;
+      this.eigenvector ??= this.kept.name('eigenvector');
+      await evaluator.combine(
+        { into: this.eigenvector, terms: [{ coefficient: 1, vector }], state: null },
+        signal,
+      );
+      const after = await evaluator.status({}, signal);
+      return {
+        step: before.step,
+        objective: evaluator.description.objectiveIndex,
+        lambda1: lambda,
+        residual: residual === 0 ? 0 : residual / Math.abs(lambda),
+        products: pairs.products,
+        samples: this.samples ?? 0,
+        learningRate: before.learningRate,
+        bound: stabilityBound(evaluator.description.objective.optimizer, before.learningRate).bound,
+        seconds: after.answeringSeconds - before.answeringSeconds,
+      };
+    });
   }
 
   /** Frees what the tracker keeps inside the evaluator. */
   async release(): Promise<void> {
-    throw new Error('being written');
+    this.eigenvector = null;
+    await this.kept.release();
   }
 }

@@ -1,5 +1,11 @@
 /** What every analysis takes and gives: models in weight space, the samples they are judged on, results without their provenance. */
-import type { DataSelection, EvaluationMode, EvaluatorDescription, HowToEvaluate, Operand } from '../protocol/evaluator.ts';
+import type {
+  DataSelection,
+  EvaluationMode,
+  EvaluatorDescription,
+  HowToEvaluate,
+  Operand,
+} from '../protocol/evaluator.ts';
 import type { AnalysisResult } from '../protocol/results.ts';
 
 /** One point in weight space, and what a result calls it: a snapshot's step as text, or a built model's id. */

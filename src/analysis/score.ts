@@ -1,8 +1,11 @@
 /** Loss and accuracy of one model on the train and validation samples. */
-import type { EvaluationMode } from '../protocol/evaluator.ts';
-import type { ScoreResult } from '../protocol/results.ts';
+import type { EvaluationMode, ScoreValue } from '../protocol/evaluator.ts';
+import type { Score, ScoreResult, Scores } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Draft, Model } from './model.ts';
+import { requireReplay } from './replay.ts';
+import { dataSentence, replaySentence, scoreSentences } from './trust.ts';
+import { withVectors } from './vectors.ts';
 
 export interface ScoreInput {
   readonly at: Model;
@@ -11,8 +14,73 @@ export interface ScoreInput {
   readonly samples?: number;
 }
 
-/** Scores a model with the batch-norm statistics it carries. */
-export async function score(evaluator: Evaluator, input: ScoreInput, context: AnalysisContext): Promise<Draft<ScoreResult>> {
-  void evaluator, input, context;
-  throw new Error('being written');
+/**
+ * Scores a model with the batch-norm statistics it carries.
+ * @throws BasinError `not-replayable`, `cancelled`
+ */
+export async function score(
+  evaluator: Evaluator,
+  input: ScoreInput,
+  context: AnalysisContext,
+): Promise<Draft<ScoreResult>> {
+  requireReplay(evaluator.description);
+  return withVectors(evaluator, async (vectors) => {
+    context.progress(0, 'scoring');
+    const vector = await vectors.load(input.at.vector, 'model', context.signal);
+    const scores = await scoreMembers(evaluator, [vector], input, context);
+    const data = judgedOn(scores);
+    return {
+      kind: 'score',
+      at: input.at.id,
+      data,
+      score: scores,
+      refreshedStatistics: false,
+      trust: [
+        ...scoreSentences(scores),
+        dataSentence(data, input.mode, false),
+        ...replaySentence(evaluator.description),
+      ],
+    };
+  });
 }
+
+/**
+ * Scores of one model, or of the ensemble of several, on both splits; state is each member's own.
+ * @param members named vectors
+ */
+export async function scoreMembers(
+  evaluator: Evaluator,
+  members: readonly string[],
+  options: { readonly mode: EvaluationMode; readonly samples?: number },
+  context: AnalysisContext,
+): Promise<Scores> {
+  const on = async (split: 'train' | 'validation'): Promise<Score> => {
+    const data = { split, ...(options.samples === undefined ? {} : { samples: options.samples }) };
+    const how = { data, mode: options.mode, refresh: false };
+    return toScore(await evaluator.score({ members, how }, context.signal));
+  };
+  return {
+    train: await on('train'),
+    validation: evaluator.description.validation === null ? null : await on('validation'),
+  };
+}
+
+/** A score as results hold it: a loss that is not finite becomes null. */
+export function toScore(value: ScoreValue): Score {
+  return {
+    loss: finite(value.loss),
+    lossStandardError: finite(value.standardError),
+    accuracy: finite(value.accuracy),
+    accuracyStandardError: finite(value.accuracyStandardError),
+    samples: value.samples,
+  };
+}
+
+/** The split that speaks for new samples where there is one. */
+export function judgedOn(scores: Scores): { split: 'train' | 'validation'; samples: number } {
+  return scores.validation === null
+    ? { split: 'train', samples: scores.train.samples }
+    : { split: 'validation', samples: scores.validation.samples };
+}
+
+const finite = (x: number | null): number | null => (x !== null && Number.isFinite(x) ? x : null);

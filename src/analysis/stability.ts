@@ -1,4 +1,11 @@
-/** The largest curvature at which an optimizer's step is stable on a quadratic. */
+/**
+ * The largest curvature at which an optimizer's step is stable on a quadratic.
+ *
+ * Gradient descent 2/η; Polyak momentum (2 + 2β)/η; Nesterov momentum (2 + 2β)/(η(1 + 2β)) (Cohen et al. 2021,
+ * appendix B; all for full-batch steps). A decay of the weights inside the step adds itself to every eigenvalue.
+ * Adaptive optimizers are stable while the *preconditioned* Hessian's largest eigenvalue is below (2 + 2β₁)/((1 − β₁)η)
+ * (Cohen et al. 2022); the plain λ₁ says nothing about that, so no bound is stated.
+ */
 import type { OptimizerInfo } from '../protocol/run.ts';
 import type { Verdict } from '../protocol/results.ts';
 
@@ -11,14 +18,68 @@ export interface StabilityBound {
   readonly reason: string | null;
 }
 
-/** The optimizer's own bound at a learning rate (the one of its configuration when null is given). */
+/**
+ * The optimizer's own bound at a learning rate.
+ * @param learningRate in force; the one in the optimizer's configuration when null
+ */
 export function stabilityBound(optimizer: OptimizerInfo | null, learningRate: number | null): StabilityBound {
-  void optimizer, learningRate;
-  throw new Error('being written');
+  if (optimizer === null) return unknown('the optimizer is not known');
+  const kind = optimizer.name.toLowerCase().replace(/optimizer$/, '');
+  if (!['sgd', 'momentum', 'gd', 'gradientdescent'].includes(kind))
+    return unknown(whyAdaptive(optimizer, kind));
+  const { config } = optimizer;
+  const number = (...names: string[]): number | null => {
+    for (const name of names) if (typeof config[name] === 'number') return config[name];
+    return null;
+  };
+  const rate = learningRate ?? number('learningRate', 'learning_rate', 'lr');
+  if (rate === null || !(rate > 0)) return unknown('the learning rate is not known');
+  const beta = number('momentum') ?? 0;
+  const dampening = number('dampening') ?? 0;
+  const decay = number('weight_decay', 'weightDecay') ?? 0;
+  const nesterov = (config.useNesterov ?? config.nesterov) === true;
+  if (!(beta >= 0 && beta < 1)) return unknown(`a momentum of ${beta} is outside 0..1`);
+
+  // v ← βv + (1 − dampening)·g is momentum at the rate (1 − dampening)·η.
+  const scale = beta > 0 ? 1 - dampening : 1;
+  let bound = 2 / rate;
+  let formula = '2/η';
+  if (beta > 0 && nesterov) {
+    bound = (2 + 2 * beta) / (rate * (1 + 2 * beta));
+    formula = '(2+2β)/(η(1+2β))';
+  } else if (beta > 0) {
+    bound = (2 + 2 * beta) / (rate * scale);
+    formula = scale === 1 ? '(2+2β)/η' : '(2+2β)/(η(1−dampening))';
+  }
+  if (decay !== 0) formula += ' − weight decay';
+  return { bound: bound - decay, formula, reason: null };
 }
 
 /** Where λ₁ stands: edge is within 10 % of the bound, unknown without a bound or with a λ₁ that is not finite. */
 export function verdict(lambda1: number, bound: number | null): Verdict {
-  void lambda1, bound;
-  throw new Error('being written');
+  if (bound === null || !(bound > 0) || !Number.isFinite(lambda1)) return 'unknown';
+  const ratio = lambda1 / bound;
+  return ratio < 0.9 ? 'below' : ratio > 1.1 ? 'above' : 'edge';
+}
+
+const adaptive = new Set([
+  'adam',
+  'adamw',
+  'adamax',
+  'nadam',
+  'radam',
+  'amsgrad',
+  'rmsprop',
+  'adagrad',
+  'adadelta',
+]);
+
+function whyAdaptive(optimizer: OptimizerInfo, kind: string): string {
+  return adaptive.has(kind)
+    ? `${optimizer.name} scales each parameter by itself, so what bounds it is the preconditioned Hessian, not λ₁`
+    : `no stability bound is known for ${optimizer.name}`;
+}
+
+function unknown(reason: string): StabilityBound {
+  return { bound: null, formula: null, reason };
 }

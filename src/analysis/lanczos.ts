@@ -1,0 +1,210 @@
+/**
+ * Largest eigenvalues of a symmetric operator that only exists as products inside the evaluator: Lanczos with full
+ * reorthogonalisation (Paige 1972; Golub & Van Loan, chapter 10) and thick restarts (Wu & Simon 2000), so that the
+ * number of vectors kept stays bounded for models of any size.
+ *
+ * Every product is orthogonalised against the whole basis and its coefficients are kept, so the projected matrix
+ * is the one that was really seen. Ritz values come from its symmetric part, residuals from all of it: what makes
+ * products unsymmetric (float32, finite differences) enlarges the residual instead of hiding in it.
+ */
+import { Matrix } from 'ml-matrix';
+import { BasinError } from '../protocol/errors.ts';
+import { derivedSeed } from './directions.ts';
+import { eigenSymmetric } from './eigen.ts';
+import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import type { Vectors } from './vectors.ts';
+
+export interface LanczosOptions {
+  /** Eigenvalues wanted, from the largest down. */
+  readonly top: number;
+  readonly maxProducts: number;
+  /** A pair has converged when its residual is at most this share of |λ| (of a thousandth of ‖H‖ for a λ near 0). */
+  readonly tolerance: number;
+  readonly seed: number;
+  /** Any named vector of the same parameters: random start vectors are made in its likeness. */
+  readonly like: string;
+  /** Start from this named vector, mixed with a little noise, instead of a random one. */
+  readonly start?: string;
+  /** Vectors kept at once; by default as many as 1 GiB holds, and never fewer than top + 3. */
+  readonly maxBasis?: number;
+}
+
+/** into ← H·vector; the norm of the product. */
+export type Product = (vector: string, into: string) => Promise<{ readonly norm: number }>;
+
+export interface RitzPairs {
+  /** Largest first; fewer than asked for when the space has fewer dimensions or the products ran out. */
+  readonly values: readonly number[];
+  /** ‖Hv − λv‖ for each: an eigenvalue lies within it. */
+  readonly residuals: readonly number[];
+  /** Unit vectors inside the evaluator, in a name of the caller's scope. */
+  readonly vectors: readonly string[];
+  readonly converged: boolean;
+  readonly products: number;
+}
+
+/** Share of noise in a warm start: enough for a direction that has become the top one to be found. */
+const WARM_NOISE = 0.1;
+const BASIS_BYTES = 2 ** 30;
+
+/**
+ * @throws BasinError `non-finite` when a product is NaN or infinite, `cancelled`
+ */
+export async function lanczos(
+  evaluator: Evaluator,
+  vectors: Vectors,
+  product: Product,
+  options: LanczosOptions,
+  context: AnalysisContext,
+): Promise<RitzPairs> {
+  const { signal } = context;
+  const dimension = evaluator.description.objective.parameterCount;
+  const top = Math.min(options.top, dimension);
+  const affordable = options.maxBasis ?? Math.floor(BASIS_BYTES / (4 * dimension));
+  const maxBasis = Math.min(dimension, Math.max(top + 3, affordable));
+  let draws = 0;
+
+  /** into ← into/norm */
+  const scale = async (vector: string, factor: number): Promise<void> => {
+    await evaluator.combine({ into: vector, terms: [{ coefficient: factor, vector }], state: null }, signal);
+  };
+  const random = async (): Promise<string> => {
+    const into = vectors.name('start');
+    const { norm } = await evaluator.random(
+      {
+        into,
+        seed: derivedSeed(options.seed, draws++),
+        like: options.like,
+        normalisation: 'none',
+        include: { bias: true, norm: true },
+      },
+      signal,
+    );
+    await scale(into, 1 / norm);
+    return into;
+  };
+  const firstVector = async (): Promise<string> => {
+    const noise = await random();
+    if (options.start === undefined) return noise;
+    const terms = [
+      { coefficient: 1, vector: options.start },
+      { coefficient: WARM_NOISE, vector: noise },
+    ];
+    const { norm } = await evaluator.combine({ into: noise, terms, state: null }, signal);
+    await scale(noise, 1 / norm);
+    return noise;
+  };
+
+  let basis = [await firstVector()];
+  /** projected[i][j] = basis[i]ᵀ·H·basis[j]: a row for each basis vector, a column for each product so far. */
+  let projected: number[][] = [[]];
+  let products = 0;
+  for (;;) {
+    const size = basis.length;
+    const newest = basis[size - 1] ?? '';
+    const remainder = vectors.name('krylov');
+    const { norm } = await product(newest, remainder);
+    products++;
+    if (!Number.isFinite(norm)) throw notFinite();
+    const { coefficients, norm: beta } = await evaluator.orthogonalise(
+      { vector: remainder, against: basis },
+      signal,
+    );
+    if (!Number.isFinite(beta) || !coefficients.every(Number.isFinite)) throw notFinite();
+    projected = projected.map((row, i) => [...row, coefficients[i] ?? 0]);
+
+    const ritz = ritzPairs(projected, beta);
+    const spectralNorm = Math.max(...ritz.map((p) => Math.abs(p.value)));
+    const complete = size === dimension;
+    const wanted = ritz.slice(0, top);
+    const converged =
+      wanted.length === top &&
+      wanted.every(
+        (p) => complete || p.residual <= options.tolerance * Math.max(Math.abs(p.value), 1e-3 * spectralNorm),
+      );
+    context.progress(Math.min(1, products / options.maxProducts), `eigenvalues: product ${products}`);
+    if (converged || complete || products >= options.maxProducts) {
+      const names: string[] = [];
+      for (const pair of wanted) names.push(await assemble(evaluator, vectors, basis, pair.weights, context));
+      await vectors.release([...basis, remainder]);
+      return {
+        values: wanted.map((p) => p.value),
+        residuals: wanted.map((p) => p.residual),
+        vectors: names,
+        converged,
+        products,
+      };
+    }
+
+    // An invariant subspace is exhausted: what follows starts from a direction outside it.
+    const exhausted = !(beta > 1e-10 * spectralNorm);
+    let next = remainder;
+    if (exhausted) {
+      await vectors.release([remainder]);
+      next = await random();
+      const { norm: outside } = await evaluator.orthogonalise({ vector: next, against: basis }, signal);
+      await scale(next, 1 / outside);
+    } else {
+      await scale(remainder, 1 / beta);
+    }
+
+    if (size === maxBasis) {
+      const kept = ritz.slice(0, Math.max(top, Math.floor(maxBasis / 2)));
+      const names: string[] = [];
+      for (const pair of kept) names.push(await assemble(evaluator, vectors, basis, pair.weights, context));
+      await vectors.release(basis);
+      projected = kept.map((p) => kept.map((q) => quadratic(projected, p.weights, q.weights)));
+      projected.push(kept.map((p) => (exhausted ? 0 : beta * (p.weights[size - 1] ?? 0))));
+      basis = [...names, next];
+    } else {
+      projected.push([...Array<number>(size - 1).fill(0), exhausted ? 0 : beta]);
+      basis.push(next);
+    }
+  }
+}
+
+interface RitzPair {
+  readonly value: number;
+  readonly residual: number;
+  /** Coordinates of the unit Ritz vector in the basis. */
+  readonly weights: readonly number[];
+}
+
+function ritzPairs(projected: readonly (readonly number[])[], beta: number): RitzPair[] {
+  const n = projected.length;
+  const full = new Matrix(projected.map((row) => [...row]));
+  const symmetric = Matrix.add(full, full.transpose()).mul(0.5);
+  const { values, vector } = eigenSymmetric(symmetric);
+  return values.map((value, k) => {
+    const weights = vector(k);
+    const inside = full.mmul(Matrix.columnVector(weights)).to1DArray();
+    const skew = Math.hypot(...inside.map((x, i) => x - value * (weights[i] ?? 0)));
+    return { value, weights, residual: Math.hypot(skew, beta * (weights[n - 1] ?? 0)) };
+  });
+}
+
+async function assemble(
+  evaluator: Evaluator,
+  vectors: Vectors,
+  basis: readonly string[],
+  weights: readonly number[],
+  context: AnalysisContext,
+): Promise<string> {
+  const into = vectors.name('ritz');
+  const terms = basis.map((vector, i) => ({ coefficient: weights[i] ?? 0, vector }));
+  await evaluator.combine({ into, terms, state: null }, context.signal);
+  return into;
+}
+
+/** aᵀ·M·b */
+function quadratic(m: readonly (readonly number[])[], a: readonly number[], b: readonly number[]): number {
+  return m.reduce((s, row, i) => s + (a[i] ?? 0) * row.reduce((t, x, j) => t + x * (b[j] ?? 0), 0), 0);
+}
+
+function notFinite(): BasinError {
+  return new BasinError(
+    'non-finite',
+    'The curvature is NaN or infinite at these weights.',
+    'Choose a snapshot before the loss diverged.',
+  );
+}

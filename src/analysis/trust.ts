@@ -1,0 +1,193 @@
+/** One place that turns the honesty of numbers into sentences for people: what was measured, on what, and how well. */
+import type { ContourResult, LineResult, Score, Scores, SharpnessResult } from '../protocol/results.ts';
+import type { EvaluationMode, EvaluatorDescription } from '../protocol/evaluator.ts';
+
+/** What the numbers were computed on. */
+export function dataSentence(
+  data: { readonly split: 'train' | 'validation'; readonly samples: number },
+  mode: EvaluationMode,
+  refreshed: boolean,
+): string {
+  const how =
+    mode === 'as-trained'
+      ? 'with the loss as it was trained, noise replayed'
+      : `in inference mode${refreshed ? ', batch-norm statistics computed anew at every point' : ''}`;
+  return `Evaluated on ${data.samples} ${data.split === 'train' ? 'training' : 'validation'} samples, ${how}.`;
+}
+
+export function replaySentence(description: EvaluatorDescription): string[] {
+  return description.objective.replay === null
+    ? ['Whether the recorded losses come out again has not been checked for this run.']
+    : [];
+}
+
+export function contourSentences(
+  result: Pick<ContourResult, 'plane' | 'trajectory' | 'standardError' | 'loss' | 'evaluated' | 'complete'>,
+  plane: { readonly width: number; readonly leftOut: readonly number[] },
+): string[] {
+  const sentences: string[] = [];
+  const { kind, varianceExplained, directions, cosine } = result.plane;
+  const far = result.trajectory.reduce((a, b) => (b.distance > a.distance ? b : a), {
+    step: -1,
+    distance: 0,
+  });
+  const widths = far.distance / plane.width;
+  const farthest =
+    far.step >= 0 && widths >= 0.01
+      ? `snapshot ${far.step} lies ${figures(widths, 2)} plane-widths away`
+      : 'every snapshot lies in it';
+  if (kind === 'pca' && varianceExplained !== null) {
+    const walk = directions.reduce((s, d) => s + (d.randomWalk ?? 0), 0);
+    sentences.push(`The plane holds ${percent(varianceExplained)} of the path's variance; ${farthest}.`);
+    sentences.push(
+      `A random walk with as many snapshots would show ${percent(walk)}, so only the difference tells of structure.`,
+    );
+  } else if (kind === 'random') {
+    sentences.push(
+      `The directions are random and filter-normalised: another seed gives another picture (cosine of the pair ${figures(cosine, 2)}).`,
+    );
+    if (result.trajectory.length > 1) {
+      sentences.push(`The path runs almost wholly outside a random plane: ${farthest}.`);
+    }
+  } else if (result.trajectory.length > 0) {
+    sentences.push(`The plane goes through three snapshots; of the others, ${farthest}.`);
+  }
+  if (plane.leftOut.length > 0) {
+    sentences.push(`Left out, because their weights are NaN or infinite: ${steps(plane.leftOut)}.`);
+  }
+  if (result.standardError !== null) {
+    sentences.push(`A loss value has a standard error of about ${figures(result.standardError, 2)}.`);
+  }
+  const missing = result.loss.flat().filter((value) => value === null).length;
+  if (result.complete && missing > 0) {
+    sentences.push(`${missing} of ${result.evaluated} points have a loss that is NaN or infinite.`);
+  }
+  return sentences;
+}
+
+export function lineSentences(
+  result: Pick<LineResult, 'from' | 'to' | 'loss' | 'standardError' | 'barrier' | 't'>,
+): string[] {
+  const { barrier, standardError, loss } = result;
+  const missing = loss.filter((value) => value === null).length;
+  const error = Math.max(0, ...standardError.filter((value) => value !== null));
+  const sentences: string[] = [];
+  if (barrier === null) {
+    sentences.push('No barrier can be stated: the loss is NaN or infinite on the way or at an end.');
+  } else {
+    const noise =
+      error > 0 && barrier < 2 * error ? ', which is within two standard errors of no barrier' : '';
+    sentences.push(`The barrier is ${figures(barrier, 3)}${noise}.`);
+  }
+  if (error > 0) sentences.push(`A loss value has a standard error of at most ${figures(error, 2)}.`);
+  if (missing > 0)
+    sentences.push(`${missing} of ${result.t.length} points have a loss that is NaN or infinite.`);
+  return sentences;
+}
+
+export function sharpnessSentences(
+  result: Pick<
+    SharpnessResult,
+    'eigenvalues' | 'residuals' | 'standardError' | 'converged' | 'products' | 'method' | 'stabilityBound'
+  >,
+  reasons: { readonly bound: string | null; readonly finiteDifference: string | null },
+): string[] {
+  const [lambda = NaN] = result.eigenvalues;
+  const [residual = NaN] = result.residuals;
+  const sentences = [
+    result.converged
+      ? `Converged after ${result.products} Hessian-vector products: an eigenvalue lies within ${figures(residual, 2)} of λ₁.`
+      : `Not converged after ${result.products} Hessian-vector products: λ₁ is at least about ${figures(lambda, 3)} (an eigenvalue lies within ${figures(residual, 2)}).`,
+    result.standardError === null
+      ? 'The evaluation set has too few batches for a standard error of λ₁.'
+      : `Over parts of the evaluation set λ₁ has a standard error of ${figures(result.standardError, 2)}.`,
+    result.method === 'exact'
+      ? 'Hessian-vector products are exact.'
+      : `Hessian-vector products are finite differences of gradients${reasons.finiteDifference === null ? '' : ` (${reasons.finiteDifference})`}: unreliable with ReLU and max-pooling.`,
+    result.stabilityBound === null
+      ? `No stability bound: ${reasons.bound ?? 'none is known'}.`
+      : 'The bound holds for full-batch steps; the noise of small batches keeps λ₁ below it.',
+  ];
+  if (result.eigenvalues.length > 1)
+    sentences.push('An eigenvalue that occurs several times may be listed once.');
+  return sentences;
+}
+
+export function scoreSentences(scores: Scores): string[] {
+  const judged = scores.validation ?? scores.train;
+  const on = scores.validation === null ? 'training' : 'validation';
+  const sentences = [
+    judged.accuracy !== null
+      ? `Accuracy ${percent(judged.accuracy)}${plusMinus(judged.accuracyStandardError, percent)} on ${judged.samples} ${on} samples.`
+      : `Loss ${figures(judged.loss ?? NaN, 4)}${plusMinus(judged.lossStandardError, (x) => figures(x, 2))} on ${judged.samples} ${on} samples.`,
+  ];
+  if (scores.validation === null)
+    sentences.push('No validation data was recorded: this says nothing about new samples.');
+  return sentences;
+}
+
+/** What was gained over the last snapshot, beside the noise of the comparison. */
+export function comparisonSentences(
+  what: string,
+  scores: Scores,
+  baseline: Scores & { step: number },
+): string[] {
+  const paired =
+    scores.validation !== null && baseline.validation !== null
+      ? ([scores.validation, baseline.validation, 'validation'] as const)
+      : ([scores.train, baseline.train, 'training'] as const);
+  const [mine, other, on] = paired;
+  const accuracy = mine.accuracy !== null && other.accuracy !== null;
+  const difference = accuracy
+    ? (mine.accuracy ?? 0) - (other.accuracy ?? 0)
+    : (other.loss ?? NaN) - (mine.loss ?? NaN);
+  const error = accuracy
+    ? hypotenuse(mine.accuracyStandardError, other.accuracyStandardError)
+    : hypotenuse(mine.lossStandardError, other.lossStandardError);
+  const amount = accuracy ? percent(Math.abs(difference)) : figures(Math.abs(difference), 3);
+  const quantity = accuracy ? 'accuracy' : 'loss';
+  const better = difference >= 0 ? 'better' : 'worse';
+  const sentences: string[] = [];
+  if (!Number.isFinite(difference)) {
+    sentences.push(`${what} cannot be compared with snapshot ${baseline.step}: a loss is NaN or infinite.`);
+  } else if (error === null) {
+    sentences.push(`${what}: ${on} ${quantity} is ${better} by ${amount} than at snapshot ${baseline.step}.`);
+  } else {
+    const noise = Math.abs(difference) < 2 * error ? ': no more than noise' : '';
+    const spread = accuracy ? percent(error) : figures(error, 2);
+    sentences.push(
+      `${what}: ${on} ${quantity} is ${better} by ${amount} than at snapshot ${baseline.step}, standard error ${spread}${noise}` +
+        ' (both on the same samples, so the error is a cautious one).',
+    );
+  }
+  if (on === 'training')
+    sentences.push('No validation data was recorded: this says nothing about new samples.');
+  return sentences;
+}
+
+/** A share as people read it. */
+export function percent(share: number): string {
+  return `${figures(100 * share, share >= 0.9995 || share < 0.1 ? 2 : 3)} %`;
+}
+
+/** A number to so many significant figures, without an exponent where it can be avoided. */
+export function figures(x: number, digits: number): string {
+  if (!Number.isFinite(x)) return String(x);
+  const text = x.toPrecision(digits);
+  return text.includes('e') && Math.abs(x) >= 1 ? String(Math.round(x)) : String(Number(text));
+}
+
+function plusMinus(error: number | null, format: (x: number) => string): string {
+  return error === null ? '' : ` ± ${format(error)}`;
+}
+
+function hypotenuse(a: Score['lossStandardError'], b: Score['lossStandardError']): number | null {
+  return a === null || b === null ? null : Math.hypot(a, b);
+}
+
+function steps(list: readonly number[]): string {
+  const shown = list.slice(0, 5).join(', ');
+  return list.length > 5
+    ? `snapshots ${shown} and ${list.length - 5} more`
+    : `snapshot${list.length > 1 ? 's' : ''} ${shown}`;
+}
