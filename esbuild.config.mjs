@@ -37,9 +37,13 @@ const echartsGl = {
       const source = readFileSync(path, 'utf8');
       const evaluated = "new Function('width', 'height', 'dpr', 'return ' + exprRes[1])";
       if (!source.includes(evaluated)) {
-        return { errors: [{ text: 'claygl no longer has the expression that is replaced here; look at it again.' }] };
+        return {
+          errors: [{ text: 'claygl no longer has the expression that is replaced here; look at it again.' }],
+        };
       }
-      return { contents: source.replace(evaluated, 'compileExpression(exprRes[1])') + compileExpression.toString() };
+      return {
+        contents: source.replace(evaluated, 'compileExpression(exprRes[1])') + compileExpression.toString(),
+      };
     });
   },
 };
@@ -99,7 +103,9 @@ for (const build of builds) build.entryPoints = build.entryPoints.filter((file) 
 if (watch) {
   for (const build of builds) await (await esbuild.context({ ...build, logLevel: 'info' })).watch();
 } else {
-  const results = await Promise.all(builds.filter((build) => build.entryPoints.length > 0).map((build) => esbuild.build(build))).catch(() => process.exit(1));
+  const results = await Promise.all(
+    builds.filter((build) => build.entryPoints.length > 0).map((build) => esbuild.build(build)),
+  ).catch(() => process.exit(1));
   const sizes = results.flatMap(({ metafile }) => Object.entries(metafile.outputs));
   for (const [file, { bytes }] of sizes) {
     if (!file.endsWith('.map')) console.log(`${file.padEnd(44)} ${(bytes / 1000).toFixed(0).padStart(6)} kB`);

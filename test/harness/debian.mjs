@@ -18,7 +18,8 @@ export function findProgram(...names) {
 
 /** A Chromium to drive; BASIN_CHROMIUM names another one. */
 export const findChromium = () =>
-  process.env.BASIN_CHROMIUM || findProgram('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable');
+  process.env.BASIN_CHROMIUM ||
+  findProgram('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable');
 
 /** A Python that has pip; a `python3` on PATH may be one without it. */
 export function findPip() {
@@ -63,7 +64,9 @@ export async function ensurePackages(names, purpose) {
     missing = absent();
   }
   if (missing.length > 0) {
-    const how = apt ? `Install with: sudo sh -c '${command}'` : 'Install them with your system’s package manager.';
+    const how = apt
+      ? `Install with: sudo sh -c '${command}'`
+      : 'Install them with your system’s package manager.';
     say(`missing for ${purpose}: ${missing.join(', ')}. ${how}`);
   }
   return missing;

@@ -45,5 +45,7 @@ export async function must(command, args, options = {}) {
   const { code, output } = await run(command, args, options);
   if (code === 0) return output;
   const tail = output.trim().split('\n').slice(-12).join('\n');
-  throw new Error(`${options.label ?? [command, ...args].join(' ')} failed (exit ${code})${tail && `:\n${tail}`}`);
+  throw new Error(
+    `${options.label ?? [command, ...args].join(' ')} failed (exit ${code})${tail && `:\n${tail}`}`,
+  );
 }

@@ -20,7 +20,9 @@ const checks: Record<Requirement, () => string | null> = {
   },
   chromium: () => (findChromium() ? null : 'no chromium; `node test/harness/setup.mjs --vscode` sets it up'),
   bundles: () =>
-    existsSync(new URL('../../dist/cli.cjs', import.meta.url)) ? null : 'no bundles; `npm run build` makes them',
+    existsSync(new URL('../../dist/cli.cjs', import.meta.url))
+      ? null
+      : 'no bundles; `npm run build` makes them',
 };
 const found = new Map<Requirement, string | null>();
 

@@ -49,7 +49,8 @@ async function installDependencies() {
 /** Compares what npm says it installed with the lockfile; packages for other platforms may be left out. */
 function installedAsLocked() {
   const hidden = join(root, 'node_modules/.package-lock.json');
-  if (!existsSync(hidden) || !existsSync(join(root, 'node_modules/@tensorflow/tfjs-node/package.json'))) return false;
+  if (!existsSync(hidden) || !existsSync(join(root, 'node_modules/@tensorflow/tfjs-node/package.json')))
+    return false;
   const locked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
   const installed = JSON.parse(readFileSync(hidden, 'utf8')).packages;
   return Object.entries(locked).every(

@@ -3,7 +3,16 @@
  * from the PyPI wheel of TensorFlow and the addon compiled against it, kept in the cache and linked into node_modules.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { cached, fingerprint } from './cache.mjs';
 import { ensurePackages, findCompiler, findPip, findProgram } from './debian.mjs';
@@ -14,7 +23,16 @@ const tensorflow = { version: '2.21.0', python: '3.11', platform: 'manylinux_2_2
 
 /** What the addon includes, inside the wheel's tensorflow/include. */
 const headers = [
-  ...['c_api', 'c_api_macros', 'eager/c_api', 'tf_attrtype', 'tf_buffer', 'tf_datatype', 'tf_status', 'tf_tensor'],
+  ...[
+    'c_api',
+    'c_api_macros',
+    'eager/c_api',
+    'tf_attrtype',
+    'tf_buffer',
+    'tf_datatype',
+    'tf_status',
+    'tf_tensor',
+  ],
   'tf_tstring',
 ]
   .map((name) => `tensorflow/c/${name}.h`)
@@ -80,8 +98,9 @@ export async function setUpTfjsNode(root) {
   try {
     const { version } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8'));
     const recipe = fingerprint(JSON.stringify([tensorflow, headers, libraryLinks, compilerFlags]));
-    const built = await cached(`tfjs-node-${version}-tensorflow-${tensorflow.version}-${recipe}`, (directory) =>
-      buildFromWheel(root, place, directory),
+    const built = await cached(
+      `tfjs-node-${version}-tensorflow-${tensorflow.version}-${recipe}`,
+      (directory) => buildFromWheel(root, place, directory),
     );
     link(built, place);
   } catch (error) {
@@ -116,7 +135,10 @@ function mendForNewNode(place) {
 /** Its own install script, if its download host answers soon: where it does not, the script would wait for minutes. */
 async function regularInstall(root, place) {
   const { binary } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8'));
-  const reached = await fetch(new URL('/', binary.host), { method: 'HEAD', signal: AbortSignal.timeout(3000) }).then(
+  const reached = await fetch(new URL('/', binary.host), {
+    method: 'HEAD',
+    signal: AbortSignal.timeout(3000),
+  }).then(
     () => true,
     () => false,
   );
@@ -136,7 +158,10 @@ async function buildFromWheel(root, place, directory) {
   say(`fetching the wheel of tensorflow-cpu ${tensorflow.version} (about 250 MB, once)`);
   const pip = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', '--dest', wheels];
   const tags = ['--python-version', tensorflow.python, '--platform', tensorflow.platform];
-  await must(python, [...pip, ...tags, `tensorflow-cpu==${tensorflow.version}`], { quiet: true, label: 'pip' });
+  await must(python, [...pip, ...tags, `tensorflow-cpu==${tensorflow.version}`], {
+    quiet: true,
+    label: 'pip',
+  });
   const wheel = readdirSync(wheels).find((name) => name.endsWith('.whl'));
   if (!wheel) throw new Error('pip downloaded no wheel');
 
@@ -146,7 +171,10 @@ async function buildFromWheel(root, place, directory) {
     ...libraries.map((name) => `tensorflow/${name}>lib/${name}`),
   ];
   const deps = join(directory, 'deps');
-  await must(python, ['-c', unpackWheel, join(wheels, wheel), deps, ...members], { quiet: true, label: 'unpacking' });
+  await must(python, ['-c', unpackWheel, join(wheels, wheel), deps, ...members], {
+    quiet: true,
+    label: 'unpacking',
+  });
   rmSync(wheels, { recursive: true });
   for (const [name, target] of Object.entries(libraryLinks)) symlinkSync(target, join(deps, 'lib', name));
   const strip = findProgram('strip');
@@ -161,16 +189,25 @@ async function buildFromWheel(root, place, directory) {
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(place, 'binding', name));
   const includes = [join(root, 'node_modules/node-api-headers/include'), join(deps, 'include')];
   const flags = [...compilerFlags, ...includes.map((path) => `-I${path}`)];
-  const libs = [`-L${join(deps, 'lib')}`, '-ltensorflow', '-ltensorflow_framework', '-Wl,-rpath,$ORIGIN/../../deps/lib'];
+  const libs = [
+    `-L${join(deps, 'lib')}`,
+    '-ltensorflow',
+    '-ltensorflow_framework',
+    '-Wl,-rpath,$ORIGIN/../../deps/lib',
+  ];
   const result = ['-o', join(output, 'tfjs_binding.node')];
-  await must(findCompiler(), [...flags, ...sources, ...libs, ...result], { quiet: true, label: 'the compiler' });
+  await must(findCompiler(), [...flags, ...sources, ...libs, ...result], {
+    quiet: true,
+    label: 'the compiler',
+  });
 }
 
 /** `npm ci` deletes what lies in node_modules, so that only links to the cache lie there. */
 function link(built, place) {
   for (const name of ['deps', 'lib']) {
     const path = join(place, name);
-    if (existsSync(path) || lstatSync(path, { throwIfNoEntry: false })) rmSync(path, { recursive: true, force: true });
+    if (existsSync(path) || lstatSync(path, { throwIfNoEntry: false }))
+      rmSync(path, { recursive: true, force: true });
     symlinkSync(join(built, name), path, 'dir');
   }
 }

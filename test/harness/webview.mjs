@@ -15,7 +15,7 @@ const { code } = await run(
   process.execPath,
   [
     join(root, 'node_modules/mocha/bin/mocha.js'),
-    ...['--import', 'tsx', '--timeout', '120000', '--reporter', 'test/harness/reporter.cjs'],
+    ...['--timeout', '120000'],
     ...(process.env.BASIN_TEST_GREP ? ['--grep', process.env.BASIN_TEST_GREP] : []),
     ...process.argv.slice(2),
     'test/webview/**/*.test.ts',

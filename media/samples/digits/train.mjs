@@ -34,9 +34,13 @@ await model.fit(images, labels, {
   callbacks: {
     onEpochEnd: (epoch, { loss, acc, val_loss, val_acc }) => {
       const numbers = [loss, acc, val_loss, val_acc].map((value) => value.toFixed(4));
-      console.log(`epoch ${epoch + 1}/${epochs}: loss ${numbers[0]}, accuracy ${numbers[1]}, held out ${numbers[2]}, ${numbers[3]}`);
+      console.log(
+        `epoch ${epoch + 1}/${epochs}: loss ${numbers[0]}, accuracy ${numbers[1]}, held out ${numbers[2]}, ${numbers[3]}`,
+      );
     },
   },
 });
 const [, accuracy] = model.evaluate(heldOutImages, heldOutLabels, { verbose: 0 });
-console.log(`accuracy on ${heldOut.count} held-out digits: ${((await accuracy.data())[0] * 100).toFixed(2)} %`);
+console.log(
+  `accuracy on ${heldOut.count} held-out digits: ${((await accuracy.data())[0] * 100).toFixed(2)} %`,
+);

@@ -47,7 +47,8 @@ async function stop() {
   await server?.stop();
   show();
 }
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop().then(() => process.exit(130)));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => stop().then(() => process.exit(130)));
 
 try {
   server = await startVSCode({

@@ -11,7 +11,9 @@ export async function run(): Promise<void> {
     else process.stdout.write(text);
   };
   // The extension host's console goes to VS Code's log: what the reporter prints goes to the report instead.
-  (Mocha.reporters.Base as unknown as { consoleLog: typeof console.log }).consoleLog = (...parts: unknown[]) => {
+  (Mocha.reporters.Base as unknown as { consoleLog: typeof console.log }).consoleLog = (
+    ...parts: unknown[]
+  ) => {
     write(`${format(...parts)}\n`);
   };
   const mocha = new Mocha({

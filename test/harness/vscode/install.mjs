@@ -35,7 +35,8 @@ export const vscodeForTests = () => inside(join(cacheDirectory(), name));
 
 export async function installVSCode() {
   await cached(name, async (directory) => {
-    for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(here, file), join(directory, file));
+    for (const file of ['package.json', 'package-lock.json'])
+      copyFileSync(join(here, file), join(directory, file));
     say(`installing VS Code for tests (code-server ${version}, about 500 MB, once)`);
     const npm = (command, cwd) => {
       const { node } = inside(directory);
@@ -51,7 +52,10 @@ export async function installVSCode() {
     await npm(['install', '--no-save'], join(vscode, 'extensions'));
     for (const part of unused) rmSync(join(vscode, part), { recursive: true, force: true });
     for (const native of ['spdlog', 'native-watchdog']) {
-      copyFileSync(join(here, `${native}.js`), join(vscode, `node_modules/@vscode/${native}`, mainFile(vscode, native)));
+      copyFileSync(
+        join(here, `${native}.js`),
+        join(vscode, `node_modules/@vscode/${native}`, mainFile(vscode, native)),
+      );
     }
     await must(inside(directory).node, ['--version'], { quiet: true });
   });
@@ -59,7 +63,8 @@ export async function installVSCode() {
 }
 
 const mainFile = (vscode, native) =>
-  JSON.parse(readFileSync(join(vscode, `node_modules/@vscode/${native}/package.json`), 'utf8')).main ?? 'index.js';
+  JSON.parse(readFileSync(join(vscode, `node_modules/@vscode/${native}/package.json`), 'utf8')).main ??
+  'index.js';
 
 /** Earlier recipes' installations go after a month: another checkout may still use one. */
 function removeOlder() {

@@ -98,7 +98,14 @@ export async function startVSCode(options = {}) {
   const logFile = join(home, 'server.log');
   const log = openSync(logFile, 'a');
   const flags = [
-    ...['--bind-addr', `127.0.0.1:${port}`, '--auth', 'none', '--disable-telemetry', '--disable-update-check'],
+    ...[
+      '--bind-addr',
+      `127.0.0.1:${port}`,
+      '--auth',
+      'none',
+      '--disable-telemetry',
+      '--disable-update-check',
+    ],
     ...['--disable-getting-started-override', '--ignore-last-opened'],
     ...(options.trust ? [] : ['--disable-workspace-trust']),
   ];
@@ -164,14 +171,20 @@ export function workbenchUrl(server, { folder, extensionPath, testsPath }) {
 /** Headless Chromium with software WebGL. */
 export function launchBrowser() {
   const executablePath = findChromium();
-  if (!executablePath) throw new Error('No Chromium found: `node test/harness/setup.mjs --vscode` says how to get it.');
+  if (!executablePath)
+    throw new Error('No Chromium found: `node test/harness/setup.mjs --vscode` says how to get it.');
   return chromium.launch({
     executablePath,
     headless: true,
     args: [
       '--no-sandbox',
       ...['--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'],
-      ...['--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+      ...[
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
       ...['--disable-dev-shm-usage', '--disable-quic'],
     ],
   });

@@ -1,0 +1,109 @@
+/**
+ * The rooms of Basin and what each may import: the one table that the dependency rules and their test are made from.
+ * The README shows the same table; if a wall turns out to be wrong, it is moved here and there together.
+ */
+'use strict';
+
+/**
+ * path: regular expression of the room's files; mayImport: other rooms; vscode, node: whether the room may import the
+ * editor's API and Node's own modules; root: a composition root, which nobody imports.
+ */
+const rooms = {
+  protocol: { path: '^src/protocol/', mayImport: [], node: false },
+  probe: { path: '^src/probe/', mayImport: ['protocol'], node: true },
+  runs: { path: '^src/runs/', mayImport: ['protocol'], node: true },
+  analysis: { path: '^src/analysis/', mayImport: ['protocol'], node: false },
+  evaluators: { path: '^src/evaluators/', mayImport: ['protocol', 'analysis', 'runs'], node: true },
+  engine: { path: '^src/engine/', mayImport: ['protocol', 'runs', 'analysis', 'evaluators'], node: true },
+  debugger: { path: '^src/debugger/', mayImport: ['protocol', 'runs', 'evaluators'], node: true },
+  surface: { path: '^src/surface/', mayImport: ['protocol', 'runs', 'debugger'], node: true, vscode: true },
+  extension: {
+    path: '^src/extension\\.ts$',
+    mayImport: ['protocol', 'runs', 'analysis', 'evaluators', 'engine', 'debugger', 'surface'],
+    node: true,
+    vscode: true,
+    root: true,
+  },
+  cli: {
+    path: '^src/cli\\.ts$',
+    mayImport: ['protocol', 'runs', 'analysis', 'evaluators', 'engine', 'debugger'],
+    node: true,
+    root: true,
+  },
+  webview: { path: '^webview/', mayImport: ['protocol'], node: false },
+};
+
+/**
+ * dependency-cruiser's rules for the table.
+ * @param {string} [base] folder that the paths are relative to, as a prefix: for breaches that are planted elsewhere
+ */
+function rules(base = '') {
+  const at = (path) => path.replace(/^\^/, `^${base}`);
+  const everywhere = `^${base}(src|webview)/`;
+  const list = [
+    {
+      name: 'no-cycles',
+      comment: 'Files that import each other in a circle.',
+      from: { path: everywhere },
+      to: { circular: true },
+    },
+    {
+      name: 'resolves',
+      comment: 'An import of something that is not there.',
+      from: { path: everywhere },
+      to: { couldNotResolve: true, pathNot: '^vscode$' },
+    },
+    {
+      name: 'room-known',
+      comment: 'A file that is in no room has no walls.',
+      from: { path: everywhere, pathNot: Object.values(rooms).map((room) => at(room.path)) },
+      to: {},
+    },
+    {
+      name: 'tests-stay-out',
+      comment: 'What ships does not import tests, and nothing outside of the rooms.',
+      from: { path: everywhere },
+      to: {
+        path: `^${base}`,
+        pathNot: [everywhere, 'node_modules', '^vscode$'],
+        dependencyTypesNot: ['core'],
+      },
+    },
+  ];
+  for (const [name, room] of Object.entries(rooms)) {
+    const allowed = [name, ...room.mayImport].map((other) => at(rooms[other].path));
+    list.push({
+      name: `${name}-imports`,
+      comment: `${name} may import ${room.mayImport.join(', ') || 'no other room'}.`,
+      from: { path: at(room.path) },
+      to: { path: everywhere, pathNot: allowed },
+    });
+    if (!room.node) {
+      list.push({
+        name: `${name}-without-node`,
+        comment: `${name} runs outside of Node too.`,
+        from: { path: at(room.path) },
+        to: { dependencyTypes: ['core'] },
+      });
+    }
+    if (!room.vscode) {
+      list.push({
+        name: `${name}-without-vscode`,
+        comment: `${name} runs without VS Code.`,
+        from: { path: at(room.path) },
+        to: { path: '(^|/)vscode$' },
+      });
+    }
+    if (room.root) {
+      list.push({
+        name: `${name}-is-a-root`,
+        comment: `${name} puts the parts together; nobody imports it.`,
+        from: { path: everywhere },
+        to: { path: at(room.path) },
+      });
+    }
+  }
+  return list.map((rule) => ({ severity: 'error', ...rule }));
+}
+
+module.exports = { rooms, rules };
