@@ -16,17 +16,23 @@ export interface TrainingCall {
 const METHODS = new Set(['fit', 'fitDataset', 'trainOnBatch', 'minimize']);
 /** Also called without a receiver, when imported by name. */
 const FUNCTIONS = new Set(['variableGrads']);
+/** What only TensorFlow.js has below `tf`: the sign of a script that gets `tf` from a module of its own. */
+const LIBRARY = new Set(
+  'sequential model layers train losses initializers tidy tensor tensor1d tensor2d tensor3d tensor4d variable variableGrads'.split(
+    ' ',
+  ),
+);
 const PACKAGE = /^['"`]@tensorflow\/tfjs(?:[-/][\w./-]*)?['"`]$/;
 
 /** A file longer than this is generated or data, not a training script. */
 const MAX_LENGTH = 1_000_000;
 
 /**
- * Training calls of a source text, in its order; none when the text does not import a `@tensorflow/tfjs` package, since
- * `.fit(` alone means many things.
+ * Training calls of a source text, in its order. Only where the text imports a `@tensorflow/tfjs` package, or uses `tf` as
+ * that library: `.fit(` alone means many things.
  */
 export function findTrainingCalls(source: string): TrainingCall[] {
-  if (source.length > MAX_LENGTH || !source.includes('@tensorflow/tfjs')) return [];
+  if (source.length > MAX_LENGTH || !/@tensorflow\/tfjs|\btf\s*\./.test(source)) return [];
   const calls: TrainingCall[] = [];
   let imports = false;
   let line = 0;
@@ -66,6 +72,7 @@ export function findTrainingCalls(source: string): TrainingCall[] {
       }
       if (type === 'IdentifierName') {
         const member = previous === '.' || previous === '?.';
+        if (member && beforePrevious === 'tf' && LIBRARY.has(value)) imports = true;
         const declared = previous === 'function';
         if ((member && METHODS.has(value)) || (FUNCTIONS.has(value) && !declared)) {
           candidate = { name: value, line, character: start - lineStart };

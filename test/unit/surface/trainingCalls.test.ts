@@ -29,6 +29,14 @@ describe('training calls', () => {
     }
   });
 
+  it('knows the library by its use where a module of the script hands it over', () => {
+    const source =
+      "import { load } from './backend.mjs';\nconst tf = await load();\nconst m = tf.sequential();\nm.fit(x)";
+    assert.deepEqual(found(source), ['fit@3:2']);
+    assert.deepEqual(found('const tf = other();\ntf.start();\nm.fit(x)'), []);
+    assert.deepEqual(found('a.fit(x); // tf.sequential()'), []);
+  });
+
   it('finds nothing in a file that only speaks of the package', () => {
     assert.deepEqual(found("scaler.fit(x); // see '@tensorflow/tfjs'"), []);
     assert.deepEqual(found("console.log('@tensorflow/tfjs'); scaler.fit(x)"), []);

@@ -1,0 +1,73 @@
+/** Words for results, as tree rows and notifications show them. */
+import type { LensName } from '../protocol/page.ts';
+import type { AnalysisResult, AverageResult, EnsembleResult, Score, Scores } from '../protocol/results.ts';
+import { shortNumber, verdictWords } from './sharpnessText.ts';
+
+/** The lens of the panel that draws a kind of result. */
+export function lensOf(kind: AnalysisResult['kind']): LensName {
+  switch (kind) {
+    case 'contour':
+      return 'contour';
+    case 'line':
+      return 'line';
+    case 'sharpness':
+      return 'spectrum';
+    case 'score':
+    case 'average':
+    case 'ensemble':
+      return 'averaging';
+  }
+}
+
+/** One row: what was asked and the number that answers it. */
+export function resultTitle(result: AnalysisResult): string {
+  switch (result.kind) {
+    case 'contour':
+      return `Contour ${result.plane.kind} ${result.x.length}×${result.y.length}, at ${result.at}${result.complete ? '' : ' (partial)'}`;
+    case 'line':
+      return `Line ${result.from} to ${result.to}${result.barrier === null ? '' : `, barrier ${shortNumber(result.barrier)}`}`;
+    case 'sharpness':
+      return `λ₁ ${shortNumber(result.eigenvalues[0] ?? NaN)} at ${result.at}, ${verdictWords[result.verdict]}`;
+    case 'score':
+      return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
+    case 'average':
+      return `Average of ${result.members.length}: ${scoreText(mainScore(result.score).score)}`;
+    case 'ensemble':
+      return `Ensemble of ${result.members.length}: ${scoreText(mainScore(result.score).score)}`;
+  }
+}
+
+/** `loss 0.123 ± 0.004, accuracy 96.1 %` */
+export function scoreText(score: Score): string {
+  const loss =
+    score.loss === null ? 'loss not finite' : `loss ${withError(score.loss, score.lossStandardError)}`;
+  if (score.accuracy === null) return loss;
+  const spread =
+    score.accuracyStandardError === null ? '' : ` ± ${(100 * score.accuracyStandardError).toFixed(1)}`;
+  return `${loss}, accuracy ${(100 * score.accuracy).toFixed(1)}${spread} %`;
+}
+
+/** Held-out data tells more than the training batches. */
+export function mainScore(scores: Scores): { readonly split: 'train' | 'validation'; readonly score: Score } {
+  return scores.validation === null
+    ? { split: 'train', score: scores.train }
+    : { split: 'validation', score: scores.validation };
+}
+
+/** A built model's score beside the last snapshot's, on the same samples. */
+export function comparisonText(result: AverageResult | EnsembleResult): string {
+  const what = result.kind === 'average' ? 'Average' : 'Ensemble';
+  const { split, score } = mainScore(result.score);
+  const baseline =
+    split === 'validation' ? (result.baseline.validation ?? result.baseline.train) : result.baseline.train;
+  return (
+    `${what} of ${result.members.length} snapshots: ${scoreText(score)}. ` +
+    `Last snapshot: ${scoreText(baseline)} (${score.samples} ${split} samples).`
+  );
+}
+
+function withError(value: number, standardError: number | null): string {
+  return standardError === null
+    ? shortNumber(value)
+    : `${shortNumber(value)} ± ${shortNumber(standardError)}`;
+}

@@ -1,0 +1,244 @@
+/** The Runs view: runs, and below each its snapshots, the models built from it and the analyses kept. */
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { AnalysisResult } from '../protocol/results.ts';
+import type { BuiltModel, RunState } from '../protocol/run.ts';
+import { DisposableStore } from './disposables.ts';
+import { commands, treeItems, views } from './ids.ts';
+import { lensOf, resultTitle } from './resultText.ts';
+import { latestSharpness, runText, shortNumber } from './sharpnessText.ts';
+import { throttle } from './throttle.ts';
+import type { KnownRun, WorkspaceRuns } from './workspaceRuns.ts';
+import { decodeNumber } from '../protocol/run.ts';
+
+export type RunNode =
+  | { readonly kind: 'run'; readonly run: KnownRun }
+  | {
+      readonly kind: 'group';
+      readonly run: KnownRun;
+      readonly group: 'snapshots' | 'models' | 'analyses';
+      readonly count: number;
+    }
+  | { readonly kind: 'snapshot'; readonly run: KnownRun; readonly step: number; readonly bytes: number }
+  | { readonly kind: 'model'; readonly run: KnownRun; readonly model: BuiltModel }
+  | { readonly kind: 'analysis'; readonly run: KnownRun; readonly result: AnalysisResult };
+
+/** More rows than this of one kind help nobody: first and last are shown, the others evenly thinned. */
+const ROWS = 24;
+
+/** Least time between two refreshes of the tree, in ms. */
+const REFRESH_MS = 500;
+
+const stateIcons: Readonly<Record<RunState, readonly [icon: string, colour?: string]>> = {
+  starting: ['loading~spin'],
+  training: ['sync~spin', 'charts.blue'],
+  held: ['debug-pause', 'charts.yellow'],
+  finished: ['check', 'testing.iconPassed'],
+  failed: ['error', 'testing.iconFailed'],
+  interrupted: ['debug-disconnect', 'charts.orange'],
+  'no-training': ['circle-slash', 'disabledForeground'],
+};
+
+export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Disposable {
+  readonly #store = new DisposableStore();
+  readonly #changed = this.#store.add(new vscode.EventEmitter<void>());
+  readonly onDidChangeTreeData = this.#changed.event;
+  readonly view: vscode.TreeView<RunNode>;
+
+  constructor(private readonly runs: WorkspaceRuns) {
+    // The whole tree: rows are few, and ids keep selection and expansion where they were.
+    const refresh = this.#store.add(throttle(REFRESH_MS, () => this.#changed.fire()));
+    this.#store.add(runs.onDidChangeList(refresh));
+    this.#store.add(runs.onDidChangeRun(refresh));
+    this.view = this.#store.add(
+      vscode.window.createTreeView(views.runs, { treeDataProvider: this, showCollapseAll: true }),
+    );
+  }
+
+  async getChildren(node?: RunNode): Promise<RunNode[]> {
+    if (node === undefined) return this.runs.all.map((run) => ({ kind: 'run', run }));
+    const { run } = node;
+    if (node.kind === 'run') {
+      if (run.manifest === null) return [];
+      const [snapshots, models, analyses] = await Promise.all([
+        run.run.snapshots(),
+        run.run.models(),
+        run.run.analyses(),
+      ]);
+      return [
+        { kind: 'group' as const, run, group: 'snapshots' as const, count: snapshots.length },
+        { kind: 'group' as const, run, group: 'models' as const, count: models.length },
+        { kind: 'group' as const, run, group: 'analyses' as const, count: analyses.length },
+      ].filter((group) => group.count > 0);
+    }
+    if (node.kind !== 'group') return [];
+    switch (node.group) {
+      case 'snapshots':
+        return thinned(await run.run.snapshots()).map(({ step, bytes }) => ({
+          kind: 'snapshot',
+          run,
+          step,
+          bytes,
+        }));
+      case 'models':
+        return (await run.run.models()).map((model) => ({ kind: 'model', run, model }));
+      case 'analyses':
+        return (await run.run.analyses()).slice(0, ROWS).map((result) => ({ kind: 'analysis', run, result }));
+    }
+  }
+
+  getTreeItem(node: RunNode): vscode.TreeItem {
+    const item = itemOf(node);
+    item.id = nodeId(node);
+    return item;
+  }
+
+  getParent(): undefined {
+    return undefined;
+  }
+
+  dispose(): void {
+    this.#store.dispose();
+  }
+}
+
+function nodeId(node: RunNode): string {
+  const base = node.run.run.directory;
+  switch (node.kind) {
+    case 'run':
+      return base;
+    case 'group':
+      return `${base}#${node.group}`;
+    case 'snapshot':
+      return `${base}#snapshot ${node.step}`;
+    case 'model':
+      return `${base}#model ${node.model.id}`;
+    case 'analysis':
+      return `${base}#analysis ${node.result.id}`;
+  }
+}
+
+function itemOf(node: RunNode): vscode.TreeItem {
+  const { Collapsed, None } = vscode.TreeItemCollapsibleState;
+  switch (node.kind) {
+    case 'run':
+      return runItem(node.run);
+    case 'group': {
+      const item = new vscode.TreeItem(groupTitle(node.group), Collapsed);
+      item.description = String(node.count);
+      return item;
+    }
+    case 'snapshot': {
+      const item = new vscode.TreeItem(vscode.l10n.t('step {0}', node.step), None);
+      item.description = `${shortNumber(node.bytes / 1e6)} MB`;
+      item.iconPath = new vscode.ThemeIcon('circle-small-filled');
+      item.contextValue = treeItems.snapshot;
+      return item;
+    }
+    case 'model': {
+      const item = new vscode.TreeItem(node.model.name, None);
+      item.description = vscode.l10n.t('{0} snapshots', node.model.members.length);
+      item.tooltip = vscode.l10n.t('Built from the snapshots {0}', node.model.members.join(', '));
+      item.iconPath = new vscode.ThemeIcon(node.model.kind === 'ensemble' ? 'layers' : 'combine');
+      item.contextValue = treeItems.model;
+      return item;
+    }
+    case 'analysis': {
+      const item = new vscode.TreeItem(resultTitle(node.result), None);
+      item.description = ago(node.result.provenance.created);
+      item.tooltip = node.result.trust.join('\n');
+      item.iconPath = new vscode.ThemeIcon('graph');
+      item.contextValue = treeItems.analysis;
+      item.command = {
+        command: commands.openRun,
+        title: vscode.l10n.t('Open'),
+        arguments: [node.run.run.directory, lensOf(node.result.kind)],
+      };
+      return item;
+    }
+  }
+}
+
+function runItem(run: KnownRun): vscode.TreeItem {
+  const { Collapsed, None } = vscode.TreeItemCollapsibleState;
+  if (run.manifest === null) {
+    const item = new vscode.TreeItem(run.id, None);
+    item.description = vscode.l10n.t('cannot be read');
+    item.tooltip = [run.error?.message, run.error?.cure].filter(Boolean).join(' ');
+    item.iconPath = new vscode.ThemeIcon('warning', new vscode.ThemeColor('problemsWarningIcon.foreground'));
+    item.contextValue = treeItems.corrupt;
+    return item;
+  }
+  const { manifest } = run;
+  const item = new vscode.TreeItem(manifest.name, Collapsed);
+  item.description = runText(manifest, run.lastStep, run.live);
+  item.tooltip = runTooltip(run);
+  const [icon, colour] = stateIcons[manifest.state];
+  item.iconPath = new vscode.ThemeIcon(
+    icon,
+    colour === undefined ? undefined : new vscode.ThemeColor(colour),
+  );
+  item.contextValue = manifest.state === 'held' ? `${treeItems.run} held` : treeItems.run;
+  item.accessibilityInformation = { label: `${manifest.name}, ${manifest.state}, ${item.description}` };
+  item.command = { command: commands.openRun, title: vscode.l10n.t('Open'), arguments: [run.run.directory] };
+  return item;
+}
+
+function runTooltip({ manifest, id, live }: KnownRun): vscode.MarkdownString {
+  const text = new vscode.MarkdownString();
+  if (manifest === null) return text;
+  const line = (label: string, value: string | null | undefined): void => {
+    if (value === null || value === undefined || value === '') return;
+    text.appendMarkdown(`**${label}** `).appendText(value).appendMarkdown('  \n');
+  };
+  line(vscode.l10n.t('Run'), `${id}, ${manifest.state}`);
+  line(vscode.l10n.t('Why'), manifest.stateReason);
+  line(vscode.l10n.t('Command'), manifest.command.map((part) => path.basename(part)).join(' '));
+  for (const objective of manifest.objectives) {
+    line(
+      objective.name,
+      vscode.l10n.t(
+        '{0} parameters, {1}',
+        objective.parameterCount,
+        objective.optimizer?.name ?? vscode.l10n.t('unknown optimizer'),
+      ),
+    );
+  }
+  line(
+    vscode.l10n.t('Recorded'),
+    vscode.l10n.t('{0} steps, {1} snapshots', manifest.recording.steps, manifest.recording.snapshots),
+  );
+  const sharpness = latestSharpness(live, 0);
+  if (sharpness !== null)
+    line(
+      'λ₁',
+      `${shortNumber(decodeNumber(sharpness.lambda1))} (${vscode.l10n.t('step {0}', sharpness.step)})`,
+    );
+  for (const note of manifest.recording.notes) line(vscode.l10n.t('Note'), note);
+  return text;
+}
+
+function groupTitle(group: 'snapshots' | 'models' | 'analyses'): string {
+  switch (group) {
+    case 'snapshots':
+      return vscode.l10n.t('Snapshots');
+    case 'models':
+      return vscode.l10n.t('Models');
+    case 'analyses':
+      return vscode.l10n.t('Analyses');
+  }
+}
+
+/** At most {@link ROWS} of them, evenly, first and last kept; newest first. */
+function thinned<T>(items: readonly T[]): T[] {
+  if (items.length <= ROWS) return [...items].reverse();
+  const indices = new Set(
+    Array.from({ length: ROWS }, (_, i) => Math.round((i * (items.length - 1)) / (ROWS - 1))),
+  );
+  return [...indices].reverse().map((i) => items[i] as T);
+}
+
+function ago(created: string): string {
+  const date = new Date(created);
+  return Number.isNaN(date.getTime()) ? '' : date.toLocaleString(vscode.env.language);
+}

@@ -1,0 +1,96 @@
+/** λ₁ against the optimizer's stability bound, as an inlay hint at the end of the training call's line. */
+import * as vscode from 'vscode';
+import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
+import { onSetting, setting } from './configuration.ts';
+import { DisposableStore } from './disposables.ts';
+import { commands } from './ids.ts';
+import {
+  boundFormula,
+  latestSharpness,
+  sharpnessText,
+  shortNumber,
+  verdictOf,
+  verdictWords,
+} from './sharpnessText.ts';
+import { throttle } from './throttle.ts';
+import type { TrainingSite, TrainingSites } from './trainingSites.ts';
+import type { WorkspaceRuns } from './workspaceRuns.ts';
+
+const REFRESH_MS = 250;
+/** Measurements in the tooltip. */
+const HISTORY = 12;
+
+export class SharpnessHints implements vscode.InlayHintsProvider, vscode.Disposable {
+  readonly #store = new DisposableStore();
+  readonly #changed = this.#store.add(new vscode.EventEmitter<void>());
+  readonly onDidChangeInlayHints = this.#changed.event;
+
+  constructor(
+    private readonly sites: TrainingSites,
+    runs: WorkspaceRuns,
+  ) {
+    const refresh = this.#store.add(throttle(REFRESH_MS, () => this.#changed.fire()));
+    this.#store.add(runs.onDidChangeList(refresh));
+    this.#store.add(runs.onDidChangeRun(refresh));
+    this.#store.add(onSetting(['inlayHints'], refresh));
+    this.#store.add(vscode.workspace.onDidGrantWorkspaceTrust(refresh));
+  }
+
+  provideInlayHints(document: vscode.TextDocument, range: vscode.Range): vscode.InlayHint[] {
+    // What a file in .basin says is the workspace's word: not shown as fact beside code that nobody trusts yet.
+    if (!vscode.workspace.isTrusted || !setting('inlayHints', document.uri)) return [];
+    return this.sites.sites(document).flatMap((site) => {
+      const latest = latestSharpness(site.run.live, site.index);
+      if (latest === null || site.line < range.start.line || site.line > range.end.line) return [];
+      const { objective } = site;
+      const bound = latest.bound === null ? null : decodeNumber(latest.bound);
+      const name = (site.run.manifest?.objectives.length ?? 1) > 1 ? `${objective.name}: ` : '';
+      const hint = new vscode.InlayHint(
+        document.lineAt(site.line).range.end,
+        name + sharpnessText(decodeNumber(latest.lambda1), bound, objective.optimizer),
+      );
+      hint.paddingLeft = true;
+      hint.tooltip = tooltip(site, latest);
+      return [hint];
+    });
+  }
+
+  dispose(): void {
+    this.#store.dispose();
+  }
+}
+
+function tooltip({ run, objective, index }: TrainingSite, latest: LiveSharpness): vscode.MarkdownString {
+  const text = new vscode.MarkdownString();
+  // Only these commands may be linked; names in the run's files cannot add others.
+  text.isTrusted = { enabledCommands: [commands.openRun, commands.sharpness] };
+  text.supportThemeIcons = true;
+  const argument = encodeURIComponent(JSON.stringify([run.run.directory]));
+  text.appendMarkdown(`**${vscode.l10n.t('Sharpness of the training loss')}**, `);
+  text.appendText(`${run.manifest?.name ?? run.id}, ${objective.name}`).appendMarkdown('\n\n');
+  text.appendMarkdown(
+    vscode.l10n.t(
+      'λ₁ is the largest eigenvalue of the Hessian on {0} training samples ({1} products, residual {2} %).',
+      latest.samples,
+      latest.products,
+      shortNumber(100 * decodeNumber(latest.residual)),
+    ) + '\n\n',
+  );
+  const rows = run.live.filter((l) => l.objective === index).slice(-HISTORY);
+  text.appendMarkdown(
+    `| ${vscode.l10n.t('step')} | λ₁ | ${boundFormula(objective.optimizer)} | |\n|--:|--:|--:|:--|\n`,
+  );
+  for (const row of rows) {
+    const lambda1 = decodeNumber(row.lambda1);
+    const bound = row.bound === null ? null : decodeNumber(row.bound);
+    const words = bound === null ? '' : verdictWords[verdictOf(lambda1, bound)];
+    text.appendMarkdown(
+      `| ${row.step} | ${shortNumber(lambda1)} | ${bound === null ? '–' : shortNumber(bound)} | ${words} |\n`,
+    );
+  }
+  text.appendMarkdown(
+    `\n[${vscode.l10n.t('Open run')}](command:${commands.openRun}?${argument}) · ` +
+      `[${vscode.l10n.t('Measure sharpness at the end')}](command:${commands.sharpness}?${argument})`,
+  );
+  return text;
+}

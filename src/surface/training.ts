@@ -1,0 +1,83 @@
+/** Trains a file as a task, so that its output stands in a terminal and it stops as every task does. */
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { BasinError } from '../protocol/errors.ts';
+import { setting } from './configuration.ts';
+import { TASK_TYPE } from './ids.ts';
+import { trainCommand } from './trainCommand.ts';
+import { requireTrust } from './trust.ts';
+
+interface TrainDefinition extends vscode.TaskDefinition {
+  readonly script: string;
+  readonly args?: readonly string[];
+}
+
+export class Training implements vscode.TaskProvider {
+  /** @param cli dist/cli.cjs */
+  constructor(private readonly cli: string) {}
+
+  /**
+   * Saves and trains the file.
+   * @throws BasinError `not-allowed`, `bad-input` outside of a workspace folder, or what {@link trainCommand} throws
+   */
+  async train(file: vscode.Uri): Promise<vscode.TaskExecution> {
+    requireTrust();
+    const folder = vscode.workspace.getWorkspaceFolder(file);
+    if (file.scheme !== 'file' || folder === undefined) {
+      throw new BasinError(
+        'bad-input',
+        vscode.l10n.t(
+          '{0} is not in a folder of this workspace, where Basin keeps runs.',
+          path.basename(file.path),
+        ),
+        vscode.l10n.t('Open its folder (File: Open Folder), then train it.'),
+      );
+    }
+    const document = vscode.workspace.textDocuments.find((d) => d.uri.toString() === file.toString());
+    if (document?.isDirty && !(await document.save())) {
+      throw new BasinError('bad-input', vscode.l10n.t('{0} could not be saved.', path.basename(file.path)));
+    }
+    const script = path.relative(folder.uri.fsPath, file.fsPath);
+    const task = await this.#task({ type: TASK_TYPE, script }, folder);
+    return vscode.tasks.executeTask(task);
+  }
+
+  /** None of its own: a task for every script would be a long list. Those in tasks.json are resolved. */
+  provideTasks(): vscode.Task[] {
+    return [];
+  }
+
+  async resolveTask(task: vscode.Task): Promise<vscode.Task | undefined> {
+    const definition = task.definition as Partial<TrainDefinition> & vscode.TaskDefinition;
+    const scope = task.scope;
+    if (typeof definition.script !== 'string' || typeof scope !== 'object') return undefined;
+    return this.#task(definition as TrainDefinition, scope);
+  }
+
+  async #task(definition: TrainDefinition, folder: vscode.WorkspaceFolder): Promise<vscode.Task> {
+    const command = await trainCommand({
+      script: path.resolve(folder.uri.fsPath, definition.script),
+      scriptArguments: definition.args ?? [],
+      root: folder.uri.fsPath,
+      nodePath: setting('nodePath', folder.uri),
+      cli: this.cli,
+      snapshotEvery: setting('snapshotEvery', folder.uri),
+      holdSeconds: setting('hold', folder.uri),
+    });
+    const task = new vscode.Task(
+      definition,
+      folder,
+      vscode.l10n.t('Train {0}', path.basename(definition.script)),
+      'Basin',
+      new vscode.ProcessExecution(command.program, [...command.arguments], { cwd: command.cwd }),
+    );
+    task.presentationOptions = {
+      reveal: vscode.TaskRevealKind.Always,
+      focus: false,
+      panel: vscode.TaskPanelKind.Dedicated,
+      clear: true,
+      showReuseMessage: false,
+    };
+    return task;
+  }
+}

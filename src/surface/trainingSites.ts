@@ -1,0 +1,68 @@
+/** Which run a document's training call belongs to, and on which line the call stands now. */
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type * as vscode from 'vscode';
+import type { ObjectiveInfo } from '../protocol/run.ts';
+import { findTrainingCalls, nearestCall, type TrainingCall } from './trainingCalls.ts';
+import type { KnownRun, WorkspaceRuns } from './workspaceRuns.ts';
+
+export interface TrainingSite {
+  readonly run: KnownRun;
+  readonly objective: ObjectiveInfo;
+  readonly index: number;
+  /** Zero-based, in the document as it is now. */
+  readonly line: number;
+}
+
+export class TrainingSites {
+  /** Calls of a document's newest version; tokenizing is asked for by lenses, hints and the context key alike. */
+  readonly #calls = new WeakMap<vscode.TextDocument, { version: number; calls: readonly TrainingCall[] }>();
+
+  constructor(private readonly runs: WorkspaceRuns) {}
+
+  calls(document: vscode.TextDocument): readonly TrainingCall[] {
+    const known = this.#calls.get(document);
+    if (known?.version === document.version) return known.calls;
+    const calls = findTrainingCalls(document.getText());
+    this.#calls.set(document, { version: document.version, calls });
+    return calls;
+  }
+
+  /** The newest run that was trained by this document, whether it is the script itself or a module it trains in. */
+  run(document: vscode.TextDocument): KnownRun | undefined {
+    const file = document.uri.fsPath;
+    return this.runs.all.find(
+      ({ manifest }) =>
+        manifest !== null &&
+        (manifest.objectives.some(
+          (o) => o.callSite !== null && samePath(o.callSite.file, file, manifest.cwd),
+        ) ||
+          (manifest.script !== null && samePath(manifest.script, file, manifest.cwd))),
+    );
+  }
+
+  /**
+   * One site per objective of that run. The recorded line is followed to the nearest training call, so that edits since
+   * the run began move it along; a call that the finder does not know (a helper's) stays at its recorded line.
+   */
+  sites(document: vscode.TextDocument): TrainingSite[] {
+    const run = this.run(document);
+    if (run?.manifest == null) return [];
+    const { manifest } = run;
+    const calls = this.calls(document);
+    return manifest.objectives.flatMap((objective, index) => {
+      const { callSite } = objective;
+      const here = callSite !== null && samePath(callSite.file, document.uri.fsPath, manifest.cwd);
+      // Recorded elsewhere, as in a module that the script imports: shown there, if it is opened.
+      if (callSite !== null && !here) return [];
+      const recorded = callSite === null ? calls[0]?.line : callSite.line - 1;
+      if (recorded === undefined) return [];
+      const line = Math.min(nearestCall(calls, recorded), document.lineCount - 1);
+      return [{ run, objective, index, line }];
+    });
+  }
+}
+
+function samePath(recorded: string, file: string, cwd: string): boolean {
+  return path.resolve(cwd, recorded.startsWith('file:') ? fileURLToPath(recorded) : recorded) === file;
+}
