@@ -1,0 +1,472 @@
+/** The loss on a plane as isobands with labelled isolines, and the run's trajectory on it. */
+import type { CustomSeriesOption } from 'echarts/charts';
+import type { ContourResult, TrajectoryPoint } from '../src/protocol/results.ts';
+import { Chart } from './chart.ts';
+import type { Drawing, Size } from './chart.ts';
+import { cells, isobands, isolines, knownLattice, nearestIndex } from './contourGeometry.ts';
+import type { Cell, Isoband, Isoline, Point } from './contourGeometry.ts';
+import type { Option, SeriesOption } from './echarts.ts';
+import { formatNumber, formatPercent, formatWithError } from './format.ts';
+import { placeLabels } from './labelPlacement.ts';
+import { lossScale } from './lossScale.ts';
+import type { LossScale, ScaleKind } from './lossScale.ts';
+import { overRamp, rampColor } from './ramp.ts';
+import { strings } from './strings.ts';
+import type { Theme } from './theme.ts';
+import { tip } from './tip.ts';
+
+/** Fill bands: fine enough to read as a continuous ramp. */
+const BANDS = 32;
+
+/** Everything of a result that drawing needs and that costs time: made once per result and scale. */
+export interface ContourPicture {
+  readonly result: ContourResult;
+  readonly scale: LossScale;
+  readonly bands: readonly Isoband[];
+  readonly lines: readonly Isoline[];
+  /** Points known beyond the regular sub-grid that is interpolated, while refining. */
+  readonly extra: readonly Cell[];
+  /** Where a loss is not finite; only told apart from "not computed" once all is computed. */
+  readonly holes: readonly Cell[];
+  /** Points along each axis that the picture is drawn from; null: single cells only. */
+  readonly resolution: readonly [number, number] | null;
+}
+
+/** null while not a single loss is known. */
+export function contourPicture(result: ContourResult, kind: ScaleKind): ContourPicture | null {
+  const scale = lossScale(result.loss.flat(), kind);
+  if (scale === null) return null;
+  const lattice = result.complete ? { stride: 1, grid: result } : knownLattice(result);
+  const thresholds = Array.from({ length: BANDS - 1 }, (_, k) => (k + 1) / BANDS);
+  const smooth = lattice?.grid ?? null;
+  return {
+    result,
+    scale,
+    bands: smooth === null ? [] : isobands(smooth, scale.toUnit, thresholds),
+    lines:
+      smooth === null ? [] : isolines(isobands(smooth, scale.toUnit, scale.levels.map(scale.toUnit)), smooth),
+    extra: result.complete
+      ? []
+      : cells(result, (loss, i, j) => {
+          const onLattice = lattice !== null && i % lattice.stride === 0 && j % lattice.stride === 0;
+          return loss !== null && !onLattice;
+        }),
+    holes: result.complete ? cells(result, (loss) => loss === null) : [],
+    resolution: smooth === null ? null : [smooth.x.length, smooth.y.length],
+  };
+}
+
+/** Axis names that say what the axes are. */
+export function axisNames(result: ContourResult): readonly [string, string] {
+  const [a, b] = result.plane.directions.map(({ name, varianceExplained }, k) => {
+    if (result.plane.kind === 'random') return strings.randomDirection(k + 1);
+    if (result.plane.kind === 'snapshots') return name;
+    return varianceExplained === null
+      ? strings.componentPlain(k + 1)
+      : strings.component(k + 1, formatPercent(varianceExplained, varianceExplained < 0.1 ? 1 : 0));
+  });
+  return [a ?? 'x', b ?? 'y'];
+}
+
+export interface ContourLayout {
+  readonly plot: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
+  readonly bar: { readonly left: number; readonly width: number };
+  /** Whether a unit of weight space is as long on either axis. */
+  readonly equal: boolean;
+  readonly compact: boolean;
+}
+
+/**
+ * Places plot and colour bar. Both axes measure distances in weight space, so they get one scale, unless the
+ * plane is so elongated that the picture would be a sliver.
+ */
+export function contourLayout(result: ContourResult, size: Size): ContourLayout {
+  const compact = size.width < 420;
+  const margin = compact
+    ? { left: 38, right: 46, top: 10, bottom: 36 }
+    : { left: 62, right: 92, top: 14, bottom: 50 };
+  const available = {
+    width: Math.max(60, size.width - margin.left - margin.right),
+    height: Math.max(60, size.height - margin.top - margin.bottom),
+  };
+  const span = (along: readonly number[], k: number): number =>
+    ((along.at(-1) ?? 1) - (along[0] ?? 0)) * (result.plane.directions[k]?.norm ?? 1);
+  const ratio = span(result.y, 1) / span(result.x, 0);
+  const equal = ratio > 0.28 && ratio < 1 / 0.28;
+  let { width, height } = available;
+  if (equal && ratio < height / width) height = width * ratio;
+  else if (equal) width = height / ratio;
+  const left = margin.left + Math.max(0, (available.width - width) / 2);
+  const top = margin.top + (compact ? 0 : Math.max(0, (available.height - height) / 2));
+  return {
+    plot: { left, top, width, height },
+    bar: { left: left + width + (compact ? 8 : 20), width: compact ? 8 : 14 },
+    equal,
+    compact,
+  };
+}
+
+export function contourDrawing(picture: ContourPicture, theme: Theme, size: Size, chart: Pick<Chart, 'pointer' | 'coordinates'> | null): Drawing {
+  const { result, scale } = picture;
+  const layout = contourLayout(result, size);
+  const { plot, bar, compact } = layout;
+  const [nameX, nameY] = axisNames(result);
+  const ends = (along: readonly number[]): { min: number; max: number } => ({ min: along[0] ?? 0, max: along.at(-1) ?? 1 });
+  const axis = { type: 'value', splitLine: { show: false }, nameLocation: 'middle', splitNumber: compact ? 3 : 5 } as const;
+  const label = { hideOverlap: true, formatter: (value: number) => formatNumber(value, 3), showMinLabel: false, showMaxLabel: false };
+  const barTicks = spreadLevels(scale, plot.height / (compact ? 15 : 17));
+  const option: Option = {
+    grid: [
+      { id: 'plot', ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
+      { id: 'bar', left: bar.left, width: bar.width, top: plot.top, height: plot.height, show: true, borderColor: theme.muted, borderWidth: 1 },
+    ],
+    xAxis: [
+      { ...axis, gridIndex: 0, ...ends(result.x), name: nameX, nameGap: compact ? 20 : 28, axisLabel: label, axisLine: { show: false } },
+      { gridIndex: 1, type: 'value', min: 0, max: 1, show: false },
+    ],
+    yAxis: [
+      { ...axis, gridIndex: 0, ...ends(result.y), name: compact ? '' : nameY, nameGap: 44, axisLabel: label, axisLine: { show: false } },
+      {
+        gridIndex: 1,
+        type: 'value',
+        position: 'right',
+        min: 0,
+        max: 1,
+        name: compact ? '' : strings.loss,
+        nameLocation: 'middle',
+        nameGap: 46,
+        nameRotate: 90,
+        splitLine: { show: false },
+        axisLine: { show: false },
+        axisTick: { customValues: barTicks.map(scale.toUnit), length: 4 },
+        axisLabel: {
+          customValues: barTicks.map(scale.toUnit),
+          formatter: (unit: number) => formatNumber(scale.fromUnit(unit), 3),
+          showMinLabel: true,
+          showMaxLabel: true,
+        },
+      },
+    ],
+    tooltip: {
+      trigger: 'item',
+      confine: true,
+      transitionDuration: 0,
+      hideDelay: 40,
+      formatter: (params) => {
+        const item = Array.isArray(params) ? params[0] : params;
+        return item === undefined ? '' : describeItem(picture, item, chart);
+      },
+    },
+    dataZoom: compact
+      ? []
+      : [
+          { type: 'inside', xAxisIndex: 0, filterMode: 'none', zoomOnMouseWheel: 'ctrl', minSpan: 4 },
+          { type: 'inside', yAxisIndex: 0, filterMode: 'none', zoomOnMouseWheel: 'ctrl', minSpan: 4 },
+        ],
+    series: [
+      bandsSeries(picture),
+      linesSeries(picture, compact),
+      cellsSeries(picture, theme),
+      barSeries(),
+      ...trajectorySeries(result, theme, compact),
+    ],
+  };
+  return { option, description: describeContour(picture) };
+}
+
+/** A contour in an element; `show` may be called as often as data arrives. */
+export class ContourChart {
+  readonly chart: Chart;
+  private picture: ContourPicture | null = null;
+  private shown: { id: string; evaluated: number; kind: ScaleKind } | null = null;
+
+  constructor(element: HTMLElement) {
+    this.chart = new Chart(element, (theme, size) =>
+      this.picture === null ? null : contourDrawing(this.picture, theme, size, this.chart),
+    );
+  }
+
+  /** Returns what is drawn, for the words beside it. A grid that is on screen already is not contoured again. */
+  show(result: ContourResult | null, kind: ScaleKind): ContourPicture | null {
+    if (result === null) {
+      this.picture = null;
+      this.shown = null;
+    } else if (
+      this.picture !== null &&
+      this.shown?.id === result.id &&
+      this.shown.evaluated === result.evaluated &&
+      this.shown.kind === kind &&
+      this.picture.result.complete === result.complete
+    ) {
+      this.picture = { ...this.picture, result: { ...this.picture.result, trajectory: result.trajectory } };
+    } else {
+      this.picture = contourPicture(result, kind);
+      this.shown = { id: result.id, evaluated: result.evaluated, kind };
+    }
+    this.chart.redraw();
+    return this.picture;
+  }
+}
+
+type RenderItem = NonNullable<CustomSeriesOption['renderItem']>;
+type RenderApi = Parameters<RenderItem>[1];
+type RenderReturn = ReturnType<RenderItem>;
+
+/** A custom series of one item that draws a whole layer. */
+function layer(id: string, z: number, render: (api: RenderApi, frame: Frame) => object[], rest: Partial<CustomSeriesOption> = {}): CustomSeriesOption {
+  return {
+    id,
+    type: 'custom',
+    z,
+    data: [[0, 0]],
+    clip: true,
+    silent: true,
+    animation: false,
+    renderItem: (params, api) => ({ type: 'group', children: render(api, params.coordSys as unknown as Frame) }) as RenderReturn,
+    ...rest,
+  };
+}
+
+interface Frame {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+function bandsSeries({ bands, resolution }: ContourPicture): CustomSeriesOption {
+  return layer(
+    'bands',
+    1,
+    (api, frame) => [
+      {
+        type: 'rect',
+        shape: { x: frame.x, y: frame.y, width: frame.width, height: frame.height },
+        // Nothing to interpolate between yet: the plot stays empty, but it answers the pointer.
+        style: { fill: resolution === null ? 'rgba(0, 0, 0, 0)' : rampColor(0.5 / BANDS) },
+      },
+      ...bands.map(({ value, rings }) => ({
+        type: 'path',
+        shape: { pathData: pathData(rings, api, true) },
+        style: { fill: rampColor(value + 0.5 / BANDS) },
+      })),
+    ],
+    { silent: false, cursor: 'crosshair' } as Partial<CustomSeriesOption>,
+  );
+}
+
+function linesSeries({ lines, result }: ContourPicture, compact: boolean): CustomSeriesOption {
+  return layer('isolines', 2, (api, frame) => {
+    const fontSize = compact ? 9 : 11;
+    const pixels = lines.map((line) => ({
+      text: formatNumber(line.value, 6),
+      lines: line.lines.map((points) => points.map((point) => api.coord([...point]) as unknown as Point)),
+    }));
+    const avoid = result.trajectory.map(({ x, y }) => api.coord([x, y]) as unknown as Point);
+    return [
+      ...pixels.flatMap(({ lines: polylines }) =>
+        polylines.map((points) => ({
+          type: 'polyline',
+          shape: { points },
+          style: { fill: null, stroke: overRamp.isoline, lineWidth: 1 },
+        })),
+      ),
+      ...placeLabels(pixels, frame, avoid, fontSize).map(({ text, x, y, rotation }) => ({
+        type: 'text',
+        x,
+        y,
+        rotation,
+        style: {
+          text,
+          fontSize,
+          align: 'center',
+          verticalAlign: 'middle',
+          fill: overRamp.ink,
+          stroke: overRamp.halo,
+          lineWidth: 3,
+        },
+      })),
+    ];
+  });
+}
+
+/** While refining: points beyond the interpolated sub-grid, as the squares they are. When done: what is not finite. */
+function cellsSeries({ extra, holes, scale }: ContourPicture, theme: Theme): CustomSeriesOption {
+  return layer('cells', 3, (api) => {
+    const box = ({ x, y }: Cell): { left: number; top: number; right: number; bottom: number } => {
+      const [left = 0, bottom = 0] = api.coord([x[0], y[0]]);
+      const [right = 0, top = 0] = api.coord([x[1], y[1]]);
+      return { left, top, right, bottom };
+    };
+    return [
+      ...extra.map((cell) => {
+        const { left, top, right, bottom } = box(cell);
+        return {
+          type: 'rect',
+          shape: { x: left, y: top, width: right - left, height: bottom - top },
+          style: { fill: rampColor(scale.toUnit(cell.loss ?? scale.max)) },
+        };
+      }),
+      ...holes.flatMap((cell) => {
+        const { left, top, right, bottom } = box(cell);
+        return [
+          { type: 'rect', shape: { x: left, y: top, width: right - left, height: bottom - top }, style: { fill: theme.background } },
+          {
+            type: 'line',
+            shape: { x1: left, y1: bottom, x2: right, y2: top },
+            style: { stroke: theme.muted, lineWidth: 1 },
+          },
+        ];
+      }),
+    ];
+  });
+}
+
+function barSeries(): CustomSeriesOption {
+  return layer(
+    'bar',
+    1,
+    (_, frame) =>
+      Array.from({ length: BANDS }, (_value, k) => ({
+        type: 'rect',
+        shape: {
+          x: frame.x,
+          y: frame.y + frame.height * (1 - (k + 1) / BANDS),
+          width: frame.width,
+          // A little over the next band: no seam shows at fractional pixels.
+          height: frame.height / BANDS + (k === 0 ? 0 : 0.6),
+        },
+        style: { fill: rampColor((k + 0.5) / BANDS) },
+      })),
+    { xAxisIndex: 1, yAxisIndex: 1 },
+  );
+}
+
+function trajectorySeries({ trajectory, plane }: ContourResult, theme: Theme, compact: boolean): SeriesOption[] {
+  const path = trajectory.map(({ x, y }) => [x, y]);
+  const first = trajectory[0];
+  const last = trajectory.at(-1);
+  const line = (id: string, width: number, color: string, z: number): SeriesOption => ({
+    id,
+    type: 'line',
+    data: path,
+    symbol: 'none',
+    silent: true,
+    clip: true,
+    z,
+    lineStyle: { width, color, cap: 'round', join: 'round' },
+    emphasis: { disabled: true },
+  });
+  const small = compact ? 3.5 : trajectory.length > 80 ? 4 : 5.5;
+  const marker = (point: TrajectoryPoint, text: string, symbol: string, size: number, fill: string): object => ({
+    value: [point.x, point.y],
+    point,
+    symbol,
+    symbolSize: size,
+    itemStyle: { color: fill, borderColor: '#101010', borderWidth: 1.5, opacity: 1 },
+    label: {
+      show: true,
+      formatter: text,
+      position: 'top',
+      distance: 6,
+      color: overRamp.ink,
+      textBorderColor: overRamp.halo,
+      textBorderWidth: 3,
+      fontSize: compact ? 10 : theme.fontSize - 1,
+      fontWeight: 600,
+    },
+  });
+  return [
+    line('path halo', compact ? 3.5 : 4.5, 'rgba(0, 0, 0, 0.55)', 4),
+    line('path', compact ? 1.4 : 2, overRamp.ink, 5),
+    {
+      id: 'snapshots',
+      type: 'scatter',
+      z: 6,
+      symbolSize: small,
+      data: trajectory.map((point) => ({ value: [point.x, point.y], point })),
+      itemStyle: { color: overRamp.ink, borderColor: '#101010', borderWidth: 1, opacity: 1 },
+      emphasis: { scale: 1.7 },
+    } as SeriesOption,
+    {
+      id: 'ends',
+      type: 'scatter',
+      z: 7,
+      clip: true,
+      // The starting point of a path that ends where it began would only hide its end.
+      data: [
+        ...(first && last && (first.step !== last.step || trajectory.length > 1) ? [marker(first, strings.start, 'circle', compact ? 8 : 11, '#8ecbff')] : []),
+        ...(last ? [marker(last, strings.last, 'diamond', compact ? 11 : 15, '#ff7a59')] : []),
+        ...(plane.kind === 'random' && last === undefined ? [{ value: [0, 0], symbol: 'diamond', symbolSize: 12 }] : []),
+      ],
+      labelLayout: { hideOverlap: false, moveOverlap: 'shiftY' },
+      emphasis: { scale: 1.3 },
+    } as SeriesOption,
+  ];
+}
+
+interface HoveredItem {
+  readonly seriesId?: string | undefined;
+  readonly data?: unknown;
+}
+
+function describeItem(picture: ContourPicture, item: HoveredItem, chart: Pick<Chart, 'pointer' | 'coordinates'> | null): HTMLElement | string {
+  const point = (item.data as { point?: TrajectoryPoint } | undefined)?.point;
+  if (point !== undefined) {
+    return tip(strings.snapshot(point.step), [
+      [strings.evaluatedLoss, formatNumber(point.evaluated)],
+      [strings.recordedLoss, formatNumber(point.loss)],
+      [strings.distanceFromPlane, formatNumber(point.distance, 3)],
+    ]);
+  }
+  const at = chart?.coordinates(chart.pointer.x, chart.pointer.y);
+  if (!at) return '';
+  const { result } = picture;
+  const [i, j] = [nearestIndex(result.x, at[0]), nearestIndex(result.y, at[1])];
+  const loss = result.loss[j]?.[i] ?? null;
+  const value = loss === null ? (result.complete ? strings.notFinite : strings.notComputed) : formatWithError(loss, result.standardError);
+  const [nameX, nameY] = result.plane.kind === 'pca' ? [strings.componentPlain(1), strings.componentPlain(2)] : ['x', 'y'];
+  return tip(`${strings.loss} ${value}`, [
+    [nameX, formatNumber(result.x[i], 3)],
+    [nameY, formatNumber(result.y[j], 3)],
+  ]);
+}
+
+function describeContour({ result, scale, resolution }: ContourPicture): string {
+  const [x, y] = axisNames(result);
+  const last = result.trajectory.at(-1);
+  const first = result.trajectory[0];
+  return [
+    `Contour of the loss on ${result.data.samples} samples of ${strings.split[result.data.split]} over ${x} and ${y},`,
+    `from ${formatNumber(scale.min)} to ${formatNumber(scale.max)}.`,
+    first && last
+      ? `The trajectory goes from ${strings.step(first.step)}, loss ${formatNumber(first.evaluated ?? first.loss)}, to ${strings.step(last.step)}, loss ${formatNumber(last.evaluated ?? last.loss)}.`
+      : '',
+    result.complete ? '' : strings.refining(String(resolution?.[0] ?? 0), String(result.x.length)),
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+/** As many levels as fit beside the bar, none on top of another. */
+function spreadLevels(scale: LossScale, room: number): number[] {
+  const gap = 1 / Math.max(1, room);
+  const kept: number[] = [];
+  for (const level of scale.levels) {
+    const previous = kept.at(-1);
+    if (previous === undefined || scale.toUnit(level) - scale.toUnit(previous) >= gap) kept.push(level);
+  }
+  return kept;
+}
+
+function pathData(rings: readonly (readonly Point[])[], api: RenderApi, close: boolean): string {
+  return rings
+    .map((ring) => {
+      const points = ring.map((point) => {
+        const [x = 0, y = 0] = api.coord([point[0], point[1]]);
+        return `${x.toFixed(1)} ${y.toFixed(1)}`;
+      });
+      return `M${points.join('L')}${close ? 'Z' : ''}`;
+    })
+    .join('');
+}

@@ -1,0 +1,82 @@
+/** Where a result comes from: the command line that gives the same, versions, and how it was evaluated. */
+import type { AnalysisResult } from '../src/protocol/results.ts';
+import { h } from './dom.ts';
+import { formatDuration, formatTime } from './format.ts';
+import { strings } from './strings.ts';
+
+/** The `basin` command that computes a result again, defaults of its job filled in. */
+export function commandLine(result: AnalysisResult): string {
+  const job = (typeof result.provenance.job === 'object' && result.provenance.job !== null ? result.provenance.job : {}) as Record<string, unknown>;
+  const words = ['basin', result.kind, quote(result.run)];
+  const option = (flag: string, value: unknown): void => {
+    if (value === undefined || value === null) return;
+    words.push(`--${flag}`, quote(Array.isArray(value) ? value.join(',') : String(value)));
+  };
+  const names: Record<AnalysisResult['kind'], readonly string[]> = {
+    contour: ['plane', 'size', 'at', 'seed', 'span'],
+    line: ['from', 'to', 'points'],
+    sharpness: ['at', 'top'],
+    score: ['at'],
+    average: ['from', 'to', 'stride'],
+    ensemble: ['members', 'last'],
+  };
+  for (const name of names[result.kind]) option(name, job[name]);
+  if (result.data.split !== 'train' || result.kind === 'contour') option('data', result.data.split);
+  return words.join(' ');
+}
+
+/** A word for a POSIX shell. */
+function quote(word: string): string {
+  return /^[\w.,:/@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+export function provenanceRows(result: AnalysisResult): readonly (readonly [string, string])[] {
+  const { provenance, data } = result;
+  const how = {
+    live: 'the living training process, between its steps',
+    held: 'the training process, held at its end',
+    relaunched: 'the script started again and frozen before its first step',
+  }[provenance.evaluator];
+  return [
+    ['Computed', `${formatTime(provenance.created)}, in ${formatDuration(provenance.seconds)}`],
+    ['Evaluated by', how],
+    [
+      'Evaluation',
+      `${provenance.mode === 'inference' ? 'inference: dropout off, batch norm by its statistics' : 'as trained: noise replayed draw for draw'}${provenance.refreshedStatistics ? ', statistics computed anew' : ''}`,
+    ],
+    ['Data', `${strings.samples(data.samples)}, ${strings.split[data.split]}`],
+    ['Versions', [`Basin ${provenance.basin}`, ...Object.entries(provenance.versions).map(([name, version]) => `${name} ${version}`), provenance.backend].join(', ')],
+    ['Result', `analyses/${result.id}.json`],
+  ];
+}
+
+/** A fold with the command line (and a button that copies it) and the facts. */
+export function provenanceElement(result: AnalysisResult, open = false): HTMLElement {
+  const line = commandLine(result);
+  const copied = h('span', { class: 'note', role: 'status' });
+  const copy = h(
+    'button',
+    {
+      type: 'button',
+      class: 'link',
+      on: {
+        click: () => {
+          void navigator.clipboard.writeText(line).then(() => (copied.textContent = strings.copied));
+        },
+      },
+    },
+    strings.copy,
+  );
+  return h(
+    'details',
+    { class: 'fold', open },
+    h('summary', {}, strings.provenance),
+    h('p', { class: 'command-line' }, h('span', { class: 'note' }, `${strings.sameCommand}: `), h('code', {}, line), ' ', copy, ' ', copied),
+    h('dl', { class: 'facts' }, ...provenanceRows(result).flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])),
+  );
+}
+
+/** The sentences on trust, the weightiest first. */
+export function trustElement(sentences: readonly string[]): HTMLElement {
+  return h('ul', { class: 'trust', 'aria-label': strings.trustLabel }, ...sentences.map((text) => h('li', {}, text)));
+}
