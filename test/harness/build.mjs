@@ -20,7 +20,15 @@ export async function packageExtension() {
   say('packaging the extension');
   mkdirSync(join(root, 'out'), { recursive: true });
   const vsce = join(root, 'node_modules/@vscode/vsce/vsce');
-  const args = [vsce, 'package', '--no-dependencies', '--allow-missing-repository', '--out', vsixFile];
+  const args = [
+    vsce,
+    'package',
+    '--no-dependencies',
+    '--allow-missing-repository',
+    '--no-rewrite-relative-links',
+    '--out',
+    vsixFile,
+  ];
   await must(process.execPath, args, { cwd: root, quiet: true, label: 'vsce package' });
   return vsixFile;
 }
