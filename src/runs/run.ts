@@ -1,5 +1,5 @@
 /** One run directory: what is in it, read with suspicion and written whole. */
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
 import { evaluationSetFile } from '../protocol/evaluationSet.ts';
@@ -164,6 +164,26 @@ export class Run {
   /** Where a built model's weights lie; an ensemble has none of its own. */
   modelPath(id: string): string {
     return this.path('models', `${id}.safetensors`);
+  }
+  /**
+   * A free id such as `average-2`, taken at once by an empty file, so that two processes never build the same one.
+   * Follow it with {@link saveModel} or {@link discardModel}.
+   */
+  async reserveModelId(kind: BuiltModel['kind']): Promise<string> {
+    await mkdir(this.path('models'), { recursive: true });
+    for (let number = 1; ; number++) {
+      const id = `${kind}-${number}`;
+      try {
+        await writeFile(this.path('models', `${id}.json`), '', { flag: 'wx' });
+        return id;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+    }
+  }
+  async discardModel(id: string): Promise<void> {
+    await rm(this.path('models', `${id}.json`), { force: true });
+    await rm(this.modelPath(id), { force: true });
   }
   async saveModel(model: BuiltModel): Promise<void> {
     await writeAtomically(this.path('models', `${model.id}.json`), `${JSON.stringify(model, null, 2)}\n`);

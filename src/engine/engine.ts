@@ -1,0 +1,263 @@
+/** Jobs to answers: each is queued, asked of the run's evaluator, and kept as a file of the run. */
+import path from 'node:path';
+import type { Draft } from '../analysis/model.ts';
+import { attach } from '../evaluators/openEvaluator.ts';
+import type { RelaunchOptions } from '../evaluators/relaunch.ts';
+import type { ExportJob, Job, JobProgress } from '../protocol/engine.ts';
+import { BasinError, cancelled } from '../protocol/errors.ts';
+import type {
+  AnalysisResult,
+  ContourResult,
+  ExportResult,
+  JobResult,
+  ReportResult,
+} from '../protocol/results.ts';
+import type { BuiltModel } from '../protocol/run.ts';
+import { newResultId } from '../runs/runId.ts';
+import { RunStore } from '../runs/runStore.ts';
+import { buildRunView } from '../runs/runView.ts';
+import { EvaluatorPool } from './evaluatorPool.ts';
+import { exportSafetensors, exportTfjs } from './exportModel.ts';
+import { completeJob, modeOf, runAnalysis, type AnalysisJob } from './jobs.ts';
+import { readContents, resolveModel, type RunContents } from './references.ts';
+import { writeReport } from './report.ts';
+import { findKept } from './resultCache.ts';
+
+export interface EngineOptions extends Pick<RelaunchOptions, 'onCommand' | 'environment'> {
+  /** The workspace folder. */
+  readonly root: string;
+  /** dist/, with probe-tfjs.cjs and webview/. */
+  readonly dist: string;
+  /** Basin's own version, for provenance. */
+  readonly version: string;
+  /** How long a restarted script is kept for further questions, in ms. */
+  readonly idleTime?: number;
+  /** Time for a restarted script to reach its first step, in ms. */
+  readonly startTime?: number;
+}
+
+export interface JobObserver {
+  readonly signal?: AbortSignal;
+  readonly progress?: (progress: JobProgress) => void;
+  /** A contour that is being refined. */
+  readonly partial?: (result: ContourResult) => void;
+}
+
+export class Engine {
+  readonly store: RunStore;
+  readonly #pool: EvaluatorPool;
+  /** The end of the queue: jobs run one after the other, since each takes what the machine has. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly options: EngineOptions) {
+    this.store = new RunStore(options.root);
+    this.#pool = new EvaluatorPool(
+      {
+        probe: path.join(options.dist, 'probe-tfjs.cjs'),
+        ...(options.onCommand ? { onCommand: options.onCommand } : {}),
+        ...(options.environment ? { environment: options.environment } : {}),
+        ...(options.startTime === undefined ? {} : { timeout: options.startTime }),
+      },
+      options.idleTime ?? 120_000,
+    );
+  }
+
+  /**
+   * Runs a job after those before it.
+   * @throws BasinError; `cancelled` at once when the signal is aborted while the job waits
+   */
+  async run(job: Job, observer: JobObserver = {}): Promise<JobResult> {
+    const signal = observer.signal ?? new AbortController().signal;
+    const before = this.#last;
+    const turn = (async () => {
+      await before;
+      return this.#runNow(job, { ...observer, signal });
+    })();
+    this.#last = turn.catch(() => undefined);
+    return untilAborted(turn, signal);
+  }
+
+  /** Lets a held run's process end; false when no process of the run answers. */
+  async release(reference: string): Promise<boolean> {
+    const run = await this.store.open(reference);
+    const evaluator = await attach(run, 0);
+    if (evaluator === null) return false;
+    try {
+      await evaluator.resume({});
+      return true;
+    } catch (error) {
+      // It may be gone before it has answered: that is what was asked for.
+      if (error instanceof BasinError && error.code === 'process-ended') return true;
+      throw error;
+    } finally {
+      evaluator.close();
+    }
+  }
+
+  /** Ends every process that was started for questions. */
+  async dispose(): Promise<void> {
+    await this.#pool.dispose();
+  }
+
+  async #runNow(job: Job, observer: JobObserver & { signal: AbortSignal }): Promise<JobResult> {
+    if (observer.signal.aborted) throw cancelled();
+    switch (job.kind) {
+      case 'report':
+        return this.#report(job.run, path.resolve(job.to));
+      case 'export':
+        return this.#export(job, observer);
+      default:
+        return this.#analyse(job, observer);
+    }
+  }
+
+  async #report(reference: string, file: string): Promise<ReportResult> {
+    const run = await this.store.open(reference);
+    await writeReport(await buildRunView(run), path.join(this.options.dist, 'webview'), file);
+    return { kind: 'report', run: run.id, file };
+  }
+
+  async #export(job: ExportJob, observer: JobObserver & { signal: AbortSignal }): Promise<ExportResult> {
+    const contents = await readContents(await this.store.open(job.run), undefined);
+    const model = await resolveModel(contents, job.model);
+    const directory = path.resolve(job.to);
+    const written =
+      job.format === 'tfjs'
+        ? await this.#pool.use(
+            contents,
+            { live: false, signal: observer.signal },
+            ({ evaluator }) => exportTfjs(evaluator, model, directory, observer.signal),
+            () => observer.progress?.({ fraction: null, message: opening(contents) }),
+          )
+        : await exportSafetensors(fileOf(model.vector), exportName(contents, model.id), directory, {
+            'basin.run': contents.run.id,
+            'basin.model': model.id,
+            'basin.version': this.options.version,
+            framework: contents.manifest.framework ?? 'unknown',
+          });
+    return {
+      kind: 'export',
+      run: contents.run.id,
+      model: model.id,
+      format: job.format,
+      directory,
+      files: written,
+    };
+  }
+
+  async #analyse(
+    request: AnalysisJob,
+    observer: JobObserver & { signal: AbortSignal },
+  ): Promise<AnalysisResult> {
+    const { signal } = observer;
+    const contents = await readContents(await this.store.open(request.run), request.objective);
+    const job = completeJob(request, contents);
+    const kept = await findKept(job, contents, this.options.version);
+    if (kept !== null) return kept;
+    const progress = (fraction: number | null, message: string): void =>
+      observer.progress?.({ fraction, message });
+    return this.#pool.use(
+      contents,
+      { live: 'live' in job && job.live === true, signal },
+      async ({ evaluator, source }) => {
+        const started = performance.now();
+        const id = newResultId(job.kind);
+        const mode = modeOf(job, evaluator.description);
+        const finish = <R extends AnalysisResult>(draft: Draft<R>): R => {
+          const { refreshedStatistics, ...rest } = draft;
+          const result = {
+            ...rest,
+            trust: [...draft.trust, ...damageSentences(contents)],
+            id,
+            run: contents.run.id,
+            objective: contents.objective.name,
+            provenance: {
+              basin: this.options.version,
+              created: new Date().toISOString(),
+              job,
+              mode,
+              refreshedStatistics,
+              framework: evaluator.description.framework,
+              backend: evaluator.description.backend,
+              versions: evaluator.description.versions,
+              evaluator: source,
+              seconds: (performance.now() - started) / 1000,
+            },
+          };
+          // As the file has it: a number that is not finite is null there.
+          return JSON.parse(JSON.stringify(result)) as R;
+        };
+        const builds = job.kind === 'average' || job.kind === 'ensemble' ? job.kind : null;
+        const model = builds === null ? '' : await contents.run.reserveModelId(builds);
+        try {
+          const draft = await runAnalysis(job, contents, evaluator, { signal, progress }, model, (partial) =>
+            observer.partial?.(finish(partial)),
+          );
+          if (signal.aborted) throw cancelled();
+          const result = finish(draft);
+          await contents.run.saveAnalysis(result);
+          if (result.kind === 'average' || result.kind === 'ensemble') {
+            await contents.run.saveModel(builtModel(result, contents.objectiveIndex));
+          }
+          return result;
+        } catch (error) {
+          if (builds !== null) await contents.run.discardModel(model);
+          throw error;
+        }
+      },
+      () => progress(null, opening(contents)),
+    );
+  }
+}
+
+function builtModel(
+  result: Extract<AnalysisResult, { kind: 'average' | 'ensemble' }>,
+  objective: number,
+): BuiltModel {
+  const [first, last] = [result.members[0], result.members.at(-1)];
+  return {
+    id: result.model,
+    kind: result.kind,
+    name: `${result.kind === 'average' ? 'Average' : 'Ensemble'} of ${result.members.length} snapshots, ${first} to ${last}`,
+    created: result.provenance.created,
+    objective,
+    members: [...result.members],
+    refreshedStatistics: result.provenance.refreshedStatistics,
+    analysis: result.id,
+  };
+}
+
+function damageSentences({ damaged }: RunContents): string[] {
+  if (damaged.length === 0) return [];
+  const steps = damaged.slice(0, 5).map((d) => d.step);
+  return [
+    `Left out, because their files are damaged: ${damaged.length === 1 ? 'snapshot' : 'snapshots'} ` +
+      `${steps.join(', ')}${damaged.length > 5 ? ` and ${damaged.length - 5} more` : ''}.`,
+  ];
+}
+
+function opening({ manifest }: RunContents): string {
+  return manifest.state === 'held'
+    ? 'asking the held process'
+    : `starting the script again: ${manifest.command.join(' ')}`;
+}
+
+/** A snapshot's step says little as a file name. */
+function exportName(contents: RunContents, model: string): string {
+  return /^\d+$/.test(model) ? `${contents.run.id}-step-${model}` : `${contents.run.id}-${model}`;
+}
+
+function fileOf(vector: string | { readonly file: string }): string {
+  if (typeof vector !== 'string') return vector.file;
+  throw new BasinError('internal', 'A model without a file cannot be copied.');
+}
+
+/** Settles a waiting job at once when it is cancelled; one that runs settles when its analysis has stopped. */
+function untilAborted<T>(turn: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(cancelled());
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,100 @@
+/** λ₁ while a run trains: measured through the living process between its steps, within a budget of its time. */
+import { appendFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LiveSharpnessTracker } from '../analysis/liveSharpness.ts';
+import { BasinError } from '../protocol/errors.ts';
+import type { LiveSharpness, StepRecord } from '../protocol/run.ts';
+import { connect, type EvaluatorConnection } from '../evaluators/connection.ts';
+import { waitForEndpoint } from '../evaluators/waitForEndpoint.ts';
+import type { Run } from '../runs/run.ts';
+
+export interface LiveSharpnessOptions {
+  /** Share of the training's time that may go into answers. */
+  readonly budget?: number;
+  /** Seconds that may be spent beyond that share, so that a short run is measured at all. */
+  readonly advance?: number;
+  readonly samples?: number;
+  readonly signal: AbortSignal;
+  /** Told once each why nothing is measured, for the log; training is never disturbed by it. */
+  readonly onTrouble?: (error: BasinError) => void;
+}
+
+/** Products of the first estimate, each about three gradients' worth, for a guess of its cost from the steps' times. */
+const FIRST_PRODUCTS = 18;
+const GRADIENTS_PER_PRODUCT = 3;
+
+/** Appends to live.jsonl until the run stops training or the signal is aborted. Never rejects. */
+export async function followSharpness(run: Run, options: LiveSharpnessOptions): Promise<void> {
+  const told = new Set</* error code */ string>();
+  while (!options.signal.aborted) {
+    try {
+      if (await measureOverOneConnection(run, options)) return;
+    } catch (error) {
+      if (options.signal.aborted) return;
+      const trouble = error instanceof BasinError ? error : new BasinError('internal', String(error));
+      if (!told.has(trouble.code)) options.onTrouble?.(trouble);
+      told.add(trouble.code);
+      // No second derivative, no replay: asking again gives the same answer.
+      if (
+        ['unsupported', 'not-replayable', 'internal', 'not-allowed', 'process-ended'].includes(trouble.code)
+      )
+        return;
+    }
+    await pause(1, options.signal);
+  }
+}
+
+/** @returns whether it is over: the run trains no more */
+async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions): Promise<boolean> {
+  const { signal, budget = 0.05, advance = 0.5, samples = 256 } = options;
+  const endpoint = await waitForEndpoint(run.path('endpoint.json'), {
+    signal,
+    until: new Promise<never>(() => undefined),
+    every: 200,
+  });
+  if (endpoint === null) return true;
+  const evaluator = await connect(endpoint, { objective: 0, signal });
+  const [mode = 'as-trained'] = evaluator.description.modes;
+  const tracker = new LiveSharpnessTracker(evaluator, { data: { split: 'train', samples }, mode });
+  const context = { signal, progress: () => undefined };
+  try {
+    let cost: number | null = null;
+    for (;;) {
+      const status = await evaluator.status({}, signal);
+      if (status.state !== 'training') return true;
+      const expected: number = cost ?? guessCost(await run.readSteps(), samples);
+      const over = status.answeringSeconds + expected - (advance + budget * status.seconds);
+      if (over > 0 || evaluator.description.train === null) {
+        // The evaluation set grows with the first batches; a new greeting tells of it.
+        if (evaluator.description.train === null) return false;
+        await pause(Math.min(5, Math.max(0.1, over / budget)), signal);
+        continue;
+      }
+      const estimate: LiveSharpness = await tracker.measure(context);
+      cost = estimate.seconds;
+      await appendFile(run.path('live.jsonl'), `${JSON.stringify(estimate)}\n`);
+      await pause(0.1, signal);
+    }
+  } finally {
+    await endTracker(tracker, evaluator);
+  }
+}
+
+async function endTracker(tracker: LiveSharpnessTracker, evaluator: EvaluatorConnection): Promise<void> {
+  await Promise.race([tracker.release().catch(() => undefined), sleep(1000, undefined, { ref: false })]);
+  evaluator.close();
+}
+
+/** Seconds that the first estimate may take, from what steps take; infinite while none has been seen. */
+function guessCost(steps: readonly StepRecord[], samples: number): number {
+  const seen = steps.filter((s) => s.objective === 0);
+  const [first, last] = [seen[Math.min(1, seen.length - 1)], seen.at(-1)];
+  if (first === undefined || last === undefined || last.step === first.step) return Infinity;
+  const perStep = (last.time - first.time) / (last.step - first.step);
+  const batches = Math.max(1, samples / (last.samples ?? samples));
+  return FIRST_PRODUCTS * GRADIENTS_PER_PRODUCT * batches * perStep;
+}
+
+async function pause(seconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(1000 * seconds, undefined, { signal }).catch(() => undefined);
+}

@@ -1,0 +1,43 @@
+/** The same question to an unchanged run has its answer on disk already. */
+import { stat } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { AnalysisResult } from '../protocol/results.ts';
+import type { AnalysisJob } from './jobs.ts';
+import type { RunContents } from './references.ts';
+
+/**
+ * A kept result of the same job, made by the same version after the last change to the run's steps and snapshots;
+ * a model that it built is still there.
+ * @param job with its defaults filled in
+ */
+export async function findKept(
+  job: AnalysisJob,
+  contents: RunContents,
+  version: string,
+): Promise<AnalysisResult | null> {
+  const { run, manifest, models } = contents;
+  if (manifest.state === 'starting' || manifest.state === 'training') return null;
+  const changed = Math.max(
+    ...(await Promise.all(['steps.jsonl', 'snapshots', 'data'].map((f) => modified(run.path(f))))),
+  );
+  const wanted = comparable(job);
+  for (const kept of await run.analyses()) {
+    const { provenance } = kept;
+    if (provenance.basin !== version || Date.parse(provenance.created) < changed) continue;
+    if (!isDeepStrictEqual(comparable(provenance.job), wanted)) continue;
+    if ((kept.kind === 'average' || kept.kind === 'ensemble') && !models.some((m) => m.id === kept.model))
+      continue;
+    return kept;
+  }
+  return null;
+}
+
+/** Without what does not change the answer, as JSON has it. */
+function comparable(job: unknown): unknown {
+  const { live: _, ...rest } = JSON.parse(JSON.stringify(job)) as Record<string, unknown>;
+  return rest;
+}
+
+async function modified(file: string): Promise<number> {
+  return (await stat(file).catch(() => null))?.mtimeMs ?? 0;
+}
