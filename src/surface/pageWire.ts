@@ -4,6 +4,7 @@ import {
   AbstractMessageWriter,
   createMessageConnection,
   Message,
+  type CancellationToken,
   type DataCallback,
   type MessageConnection,
   type MessageReader,
@@ -73,17 +74,20 @@ export class PageWire implements Disposable {
   }
 
   #answer<M extends keyof PageRequests>(method: M, handlers: PageHandlers): void {
-    this.#connection.onRequest(method, async (params: PageRequests[M]['params'], token) => {
-      const controller = new AbortController();
-      const subscription = token.onCancellationRequested(() => controller.abort());
-      try {
-        return await handlers[method](params, controller.signal);
-      } catch (error) {
-        return toResponseError(error);
-      } finally {
-        subscription.dispose();
-      }
-    });
+    this.#connection.onRequest(
+      method,
+      async (params: PageRequests[M]['params'], token: CancellationToken) => {
+        const controller = new AbortController();
+        const subscription = token.onCancellationRequested(() => controller.abort());
+        try {
+          return await handlers[method](params, controller.signal);
+        } catch (error) {
+          return toResponseError(error);
+        } finally {
+          subscription.dispose();
+        }
+      },
+    );
   }
 
   notify<N extends keyof PageNotifications>(method: N, params: PageNotifications[N]): void {

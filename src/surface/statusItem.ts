@@ -38,11 +38,12 @@ export class StatusItem implements vscode.Disposable {
       this.#item.command = { title: '', command: commands.openRun, arguments: [job.directory] };
     } else if (active !== undefined) {
       const { manifest, lastStep } = active;
+      const name = manifest?.name ?? active.id;
       const held = manifest?.state === 'held';
       this.#item.text = `${held ? '$(debug-pause)' : '$(pulse)'} ${lastStep === null ? vscode.l10n.t('waiting for the first step') : stepText(lastStep)}`;
       this.#item.tooltip = held
-        ? vscode.l10n.t('Basin: {0} is done and held for questions', manifest?.name ?? active.id)
-        : vscode.l10n.t('Basin: {0} is training', manifest?.name ?? active.id);
+        ? vscode.l10n.t('Basin: {0} is done and held for questions', name)
+        : vscode.l10n.t('Basin: {0} is training', name);
       this.#item.command = { title: '', command: commands.openRun, arguments: [active.run.directory] };
     } else {
       this.#item.hide();

@@ -1,0 +1,79 @@
+/** Composition root of the extension: makes the pieces, hands them to each other, registers them. */
+import * as vscode from 'vscode';
+import { registerCommands } from './surface/commandTable.ts';
+import { EngineClient } from './surface/engineClient.ts';
+import { ErrorDisplay } from './surface/errorDisplay.ts';
+import { languages, PANEL_TYPE, TASK_TYPE, views } from './surface/ids.ts';
+import { Jobs } from './surface/jobs.ts';
+import { LandscapeProvider } from './surface/landscapeView.ts';
+import { Relaunch } from './surface/relaunch.ts';
+import { RunPanels } from './surface/runPanel.ts';
+import { RunsTree } from './surface/runsTree.ts';
+import { SharpnessHints } from './surface/sharpnessHints.ts';
+import { StatusItem } from './surface/statusItem.ts';
+import { trainableContext } from './surface/trainableContext.ts';
+import { Training } from './surface/training.ts';
+import { TrainingLens } from './surface/trainingLens.ts';
+import { TrainingSites } from './surface/trainingSites.ts';
+import { WorkspaceRuns } from './surface/workspaceRuns.ts';
+
+let engine: EngineClient | undefined;
+
+/** What tests see of the extension. */
+export interface BasinApi {
+  /** Milliseconds that {@link activate} took, its module's evaluation not included. */
+  readonly activationMs: number;
+}
+
+export function activate(context: vscode.ExtensionContext): BasinApi {
+  const started = performance.now();
+  const { extensionUri, subscriptions } = context;
+  const own = <T extends vscode.Disposable>(item: T): T => {
+    subscriptions.push(item);
+    return item;
+  };
+  const dist = (file: string): string => vscode.Uri.joinPath(extensionUri, 'dist', file).fsPath;
+  const selector = languages.map((language) => ({ language, scheme: 'file' }));
+
+  const log = own(vscode.window.createOutputChannel('Basin', { log: true }));
+  const errors = new ErrorDisplay(log);
+  engine = new EngineClient({ module: dist('engine.cjs'), log: (line) => log.info(line) });
+  const runs = own(new WorkspaceRuns());
+  const relaunch = new Relaunch(context.workspaceState);
+  const jobs = own(new Jobs(engine, relaunch, log));
+  const panels = own(new RunPanels(extensionUri, runs, jobs, errors));
+  const landscape = own(new LandscapeProvider(extensionUri, runs, jobs, relaunch, errors));
+  const tree = own(new RunsTree(runs));
+  const sites = new TrainingSites(runs);
+  const training = new Training(dist('cli.cjs'));
+  const lens = own(new TrainingLens(sites, runs));
+  const hints = own(new SharpnessHints(sites, runs));
+  own(new StatusItem(runs, jobs));
+  own(trainableContext(sites));
+
+  own(vscode.window.registerWebviewViewProvider(views.landscape, landscape));
+  own(vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, panels));
+  own(vscode.languages.registerCodeLensProvider(selector, lens));
+  own(vscode.languages.registerInlayHintsProvider(selector, hints));
+  own(vscode.tasks.registerTaskProvider(TASK_TYPE, training));
+  own(
+    registerCommands({
+      extension: extensionUri,
+      runs,
+      tree,
+      jobs,
+      panels,
+      landscape,
+      training,
+      sites,
+      errors,
+      log,
+    }),
+  );
+
+  return { activationMs: performance.now() - started };
+}
+
+export async function deactivate(): Promise<void> {
+  await engine?.dispose();
+}

@@ -1,0 +1,399 @@
+/** Every command by its id. Each takes a tree row, a run's directory or id, or nothing: then the user picks a run. */
+import { cp, mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { Job, JobResult, ModelReference } from '../protocol/engine.ts';
+import { BasinError, isCancelled } from '../protocol/errors.ts';
+import type { LensName } from '../protocol/page.ts';
+import type { AverageResult, EnsembleResult } from '../protocol/results.ts';
+import { setting } from './configuration.ts';
+import type { ErrorDisplay } from './errorDisplay.ts';
+import { commands, type CommandId } from './ids.ts';
+import type { Jobs } from './jobs.ts';
+import type { LandscapeProvider } from './landscapeView.ts';
+import { comparisonText } from './resultText.ts';
+import type { RunPanels } from './runPanel.ts';
+import type { RunNode, RunsTree } from './runsTree.ts';
+import { runText } from './sharpnessText.ts';
+import type { Training } from './training.ts';
+import type { TrainingSites } from './trainingSites.ts';
+import { requireTrust } from './trust.ts';
+import { isActive, type KnownRun, type WorkspaceRuns } from './workspaceRuns.ts';
+
+export interface CommandContext {
+  readonly extension: vscode.Uri;
+  readonly runs: WorkspaceRuns;
+  readonly tree: RunsTree;
+  readonly jobs: Jobs;
+  readonly panels: RunPanels;
+  readonly landscape: LandscapeProvider;
+  readonly training: Training;
+  readonly sites: TrainingSites;
+  readonly errors: ErrorDisplay;
+  readonly log: vscode.LogOutputChannel;
+}
+
+/** What a caller may name a run by. */
+type Target = RunNode | string | undefined;
+type Command = (context: CommandContext, target: never, argument: never) => unknown;
+
+/** Jobs whose lens shows them, progress and failure included. */
+type PanelJob = Exclude<Job, { kind: 'export' | 'report' }>;
+
+const table: Readonly<Record<CommandId, Command>> = {
+  [commands.train]: async ({ training }, target?: vscode.Uri) => {
+    const file = target ?? vscode.window.activeTextEditor?.document.uri;
+    if (file === undefined) {
+      throw new BasinError(
+        'bad-input',
+        vscode.l10n.t('No file is open.'),
+        vscode.l10n.t('Open a training script, or Basin: Open Sample.'),
+      );
+    }
+    return training.train(file);
+  },
+
+  [commands.openRun]: async (context, target?: Target, lens?: LensName) => {
+    const run = await pickRun(context, target);
+    context.landscape.show(run);
+    context.panels.open(run, lens);
+  },
+
+  [commands.showContour]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    context.landscape.show(run);
+    const size = setting('contourSize', run.folder.uri);
+    const kept = (await run.run.analyses()).some(
+      (r) => r.kind === 'contour' && r.complete && r.plane.kind === 'pca' && r.x.length >= size,
+    );
+    if (kept && !isActive(run)) {
+      context.panels.open(run, 'contour');
+      return;
+    }
+    return inPanel(context, run, 'contour', {
+      kind: 'contour',
+      run: run.id,
+      plane: 'pca',
+      size,
+      live: isActive(run),
+    });
+  },
+
+  [commands.average]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    const result = await inPanel(context, run, 'averaging', { kind: 'average', run: run.id });
+    if (result.kind === 'average') void offerExport(context, run, result);
+    return result;
+  },
+
+  [commands.ensemble]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    const result = await inPanel(context, run, 'averaging', { kind: 'ensemble', run: run.id });
+    // An ensemble is several models: there is no single one to save.
+    if (result.kind === 'ensemble') void vscode.window.showInformationMessage(comparisonText(result));
+    return result;
+  },
+
+  [commands.sharpness]: async (context, target?: Target, at?: string) => {
+    const run = await pickRun(context, target);
+    const where = modelOf(target, at);
+    return inPanel(context, run, 'spectrum', {
+      kind: 'sharpness',
+      run: run.id,
+      top: 1,
+      ...(where === undefined ? {} : { at: where }),
+    });
+  },
+
+  [commands.score]: async (context, target?: Target, at?: string) => {
+    const run = await pickRun(context, target);
+    const where = modelOf(target, at);
+    return inPanel(context, run, 'averaging', {
+      kind: 'score',
+      run: run.id,
+      ...(where === undefined ? {} : { at: where }),
+    });
+  },
+
+  [commands.exportModel]: async (context, target?: Target, model?: string) => {
+    requireTrust();
+    const run = await pickRun(context, target);
+    return exportModel(context, run, modelOf(target, model) ?? (await pickModel(run)));
+  },
+
+  [commands.report]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    const file = await vscode.window.showSaveDialog({
+      title: vscode.l10n.t('Create Report'),
+      defaultUri: vscode.Uri.joinPath(
+        run.folder.uri,
+        `${path.parse(run.manifest?.name ?? run.id).name}.html`,
+      ),
+      filters: { HTML: ['html'] },
+    });
+    if (file === undefined) return undefined;
+    const result = await withNotification(context, run, { kind: 'report', run: run.id, to: file.fsPath });
+    const open = vscode.l10n.t('Open');
+    void vscode.window
+      .showInformationMessage(vscode.l10n.t('Report written: {0}', path.basename(file.fsPath)), open)
+      .then((answer) => (answer === open ? vscode.env.openExternal(file) : undefined));
+    return result;
+  },
+
+  [commands.deleteRun]: async (context, target?: Target) => {
+    const run = await pickRun(context, target, { corrupt: true });
+    const remove = vscode.l10n.t('Delete');
+    const answer = await vscode.window.showWarningMessage(
+      vscode.l10n.t('Delete the run {0}?', run.manifest?.name ?? run.id),
+      {
+        modal: true,
+        detail: vscode.l10n.t(
+          'Its snapshots, models and analyses are removed from disk: {0}',
+          run.run.directory,
+        ),
+      },
+      remove,
+    );
+    if (answer !== remove) return;
+    const { freedBytes } = await run.run.delete();
+    context.log.info(`deleted ${run.id}, ${(freedBytes / 1e6).toFixed(1)} MB freed`);
+    await context.runs.refresh();
+  },
+
+  [commands.revealRun]: async (context, target?: Target) => {
+    const run = await pickRun(context, target, { corrupt: true });
+    await vscode.commands.executeCommand('revealFileInOS', vscode.Uri.file(run.run.path('run.json')));
+  },
+
+  [commands.releaseRun]: async (context, target?: Target) => {
+    requireTrust();
+    const held = context.runs.all.filter((r) => r.manifest?.state === 'held');
+    const run =
+      target === undefined && held.length === 1 ? held[0] : await pickRun(context, target, { only: held });
+    if (run !== undefined) await context.jobs.release(run);
+  },
+
+  [commands.cancelJobs]: ({ jobs }) => jobs.cancelAll(),
+  [commands.refresh]: ({ runs }) => runs.refresh(),
+  [commands.showLog]: ({ log }) => log.show(),
+
+  [commands.openSample]: async ({ extension }) => {
+    const [chosen] =
+      (await vscode.window.showOpenDialog({
+        title: vscode.l10n.t('Folder for the sample'),
+        openLabel: vscode.l10n.t('Copy Sample Here'),
+        canSelectFiles: false,
+        canSelectFolders: true,
+        ...(vscode.workspace.workspaceFolders?.[0] === undefined
+          ? {}
+          : { defaultUri: vscode.workspace.workspaceFolders[0].uri }),
+      })) ?? [];
+    if (chosen === undefined) return;
+    const folder = path.join(chosen.fsPath, 'basin-digits');
+    await mkdir(folder, { recursive: true });
+    // What stands there already is the user's own by now.
+    await cp(vscode.Uri.joinPath(extension, 'media', 'samples', 'digits').fsPath, folder, {
+      recursive: true,
+      force: false,
+      filter: (source) => !/[\\/](node_modules|\.basin)$/.test(source),
+    });
+    await vscode.window.showTextDocument(vscode.Uri.file(path.join(folder, 'train.mjs')));
+    const inWorkspace = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(folder)) !== undefined;
+    const open = vscode.l10n.t('Open Folder');
+    const answer = await vscode.window.showInformationMessage(
+      vscode.l10n.t('Run `npm install` in {0} first, then train it.', folder),
+      ...(inWorkspace ? [] : [open]),
+    );
+    if (answer === open) await vscode.commands.executeCommand('vscode.openFolder', vscode.Uri.file(folder));
+  },
+};
+
+/** Registers every command; a failure is shown in one way, and the caller (a test, another extension) hears it too. */
+export function registerCommands(context: CommandContext): vscode.Disposable {
+  return vscode.Disposable.from(
+    ...Object.entries(table).map(([id, command]) =>
+      vscode.commands.registerCommand(id, async (target: unknown, argument: unknown) => {
+        try {
+          return await command(context, target as never, argument as never);
+        } catch (error) {
+          if (!(error instanceof ShownError)) context.errors.show(error);
+          return undefined;
+        }
+      }),
+    ),
+  );
+}
+
+/** A failure that stands in a panel already. */
+class ShownError extends Error {}
+
+/** Opens the lens that shows the job, and runs it: progress, cancel and failure stand in the panel. */
+async function inPanel(
+  context: CommandContext,
+  run: KnownRun,
+  lens: LensName,
+  job: PanelJob,
+): Promise<JobResult> {
+  requireTrust();
+  context.panels.open(run, lens);
+  try {
+    return await context.jobs.run(run, job);
+  } catch (error) {
+    if (context.panels.isVisible(run) && !isCancelled(error))
+      throw new ShownError('shown in the panel', { cause: error });
+    throw error;
+  }
+}
+
+/** Runs a job that no lens shows, under a notification with a cancel button. */
+async function withNotification(context: CommandContext, run: KnownRun, job: Job): Promise<JobResult> {
+  const title = job.kind === 'export' ? vscode.l10n.t('Exporting model') : vscode.l10n.t('Creating report');
+  return vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Notification, title, cancellable: true },
+    async (progress, token) => {
+      const controller = new AbortController();
+      const subscription = token.onCancellationRequested(() => controller.abort());
+      let shown = 0;
+      try {
+        return await context.jobs.run(run, job, {
+          signal: controller.signal,
+          progress: ({ fraction, message }) => {
+            const percent = 100 * (fraction ?? 0);
+            progress.report({ message, increment: Math.max(0, percent - shown) });
+            shown = Math.max(shown, percent);
+          },
+        });
+      } finally {
+        subscription.dispose();
+      }
+    },
+  );
+}
+
+async function offerExport(
+  context: CommandContext,
+  run: KnownRun,
+  result: AverageResult | EnsembleResult,
+): Promise<void> {
+  const save = vscode.l10n.t('Save as TF.js model…');
+  const answer = await vscode.window.showInformationMessage(comparisonText(result), save);
+  if (answer !== save) return;
+  try {
+    await exportModel(context, run, result.model);
+  } catch (error) {
+    context.errors.show(error);
+  }
+}
+
+async function exportModel(
+  context: CommandContext,
+  run: KnownRun,
+  model: ModelReference,
+): Promise<JobResult | undefined> {
+  const [folder] =
+    (await vscode.window.showOpenDialog({
+      title: vscode.l10n.t('Folder for model.json and its weights'),
+      openLabel: vscode.l10n.t('Export Here'),
+      canSelectFiles: false,
+      canSelectFolders: true,
+      defaultUri: run.folder.uri,
+    })) ?? [];
+  if (folder === undefined) return undefined;
+  const result = await withNotification(context, run, {
+    kind: 'export',
+    run: run.id,
+    model,
+    format: 'tfjs',
+    to: folder.fsPath,
+  });
+  if (result.kind !== 'export') return result;
+  const show = vscode.l10n.t('Reveal');
+  void vscode.window
+    .showInformationMessage(
+      vscode.l10n.t('Exported {0} to {1}', result.files.join(', '), result.directory),
+      show,
+    )
+    .then((answer) => {
+      const [file] = result.files;
+      if (answer === show && file !== undefined) {
+        void vscode.commands.executeCommand(
+          'revealFileInOS',
+          vscode.Uri.file(path.resolve(result.directory, file)),
+        );
+      }
+    });
+  return result;
+}
+
+/** The snapshot or built model that a row or an argument names. */
+function modelOf(target: Target, argument: string | undefined): ModelReference | undefined {
+  if (typeof argument === 'string') return /^\d+$/.test(argument) ? Number(argument) : argument;
+  if (typeof target !== 'object') return undefined;
+  if (target.kind === 'snapshot') return target.step;
+  return target.kind === 'model' ? target.model.id : undefined;
+}
+
+/**
+ * The run that a row, directory or id names; otherwise the tree's selection when a view's button was pressed, the only
+ * run there is, or the user's pick, the newest first.
+ * @throws BasinError `not-found`, or `cancelled`
+ */
+async function pickRun(
+  { runs }: CommandContext,
+  target: Target,
+  { corrupt = false, only }: { corrupt?: boolean; only?: readonly KnownRun[] } = {},
+): Promise<KnownRun> {
+  if (typeof target === 'object') return target.run;
+  if (typeof target === 'string') {
+    let found = runs.find(target);
+    if (found === undefined) {
+      // Recorded a moment ago, perhaps.
+      await runs.refresh();
+      found = runs.find(target);
+    }
+    if (found !== undefined) return found;
+    throw new BasinError(
+      'not-found',
+      vscode.l10n.t('There is no run {0}.', target),
+      vscode.l10n.t('It may have been deleted.'),
+    );
+  }
+  const all = only ?? runs.all.filter((r) => corrupt || r.manifest !== null);
+  const [newest] = all;
+  if (newest === undefined) {
+    throw new BasinError(
+      'not-found',
+      vscode.l10n.t('There is no run in this workspace.'),
+      vscode.l10n.t('Open a training script and use Basin: Train This File.'),
+    );
+  }
+  if (all.length === 1) return newest;
+  const picked = await vscode.window.showQuickPick(
+    all.map((run) => ({
+      label: run.manifest?.name ?? run.id,
+      description: run.id,
+      detail:
+        run.manifest === null ? (run.error?.message ?? '') : runText(run.manifest, run.lastStep, run.live),
+      run,
+    })),
+    { title: vscode.l10n.t('Which run?'), matchOnDescription: true, matchOnDetail: true },
+  );
+  if (picked === undefined) throw new BasinError('cancelled', 'Cancelled.');
+  return picked.run;
+}
+
+async function pickModel(run: KnownRun): Promise<ModelReference> {
+  const [models, snapshots] = await Promise.all([run.run.models(), run.run.snapshots()]);
+  const items: (vscode.QuickPickItem & { reference?: ModelReference })[] = [
+    { label: vscode.l10n.t('Built models'), kind: vscode.QuickPickItemKind.Separator },
+    ...models
+      .filter((m) => m.kind !== 'ensemble')
+      .reverse()
+      .map((m) => ({ label: m.name, description: m.id, reference: m.id })),
+    { label: vscode.l10n.t('Snapshots'), kind: vscode.QuickPickItemKind.Separator },
+    ...[...snapshots].reverse().map((s) => ({ label: vscode.l10n.t('step {0}', s.step), reference: s.step })),
+  ];
+  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Which model?') });
+  if (picked?.reference === undefined) throw new BasinError('cancelled', 'Cancelled.');
+  return picked.reference;
+}
