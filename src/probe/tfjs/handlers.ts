@@ -1,7 +1,21 @@
 /** Answers to every request of the evaluator wire, synchronously, on the main thread of the training process. */
-import type { EvaluatorMethod, EvaluatorRequests, EvaluatorStatus } from '../../protocol/evaluator.ts';
+import { BasinError } from '../../protocol/errors.ts';
+import {
+  EVALUATOR_PROTOCOL,
+  type EvaluatorDescription,
+  type EvaluatorMethod,
+  type EvaluatorRequests,
+  type EvaluatorStatus,
+} from '../../protocol/evaluator.ts';
 import type { ObjectiveInfo } from '../../protocol/run.ts';
+import { countSamples, requireBatches, selectBatches } from './batches.ts';
 import type { Batch, Capture } from './capture.ts';
+import { currentState, Evaluation } from './evaluation.ts';
+import { exportModel } from './exportModel.ts';
+import { seesPredictions } from './predictions.ts';
+import { withSession } from './replay.ts';
+import { saveVector, type Vector } from './vectorFile.ts';
+import { dot, Vectors } from './vectors.ts';
 
 /** What the recording side gives: the objective, its data, and where the process stands. */
 export interface EvaluatorHost {
@@ -34,4 +48,125 @@ export interface EvaluatorSession {
   readonly handlers: Handlers;
   /** Frees everything that the connection held. */
   dispose(): void;
+}
+
+export function createSession(host: EvaluatorHost): EvaluatorSession {
+  const { capture, objective } = host;
+  const vectors = new Vectors(objective);
+  const evaluation = new Evaluation(capture, (split) => host.data(split));
+  const handlers: Handlers = {
+    hello: () => describe(host, evaluation),
+    status: () => host.status(),
+    resume: () => {
+      host.resume();
+      return {};
+    },
+
+    load: ({ into, from }) => ({
+      norm: from === 'current' ? vectors.set(into, current(capture)) : vectors.loadFile(into, from.file),
+    }),
+    combine: ({ into, terms, state }, { cancelled }) => ({ norm: vectors.combine(into, terms, state, cancelled) }),
+    dots: ({ pairs }) => ({ values: pairs.map(([a, b]) => dot(vectors.get(a).values, vectors.get(b).values)) }),
+    gram: ({ vectors: operands, origin }, { cancelled }) => ({ rows: vectors.gram(operands, origin, cancelled) }),
+    random: ({ into, seed, like, normalisation, include }) => ({
+      norm: vectors.random(into, seed, like, normalisation, include),
+    }),
+    orthogonalise: ({ vector, against }) => vectors.orthogonalise(vector, against),
+    release: ({ vectors: names }) => ({ released: vectors.release(names) }),
+
+    loss: ({ origin, directions, coefficients, how }, { cancelled }) => {
+      const start = performance.now();
+      const ds = directions.map((d) => vectors.get(d).values);
+      if (coefficients.some((c) => c.length !== ds.length)) {
+        throw new BasinError('bad-input', `A point of this plane has ${String(ds.length)} coefficients.`);
+      }
+      const points = evaluation.losses(vectors.get(origin), ds, coefficients, how, cancelled);
+      return { points, seconds: (performance.now() - start) / 1000 };
+    },
+    score: ({ members, how }, { cancelled }) => {
+      const [first, ...others] = members.map((m) => vectors.get(m));
+      if (first === undefined) throw new BasinError('bad-input', 'There is nothing to score.');
+      return others.length === 0
+        ? evaluation.score(first, how, cancelled)
+        : evaluation.ensemble([first, ...others], how, cancelled);
+    },
+    gradient: ({ at, into, how }, { cancelled }) => {
+      const { loss, values } = evaluation.gradient(vectors.get(at), how, cancelled);
+      return { loss, norm: vectors.set(into, { values, state: null }) };
+    },
+    hvp: ({ at, vector, into, how, method }, { cancelled }) => {
+      const product = evaluation.hessianProduct(vectors.get(at), vectors.get(vector).values, how, method, cancelled);
+      const length = vectors.set(into, { values: product.values, state: null });
+      return { method: product.method, norm: length, reason: product.reason };
+    },
+    refreshStatistics: ({ vector, data }, { cancelled }) => {
+      const v = vectors.get(vector);
+      const batches = selectBatches(requireBatches(host.data(data.split), data.split), data.samples);
+      const { state, tensors } = evaluation.refresh(v, batches, cancelled);
+      vectors.set(vector, { values: v.values, state });
+      return { tensors, samples: countSamples(batches) };
+    },
+    verify: ({ vector, batch }) => {
+      const b = requireBatches(host.data('train'), 'train')[batch];
+      if (b === undefined || b.loss === null) {
+        throw new BasinError('bad-input', `There is no recorded batch ${String(batch)}.`);
+      }
+      const { values, state } = vectors.get(vector);
+      const replayed = withSession(capture, (session) => {
+        session.setState(state);
+        session.setParameters(session.parameters(values));
+        return session.loss(b);
+      });
+      return { step: b.step, recorded: b.loss, replayed };
+    },
+
+    save: ({ vector, file, metadata }) => ({ bytes: saveVector(file, objective, vectors.get(vector), metadata) }),
+    exportModel: ({ vector, directory }) => ({ files: exportModel(capture, vectors.get(vector), directory) }),
+  };
+  return {
+    handlers,
+    dispose: () => {
+      vectors.clear();
+    },
+  };
+}
+
+/** The weights and state that training has now. */
+function current(capture: Capture): Vector {
+  if ([...capture.variables, ...capture.state].some((v) => v.isDisposed)) {
+    throw new BasinError(
+      'unsupported',
+      'The script has disposed of its model, so it has no present weights.',
+      'Load a snapshot instead.',
+    );
+  }
+  const values = new Float32Array(capture.variables.reduce((n, v) => n + v.size, 0));
+  let offset = 0;
+  for (const v of capture.variables) {
+    values.set(v.dataSync() as Float32Array, offset);
+    offset += v.size;
+  }
+  return { values, state: currentState(capture) };
+}
+
+function describe(host: EvaluatorHost, evaluation: Evaluation): EvaluatorDescription {
+  const { capture } = host;
+  const split = (name: 'train' | 'validation'): { samples: number; batches: number } | null => {
+    const batches = host.data(name);
+    return batches === null ? null : { samples: countSamples(batches), batches: batches.length };
+  };
+  return {
+    protocol: EVALUATOR_PROTOCOL,
+    role: host.role,
+    framework: 'tfjs',
+    backend: capture.engine.backendName,
+    versions: host.versions,
+    objectiveIndex: host.objectiveIndex,
+    objective: host.objective,
+    modes: capture.layers.length > 0 ? ['inference', 'as-trained'] : ['as-trained'],
+    hasStatistics: evaluation.hasStatistics,
+    predictions: seesPredictions(capture),
+    train: split('train'),
+    validation: split('validation'),
+  };
 }

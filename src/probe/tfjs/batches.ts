@@ -1,0 +1,98 @@
+/** The evaluation set as the closure takes it: selected, and merged into larger batches where that changes nothing. */
+import { BasinError } from '../../protocol/errors.ts';
+import type { Batch, Capture, HostTensor } from './capture.ts';
+import type { Session } from './replay.ts';
+
+/** Largest merged batch: activations of a large net on more samples could exhaust memory. */
+const LARGEST_BATCH = 2048;
+/** How far a merged batch's loss may be from the batches' mean for merging to be the same function, in float32. */
+const SAME = 1e-5;
+
+/** Whole batches from the first on, at most `samples` of them but at least one batch. */
+export function selectBatches(batches: readonly Batch[], samples: number | undefined): readonly Batch[] {
+  if (samples === undefined) return batches;
+  let n = 0;
+  const chosen: Batch[] = [];
+  for (const b of batches) {
+    if (chosen.length > 0 && n + b.samples > samples) break;
+    chosen.push(b);
+    n += b.samples;
+  }
+  return chosen;
+}
+
+export const countSamples = (batches: readonly Batch[]): number => batches.reduce((n, b) => n + b.samples, 0);
+
+/**
+ * Cuts the batches into larger ones, of the size at which the closure evaluates the whole set fastest.
+ * Merging is right when the closure's loss is a mean over samples, which is tried out at the session's weights: a loss
+ * that sums, or that mixes samples, gives another value, and then the batches stay as they are.
+ */
+export function mergeBatches(session: Session, batches: readonly Batch[]): readonly Batch[] {
+  if (batches.length < 2) return batches;
+  const total = countSamples(batches);
+  const separate = batches.reduce((s, b) => s + session.loss(b) * b.samples, 0) / total;
+  if (!Number.isFinite(separate)) return batches;
+  let best = batches;
+  let fastest = time(session, batches);
+  for (let size = 2; size < 2 * batches.length; size *= 2) {
+    const merged: Batch[] = [];
+    for (let i = 0; i < batches.length; i += size) {
+      const part = concatenate(session.capture, batches.slice(i, i + size));
+      if (part === null || part.samples > LARGEST_BATCH) return best;
+      merged.push(part);
+    }
+    const value = merged.reduce((s, b) => s + session.loss(b) * b.samples, 0) / total;
+    if (!(Math.abs(value - separate) <= SAME * Math.abs(separate))) return best;
+    const seconds = time(session, merged);
+    if (seconds < fastest) {
+      fastest = seconds;
+      best = merged;
+    }
+  }
+  return best;
+}
+
+function time(session: Session, batches: readonly Batch[]): number {
+  const start = performance.now();
+  for (const b of batches) session.loss(b);
+  return performance.now() - start;
+}
+
+/** One batch of all samples; null when some leaf has no samples along its first axis and differs between batches. */
+function concatenate(capture: Capture, batches: readonly Batch[]): Batch | null {
+  const [first] = batches;
+  if (first === undefined) return null;
+  if (batches.length === 1) return first;
+  const samples = countSamples(batches);
+  const leaves: (HostTensor | null)[] = [];
+  for (let i = 0; i < capture.leaves.length; i++) {
+    const parts = batches.map((b) => b.leaves[i] ?? null);
+    const kind = parts[0] ?? null;
+    if (parts.every((p) => p === kind)) {
+      // The same tensor in every batch: a constant of the closure, unless it happens to be the very same batch.
+      if (kind !== null && kind.shape[0] === first.samples && capture.roles[i]?.kind !== 'other') return null;
+      leaves.push(kind);
+      continue;
+    }
+    if (parts.some((p, b) => p === null || p.shape[0] !== batches[b]?.samples)) return null;
+    const whole = parts as HostTensor[];
+    const ArrayType = (whole[0]?.values.constructor ?? Float32Array) as new (n: number) => HostTensor['values'];
+    const values = new ArrayType(whole.reduce((n, p) => n + p.values.length, 0));
+    let at = 0;
+    for (const p of whole) {
+      values.set(p.values, at);
+      at += p.values.length;
+    }
+    leaves.push({ shape: [samples, ...(whole[0]?.shape.slice(1) ?? [])], dtype: whole[0]?.dtype ?? 'float32', values });
+  }
+  return { leaves, samples, step: first.step, loss: null, draws: first.draws };
+}
+
+/** @throws BasinError when the run has no such data */
+export function requireBatches(batches: readonly Batch[] | null, split: 'train' | 'validation'): readonly Batch[] {
+  if (batches !== null && batches.length > 0) return batches;
+  throw split === 'validation'
+    ? new BasinError('bad-input', 'This run has no validation data.', 'Give fit or fitDataset validation data, or ask on the training split.')
+    : new BasinError('no-steps', 'No training batch has been recorded yet.', 'Wait for the first training step.');
+}

@@ -1,0 +1,477 @@
+/** Loss, score, gradient and Hessian-vector product of one objective on its evaluation set, at any weights. */
+import { BasinError, cancelled } from '../../protocol/errors.ts';
+import type { HowToEvaluate, LossValue, ScoreValue } from '../../protocol/evaluator.ts';
+import { countSamples, mergeBatches, requireBatches, selectBatches } from './batches.ts';
+import type { Batch, Capture, HostTensor } from './capture.ts';
+import * as ops from './ops.ts';
+import { averagePredictions, readPredictions, rightAnswers, sampleLosses, taskOf, type Task } from './predictions.ts';
+import { withSession, type Session } from './replay.ts';
+import { addGradient, addHessianProduct, addMendedGradient } from './secondOrder.ts';
+import { batchNormLayers, refreshStatistics } from './statistics.ts';
+import type { Tensor, TypedArray } from './tf.ts';
+import type { Vector } from './vectorFile.ts';
+import { norm } from './vectors.ts';
+
+/** Spacing of float32 numbers at 1. */
+const EPS32 = 2 ** -23;
+/** How far the mended gradient may be from the script's before the script must have a gradient of its own making. */
+const SAME_GRADIENT = 1e-3;
+
+export type Data = (split: 'train' | 'validation') => readonly Batch[] | null;
+
+export interface HessianProduct {
+  readonly values: Float32Array;
+  readonly method: 'exact' | 'finite-difference';
+  /** Why it is not exact. */
+  readonly reason: string | null;
+}
+
+/** Running mean and variance of samples. */
+class Moments {
+  n = 0;
+  private sum = 0;
+  private squares = 0;
+  add(values: Float64Array): void {
+    for (const x of values) {
+      this.n++;
+      this.sum += x;
+      this.squares += x * x;
+    }
+  }
+  get mean(): number {
+    return this.sum / this.n;
+  }
+  /** Of the mean. */
+  get standardError(): number | null {
+    if (this.n < 2) return null;
+    const variance = Math.max(0, this.squares - (this.sum * this.sum) / this.n) / (this.n - 1);
+    const error = Math.sqrt(variance / this.n);
+    return Number.isFinite(error) ? error : null;
+  }
+}
+
+export class Evaluation {
+  /** Merged batches by data and mode: they are worth finding once. */
+  private readonly merged = new Map</* key of how */ string, { from: readonly Batch[]; to: readonly Batch[] }>();
+  /** Why exact products are impossible, by mode, once that was found; null when they were found to be right. */
+  private readonly exactness = new Map</* mode */ string, string | null>();
+
+  constructor(
+    private readonly capture: Capture,
+    private readonly data: Data,
+  ) {}
+
+  get hasStatistics(): boolean {
+    return batchNormLayers(this.capture).length > 0;
+  }
+
+  /** Runs `body` with batches chosen and the session in the wanted mode. */
+  private evaluate<T>(how: HowToEvaluate, at: Vector, isCancelled: () => boolean, body: (point: Point) => T): T {
+    const batches = selectBatches(requireBatches(this.data(how.data.split), how.data.split), how.data.samples);
+    if (how.mode === 'inference' && this.capture.layers.length === 0) {
+      throw new BasinError(
+        'unsupported',
+        'This loss applies no layers that have an inference mode.',
+        'Evaluate it as trained.',
+      );
+    }
+    const refresh = how.refresh && how.mode === 'inference' && this.hasStatistics;
+    const train = refresh
+      ? selectBatches(requireBatches(this.data('train'), 'train'), how.data.split === 'train' ? how.data.samples : undefined)
+      : null;
+    return withSession(this.capture, (session) => {
+      session.behaviour.mode = how.mode;
+      session.setState(at.state);
+      const check = (): void => {
+        if (isCancelled()) throw cancelled();
+      };
+      const merge = (): readonly Batch[] => (how.mode === 'as-trained' ? batches : this.merge(session, how, batches));
+      return body(new Point(session, batches, merge, train, check));
+    });
+  }
+
+  private merge(session: Session, how: HowToEvaluate, from: readonly Batch[]): readonly Batch[] {
+    const key = `${how.data.split}/${String(how.data.samples)}`;
+    const known = this.merged.get(key);
+    if (known !== undefined && known.from.length === from.length && known.from.every((b, i) => b === from[i])) return known.to;
+    const to = mergeBatches(session, from);
+    this.merged.set(key, { from, to });
+    return to;
+  }
+
+  /** Loss at origin + Σ coefficients[p][i]·directions[i] for each p; state is the origin's. */
+  losses(
+    origin: Vector,
+    directions: readonly Float32Array[],
+    coefficients: readonly (readonly number[])[],
+    how: HowToEvaluate,
+    isCancelled: () => boolean,
+  ): LossValue[] {
+    return this.evaluate(how, origin, isCancelled, (point) => {
+      const { session } = point;
+      const plane = new Plane(session, origin.values, directions);
+      return coefficients.map((c, p) => {
+        const weights = plane.at(c);
+        session.setParameters(weights);
+        // Batches give a standard error where samples do not, so the first point is evaluated batch by batch.
+        const value = point.loss(p === 0 ? 'batches' : 'merged');
+        plane.release(weights);
+        return value;
+      });
+    });
+  }
+
+  /** Loss and accuracy of one model. */
+  score(vector: Vector, how: HowToEvaluate, isCancelled: () => boolean): ScoreValue {
+    return this.evaluate(how, vector, isCancelled, (point) => {
+      point.session.setParameters(point.session.parameters(vector.values));
+      return point.score(null);
+    });
+  }
+
+  /** Score of the ensemble that averages the members' predicted probabilities, by the script's own loss. */
+  ensemble(members: readonly Vector[], how: HowToEvaluate, isCancelled: () => boolean): ScoreValue {
+    const [first] = members;
+    if (first === undefined) throw new BasinError('bad-input', 'An ensemble needs members.');
+    if (this.capture.model === null) {
+      throw new BasinError(
+        'unsupported',
+        'The loss does not come from the output of exactly one model, so predictions cannot be averaged.',
+        'Average the weights instead.',
+      );
+    }
+    return this.evaluate(how, first, isCancelled, (point) => {
+      const { session, batches } = point;
+      const outputs: HostTensor[][] = batches.map(() => []);
+      let task: Task | null = null;
+      const probes: number[] = [];
+      members.forEach((member, m) => {
+        const weights = session.parameters(member.values);
+        session.setParameters(weights);
+        session.setState(member.state);
+        point.refresh();
+        batches.forEach((batch, b) => {
+          point.check();
+          const predicted = point.predict(batch);
+          task ??= taskOf(this.capture, batch, predicted);
+          if (predicted.length !== 1 || predicted[0] === undefined) {
+            throw new BasinError('unsupported', 'Only models with one output can be averaged by their predictions.', 'Average the weights instead.');
+          }
+          outputs[b]?.push(predicted[0]);
+        });
+        // A weight penalty in the loss belongs to each member: with the same predictions put in only that differs.
+        probes.push(this.lossWith(session, batches[0], outputs[0]?.[0]));
+        if (m < members.length - 1) session.free(weights);
+      });
+      const kind = (task as Task | null)?.kind;
+      if (kind === undefined) {
+        throw new BasinError(
+          'unsupported',
+          'It cannot be told whether this model predicts probabilities, logits or plain values.',
+          'Use a loss that TensorFlow.js names, or average the weights instead.',
+        );
+      }
+      // The session stands at the last member; the ensemble's penalty is the members' mean.
+      const penalty = probes.reduce((a, b) => a + b, 0) / probes.length - (probes[probes.length - 1] ?? 0);
+      const score = point.score(outputs.map((o) => averagePredictions(kind, o)));
+      return { ...score, loss: score.loss + penalty };
+    });
+  }
+
+  /** The closure's value with the model's predictions replaced. */
+  private lossWith(session: Session, batch: Batch | undefined, predictions: HostTensor | undefined): number {
+    if (batch === undefined || predictions === undefined) return 0;
+    const held = session.hold(() => ops.tensor(predictions.values, predictions.shape, predictions.dtype));
+    session.behaviour.predictions = [held];
+    try {
+      return session.loss(batch);
+    } finally {
+      session.behaviour.predictions = null;
+      session.free([held]);
+    }
+  }
+
+  /** Mean loss and its gradient. */
+  gradient(at: Vector, how: HowToEvaluate, isCancelled: () => boolean): { loss: number; values: Float32Array } {
+    return this.evaluate(how, at, isCancelled, (point) => {
+      point.session.setParameters(point.session.parameters(at.values));
+      point.refresh();
+      const sum = new Float64Array(at.values.length);
+      const loss = point.gradient(sum);
+      return { loss, values: Float32Array.from(sum) };
+    });
+  }
+
+  /**
+   * H(at)·v. Exact by differentiating the gradient; central differences of the gradient where that is impossible.
+   * @throws BasinError `unsupported` when `exact` is demanded and impossible
+   */
+  hessianProduct(
+    at: Vector,
+    v: Float32Array,
+    how: HowToEvaluate,
+    method: 'auto' | 'exact' | 'finite-difference',
+    isCancelled: () => boolean,
+  ): HessianProduct {
+    return this.evaluate(how, at, isCancelled, (point) => {
+      const { session } = point;
+      const weights = session.parameters(at.values);
+      session.setParameters(weights);
+      point.refresh();
+      let reason: string | null = 'Asked for.';
+      if (method !== 'finite-difference') {
+        reason = this.whyNotExact(point, how.mode);
+        if (reason === null) {
+          const direction = session.parameters(v);
+          const sum = new Float64Array(v.length);
+          try {
+            point.forEach((batch, weight) => {
+              addHessianProduct(session, batch, direction, weight, sum);
+            });
+            return { values: Float32Array.from(sum), method: 'exact', reason: null };
+          } catch (error) {
+            if (error instanceof BasinError) throw error;
+            reason = describe(error);
+            this.exactness.set(how.mode, reason);
+          }
+        }
+        if (method === 'exact') {
+          throw new BasinError('unsupported', `No exact second derivative: ${reason}`, 'Allow finite differences (method auto).');
+        }
+      }
+      session.free(weights);
+      return { values: this.differences(point, at.values, v), method: 'finite-difference', reason };
+    });
+  }
+
+  /** Central differences, with the step that balances rounding against curvature: √ε₃₂·(1+‖θ‖)/‖v‖. */
+  private differences(point: Point, at: Float32Array, v: Float32Array): Float32Array {
+    const length = norm(v);
+    if (length === 0) return new Float32Array(v.length);
+    const h = (Math.sqrt(EPS32) * (1 + norm(at))) / length;
+    const sum = new Float64Array(v.length);
+    for (const sign of [1, -1]) {
+      const moved = at.map((x, i) => x + sign * h * (v[i] ?? 0));
+      const weights = point.session.parameters(moved);
+      point.session.setParameters(weights);
+      const gradient = new Float64Array(v.length);
+      point.gradient(gradient);
+      for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (sign * (gradient[i] ?? 0)) / (2 * h);
+      point.session.free(weights);
+    }
+    return Float32Array.from(sum);
+  }
+
+  /**
+   * Custom gradients of the script's own (a straight-through estimator, a clipped gradient) are not the derivative of
+   * its loss; the exact product would differentiate the loss. Comparing both gradients once shows it.
+   */
+  private whyNotExact(point: Point, mode: string): string | null {
+    const known = this.exactness.get(mode);
+    if (known !== undefined) return known;
+    const [batch] = point.batches;
+    let reason: string | null = null;
+    if (batch !== undefined) {
+      const n = this.capture.variables.reduce((s, v) => s + v.size, 0);
+      const stock = new Float64Array(n);
+      const mended = new Float64Array(n);
+      try {
+        addGradient(point.session, batch, 1, stock);
+        addMendedGradient(point.session, batch, 1, mended);
+        let difference = 0;
+        let size = 0;
+        for (let i = 0; i < n; i++) {
+          difference += ((stock[i] ?? 0) - (mended[i] ?? 0)) ** 2;
+          size += (stock[i] ?? 0) ** 2;
+        }
+        if (Math.sqrt(difference) > SAME_GRADIENT * Math.sqrt(size) + 1e-7) {
+          reason = 'the script defines a gradient of its own that is not the derivative of its loss.';
+        }
+      } catch (error) {
+        if (error instanceof BasinError) throw error;
+        reason = describe(error);
+      }
+    }
+    this.exactness.set(mode, reason);
+    return reason;
+  }
+
+  /** New batch-norm statistics for a vector, as its state. */
+  refresh(vector: Vector, batches: readonly Batch[], isCancelled: () => boolean): { state: TypedArray[]; tensors: number } {
+    return withSession(this.capture, (session) => {
+      session.setState(vector.state);
+      session.setParameters(session.parameters(vector.values));
+      const refreshed = refreshStatistics(session, batches, () => {
+        if (isCancelled()) throw cancelled();
+      });
+      const before = vector.state ?? currentState(this.capture);
+      const state = this.capture.state.map((v, i) => refreshed.get(v) ?? before[i]?.slice() ?? new Float32Array(v.size));
+      return { state, tensors: refreshed.size };
+    });
+  }
+}
+
+/** The script's present state tensors, copied. */
+export function currentState(capture: Capture): TypedArray[] {
+  return capture.state.map((v) => (v.dataSync() as TypedArray).slice());
+}
+
+function describe(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const kernel = /gradient function not found for (\w+)/.exec(message)?.[1];
+  return kernel === undefined ? message : `${kernel} has no second derivative.`;
+}
+
+/** The session at one point of weight space, with the data of a request. */
+class Point {
+  private whole: readonly Batch[] | null = null;
+
+  constructor(
+    readonly session: Session,
+    readonly batches: readonly Batch[],
+    private readonly merge: () => readonly Batch[],
+    private readonly train: readonly Batch[] | null,
+    readonly check: () => void,
+  ) {}
+
+  /** Batch-norm statistics for the present weights, when the request wants them anew. */
+  refresh(): void {
+    if (this.train !== null) refreshStatistics(this.session, this.train, this.check);
+  }
+
+  /** Merged batches; found at the present weights the first time. */
+  private get merged(): readonly Batch[] {
+    return (this.whole ??= this.merge());
+  }
+
+  loss(by: 'batches' | 'merged'): LossValue {
+    this.refresh();
+    // Samples give a standard error whatever the batches are.
+    const batches = by === 'merged' || this.session.capture.layersLoss ? this.merged : this.batches;
+    return lossOver(batches, (batch, inspect) => {
+      this.check();
+      return this.session.loss(batch, inspect);
+    }, this.session);
+  }
+
+  predict(batch: Batch): HostTensor[] {
+    let outputs: HostTensor[] = [];
+    this.session.loss(batch, () => (outputs = readPredictions(this.session)));
+    return outputs;
+  }
+
+  /** @param predictions put in place of the model's, one for each batch */
+  score(predictions: readonly HostTensor[] | null): ScoreValue {
+    const { session } = this;
+    if (predictions === null) this.refresh();
+    const right = new Moments();
+    let accurate = true;
+    let b = 0;
+    const loss = lossOver(this.batches, (batch, inspect) => {
+      this.check();
+      const given = predictions?.[b++];
+      const held = given === undefined ? null : session.hold(() => ops.tensor(given.values, given.shape, given.dtype));
+      session.behaviour.predictions = held === null ? null : [held];
+      let outputs: HostTensor[] = [];
+      const value = session.loss(batch, () => {
+        outputs = readPredictions(session);
+        inspect();
+      });
+      session.behaviour.predictions = null;
+      const answers = given === undefined ? outputs : [given];
+      const task = taskOf(session.capture, batch, answers);
+      const each = task === null || answers[0] === undefined ? null : rightAnswers(task, batch, answers[0]);
+      if (each === null) accurate = false;
+      else right.add(each);
+      if (held !== null) session.free([held]);
+      return value;
+    }, session);
+    const known = accurate && right.n > 0;
+    return { ...loss, accuracy: known ? right.mean : null, accuracyStandardError: known ? right.standardError : null };
+  }
+
+  /** Calls `visit` with each merged batch and its weight in the mean over samples. */
+  forEach(visit: (batch: Batch, weight: number) => void): void {
+    const total = countSamples(this.merged);
+    for (const batch of this.merged) {
+      this.check();
+      visit(batch, batch.samples / total);
+    }
+  }
+
+  /** Adds the gradient of the mean loss to `into`, and gives that loss. */
+  gradient(into: Float64Array): number {
+    let loss = 0;
+    this.forEach((batch, weight) => {
+      loss += weight * addGradient(this.session, batch, weight, into);
+    });
+    return loss;
+  }
+}
+
+function lossOver(batches: readonly Batch[], evaluate: (batch: Batch, inspect: () => void) => number, session: Session): LossValue {
+  const samples = countSamples(batches);
+  const perSample = new Moments();
+  const perBatch = new Moments();
+  let bySample = true;
+  let loss = 0;
+  for (const batch of batches) {
+    const value = evaluate(batch, () => {
+      const losses = sampleLosses(session, batch);
+      if (losses === null) bySample = false;
+      else perSample.add(losses);
+    });
+    loss += (value * batch.samples) / samples;
+    perBatch.add(Float64Array.of(value));
+  }
+  const moments = bySample ? perSample : perBatch;
+  const error = moments.standardError;
+  return { loss, standardError: error, standardErrorFrom: error === null ? null : bySample ? 'samples' : 'batches', samples };
+}
+
+/** Weights at points of an affine plane, put together on the backend from vectors that were uploaded once. */
+class Plane {
+  private readonly origin: readonly Tensor[];
+  private readonly directions: readonly (readonly Tensor[])[];
+  /** Points of a grid come row by row: what they have in common is kept. */
+  private row: { readonly key: string; readonly tensors: readonly Tensor[] } | null = null;
+
+  constructor(
+    private readonly session: Session,
+    origin: Float32Array,
+    directions: readonly Float32Array[],
+  ) {
+    this.origin = session.parameters(origin);
+    this.directions = directions.map((d) => session.parameters(d));
+  }
+
+  /** One tensor a parameter, to be given back by {@link release}; exactly the origin where all coefficients are 0. */
+  at(coefficients: readonly number[]): readonly Tensor[] {
+    const [first = 0, ...rest] = coefficients;
+    const key = rest.join();
+    if (this.row?.key !== key) {
+      if (this.row !== null) this.release(this.row.tensors, true);
+      this.row = { key, tensors: rest.reduce((base, c, i) => this.plus(base, c, i + 1, true), this.origin) };
+    }
+    return this.plus(this.row.tensors, first, 0, false);
+  }
+
+  private plus(base: readonly Tensor[], c: number, direction: number, consume: boolean): readonly Tensor[] {
+    const d = this.directions[direction];
+    if (d === undefined || c === 0) return base;
+    const moved = base.map((t, i) => this.session.hold(() => axpy(t, c, d[i])));
+    if (consume) this.release(base, true);
+    return moved;
+  }
+
+  release(tensors: readonly Tensor[], row = false): void {
+    if (tensors === this.origin || (!row && tensors === this.row?.tensors)) return;
+    this.session.free(tensors);
+  }
+}
+
+/** base + c·d */
+function axpy(base: Tensor, c: number, d: Tensor | undefined): Tensor {
+  return d === undefined ? base : ops.add(base, ops.scale(d, c));
+}
+
