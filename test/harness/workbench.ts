@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Frame, Page } from 'playwright-core';
+import type { Frame, Locator, Page } from 'playwright-core';
 import { vsixFile } from './build.mjs';
 import { launchBrowser, startVSCode, workbenchUrl } from './vscode/vscode-web.mjs';
 import { freshWorkspace } from './workspace.mjs';
@@ -73,26 +73,37 @@ export async function startWorkbench(options: WorkbenchOptions = {}): Promise<Wo
 
 function actions(page: Page): Omit<Workbench, 'page' | 'folder' | 'close'> {
   const rows = page.locator('.quick-input-list .monaco-list-row');
-  const palette = async (key: string, text: string) => {
+  const quickInput = async (key: string, text: string) => {
     await page.keyboard.press(key);
     const input = page.locator('.quick-input-widget input[type=text], .quick-input-box input').first();
     await input.waitFor({ state: 'visible' });
     await input.fill(text);
   };
+  /** The palette's rows that have the text; it is opened again until they are there: it lists what it knew at opening. */
+  const paletteRows = async (text: string): Promise<Locator> => {
+    const wanted = rows.filter({ hasText: text });
+    for (let tries = 1; ; tries++) {
+      await quickInput('F1', `>${text}`);
+      try {
+        await wanted.first().waitFor({ timeout: 3000 });
+        return wanted;
+      } catch (error) {
+        if (tries === 10) throw error;
+        await page.keyboard.press('Escape');
+      }
+    }
+  };
   return {
     async command(title) {
-      await palette('F1', `>${title}`);
-      await rows.filter({ hasText: title }).first().click();
+      await (await paletteRows(title)).first().click();
     },
     async paletteEntries(text) {
-      await palette('F1', `>${text}`);
-      await rows.filter({ hasText: text }).first().waitFor({ timeout: 10_000 });
-      const entries = await rows.locator('.label-name').allInnerTexts();
+      const entries = await (await paletteRows(text)).locator('.label-name').allInnerTexts();
       await page.keyboard.press('Escape');
-      return entries;
+      return entries.map((entry) => entry.replaceAll('\u00a0', ' '));
     },
     async openFile(name) {
-      await palette('Control+P', name);
+      await quickInput('Control+P', name);
       await rows.filter({ hasText: name }).first().click();
       await page.locator('.tab.active', { hasText: name }).waitFor();
     },
