@@ -123,6 +123,9 @@ type Final = Pick<RunManifest, 'state' | 'stateReason'>;
 function stateAfterTraining(recorded: RunManifest, ending: Ending): Final {
   const steps = `${recorded.recording.steps} steps are kept`;
   const signal = endingSignal(ending);
+  // Ctrl+C is one way to let a held process end: its script was done.
+  const done = recorded.state === 'held' || recorded.state === 'finished';
+  if (done && (signal !== null || ending.code === 0)) return { state: 'finished', stateReason: null };
   if (signal !== null) {
     return { state: stateFor(signal), stateReason: `${nameSignal(signal)}; ${steps}.` };
   }

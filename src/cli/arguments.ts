@@ -1,0 +1,37 @@
+/** Option values as commander hands them over; a wrong one is wrong usage (exit 2). */
+import { InvalidArgumentError } from 'commander';
+import type { ContourJob, ModelReference } from '../protocol/engine.ts';
+
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(
+      `It has to be a whole number ${most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`}.`,
+    );
+  };
+}
+
+export function oddNumber(text: string): number {
+  const value = wholeNumber(5, 401)(text);
+  if (value % 2 === 1) return value;
+  throw new InvalidArgumentError(`It has to be odd, so that the centre is a point: take ${value + 1}.`);
+}
+
+/** A snapshot's step, first, last, or the id of a built model. */
+export function modelReference(text: string): ModelReference {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+export function plane(text: string): ContourJob['plane'] {
+  if (text === 'pca' || text === 'random') return text;
+  const [a, b, c, ...more] = stepList(text);
+  if (a !== undefined && b !== undefined && c !== undefined && more.length === 0) return [a, b, c];
+  throw new InvalidArgumentError('It has to be pca, random, or three steps such as 0,500,938.');
+}
+
+export function stepList(text: string): number[] {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.every((part) => /^\d+$/.test(part))) return parts.map(Number);
+  throw new InvalidArgumentError('It has to be steps with commas between them, such as 800,900,938.');
+}

@@ -1,0 +1,281 @@
+/** Answers as a person reads them on a terminal. */
+import Table from 'cli-table3';
+import type { JobResult } from '../protocol/engine.ts';
+import type {
+  AverageResult,
+  ContourResult,
+  EnsembleResult,
+  LineResult,
+  Score,
+  Scores,
+  SharpnessResult,
+} from '../protocol/results.ts';
+import {
+  decodeNumber,
+  type BuiltModel,
+  type LiveSharpness,
+  type RunManifest,
+  type StepRecord,
+} from '../protocol/run.ts';
+import type { RunEntry } from '../runs/runStore.ts';
+
+export interface RunRow {
+  readonly entry: RunEntry;
+  readonly lastLoss: number | null;
+}
+
+export interface RunDetails {
+  readonly run: RunManifest;
+  readonly directory: string;
+  readonly bytes: number;
+  readonly steps: readonly StepRecord[];
+  readonly snapshots: readonly number[];
+  readonly models: readonly BuiltModel[];
+  readonly analyses: readonly { readonly id: string; readonly kind: string; readonly created: string }[];
+  readonly live: LiveSharpness | null;
+}
+
+export function runsTable(rows: readonly RunRow[]): string {
+  if (rows.length === 0) return 'No runs yet. Record one with `basin train -- node train.mjs`.';
+  const table = newTable(['run', 'name', 'state', 'steps', 'snapshots', 'last loss', 'started']);
+  for (const { entry, lastLoss } of rows) {
+    const { manifest, error } = entry;
+    if (manifest === null) {
+      table.push([entry.id, '', 'unreadable', '', '', '', error?.message ?? '']);
+      continue;
+    }
+    const { steps, snapshots } = manifest.recording;
+    table.push([
+      entry.id,
+      manifest.name,
+      manifest.state,
+      steps,
+      snapshots,
+      figures(lastLoss),
+      localTime(manifest.created),
+    ]);
+  }
+  return table.toString();
+}
+
+export function detailsText(details: RunDetails): string {
+  const { run } = details;
+  const [objective] = run.objectives;
+  const optimizer = objective?.optimizer;
+  const last = details.steps.at(-1);
+  const table = newTable();
+  const row = (name: string, value: string | number | null | undefined): void => {
+    if (value !== null && value !== undefined && value !== '') table.push([name, value]);
+  };
+  row('run', run.id);
+  row('name', run.name);
+  row('state', run.stateReason === null ? run.state : `${run.state}: ${run.stateReason}`);
+  row('command', run.command.join(' '));
+  row('in', run.cwd);
+  row('started', localTime(run.created));
+  row('ended', run.ended === null ? null : localTime(run.ended));
+  row('framework', [run.framework, run.backend].filter(Boolean).join(' on '));
+  row('git commit', run.gitCommit);
+  row('objectives', run.objectives.length > 1 ? run.objectives.map((o) => o.name).join(', ') : null);
+  row('parameters', objective?.parameterCount);
+  row('optimizer', optimizer == null ? null : `${optimizer.name} ${JSON.stringify(optimizer.config)}`);
+  row('replay', replayText(run));
+  row('steps', run.recording.steps);
+  row('last loss', last === undefined ? null : `${figures(decodeNumber(last.loss))} at step ${last.step}`);
+  row('λ₁ while training', liveText(details.live));
+  row('snapshots', stepList(details.snapshots, run.recording.snapshotEvery));
+  row('evaluation set', run.evaluationSet?.train.source);
+  row('validation set', run.evaluationSet?.validation?.source);
+  row('models', details.models.map((m) => `${m.id}: ${m.name}`).join('\n'));
+  row('results', details.analyses.map((a) => `${a.id}`).join('\n'));
+  row('notes', run.recording.notes.join('\n'));
+  row('on disk', `${(details.bytes / 1e6).toFixed(1)} MB in ${details.directory}`);
+  return table.toString();
+}
+
+/** A job's result with its trust sentences below. */
+export function resultText(result: JobResult): string {
+  switch (result.kind) {
+    case 'export':
+      return `${result.model} of run ${result.run} is in ${result.directory}: ${result.files.join(', ')}`;
+    case 'report':
+      return result.file;
+    default: {
+      const kept = `kept as ${result.id} (evaluation: ${result.provenance.mode}, ${result.provenance.evaluator} process, ${result.provenance.backend})`;
+      return [bodyOf(result), ...result.trust, kept].join('\n');
+    }
+  }
+}
+
+function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): string {
+  switch (result.kind) {
+    case 'contour':
+      return contourTable(result);
+    case 'line':
+      return lineTable(result);
+    case 'sharpness':
+      return sharpnessTable(result);
+    case 'score':
+      return scoresTable([[`model ${result.at}`, result.score]]);
+    case 'average':
+    case 'ensemble':
+      return comparisonTable(result);
+  }
+}
+
+function contourTable(result: ContourResult): string {
+  const cells = result.loss.flatMap((row, j) =>
+    row.map((loss, i) => ({ loss, x: result.x[i], y: result.y[j] })),
+  );
+  const finite = cells.filter((cell): cell is typeof cell & { loss: number } => cell.loss !== null);
+  const lowest = finite.reduce<(typeof finite)[number] | null>(
+    (a, b) => (a === null || b.loss < a.loss ? b : a),
+    null,
+  );
+  const highest = finite.reduce<number | null>((a, b) => (a === null || b.loss > a ? b.loss : a), null);
+  const table = newTable();
+  table.push(
+    ['plane', `${result.plane.kind}, ${result.x.length} × ${result.y.length} points around ${result.at}`],
+    ['axes', result.plane.directions.map((d) => d.name).join(', ')],
+    ['variance explained', percentage(result.plane.varianceExplained)],
+    ['loss at the centre', figures(result.centre.loss)],
+    [
+      'lowest loss',
+      lowest === null ? '–' : `${figures(lowest.loss)} at (${figures(lowest.x)}, ${figures(lowest.y)})`,
+    ],
+    ['highest loss', figures(highest)],
+    ['standard error', figures(result.standardError)],
+    ['evaluated on', `${result.data.samples} ${result.data.split} samples`],
+  );
+  return table.toString();
+}
+
+function lineTable(result: LineResult): string {
+  const table = newTable([
+    't',
+    'loss',
+    '±',
+    ...(result.accuracy ? ['accuracy'] : []),
+    ...(result.validation ? ['validation loss'] : []),
+  ]);
+  const every = Math.max(1, Math.ceil((result.t.length - 1) / 12));
+  result.t.forEach((t, i) => {
+    if (i % every !== 0 && i !== result.t.length - 1) return;
+    table.push([
+      figures(t),
+      figures(result.loss[i]),
+      figures(result.standardError[i]),
+      ...(result.accuracy ? [percentage(result.accuracy[i])] : []),
+      ...(result.validation ? [figures(result.validation.loss[i])] : []),
+    ]);
+  });
+  return `${table.toString()}\nbarrier ${figures(result.barrier)} between ${result.from} and ${result.to}, ${figures(result.length)} apart`;
+}
+
+function sharpnessTable(result: SharpnessResult): string {
+  const words = {
+    below: 'stable: below the bound',
+    edge: 'at the edge of stability',
+    above: 'above the bound',
+    unknown: 'unknown',
+  };
+  const table = newTable();
+  result.eigenvalues.forEach((value, i) => {
+    const spread = i === 0 && result.standardError !== null ? ` ± ${figures(result.standardError)}` : '';
+    table.push([`λ${subscript(i + 1)}`, `${figures(value)}${spread}`]);
+  });
+  table.push(
+    ['at', result.at],
+    ['learning rate', figures(result.learningRate)],
+    [
+      'stability bound',
+      result.stabilityBound === null
+        ? '–'
+        : `${figures(result.stabilityBound)} = ${result.stabilityFormula ?? ''}`,
+    ],
+    ['verdict', words[result.verdict]],
+    [
+      'method',
+      `${result.method}, ${result.products} products, ${result.converged ? 'converged' : 'not converged'}`,
+    ],
+  );
+  return table.toString();
+}
+
+function comparisonTable(result: AverageResult | EnsembleResult): string {
+  const members = result.kind === 'ensemble' ? result.memberScores : [];
+  return scoresTable([
+    [`${result.model} (${result.members.length} snapshots)`, result.score],
+    [`last snapshot (${result.baseline.step})`, result.baseline],
+    ...members.map((scores, i): [string, Scores] => [`member ${result.members[i]}`, scores]),
+  ]);
+}
+
+function scoresTable(rows: readonly (readonly [string, Scores])[]): string {
+  const validation = rows.some(([, scores]) => scores.validation !== null);
+  const columns = ['loss', 'accuracy'];
+  const table = newTable([
+    '',
+    ...columns.map((c) => `train ${c}`),
+    ...(validation ? columns.map((c) => `validation ${c}`) : []),
+  ]);
+  for (const [name, { train, validation: held }] of rows) {
+    table.push([name, ...scoreCells(train), ...(validation ? scoreCells(held) : [])]);
+  }
+  return table.toString();
+}
+
+function scoreCells(score: Score | null): string[] {
+  if (score === null) return ['–', '–'];
+  const error = (text: string | null): string => (text === null ? '' : ` ± ${text}`);
+  return [
+    figures(score.loss) +
+      error(score.lossStandardError === null ? null : figures(score.lossStandardError, 2)),
+    percentage(score.accuracy) +
+      error(score.accuracyStandardError === null ? null : percentage(score.accuracyStandardError)),
+  ];
+}
+
+function newTable(head: string[] = []): Table.Table {
+  // Plain: no colour of its own, so that it reads the same in a log.
+  return new Table({ head, style: { head: [], border: [], compact: true } });
+}
+
+function figures(x: number | null | undefined, digits = 4): string {
+  if (x === null || x === undefined) return '–';
+  if (x === 0 || !Number.isFinite(x)) return String(x);
+  return String(Number(x.toPrecision(digits)));
+}
+
+function percentage(x: number | null | undefined): string {
+  return x === null || x === undefined ? '–' : `${(100 * x).toFixed(2)} %`;
+}
+
+function replayText(run: RunManifest): string | null {
+  const replay = run.objectives[0]?.replay;
+  if (replay == null) return null;
+  return replay.exact
+    ? `the recorded loss comes out again (${replay.passed} of ${replay.checked} checked steps)`
+    : `the recorded loss does not come out again: ${replay.reason ?? 'the reason is unknown'}`;
+}
+
+function liveText(live: LiveSharpness | null): string | null {
+  if (live === null) return null;
+  const bound = live.bound === null ? '' : `, bound ${figures(decodeNumber(live.bound))}`;
+  return `${figures(decodeNumber(live.lambda1))} at step ${live.step}${bound}`;
+}
+
+function stepList(steps: readonly number[], every: number): string {
+  if (steps.length === 0) return 'none';
+  if (steps.length <= 8) return steps.join(', ');
+  return `${steps.length}: ${steps.slice(0, 3).join(', ')}, … ${steps.slice(-2).join(', ')} (every ${every} steps)`;
+}
+
+function localTime(iso: string): string {
+  const time = new Date(iso);
+  return Number.isNaN(time.getTime()) ? iso : time.toLocaleString('sv-SE');
+}
+
+function subscript(n: number): string {
+  return [...String(n)].map((digit) => String.fromCodePoint(0x2080 + Number(digit))).join('');
+}
