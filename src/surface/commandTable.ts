@@ -35,7 +35,7 @@ export interface CommandContext {
 
 /** What a caller may name a run by. */
 type Target = RunNode | string | undefined;
-type Command = (context: CommandContext, target: never, argument: never) => unknown;
+type Command = (context: CommandContext, target: never, argument: never, place: never) => unknown;
 
 /** Jobs whose lens shows them, progress and failure included. */
 type PanelJob = Exclude<Job, { kind: 'export' | 'report' }>;
@@ -115,22 +115,25 @@ const table: Readonly<Record<CommandId, Command>> = {
     });
   },
 
-  [commands.exportModel]: async (context, target?: Target, model?: string) => {
+  [commands.exportModel]: async (context, target?: Target, model?: string, folder?: string) => {
     requireTrust();
     const run = await pickRun(context, target);
-    return exportModel(context, run, modelOf(target, model) ?? (await pickModel(run)));
+    return exportModel(context, run, modelOf(target, model) ?? (await pickModel(run)), folder);
   },
 
-  [commands.report]: async (context, target?: Target) => {
+  [commands.report]: async (context, target?: Target, to?: string) => {
     const run = await pickRun(context, target);
-    const file = await vscode.window.showSaveDialog({
-      title: vscode.l10n.t('Create Report'),
-      defaultUri: vscode.Uri.joinPath(
-        run.folder.uri,
-        `${path.parse(run.manifest?.name ?? run.id).name}.html`,
-      ),
-      filters: { HTML: ['html'] },
-    });
+    const file =
+      to !== undefined
+        ? vscode.Uri.file(to)
+        : await vscode.window.showSaveDialog({
+            title: vscode.l10n.t('Create Report'),
+            defaultUri: vscode.Uri.joinPath(
+              run.folder.uri,
+              `${path.parse(run.manifest?.name ?? run.id).name}.html`,
+            ),
+            filters: { HTML: ['html'] },
+          });
     if (file === undefined) return undefined;
     const result = await withNotification(context, run, { kind: 'report', run: run.id, to: file.fsPath });
     const open = vscode.l10n.t('Open');
@@ -212,9 +215,9 @@ const table: Readonly<Record<CommandId, Command>> = {
 export function registerCommands(context: CommandContext): vscode.Disposable {
   return vscode.Disposable.from(
     ...Object.entries(table).map(([id, command]) =>
-      vscode.commands.registerCommand(id, async (target: unknown, argument: unknown) => {
+      vscode.commands.registerCommand(id, async (target: unknown, argument: unknown, place: unknown) => {
         try {
-          return await command(context, target as never, argument as never);
+          return await command(context, target as never, argument as never, place as never);
         } catch (error) {
           if (!(error instanceof ShownError)) context.errors.show(error);
           return undefined;
@@ -285,26 +288,21 @@ async function offerExport(
   }
 }
 
+/** @param to folder that a caller names; the user is asked otherwise */
 async function exportModel(
   context: CommandContext,
   run: KnownRun,
   model: ModelReference,
+  to?: string,
 ): Promise<JobResult | undefined> {
-  const [folder] =
-    (await vscode.window.showOpenDialog({
-      title: vscode.l10n.t('Folder for model.json and its weights'),
-      openLabel: vscode.l10n.t('Export Here'),
-      canSelectFiles: false,
-      canSelectFolders: true,
-      defaultUri: run.folder.uri,
-    })) ?? [];
+  const folder = to ?? (await pickExportFolder(run));
   if (folder === undefined) return undefined;
   const result = await withNotification(context, run, {
     kind: 'export',
     run: run.id,
     model,
     format: 'tfjs',
-    to: folder.fsPath,
+    to: folder,
   });
   if (result.kind !== 'export') return result;
   const show = vscode.l10n.t('Reveal');
@@ -323,6 +321,17 @@ async function exportModel(
       }
     });
   return result;
+}
+
+async function pickExportFolder(run: KnownRun): Promise<string | undefined> {
+  const folders = await vscode.window.showOpenDialog({
+    title: vscode.l10n.t('Folder for model.json and its weights'),
+    openLabel: vscode.l10n.t('Export Here'),
+    canSelectFiles: false,
+    canSelectFolders: true,
+    defaultUri: run.folder.uri,
+  });
+  return folders?.[0]?.fsPath;
 }
 
 /** The snapshot or built model that a row or an argument names. */

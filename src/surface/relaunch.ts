@@ -8,8 +8,9 @@ import { isActive, type KnownRun } from './workspaceRuns.ts';
 
 const CONSENT = 'relaunch.allowed';
 
-/** A report only draws what is on disk already. */
-const needsProcess = (job: Job): boolean => job.kind !== 'report';
+/** A report draws what is on disk already, and so are snapshots as files. */
+const needsProcess = (job: Job): boolean =>
+  job.kind !== 'report' && !(job.kind === 'export' && job.format === 'safetensors');
 
 export class Relaunch {
   /** Consent is kept in the workspace's own storage, not in its files. */

@@ -106,11 +106,11 @@ class FolderRuns implements vscode.Disposable {
 
   #update(id: string, fields: Partial<KnownRun>): void {
     if (this.#disposed) return;
-    let updated: KnownRun | null = null;
-    this.#runs = this.#runs.map((r) =>
-      r.id === id ? (updated = { ...r, ...this.#tails.get(id), ...fields }) : r,
-    );
-    if (updated !== null) this.changed(updated);
+    const before = this.#runs.find((r) => r.id === id);
+    if (before === undefined) return;
+    const updated = { ...before, ...this.#tails.get(id), ...fields };
+    this.#runs = this.#runs.map((r) => (r.id === id ? updated : r));
+    this.changed(updated);
   }
 
   dispose(): void {
