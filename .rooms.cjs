@@ -5,32 +5,32 @@
 'use strict';
 
 /**
- * path: regular expression of the room's files; mayImport: other rooms; vscode, node: whether the room may import the
+ * at: the room's folders and files; mayImport: other rooms; vscode, node: whether the room may import the
  * editor's API and Node's own modules; root: a composition root, which nobody imports.
  */
 const rooms = {
-  protocol: { path: '^src/protocol/', mayImport: [], node: false },
-  probe: { path: '^src/probe/', mayImport: ['protocol'], node: true },
-  runs: { path: '^src/runs/', mayImport: ['protocol'], node: true },
-  analysis: { path: '^src/analysis/', mayImport: ['protocol'], node: false },
-  evaluators: { path: '^src/evaluators/', mayImport: ['protocol', 'analysis', 'runs'], node: true },
-  engine: { path: '^src/engine/', mayImport: ['protocol', 'runs', 'analysis', 'evaluators'], node: true },
-  debugger: { path: '^src/debugger/', mayImport: ['protocol', 'runs', 'evaluators'], node: true },
-  surface: { path: '^src/surface/', mayImport: ['protocol', 'runs', 'debugger'], node: true, vscode: true },
+  protocol: { at: ['src/protocol/'], mayImport: [], node: false },
+  probe: { at: ['src/probe/'], mayImport: ['protocol'], node: true },
+  runs: { at: ['src/runs/'], mayImport: ['protocol'], node: true },
+  analysis: { at: ['src/analysis/'], mayImport: ['protocol'], node: false },
+  evaluators: { at: ['src/evaluators/'], mayImport: ['protocol', 'analysis', 'runs'], node: true },
+  engine: { at: ['src/engine/'], mayImport: ['protocol', 'runs', 'analysis', 'evaluators'], node: true },
+  debugger: { at: ['src/debugger/'], mayImport: ['protocol', 'runs', 'evaluators'], node: true },
+  surface: { at: ['src/surface/'], mayImport: ['protocol', 'runs', 'debugger'], node: true, vscode: true },
   extension: {
-    path: '^src/extension\\.ts$',
+    at: ['src/extension.ts'],
     mayImport: ['protocol', 'runs', 'analysis', 'evaluators', 'engine', 'debugger', 'surface'],
     node: true,
     vscode: true,
     root: true,
   },
   cli: {
-    path: '^src/cli\\.ts$',
+    at: ['src/cli.ts', 'src/cli/'],
     mayImport: ['protocol', 'runs', 'analysis', 'evaluators', 'engine', 'debugger'],
     node: true,
     root: true,
   },
-  webview: { path: '^webview/', mayImport: ['protocol'], node: false },
+  webview: { at: ['webview/'], mayImport: ['protocol'], node: false },
 };
 
 /**
@@ -38,7 +38,10 @@ const rooms = {
  * @param {string} [base] folder that the paths are relative to, as a prefix: for breaches that are planted elsewhere
  */
 function rules(base = '') {
-  const at = (path) => path.replace(/^\^/, `^${base}`);
+  const at = (room) => {
+    const places = room.at.map((place) => place.replaceAll('.', '\\.') + (place.endsWith('/') ? '' : '$'));
+    return `^${base}(${places.join('|')})`;
+  };
   const everywhere = `^${base}(src|webview)/`;
   const list = [
     {
@@ -56,7 +59,7 @@ function rules(base = '') {
     {
       name: 'room-known',
       comment: 'A file that is in no room has no walls.',
-      from: { path: everywhere, pathNot: Object.values(rooms).map((room) => at(room.path)) },
+      from: { path: everywhere, pathNot: Object.values(rooms).map((room) => at(room)) },
       to: {},
     },
     {
@@ -71,18 +74,18 @@ function rules(base = '') {
     },
   ];
   for (const [name, room] of Object.entries(rooms)) {
-    const allowed = [name, ...room.mayImport].map((other) => at(rooms[other].path));
+    const allowed = [name, ...room.mayImport].map((other) => at(rooms[other]));
     list.push({
       name: `${name}-imports`,
       comment: `${name} may import ${room.mayImport.join(', ') || 'no other room'}.`,
-      from: { path: at(room.path) },
+      from: { path: at(room) },
       to: { path: everywhere, pathNot: allowed },
     });
     if (!room.node) {
       list.push({
         name: `${name}-without-node`,
         comment: `${name} runs outside of Node too.`,
-        from: { path: at(room.path) },
+        from: { path: at(room) },
         to: { dependencyTypes: ['core'] },
       });
     }
@@ -90,7 +93,7 @@ function rules(base = '') {
       list.push({
         name: `${name}-without-vscode`,
         comment: `${name} runs without VS Code.`,
-        from: { path: at(room.path) },
+        from: { path: at(room) },
         to: { path: '(^|/)vscode$' },
       });
     }
@@ -98,8 +101,8 @@ function rules(base = '') {
       list.push({
         name: `${name}-is-a-root`,
         comment: `${name} puts the parts together; nobody imports it.`,
-        from: { path: everywhere },
-        to: { path: at(room.path) },
+        from: { path: everywhere, pathNot: at(room) },
+        to: { path: at(room) },
       });
     }
   }

@@ -20,12 +20,13 @@ const size = sizeAt < 0 ? '31' : process.argv[sizeAt + 1];
 /** A copy, so that runs in the sample's own folder stay what they are. */
 const workspace = join(root, 'out/workspaces/demo');
 const report = join(root, 'out/digits-report.html');
+const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
 
 /** Runs the `basin` command: progress goes through, the one JSON document on stdout is the answer. */
 function basin(...args) {
   return new Promise((resolve, reject) => {
     const command = [join(root, 'dist/cli.cjs'), ...args];
-    const child = spawn(process.execPath, command, { cwd: workspace, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, command, { cwd: workspace, stdio: ['ignore', 'pipe', 'inherit'], env });
     let output = '';
     child.stdout.on('data', (data) => (output += data));
     const forward = (signal) => child.kill(signal);

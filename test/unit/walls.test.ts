@@ -9,7 +9,7 @@ import { dirname, join, resolve } from 'node:path';
 import { cruise, type IFlattenedRuleSet, type IViolation } from 'dependency-cruiser';
 
 interface Room {
-  readonly path: string;
+  readonly at: readonly string[];
   readonly mayImport: readonly string[];
   readonly node: boolean;
   readonly vscode?: boolean;
@@ -23,8 +23,8 @@ const { rooms, rules } = require('../../.rooms.cjs') as {
 };
 
 const repository = resolve(import.meta.dirname, '../..');
-/** The folder of a room, or the one file that it is. */
-const place = (room: Room): string => room.path.replace(/^\^|\\|\$$/g, '').replace(/\/$/, '');
+/** The folder of a room, or the file that it starts from. */
+const place = (room: Room): string => (room.at[0] ?? '').replace(/\/$/, '');
 const isFile = (room: Room): boolean => place(room).endsWith('.ts');
 
 describe('walls between the rooms', function () {
