@@ -3,7 +3,7 @@ import { loadTensorFlow } from './backend.mjs';
 import { loadDigits } from './digits.mjs';
 
 const seed = 7;
-const epochs = 20;
+const epochs = 10;
 
 const tf = await loadTensorFlow();
 const { train, heldOut } = loadDigits(seed);
@@ -16,18 +16,18 @@ const layer = (units, activation, layerSeed) =>
   tf.layers.dense({ units, activation, kernelInitializer: tf.initializers.heNormal({ seed: layerSeed }) });
 const model = tf.sequential();
 model.add(tf.layers.inputLayer({ inputShape: [784] }));
-model.add(layer(128, 'relu', seed));
-model.add(layer(64, 'relu', seed + 1));
+model.add(layer(256, 'relu', seed));
+model.add(layer(128, 'relu', seed + 1));
 model.add(layer(10, 'softmax', seed + 2));
 model.compile({
-  optimizer: tf.train.momentum(0.05, 0.9),
+  optimizer: tf.train.momentum(0.5, 0.5),
   loss: 'categoricalCrossentropy',
   metrics: ['accuracy'],
 });
 
 await model.fit(images, labels, {
   epochs,
-  batchSize: 128,
+  batchSize: 64,
   shuffle: false, // loadDigits has shuffled them, by a seed
   verbose: 0,
   validationData: [heldOutImages, heldOutLabels],
