@@ -8,6 +8,7 @@ import {
   createMessageConnection,
   IPCMessageReader,
   IPCMessageWriter,
+  ResponseError,
   type MessageConnection,
 } from 'vscode-jsonrpc/node.js';
 import type { EngineNotifications, EngineRequests, Job, JobProgress, JobResult } from '../protocol/engine.ts';
@@ -79,7 +80,7 @@ export class EngineClient {
     signal?: AbortSignal,
   ): Promise<EngineRequests[M]['result']> {
     if (signal?.aborted) throw cancelled();
-    const { connection, ended } = this.#start();
+    const { child, connection, ended } = this.#start();
     const source = new CancellationTokenSource();
     const abort = (): void => source.cancel();
     signal?.addEventListener('abort', abort, { once: true });
@@ -89,7 +90,10 @@ export class EngineClient {
         ended,
       ]);
     } catch (error) {
-      throw signal?.aborted ? cancelled() : fromResponseError(error);
+      if (signal?.aborted) throw cancelled();
+      // A question that could not be sent: the end of the process, which is about to be heard of, says why.
+      if (!(error instanceof ResponseError) && !child.connected) await ended;
+      throw fromResponseError(error);
     } finally {
       signal?.removeEventListener('abort', abort);
       source.dispose();
@@ -114,7 +118,6 @@ export class EngineClient {
     const ended = new Promise<never>((_, reject) => {
       const end = (how: string): void => {
         if (this.#process?.child === child) this.#process = null;
-        connection.dispose();
         this.#options.log(`engine ${child.pid} ended: ${how}`);
         reject(
           new BasinError(
@@ -123,6 +126,8 @@ export class EngineClient {
             'Ask again: it is started anew. Basin: Show Log tells more.',
           ),
         );
+        // Behind: what disposing makes of pending requests says less.
+        connection.dispose();
       };
       child.once('error', (error) => end(error.message));
       child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));

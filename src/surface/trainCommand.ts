@@ -61,7 +61,7 @@ export async function trainCommand(
     ...(options.snapshotEvery > 0 ? ['--every', String(options.snapshotEvery)] : []),
     ...(options.holdSeconds > 0 ? ['--hold', String(options.holdSeconds)] : []),
   ];
-  return { program, arguments: [options.cli, '--root', root, 'train', ...recording, '--', ...run], cwd };
+  return { program, arguments: [options.cli, 'train', '--root', root, ...recording, '--', ...run], cwd };
 }
 
 /** The nearest folder with a package.json between a script's folder and the workspace folder, else the latter. */

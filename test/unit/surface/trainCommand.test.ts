@@ -34,7 +34,7 @@ describe('the command that trains a file', () => {
     assert.equal(command.program, process.execPath);
     assert.equal(command.cwd, root);
     assert.deepEqual(command.arguments, [
-      ...['/basin/cli.cjs', '--root', root, 'train', '--', process.execPath, path.join(root, 'a b.mjs')],
+      ...['/basin/cli.cjs', 'train', '--root', root, '--', process.execPath, path.join(root, 'a b.mjs')],
     ]);
   });
 
@@ -42,7 +42,7 @@ describe('the command that trains a file', () => {
     const { arguments: all } = await trainCommand(
       options('a.js', { scriptArguments: ['--every', '3'], snapshotEvery: 10, holdSeconds: 60 }),
     );
-    assert.deepEqual(all.slice(3, 9), ['train', '--every', '10', '--hold', '60', '--']);
+    assert.deepEqual(all.slice(4, 9), ['--every', '10', '--hold', '60', '--']);
     assert.deepEqual(all.slice(-2), ['--every', '3']);
   });
 
