@@ -3,7 +3,7 @@ import { appendFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveSharpnessTracker } from '../analysis/liveSharpness.ts';
 import { BasinError } from '../protocol/errors.ts';
-import type { LiveSharpness, StepRecord } from '../protocol/run.ts';
+import { decodeNumber, encodeNumber, type LiveSharpness, type StepRecord } from '../protocol/run.ts';
 import { connect, type EvaluatorConnection } from '../evaluators/connection.ts';
 import { waitForEndpoint } from '../evaluators/waitForEndpoint.ts';
 import type { Run } from '../runs/run.ts';
@@ -72,12 +72,21 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
       }
       const estimate: LiveSharpness = await tracker.measure(context);
       cost = estimate.seconds;
-      await appendFile(run.path('live.jsonl'), `${JSON.stringify(estimate)}\n`);
+      await appendFile(run.path('live.jsonl'), `${toLine(estimate)}\n`);
       await pause(0.1, signal);
     }
   } finally {
     await endTracker(tracker, evaluator);
   }
+}
+
+/** A λ₁ of weights that have just become NaN is a record too. */
+function toLine({ lambda1, residual, ...rest }: LiveSharpness): string {
+  return JSON.stringify({
+    ...rest,
+    lambda1: encodeNumber(decodeNumber(lambda1)),
+    residual: encodeNumber(decodeNumber(residual)),
+  });
 }
 
 async function endTracker(tracker: LiveSharpnessTracker, evaluator: EvaluatorConnection): Promise<void> {

@@ -105,6 +105,7 @@ function refreshOn(
   let timer: NodeJS.Timeout | null = null;
   let dirty = false;
   let last = 0;
+  let due = Infinity;
 
   const watchFolders = (): void => {
     for (const folder of folders) {
@@ -112,7 +113,8 @@ function refreshOn(
       try {
         const watcher = watch(folder, { persistent: false }, () => {
           dirty = true;
-          if (timer !== null) schedule(Math.max(0, last + throttle - Date.now()));
+          const soonest = Math.max(Date.now(), last + throttle);
+          if (timer !== null && soonest < due) schedule(soonest - Date.now());
         });
         watcher.on('error', () => {
           watcher.close();
@@ -127,6 +129,7 @@ function refreshOn(
   const schedule = (delay: number): void => {
     if (timer !== null) clearTimeout(timer);
     if (disposed) return;
+    due = Date.now() + delay;
     timer = setTimeout(() => {
       timer = null;
       void look();
