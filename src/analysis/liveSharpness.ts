@@ -13,6 +13,14 @@ export interface LiveSharpnessInput extends Evaluation {
   readonly products?: number;
 }
 
+/** A record of live.jsonl whose numbers are known to be finite. */
+export type LiveEstimate = LiveSharpness & {
+  readonly lambda1: number;
+  readonly residual: number;
+  readonly learningRate: number | null;
+  readonly bound: number | null;
+};
+
 /** A residual below this share of λ₁ ends an estimate before its products are used up. */
 const TOLERANCE = 0.02;
 
@@ -39,7 +47,7 @@ export class LiveSharpnessTracker {
    * lies within that share of λ₁.
    * @throws BasinError `non-finite` when the weights or the product are, `process-ended`, `cancelled`
    */
-  async measure(context: AnalysisContext): Promise<LiveSharpness> {
+  async measure(context: AnalysisContext): Promise<LiveEstimate> {
     const { evaluator } = this;
     const { signal } = context;
     const budget = this.input.products ?? 6;

@@ -138,9 +138,7 @@ export function comparisonSentences(
       : ([scores.train, baseline.train, 'training'] as const);
   const [mine, other, on] = paired;
   const accuracy = mine.accuracy !== null && other.accuracy !== null;
-  const difference = accuracy
-    ? (mine.accuracy ?? 0) - (other.accuracy ?? 0)
-    : (other.loss ?? NaN) - (mine.loss ?? NaN);
+  const difference = accuracy ? mine.accuracy - other.accuracy : (other.loss ?? NaN) - (mine.loss ?? NaN);
   const error = accuracy
     ? hypotenuse(mine.accuracyStandardError, other.accuracyStandardError)
     : hypotenuse(mine.lossStandardError, other.lossStandardError);

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { barrier, line } from '../../../src/analysis/line.ts';
+import { isCancelled } from '../../../src/protocol/errors.ts';
+import { gaussianRows, gaussians } from '../../fixtures/gaussian.ts';
+import { average, classifier, diagonalQuadratic, type Problem } from '../../fixtures/problems.ts';
+import { ReferenceEvaluator, testContext } from '../../fixtures/referenceEvaluator.ts';
+
+const evaluation = { data: { split: 'train' }, mode: 'inference' } as const;
+
+describe('line between two models', () => {
+  it('has the losses and the barrier of a double well: highest rise above the chord', async () => {
+    // (θ² − 1)² + θ/10 between the wells at ±1: the barrier is at t = 1/2, of height 1.
+    const problem: Problem = {
+      ...diagonalQuadratic([1, 1]),
+      losses: (w) => [((w[0] ?? 0) ** 2 - 1) ** 2 + (w[0] ?? 0) / 10],
+    };
+    const evaluator = new ReferenceEvaluator(problem);
+    const from = { id: '0', vector: evaluator.put('a', [-1, 3]) };
+    const to = { id: 'average-1', vector: evaluator.put('b', [1, 3]) };
+    const result = await line(evaluator, { from, to, points: 21, ...evaluation }, testContext());
+    result.t.forEach((t, i) => {
+      const w = 2 * t - 1;
+      assert.ok(Math.abs(result.loss[i]! - ((w * w - 1) ** 2 + w / 10)) < 1e-12);
+    });
+    assert.ok(Math.abs(result.barrier! - 1) < 1e-12);
+    assert.ok(Math.abs(result.length - 2) < 1e-12);
+    assert.deepEqual(
+      [result.from, result.to, result.accuracy, result.validation],
+      ['0', 'average-1', null, null],
+    );
+    assert.deepEqual(evaluator.held, []);
+  });
+
+  it('gives accuracy and validation, with batch-norm statistics of every point', async () => {
+    const x = gaussianRows(25, 4, 1);
+    const labels = x.map((row) => (row[0]! > 0 ? 0 : 1));
+    const validation = { x: gaussianRows(11, 4, 2), labels: [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0] };
+    const problem = classifier({
+      units: [4, 5, 2],
+      activation: 'tanh',
+      bias: true,
+      batchNorm: true,
+      train: { x, labels },
+      validation,
+    });
+    const next = gaussians(3);
+    const [a, b] = [0, 1].map(() => Array.from({ length: 37 }, next));
+    const evaluator = new ReferenceEvaluator(problem, { batchSize: 10 });
+    // Statistics that belong to neither end: a line that used them would differ everywhere.
+    const wrong = Array<number>(10).fill(5);
+    const from = { id: '0', vector: evaluator.put('a', a!, wrong) };
+    const to = { id: '9', vector: evaluator.put('b', b!, wrong) };
+    const result = await line(evaluator, { from, to, points: 5, ...evaluation }, testContext());
+    assert.equal(result.refreshedStatistics, true);
+    assert.equal(result.data.samples, 25);
+    assert.equal(result.validation?.samples, 11);
+    for (const [i, t] of result.t.entries()) {
+      const w = a!.map((v, k) => (1 - t) * v + t * b![k]!);
+      const batches = [
+        [0, 10],
+        [10, 20],
+        [20, 25],
+      ] as const;
+      const parts = batches.map(([s, e]) => ({ statistics: problem.statistics!(w, s, e), n: e - s }));
+      const state = wrong.map((_, k) => parts.reduce((s, p) => s + (p.n / 25) * p.statistics[k]!, 0));
+      const check = (split: 'train' | 'validation', n: number, loss: unknown, accuracy: unknown): void => {
+        const expected = average(problem.losses(w, state, split, 0, n));
+        assert.ok(Math.abs(Number(loss) - expected) < 1e-12);
+        const hits = problem.predict!(w, state, split, 0, n).map((p) =>
+          p.probabilities[p.label]! >= Math.max(...p.probabilities) ? 1 : 0,
+        );
+        assert.ok(Math.abs(Number(accuracy) - average(hits)) < 1e-12);
+      };
+      check('train', 25, result.loss[i], result.accuracy![i]);
+      check('validation', 11, result.validation.loss[i], result.validation.accuracy![i]);
+      assert.ok(result.standardError[i]! > 0);
+    }
+  });
+
+  it('has no barrier below its chord, and none to state where a loss is not finite', () => {
+    assert.equal(barrier([0, 0.5, 1], [1, 0.2, 1]), 0);
+    assert.equal(barrier([0, 0.25, 1], [0, 1, 1]), 0.75);
+    assert.equal(barrier([0, 0.5, 1], [1, null, 1]), null);
+    assert.equal(barrier([0, 0.5, 1], [null, 1, 1]), null);
+  });
+
+  it('refuses ends that are not finite and impossible sizes; stops when cancelled', async () => {
+    const evaluator = new ReferenceEvaluator(diagonalQuadratic([1, 1]));
+    const from = { id: '0', vector: evaluator.put('a', [1, 1]) };
+    const to = { id: '7', vector: evaluator.put('b', [NaN, 1]) };
+    const input = { from, to, points: 11, ...evaluation };
+    await assert.rejects(line(evaluator, input, testContext()), {
+      code: 'non-finite',
+      cure: /before the loss/,
+    });
+    await assert.rejects(line(evaluator, { ...input, points: 1 }, testContext()), { code: 'bad-input' });
+    const context = testContext();
+    evaluator.before = (method) => {
+      if (method === 'score') context.controller.abort();
+    };
+    await assert.rejects(line(evaluator, { ...input, to: from }, context), isCancelled);
+    assert.deepEqual(evaluator.held, []);
+  });
+});
