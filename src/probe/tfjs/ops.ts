@@ -74,7 +74,7 @@ export function mean(x: Tensor, axes?: readonly number[], keepDims = false): Ten
 export const max = (x: Tensor, axes: readonly number[], keepDims: boolean): Tensor =>
   run('Max', { x }, { reductionIndices: axes, keepDims });
 export const min = (x: Tensor, axes: readonly number[], keepDims: boolean): Tensor =>
-  run('Min', { x }, { reductionIndices: axes, keepDims });
+  run('Min', { x }, { axis: axes, keepDims });
 
 /** Undoes broadcasting: sums `x` down to `shape`. */
 export function sumTo(x: Tensor, shape: readonly number[]): Tensor {

@@ -97,12 +97,21 @@ function withSecondOrder<T>(engine: Engine, body: () => T): T {
   const before = new Map(registry);
   const customGrad = Object.getOwnPropertyDescriptor(engine, 'customGrad');
   const addTapeNode = Object.getOwnPropertyDescriptor(engine, 'addTapeNode');
+  const runKernelFunc = Object.getOwnPropertyDescriptor(engine, 'runKernelFunc');
   for (const [name, stock] of before) {
     if (savesOutput(stock) && !harmless.has(name) && !secondOrderGradients.has(name)) registry.set(name, refusing(engine, stock));
   }
   for (const [name, gradient] of secondOrderGradients) registry.set(name, gradient);
   // The library hides fused kernels and some losses behind custom gradients: differentiate what is inside of them.
   engine.customGrad = (f) => (...inputs) => f(...inputs, () => undefined).value;
+  // Custom gradients that were made before are the script's own. What they save is unknown to the tape.
+  const runKernel = engine.runKernelFunc;
+  engine.runKernelFunc = function (invocation) {
+    if (invocation.kernelName === undefined && this.state.gradientDepth > 0 && this.state.kernelDepth === 0) {
+      throw new Error('the script defines a gradient of its own.');
+    }
+    return runKernel.call(this, invocation);
+  };
   const add = engine.addTapeNode;
   // Absent optional inputs (a bias, an offset) stand in the map as undefined, which the tape does not expect.
   engine.addTapeNode = function (name, inputs, ...rest) {
@@ -116,12 +125,13 @@ function withSecondOrder<T>(engine: Engine, body: () => T): T {
   } finally {
     restore(engine, 'customGrad', customGrad);
     restore(engine, 'addTapeNode', addTapeNode);
+    restore(engine, 'runKernelFunc', runKernelFunc);
     registry.clear();
     for (const [name, gradient] of before) registry.set(name, gradient);
   }
 }
 
-function restore(engine: Engine, key: 'customGrad' | 'addTapeNode', own: PropertyDescriptor | undefined): void {
+function restore(engine: Engine, key: 'customGrad' | 'addTapeNode' | 'runKernelFunc', own: PropertyDescriptor | undefined): void {
   if (own === undefined) delete (engine as Partial<Engine>)[key];
   else Object.defineProperty(engine, key, own);
 }

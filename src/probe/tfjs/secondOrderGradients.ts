@@ -139,10 +139,11 @@ for (const [kernel, extreme] of [
   ['Max', max],
   ['Min', min],
 ] as const) {
-  define(kernel, ['x'], (dy, saved, { reductionIndices }) => ({
+  define(kernel, ['x'], (dy, saved, { reductionIndices, axis }) => ({
     x: () => {
       const x = one(saved);
-      const axes = axesOf(reductionIndices, x.shape.length);
+      // The two kernels name their axes differently.
+      const axes = axesOf(reductionIndices ?? axis, x.shape.length);
       const y = extreme(x, axes, true);
       return mul(reshape(dy, y.shape), cast(equal(x, y), 'float32'));
     },

@@ -1,0 +1,168 @@
+/** Real TensorFlow.js scripts, recorded in process: what the hooks of the probe do, in the fewest lines. */
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import type * as tfjs from '@tensorflow/tfjs';
+import { createCapture, observeStep, readLeaf, type Batch, type Capture } from '../../../src/probe/tfjs/capture.ts';
+import { createSession, type EvaluatorHost, type Handlers } from '../../../src/probe/tfjs/handlers.ts';
+import { noteLayerClass } from '../../../src/probe/tfjs/layers.ts';
+import { describeParameters } from '../../../src/probe/tfjs/layout.ts';
+import { currentEngine, type Engine, type Tensor, type Variable } from '../../../src/probe/tfjs/tf.ts';
+import type { EvaluatorMethod, EvaluatorRequests } from '../../../src/protocol/evaluator.ts';
+import type { ObjectiveInfo } from '../../../src/protocol/run.ts';
+
+const require = createRequire(import.meta.url);
+export type Tf = typeof tfjs;
+export type BackendName = 'tensorflow' | 'wasm' | 'cpu';
+
+/** Loads TensorFlow.js with the wanted backend; all of them live in one process and share one engine. */
+export async function load(backend: BackendName): Promise<Tf> {
+  process.env.TF_CPP_MIN_LOG_LEVEL = '3';
+  const tf = require('@tensorflow/tfjs') as Tf;
+  if (backend === 'tensorflow') require('@tensorflow/tfjs-node');
+  if (backend === 'wasm') {
+    const wasm = require('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
+    wasm.setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
+  }
+  await tf.setBackend(backend);
+  noteLayerClass((tf.layers.dense({ units: 1 }) as object));
+  return tf;
+}
+
+export function engine(): Engine {
+  const e = currentEngine();
+  if (e === null) throw new Error('no engine');
+  return e;
+}
+
+export interface Recording {
+  readonly capture: Capture;
+  readonly train: Batch[];
+  readonly validation: Batch[] | null;
+}
+
+/** Records the first `steps` optimizer steps of a script, and stops looking. */
+export async function record(script: () => unknown, steps = Infinity): Promise<Recording> {
+  const e = engine();
+  const gradients = e.gradients;
+  const prototype = layersModelPrototype();
+  const makeTrainFunction = prototype.makeTrainFunction;
+  let context: { model: tfjs.LayersModel; data: Tensor[] } | null = null;
+  let capture: Capture | null = null;
+  const train: Batch[] = [];
+  prototype.makeTrainFunction = function (this: tfjs.LayersModel) {
+    const train = makeTrainFunction.call(this);
+    return (data: Tensor[]) => {
+      context = { model: this, data };
+      try {
+        return train(data);
+      } finally {
+        context = null;
+      }
+    };
+  };
+  e.gradients = function (f, xs, dy, allowNoGradients) {
+    if (!allowNoGradients || train.length >= steps) return gradients.call(e, f, xs, dy, allowNoGradients);
+    const { result, observation } = observeStep(e, f, (watched) => gradients.call(e, watched, xs, dy, true));
+    const variables = xs.filter((_, i) => result.grads[i] != null) as Variable[];
+    capture ??= createCapture(e, f, variables, observation, context as { model: tfjs.LayersModel; data: Tensor[] } | null);
+    const leaves = observation.leaves.map((leaf) => readLeaf(e, leaf));
+    const inputs = context === null ? null : (context as { data: Tensor[] }).data[0];
+    const samples = inputs?.shape[0] ?? leaves.find((l) => l.shape.length > 1)?.shape[0] ?? 1;
+    train.push({ leaves, samples, step: train.length, loss: result.value.dataSync()[0] ?? NaN, draws: observation.draws });
+    return result;
+  };
+  try {
+    await script();
+  } finally {
+    e.gradients = gradients;
+    delete (e as Partial<Engine>).gradients;
+    prototype.makeTrainFunction = makeTrainFunction;
+  }
+  if (capture === null) throw new Error('the script took no step');
+  return { capture, train, validation: null };
+}
+
+interface TrainFunctions {
+  makeTrainFunction(this: tfjs.LayersModel): (data: Tensor[]) => unknown;
+}
+function layersModelPrototype(): TrainFunctions {
+  const { LayersModel } = require('@tensorflow/tfjs') as Tf;
+  return LayersModel.prototype as unknown as TrainFunctions;
+}
+
+export function objectiveOf(capture: Capture): ObjectiveInfo {
+  const parameters = describeParameters(capture.variables, capture.model);
+  return {
+    name: 'loss',
+    parameters,
+    state: capture.state.map((v) => ({ name: v.name, shape: [...v.shape], dtype: v.dtype })),
+    parameterCount: capture.variables.reduce((n, v) => n + v.size, 0),
+    optimizer: null,
+    callSite: null,
+    layersModel: null,
+    replay: null,
+  };
+}
+
+export interface Client {
+  readonly handlers: Handlers;
+  ask<M extends EvaluatorMethod>(method: M, params: EvaluatorRequests[M]['params']): EvaluatorRequests[M]['result'];
+  /** A vector's values, read back through a file. */
+  values(name: string): Float32Array;
+  dispose(): void;
+}
+
+/** The evaluator over a recording, asked without a wire. */
+export function serve(recording: Recording, directory?: string, cancelled: () => boolean = () => false): Client {
+  const { capture } = recording;
+  const host: EvaluatorHost = {
+    capture,
+    objective: objectiveOf(capture),
+    objectiveIndex: 0,
+    role: 'frozen',
+    versions: {},
+    data: (split) => recording[split],
+    status: () => ({ state: 'frozen', step: 0, learningRate: null, answeringSeconds: 0, seconds: 0 }),
+    resume: () => undefined,
+  };
+  const { handlers, dispose } = createSession(host);
+  const ask: Client['ask'] = (method, params) => handlers[method](params as never, { cancelled }) as never;
+  return {
+    handlers,
+    ask,
+    dispose,
+    values: (name) => {
+      // e_i·v through the wire's own reductions would be slow: read the file that save writes.
+      if (directory === undefined) throw new Error('give a directory to read vectors back');
+      const file = `${directory}/${name.replace(/\W/g, '_')}.safetensors`;
+      ask('save', { vector: name, file, metadata: {} });
+      return readParameters(file, host.objective);
+    },
+  };
+}
+
+import { VectorFile } from '../../../src/probe/tfjs/vectorFile.ts';
+function readParameters(file: string, objective: ObjectiveInfo): Float32Array {
+  const f = VectorFile.open(file, objective);
+  try {
+    return f.values();
+  } finally {
+    f.close();
+  }
+}
+
+/** Deterministic numbers in (−½, ½): the minimal standard generator (Park & Miller 1988). */
+export function numbers(n: number, seed = 1): Float32Array {
+  let s = seed * 7919 + 1;
+  return Float32Array.from({ length: n }, () => (s = (s * 16807) % 2147483647) / 2147483647 - 0.5);
+}
+
+export function relative(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let difference = 0;
+  let size = 0;
+  for (let i = 0; i < b.length; i++) {
+    difference += ((a[i] ?? NaN) - (b[i] ?? NaN)) ** 2;
+    size += (b[i] ?? 0) ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
