@@ -1,0 +1,51 @@
+/** What the benchmarks share: child processes, medians, lines of a table. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+export const root = resolve(import.meta.dirname, '../..');
+export const cli = join(root, 'dist/cli.cjs');
+export const trainScript = join(import.meta.dirname, 'scripts/train.mjs');
+
+/** A folder for runs that goes when the benchmark is done; inside the repository, so that scripts find its packages. */
+export function scratchFolder(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(root, 'out/bench-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Runs Node with the arguments to its end; its stdout. */
+export async function node(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`node ${args.join(' ')} ended with ${code}:\n${errors.slice(-2000)}`);
+  return output;
+}
+
+export function readJson<T>(file: string): T {
+  return JSON.parse(readFileSync(file, 'utf8')) as T;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}
+
+/** One line: what, the measured ratio, the target, and plainly whether it was reached. */
+export function report(what: string, value: number, target: { atMost?: number; atLeast?: number }): void {
+  const { atMost, atLeast } = target;
+  const reached = (atMost === undefined || value <= atMost) && (atLeast === undefined || value >= atLeast);
+  const bound = atMost === undefined ? (atLeast === undefined ? '' : `≥ ${atLeast}`) : `≤ ${atMost}`;
+  const verdict = bound === '' ? '' : `  target ${bound}: ${reached ? 'reached' : 'NOT reached'}`;
+  console.log(`  ${what.padEnd(58)} ${value.toFixed(3).padStart(8)}${verdict}`);
+}

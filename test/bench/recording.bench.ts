@@ -1,0 +1,49 @@
+/** CPU time of training with the probe at its default settings over training without, the two interleaved. */
+import { join } from 'node:path';
+import { cli, median, node, readJson, report, scratchFolder, trainScript } from './measure.ts';
+
+interface Timing {
+  readonly parameters: number;
+  readonly cpuMs: number;
+  readonly wallMs: number;
+  readonly steps: number;
+}
+const rounds = 3;
+const cases = [
+  { model: 'mlp-0.5m', steps: 960 },
+  { model: 'mlp-10m', steps: 96 },
+  { model: 'cnn', steps: 160 },
+];
+
+console.log('Training under the probe over training without it, CPU time of the whole process:');
+for (const { model, steps } of cases) {
+  const scratch = scratchFolder();
+  const plain: Timing[] = [];
+  const probed: Timing[] = [];
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const file = join(scratch.path, `${round}.json`);
+      const env = { BENCH_RESULT: file, TF_NUM_INTRAOP_THREADS: '1', TF_CPP_MIN_LOG_LEVEL: '2' };
+      const script = [trainScript, model, String(steps)];
+      await node(script, env);
+      plain.push(readJson<Timing>(file));
+      await node([cli, 'train', '--root', scratch.path, '--json', '--', process.execPath, ...script], env);
+      probed.push(readJson<Timing>(file));
+    }
+  } finally {
+    scratch.remove();
+  }
+  const ratio = (pick: (timing: Timing) => number) => median(probed.map(pick)) / median(plain.map(pick));
+  const parameters = ((plain[0]?.parameters ?? 0) / 1e6).toFixed(2);
+  const perStep = median(plain.map((timing) => timing.cpuMs / timing.steps)).toFixed(1);
+  report(
+    `${model} (${parameters}M parameters, ${perStep} ms a step)`,
+    ratio((timing) => timing.cpuMs),
+    { atMost: 1.03 },
+  );
+  report(
+    '  the same in wall time',
+    ratio((timing) => timing.wallMs),
+    {},
+  );
+}
