@@ -3,7 +3,7 @@
  * import that the table forbids, and every one that it allows, and holds the rules against both.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { cruise, type IFlattenedRuleSet, type IViolation } from 'dependency-cruiser';
@@ -119,6 +119,26 @@ describe('walls between the rooms', function () {
     assert.ok(broken('src/protocol/unresolved.ts', 'resolves'));
     assert.ok(broken('src/attic/no-room.ts', 'room-known'));
     assert.ok(broken('src/protocol/imports-test.ts', 'tests-stay-out'));
+  });
+
+  it('the table in the README is the table that is kept', () => {
+    const rows = readFileSync(join(repository, 'README.md'), 'utf8').matchAll(
+      /^\| (`(?:src|webview)[^|]*) \|.*\| ([^|]+) \|$/gm,
+    );
+    const stated = new Map<string, string>();
+    for (const [, places, imports] of rows) {
+      for (const [, path] of (places ?? '').matchAll(/`([^`]+)`/g))
+        stated.set(path ?? '', imports?.trim() ?? '');
+    }
+    for (const [name, room] of Object.entries(rooms)) {
+      const imports = [...stated].find(([path]) => path.startsWith(place(room)))?.[1];
+      const kept = room.root ? 'all' : room.mayImport.join(', ') || 'nothing';
+      assert.equal(
+        imports?.split(', ').sort().join(),
+        kept.split(', ').sort().join(),
+        `the README on ${name}`,
+      );
+    }
   });
 
   it('every rule has been broken by a planted import', () => {
