@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Engine } from '../../../src/engine/engine.ts';
+import type { Job } from '../../../src/protocol/engine.ts';
+import { BasinError, isCancelled, type ErrorCode } from '../../../src/protocol/errors.ts';
+import type {
+  AverageResult,
+  ContourResult,
+  EnsembleResult,
+  SharpnessResult,
+} from '../../../src/protocol/results.ts';
+import { readSafetensorsHeader } from '../../../src/runs/safetensorsFile.ts';
+import { holdRun, STEPS, type HeldRun } from '../../fixtures/heldRun.ts';
+import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+
+const hasCode = (code: ErrorCode) => (error: unknown) => error instanceof BasinError && error.code === code;
+const contour = { kind: 'contour', run: 'last', plane: 'pca', size: 9 } as const;
+
+describe('engine', () => {
+  let workspace: Workspace;
+  let held: HeldRun;
+  let engine: Engine;
+  beforeEach(async () => {
+    workspace = await makeWorkspace();
+    held = await holdRun(workspace.store);
+    engine = new Engine({ root: workspace.root, dist: path.join(workspace.root, 'dist'), version: '0.0.0' });
+  });
+  afterEach(async () => {
+    await engine.dispose();
+    await held.server.stop();
+    await workspace.remove();
+  });
+
+  it('answers with a result that says where it comes from, and keeps it as a file', async () => {
+    const messages: string[] = [];
+    const result = (await engine.run(contour, {
+      progress: (p) => messages.push(p.message),
+    })) as ContourResult;
+    assert.equal(result.kind, 'contour');
+    assert.equal(result.run, held.run.id);
+    assert.equal(result.at, String(STEPS));
+    assert.ok(result.complete);
+    assert.equal(result.trajectory.length, STEPS + 1);
+    assert.ok(result.trust.length > 0);
+    const { provenance } = result;
+    assert.equal(provenance.evaluator, 'held');
+    assert.equal(provenance.basin, '0.0.0');
+    assert.deepEqual(provenance.job, {
+      kind: 'contour',
+      run: held.run.id,
+      objective: 0,
+      plane: 'pca',
+      size: 9,
+      split: 'train',
+      at: STEPS,
+    });
+    assert.deepEqual(await held.run.analyses(), [result]);
+    assert.ok(messages.length > 1);
+    assert.deepEqual(held.reference.held, []);
+  });
+
+  it('refines a contour in place', async () => {
+    const partials: ContourResult[] = [];
+    const result = (await engine.run(
+      { ...contour, size: 17 },
+      { partial: (p) => partials.push(p) },
+    )) as ContourResult;
+    assert.ok(partials.length >= 2);
+    const counts = partials.map((p) => p.evaluated);
+    assert.deepEqual(
+      counts,
+      [...counts].sort((a, b) => a - b),
+    );
+    assert.ok(partials.every((p) => p.id === result.id));
+    assert.equal(partials[0]?.complete, false);
+  });
+
+  it('gives the kept answer to the same question, and a new one to another or after the run has changed', async () => {
+    const first = (await engine.run(contour)) as ContourResult;
+    const asked = held.reference.calls.length;
+    assert.deepEqual(await engine.run({ ...contour, run: held.run.id, at: 'last', split: 'train' }), first);
+    assert.equal(held.reference.calls.length, asked);
+    const other = (await engine.run({ ...contour, at: 3 })) as ContourResult;
+    assert.notEqual(other.id, first.id);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await rm(held.run.snapshotPath(1));
+    const anew = (await engine.run(contour)) as ContourResult;
+    assert.notEqual(anew.id, first.id);
+    assert.equal(anew.trajectory.length, STEPS);
+  });
+
+  it('keeps its evaluator between jobs', async () => {
+    await engine.run(contour);
+    await engine.run({ kind: 'score', run: 'last' });
+    assert.equal(held.server.connections, 1);
+  });
+
+  it('lets an idle evaluator go', async () => {
+    await engine.dispose();
+    engine = new Engine({ root: workspace.root, dist: '', version: '0.0.0', idleTime: 30 });
+    await engine.run({ kind: 'score', run: 'last' });
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await engine.run({ kind: 'score', run: 'last', at: 0 });
+    assert.equal(held.server.connections, 2);
+  });
+
+  it('leaves out a damaged snapshot and says so', async () => {
+    await truncate(held.run.snapshotPath(5), 40);
+    const result = (await engine.run(contour)) as ContourResult;
+    assert.ok(result.trajectory.every((p) => p.step !== 5));
+    assert.ok(result.trust.some((sentence) => /damaged: snapshot 5/.test(sentence)));
+    await assert.rejects(engine.run({ ...contour, at: 5 }), hasCode('corrupt-run'));
+  });
+
+  it('finds λ₁ with the learning rate of its step', async () => {
+    const result = (await engine.run({ kind: 'sharpness', run: 'last', top: 1 })) as SharpnessResult;
+    assert.ok(result.converged);
+    assert.equal(result.learningRate, 0.3);
+    assert.ok(Math.abs((result.stabilityBound ?? 0) - 2 / 0.3) < 1e-9);
+    assert.equal(result.verdict, 'below');
+  });
+
+  it('builds an average that other jobs can name', async () => {
+    const result = (await engine.run({ kind: 'average', run: 'last', from: 12 })) as AverageResult;
+    assert.equal(result.model, 'average-1');
+    assert.deepEqual(result.members, [12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]);
+    assert.equal(result.baseline.step, STEPS);
+    const [model] = await held.run.models();
+    assert.equal(model?.analysis, result.id);
+    const score = await engine.run({ kind: 'score', run: 'last', at: 'average-1' });
+    assert.equal(score.kind === 'score' && score.score.train.loss, result.score.train.loss);
+    const line = await engine.run({ kind: 'line', run: 'last', from: 'first', to: 'average-1', points: 5 });
+    assert.equal(line.kind === 'line' && line.loss.length, 5);
+    assert.equal(
+      ((await engine.run({ kind: 'average', run: 'last', from: 20 })) as AverageResult).model,
+      'average-2',
+    );
+  });
+
+  it('builds an ensemble, which has no weights of its own', async () => {
+    const result = (await engine.run({ kind: 'ensemble', run: 'last', last: 3 })) as EnsembleResult;
+    assert.deepEqual(result.members, [22, 23, 24]);
+    assert.equal(result.memberScores.length, 3);
+    await assert.rejects(engine.run({ kind: 'score', run: 'last', at: result.model }), hasCode('bad-input'));
+  });
+
+  it('leaves no model behind when building it fails', async () => {
+    held.reference.before = (method) => {
+      if (method === 'save') throw new BasinError('internal', 'disk full');
+    };
+    await assert.rejects(engine.run({ kind: 'average', run: 'last' }), /disk full/);
+    assert.deepEqual(await readdir(held.run.path('models')), []);
+    assert.deepEqual(await held.run.analyses(), []);
+  });
+
+  const wrong: readonly [string, Job, ErrorCode][] = [
+    ['a step that was not kept', { kind: 'score', run: 'last', at: 999 }, 'not-found'],
+    ['a model that is not there', { kind: 'score', run: 'last', at: 'average-9' }, 'not-found'],
+    ['a run that is not there', { kind: 'score', run: 'nope' }, 'not-found'],
+    ['an even grid', { ...contour, size: 10 }, 'bad-input'],
+    ['a huge grid', { ...contour, size: 4001 }, 'bad-input'],
+    ['an objective that is not there', { ...contour, objective: 4 }, 'bad-input'],
+    ['a mode that the run lacks', { ...contour, mode: 'as-trained' }, 'unsupported'],
+    ['three steps of which one is missing', { ...contour, plane: [0, 12, 999] }, 'not-found'],
+  ];
+  for (const [what, job, code] of wrong) {
+    it(`refuses ${what}`, () => assert.rejects(engine.run(job), hasCode(code)));
+  }
+
+  it('cancels a job that runs and one that waits, and goes on with the next', async () => {
+    const running = new AbortController();
+    const waiting = new AbortController();
+    held.reference.before = (method, count) => {
+      if (method === 'loss' && count > 3) running.abort();
+    };
+    const first = engine.run({ ...contour, size: 41 }, { signal: running.signal });
+    const second = engine.run({ ...contour, size: 21 }, { signal: waiting.signal });
+    const third = engine.run({ kind: 'score', run: 'last' });
+    setTimeout(() => waiting.abort(), 1);
+    await assert.rejects(second, isCancelled);
+    await assert.rejects(first, isCancelled);
+    assert.equal((await third).kind, 'score');
+    assert.deepEqual(
+      (await held.run.analyses()).map((a) => a.kind),
+      ['score'],
+    );
+  });
+
+  it('settles when the process dies while it answers', async () => {
+    held.reference.before = (method) => {
+      if (method === 'loss') held.server.drop();
+    };
+    await assert.rejects(engine.run(contour), hasCode('process-ended'));
+  });
+
+  it('releases a held run, and says when nobody waits', async () => {
+    assert.equal(await engine.release('last'), true);
+    assert.ok(held.reference.calls.some((c) => c.method === 'resume'));
+    await rm(held.run.path('endpoint.json'));
+    assert.equal(await engine.release('last'), false);
+  });
+
+  it('refuses a run whose recorded loss does not come out again, with the reason', async () => {
+    const manifest = await held.run.readRecordedManifest();
+    const [objective] = manifest.objectives;
+    assert.ok(objective);
+    const replay = {
+      exact: false,
+      checked: 4,
+      passed: 1,
+      worstRelativeError: 0.3,
+      reason: 'It reads the clock.',
+      cure: 'Do not.',
+    };
+    await held.run.writeManifest({ ...manifest, objectives: [{ ...objective, replay }] });
+    await assert.rejects(engine.run(contour), (error: unknown) => {
+      assert.ok(hasCode('not-replayable')(error));
+      assert.equal((error as BasinError).message, 'It reads the clock.');
+      assert.equal((error as BasinError).cure, 'Do not.');
+      return true;
+    });
+  });
+
+  describe('export', () => {
+    const job = (to: string) =>
+      ({ kind: 'export', run: 'last', model: 7, format: 'safetensors', to }) as const;
+
+    it('copies a snapshot with its origin as metadata', async () => {
+      const to = path.join(workspace.root, 'öut put');
+      const result = await engine.run(job(to));
+      assert.ok(result.kind === 'export');
+      assert.deepEqual(result.files, [`${held.run.id}-step-7.safetensors`]);
+      const file = path.join(to, result.files[0] ?? '');
+      const header = await readSafetensorsHeader(file);
+      assert.equal(header.metadata['basin.run'], held.run.id);
+      const source = await readSafetensorsHeader(held.run.snapshotPath(7));
+      const data = async (name: string, begin: number) => (await readFile(name)).subarray(begin);
+      assert.deepEqual(
+        await data(file, header.tensors[0]?.begin ?? 0),
+        await data(held.run.snapshotPath(7), source.tensors[0]?.begin ?? 0),
+      );
+    });
+
+    it('writes over its own export, and over nothing else', async () => {
+      const to = path.join(workspace.root, 'out');
+      const file = path.join(to, `${held.run.id}-step-7.safetensors`);
+      await engine.run(job(to));
+      await engine.run(job(to));
+      await writeFile(file, 'changed by hand');
+      await assert.rejects(engine.run(job(to)), hasCode('bad-input'));
+      assert.equal(await readFile(file, 'utf8'), 'changed by hand');
+      const other = path.join(workspace.root, 'other');
+      await mkdir(other);
+      await writeFile(path.join(other, 'notes.txt'), 'mine');
+      await engine.run(job(other));
+      await writeFile(path.join(other, 'model.json'), '{}');
+      await assert.rejects(engine.run({ ...job(other), format: 'tfjs' }), hasCode('bad-input'));
+    });
+  });
+});

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Engine } from '../../../src/engine/engine.ts';
+import { jsonForScript, REPORT_DATA_ID, renderReport } from '../../../src/engine/report.ts';
+import { BasinError } from '../../../src/protocol/errors.ts';
+import { buildRunView } from '../../../src/runs/runView.ts';
+import { makeFinishedRun, makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+
+describe('report', () => {
+  let workspace: Workspace;
+  beforeEach(async () => (workspace = await makeWorkspace()));
+  afterEach(() => workspace.remove());
+
+  const dataOf = (html: string): unknown => {
+    const begin = html.indexOf('>', html.indexOf(`id="${REPORT_DATA_ID}"`)) + 1;
+    return JSON.parse(html.slice(begin, html.indexOf('</script>', begin)));
+  };
+
+  it('holds the run as it is, whatever its names contain', async () => {
+    const name = '</script><script>alert(1)</script><!-- \u2028 "quoted" & ünï';
+    const run = await makeFinishedRun(workspace.store, 3, { name });
+    const view = await buildRunView(run);
+    const html = renderReport(view, 'void "</script>" + "<!--";', 'a::after { content: "</style>" }');
+    assert.deepEqual(dataOf(html), JSON.parse(JSON.stringify(view)));
+    assert.equal(html.match(/<script/g)?.length, 2);
+    assert.equal(html.match(/<\/script>/g)?.length, 2);
+    assert.equal(html.match(/<\/style>/g)?.length, 1);
+    assert.ok(!html.includes('<!--'));
+    assert.ok(html.includes('&lt;/script&gt;'));
+  });
+
+  it('escapes JSON so that it stays JSON', () => {
+    const value = { a: '<\u2028\u2029&', b: [1, null] };
+    assert.ok(!/[<\u2028\u2029]/.test(jsonForScript(value)));
+    assert.deepEqual(JSON.parse(jsonForScript(value)), value);
+  });
+
+  it('is written whole by the engine, without a process', async () => {
+    const run = await makeFinishedRun(workspace.store, 3);
+    const dist = path.join(workspace.root, 'dist');
+    const engine = new Engine({ root: workspace.root, dist, version: '0.0.0' });
+    const to = path.join(workspace.root, 'repört.html');
+    await assert.rejects(
+      engine.run({ kind: 'report', run: 'last', to }),
+      (error: unknown) => error instanceof BasinError && /npm run build/.test(error.cure ?? ''),
+    );
+    await mkdir(path.join(dist, 'webview'), { recursive: true });
+    await writeFile(path.join(dist, 'webview', 'report.js'), 'document.title');
+    const result = await engine.run({ kind: 'report', run: 'last', to });
+    assert.deepEqual(result, { kind: 'report', run: run.id, file: to });
+    assert.equal((dataOf(await readFile(to, 'utf8')) as { run: { id: string } }).run.id, run.id);
+  });
+});
