@@ -7,7 +7,7 @@
  * dist/probe-tfjs.cjs  the preload for training       dist/cli.cjs      the `basin` command
  * dist/webview/        the pages; 3-D is a chunk that loads on demand, the report is one self-contained script
  */
-import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import * as esbuild from 'esbuild';
 
@@ -96,16 +96,10 @@ const builds = [
   { ...page, entryPoints: ['webview/report.ts'], outdir: 'dist/webview', format: 'iife', sourcemap: false },
 ];
 
-const missing = builds.flatMap((build) => build.entryPoints).filter((file) => !existsSync(join(root, file)));
-for (const file of missing) console.warn(`${file} is not there yet: left out`);
-for (const build of builds) build.entryPoints = build.entryPoints.filter((file) => !missing.includes(file));
-
 if (watch) {
   for (const build of builds) await (await esbuild.context({ ...build, logLevel: 'info' })).watch();
 } else {
-  const results = await Promise.all(
-    builds.filter((build) => build.entryPoints.length > 0).map((build) => esbuild.build(build)),
-  ).catch(() => process.exit(1));
+  const results = await Promise.all(builds.map((build) => esbuild.build(build))).catch(() => process.exit(1));
   const sizes = results.flatMap(({ metafile }) => Object.entries(metafile.outputs));
   for (const [file, { bytes }] of sizes) {
     if (!file.endsWith('.map')) console.log(`${file.padEnd(44)} ${(bytes / 1000).toFixed(0).padStart(6)} kB`);
