@@ -243,9 +243,9 @@ function gaussian(seed: number, name: string, into: Float32Array): void {
   }
 }
 
-/** FNV-1a over the name, started from the seed. */
+/** FNV-1a over both. */
 function hash(seed: number, name: string): number {
-  let h = (0x811c9dc5 ^ seed) >>> 0;
+  let h = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(`${String(seed)}/${name}`)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
   return h | 0;
 }
