@@ -91,7 +91,7 @@ const builds = [
     outdir: 'dist/webview',
     format: 'esm',
     splitting: true,
-    chunkNames: 'chunk-[name]-[hash]',
+    chunkNames: '[name]-[hash]',
   },
   { ...page, entryPoints: ['webview/report.ts'], outdir: 'dist/webview', format: 'iife', sourcemap: false },
 ];
@@ -105,6 +105,33 @@ if (watch) {
     if (!file.endsWith('.map')) console.log(`${file.padEnd(44)} ${(bytes / 1000).toFixed(0).padStart(6)} kB`);
   }
   removeStale(new Set(sizes.map(([file]) => file)));
+  refuseEager3d(results.map(({ metafile }) => metafile.outputs));
+}
+
+/** 3-D code is large and rarely wanted: no page may load it before it is asked for, and a report has none. */
+function refuseEager3d(builds) {
+  for (const outputs of builds) {
+    const heavy = (file) =>
+      Object.keys(outputs[file].inputs).some((input) => /node_modules\/(echarts-gl|claygl)\//.test(input));
+    const loadsAtOnce = (file, seen = new Set()) => {
+      if (seen.has(file)) return seen;
+      seen.add(file);
+      for (const { path, kind } of outputs[file].imports)
+        if (kind === 'import-statement') loadsAtOnce(path, seen);
+      return seen;
+    };
+    for (const [file, { entryPoint }] of Object.entries(outputs)) {
+      if (!entryPoint?.startsWith('webview/') || !/\/(panel|landscape|report)\.ts$/.test(entryPoint))
+        continue;
+      const culprit = [...loadsAtOnce(file)].find(heavy);
+      if (culprit) {
+        console.error(
+          `${file} loads 3-D code at once, in ${culprit}: import it with import() where it is wanted.`,
+        );
+        process.exitCode = 1;
+      }
+    }
+  }
 }
 
 /** Removes what an earlier build left (chunks have their content's hash in their name). */
