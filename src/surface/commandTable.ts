@@ -41,8 +41,9 @@ type Command = (context: CommandContext, target: never, argument: never, place: 
 type PanelJob = Exclude<Job, { kind: 'export' | 'report' }>;
 
 const table: Readonly<Record<CommandId, Command>> = {
-  [commands.train]: async ({ training }, target?: vscode.Uri) => {
-    const file = target ?? vscode.window.activeTextEditor?.document.uri;
+  [commands.train]: async ({ training }, target?: vscode.Uri | string) => {
+    // A page's button names no file.
+    const file = target instanceof vscode.Uri ? target : vscode.window.activeTextEditor?.document.uri;
     if (file === undefined) {
       throw new BasinError(
         'bad-input',

@@ -1,0 +1,205 @@
+/** The path a user takes, in the workbench itself: the packaged extension, driven by mouse and keyboard. */
+import assert from 'node:assert/strict';
+import type { Frame } from 'playwright-core';
+import { needs } from '../harness/requires.ts';
+import { startWorkbench, type Workbench } from '../harness/workbench.ts';
+
+const CONTOUR_SIZE = 21;
+const settings = {
+  'basin.contourSize': CONTOUR_SIZE,
+  'editor.inlayHints.padding': true,
+  'editor.fontSize': 13,
+};
+
+/** Distinct colours, coarsely, of the largest canvas of a page: a blank one has one or two. */
+async function colours(frame: Frame): Promise<number> {
+  return frame.evaluate(() => {
+    const canvases = [...document.querySelectorAll('canvas')].sort(
+      (a, b) => b.width * b.height - a.width * a.height,
+    );
+    const [canvas] = canvases;
+    const pixels = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data;
+    if (pixels === undefined) return 0;
+    const seen = new Set<number>();
+    for (let i = 0; i < pixels.length; i += 4 * 7) {
+      seen.add(
+        ((pixels[i] ?? 0) >> 4) * 256 + ((pixels[i + 1] ?? 0) >> 4) * 16 + ((pixels[i + 2] ?? 0) >> 4),
+      );
+    }
+    return seen.size;
+  });
+}
+
+async function until(what: string, seconds: number, look: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 1000 * seconds;
+  while (!(await look().catch(() => false))) {
+    if (Date.now() > end) assert.fail(`${what} did not come within ${seconds} s`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+const plain = (text: string): string => text.replace(/\u00a0/g, ' ').replace(/\s+/g, ' ');
+
+describe('the workbench, from a script to its landscape', function () {
+  this.timeout(240_000);
+  let workbench: Workbench;
+  let started = false;
+  before(async function () {
+    needs(this, 'chromium');
+    workbench = await startWorkbench({ settings });
+    started = true;
+  });
+  after(async () => {
+    if (started) await workbench.close();
+  });
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') {
+      await workbench.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
+    }
+  });
+  const rows = async (): Promise<string[]> =>
+    (await workbench.page.locator('.sidebar .pane-body .monaco-list-row').allInnerTexts()).map(plain);
+  const panelFrame = (): Promise<Frame> => workbench.frame('[role=tablist]');
+
+  it('welcomes with a word on what to do', async () => {
+    await workbench.openContainer('Basin');
+    await workbench.page
+      .locator('.sidebar .welcome-view-content', { hasText: 'No run is recorded' })
+      .waitFor();
+    await workbench.screenshot('empty');
+  });
+
+  it('offers training above the call', async () => {
+    await workbench.openFile('train.mjs');
+    await workbench.page
+      .locator('.codelens-decoration', { hasText: 'Train under Basin' })
+      .first()
+      .waitFor({ timeout: 20_000 });
+  });
+
+  it('trains by a click, its output in a terminal', async () => {
+    await workbench.page.locator('.codelens-decoration a', { hasText: 'Train under Basin' }).first().click();
+    await workbench.page.locator('.terminal-wrapper').first().waitFor({ timeout: 20_000 });
+  });
+
+  it('fills Runs while it trains', async () => {
+    await until('the run in the tree', 60, async () =>
+      (await rows()).some((r) => /train\.mjs.*step \d+ · loss/.test(r)),
+    );
+    await workbench.screenshot('training');
+  });
+
+  it('shows λ₁ and the bound at the call, live', async () => {
+    const line = workbench.page.locator('.view-line', { hasText: 'model.fit(' }).first();
+    await until('the hint', 60, async () =>
+      /λ₁ \S+ · \(2\+2β\)\/η \S+ · (stable|edge of stability|unstable)/.test(plain(await line.innerText())),
+    );
+    await workbench.screenshot('hint');
+  });
+
+  it('draws the landscape in the side bar', async () => {
+    const landscape = await workbench.frame('body.landscape canvas, #landscape canvas, canvas', 90_000);
+    await until('colours of a contour', 60, async () => (await colours(landscape)) > 12);
+  });
+
+  it('lists the run as done, its snapshots below it', async () => {
+    await until('the end', 120, async () => (await rows()).some((r) => /train\.mjs/.test(r) && /λ₁/.test(r)));
+    await workbench.page
+      .locator('.statusbar-item', { hasText: /step \d+/ })
+      .waitFor({ state: 'detached', timeout: 120_000 });
+    await workbench.page
+      .locator('.sidebar .monaco-list-row', { hasText: 'train.mjs' })
+      .locator('.monaco-tl-twistie')
+      .first()
+      .click();
+    await until('snapshots', 20, async () => (await rows()).some((r) => /Snapshots \d+/.test(r)));
+  });
+
+  it('asks once before it starts the script again, and draws the contour in the panel', async () => {
+    await workbench.command('Basin: Show Loss Contour');
+    const toast = workbench.page.locator('.notification-toast', { hasText: 'starts this script again' });
+    await toast.waitFor({ timeout: 20_000 });
+    assert.match(plain(await toast.innerText()), /node .*train\.mjs/);
+    await workbench.screenshot('consent');
+    await toast.locator('.monaco-button', { hasText: 'Run' }).click();
+    const panel = await panelFrame();
+    await until('colours of a contour', 90, async () => (await colours(panel)) > 12);
+    await until('a whole contour', 120, async () => (await panel.locator('progress:visible').count()) === 0);
+    await workbench.screenshot('contour');
+  });
+
+  it('averages by one click, the score beside the last snapshot’s', async () => {
+    await workbench.command('Basin: Average Snapshots (SWA)');
+    const toast = workbench.page.locator('.notification-toast', { hasText: 'Average of' });
+    await toast.waitFor({ timeout: 60_000 });
+    assert.match(
+      plain(await toast.innerText()),
+      /Average of \d+ snapshots: loss .* accuracy .*Last snapshot: loss/,
+    );
+    await toast.locator('.monaco-button', { hasText: 'Save as TF.js model' }).waitFor();
+    const panel = await panelFrame();
+    await panel
+      .locator('[role=tab][aria-selected=true]', { hasText: /averag/i })
+      .waitFor({ timeout: 10_000 });
+    await until('the score in the lens', 20, async () =>
+      /accuracy/i.test(await panel.locator('[role=tabpanel]:visible').innerText()),
+    );
+    await workbench.screenshot('averaging');
+  });
+
+  it('restores the panel after a reload', async () => {
+    await workbench.page.reload();
+    await workbench.page.locator('.monaco-workbench .statusbar').waitFor({ timeout: 60_000 });
+    const panel = await panelFrame();
+    await until(
+      'the panel’s content',
+      60,
+      async () => (await panel.locator('[role=tabpanel]:visible').innerText()).length > 40,
+    );
+  });
+
+  for (const theme of ['light', 'high-contrast'] as const) {
+    it(`is readable in ${theme}`, async () => {
+      const other = await startWorkbench({ theme, settings, folder: workbench.folder });
+      try {
+        await other.openContainer('Basin');
+        await other.openFile('train.mjs');
+        await other.command('Basin: Show Loss Contour');
+        const panel = await other.frame('[role=tablist]');
+        await until('colours of a contour', 60, async () => (await colours(panel)) > 12);
+        await other.page.waitForTimeout(1500);
+        await other.screenshot(`panel-${theme}`);
+      } finally {
+        await other.close();
+      }
+    });
+  }
+});
+
+describe('the workbench in a folder that is not trusted', function () {
+  this.timeout(120_000);
+  let workbench: Workbench;
+  let started = false;
+  before(async function () {
+    needs(this, 'chromium');
+    workbench = await startWorkbench({
+      trust: true,
+      settings: { 'security.workspace.trust.startupPrompt': 'never' },
+    });
+    started = true;
+  });
+  after(async () => {
+    if (started) await workbench.close();
+  });
+
+  it('says so in place of an invitation to train, and offers no training', async () => {
+    await workbench.openContainer('Basin');
+    await workbench.page
+      .locator('.sidebar .welcome-view-content', { hasText: 'needs your trust' })
+      .waitFor({ timeout: 20_000 });
+    await workbench.openFile('train.mjs');
+    await workbench.page.waitForTimeout(2500);
+    assert.equal(await workbench.page.locator('.codelens-decoration', { hasText: 'Basin' }).count(), 0);
+    await workbench.screenshot('untrusted');
+  });
+});
