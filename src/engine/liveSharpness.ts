@@ -19,8 +19,11 @@ export interface LiveSharpnessOptions {
   readonly onTrouble?: (error: BasinError) => void;
 }
 
-/** Products of the first estimate, each about three gradients' worth, for a guess of its cost from the steps' times. */
-const FIRST_PRODUCTS = 18;
+/** Hessian-vector products of one estimate; the first takes three times as many. Fewer where products are dear. */
+const MOST_PRODUCTS = 6;
+const FEWEST_PRODUCTS = 2;
+const FIRST_ROUND = 3;
+/** What a product costs before any has been measured. */
 const GRADIENTS_PER_PRODUCT = 3;
 
 /** Appends to live.jsonl until the run stops training or the signal is aborted. Never rejects. */
@@ -55,28 +58,44 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
   if (endpoint === null) return true;
   const evaluator = await connect(endpoint, { objective: 0, signal });
   const [mode = 'as-trained'] = evaluator.description.modes;
-  const tracker = new LiveSharpnessTracker(evaluator, { data: { split: 'train', samples }, mode });
+  if (evaluator.description.train === null) {
+    // The evaluation set grows with the first batches; a later greeting tells of it.
+    evaluator.close();
+    return false;
+  }
   const context = { signal, progress: () => undefined };
+  let tracker: LiveSharpnessTracker | null = null;
+  let cost = Infinity;
   try {
-    let cost: number | null = null;
     for (;;) {
       const status = await evaluator.status({}, signal);
       if (status.state !== 'training') return true;
-      const expected: number = cost ?? guessCost(await run.readSteps(), samples);
-      const over = status.answeringSeconds + expected - (advance + budget * status.seconds);
-      if (over > 0 || evaluator.description.train === null) {
-        // The evaluation set grows with the first batches; a new greeting tells of it.
-        if (evaluator.description.train === null) return false;
-        await pause(Math.min(5, Math.max(0.1, over / budget)), signal);
+      const allowance = advance + budget * status.seconds - status.answeringSeconds;
+      if (tracker === null) {
+        const product = guessProductCost(await run.readSteps(), samples);
+        const affordable = Math.floor(allowance / (FIRST_ROUND * product));
+        const products = Math.min(MOST_PRODUCTS, Math.max(FEWEST_PRODUCTS, affordable));
+        cost = FIRST_ROUND * products * product;
+        if (cost <= allowance) {
+          tracker = new LiveSharpnessTracker(evaluator, {
+            data: { split: 'train', samples },
+            mode,
+            products,
+          });
+        }
+      }
+      if (tracker === null || cost > allowance) {
+        const missing = Number.isFinite(cost) ? (cost - allowance) / budget : 1;
+        await pause(Math.min(1, Math.max(0.1, missing)), signal);
         continue;
       }
       const estimate: LiveSharpness = await tracker.measure(context);
       cost = estimate.seconds;
       await appendFile(run.path('live.jsonl'), `${toLine(estimate)}\n`);
-      await pause(0.1, signal);
     }
   } finally {
-    await endTracker(tracker, evaluator);
+    if (tracker === null) evaluator.close();
+    else await endTracker(tracker, evaluator);
   }
 }
 
@@ -94,14 +113,15 @@ async function endTracker(tracker: LiveSharpnessTracker, evaluator: EvaluatorCon
   evaluator.close();
 }
 
-/** Seconds that the first estimate may take, from what steps take; infinite while none has been seen. */
-function guessCost(steps: readonly StepRecord[], samples: number): number {
-  const seen = steps.filter((s) => s.objective === 0);
-  const [first, last] = [seen[Math.min(1, seen.length - 1)], seen.at(-1)];
-  if (first === undefined || last === undefined || last.step === first.step) return Infinity;
+/** Seconds that a product may take, from what steps take; infinite while too few have been seen. */
+function guessProductCost(steps: readonly StepRecord[], samples: number): number {
+  const recent = steps.filter((s) => s.objective === 0).slice(-50);
+  const [first, last] = [recent[0], recent.at(-1)];
+  // The very first steps pay for compiling and allocating.
+  if (first === undefined || last === undefined || last.step - first.step < 5) return Infinity;
   const perStep = (last.time - first.time) / (last.step - first.step);
   const batches = Math.max(1, samples / (last.samples ?? samples));
-  return FIRST_PRODUCTS * GRADIENTS_PER_PRODUCT * batches * perStep;
+  return GRADIENTS_PER_PRODUCT * batches * perStep;
 }
 
 async function pause(seconds: number, signal: AbortSignal): Promise<void> {
