@@ -1,0 +1,86 @@
+/** What the average (SWA) or the ensemble of the last snapshots is worth, beside the last snapshot. */
+import { button, numberField } from './controls.ts';
+import { fill, h } from './dom.ts';
+import { emptyElement, JobStatus } from './lens.ts';
+import type { Lens, PanelActions } from './lens.ts';
+import { runningOf } from './panelState.ts';
+import type { PanelState } from './panelState.ts';
+import { provenanceElement, trustElement } from './provenance.ts';
+import { newestBuilt, scoreTable } from './scoreTable.ts';
+import { strings } from './strings.ts';
+
+export class AveragingLens implements Lens {
+  readonly element: HTMLElement;
+  private readonly status: JobStatus;
+  private readonly from = numberField(strings.fromLabel, 0, 0, 1e9);
+  private readonly stride = numberField(strings.strideLabel, 1, 1, 1000);
+  private readonly last = numberField(strings.lastLabel, 5, 2, 100);
+  private readonly average;
+  private readonly ensemble;
+  private readonly body = h('div', { class: 'stage' });
+  private state: PanelState | null = null;
+  private described: string | null = null;
+  private filled = '';
+
+  constructor(private readonly actions: PanelActions) {
+    this.average = button(strings.buildAverage, () => this.buildAverage(), 'primary');
+    this.ensemble = button(strings.buildEnsemble, () => this.buildEnsemble(), 'primary');
+    this.status = new JobStatus(['average', 'ensemble', 'export'], actions);
+    this.element = h(
+      'section',
+      { class: 'lens' },
+      h(
+        'div',
+        { class: 'toolbar' },
+        h('div', { class: 'group' }, this.from.element, this.stride.element, this.average),
+        h('div', { class: 'group' }, this.last.element, this.ensemble),
+      ),
+      this.status.element,
+      this.body,
+    );
+  }
+
+  update(state: PanelState): void {
+    this.state = state;
+    this.status.update(state);
+    const { view } = state;
+    if (view === null) return;
+    const final = view.snapshots.at(-1) ?? 0;
+    // The last quarter, as the job's own default, until the user says otherwise.
+    const quarter = String(Math.ceil(0.75 * final));
+    if (this.from.value === '0' || this.from.value === this.filled) {
+      this.from.value = quarter;
+      this.filled = quarter;
+    }
+    const busy = runningOf(state, ['average', 'ensemble']) !== null;
+    this.average.disabled = busy || view.snapshots.length < 2;
+    this.ensemble.disabled = busy || view.snapshots.length < 2;
+    const { average, ensemble } = newestBuilt(view.results);
+    const key = `${average?.id} ${ensemble?.id} ${busy} ${view.snapshots.length > 1} ${view.models.length}`;
+    if (key === this.described) return;
+    this.described = key;
+    const scores = scoreTable(view.results);
+    if (scores === null) {
+      const words = view.snapshots.length > 1 ? strings.empty.averaging : strings.empty.snapshots;
+      fill(this.body, busy ? null : emptyElement(words.title, words.text, null));
+      return;
+    }
+    fill(
+      this.body,
+      scores,
+      h('p', { class: 'note' }, strings.score.legend),
+      average && h('div', { class: 'actions' }, button(strings.saveModel, () => this.actions.command('basin.exportModel', average.model))),
+      h('div', { class: 'below' }, ...[average, ensemble].flatMap((result) => (result ? [trustElement(result.trust), provenanceElement(result)] : []))),
+    );
+  }
+
+  private buildAverage(): void {
+    const run = this.state?.view?.run.id;
+    if (run !== undefined) this.actions.start({ kind: 'average', run, from: this.from.number, stride: this.stride.number });
+  }
+
+  private buildEnsemble(): void {
+    const run = this.state?.view?.run.id;
+    if (run !== undefined) this.actions.start({ kind: 'ensemble', run, last: this.last.number });
+  }
+}

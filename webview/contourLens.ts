@@ -1,0 +1,183 @@
+/** The loss on a plane: PCA of the trajectory or filter-normalised random, in 2-D or 3-D. */
+import type { ContourResult } from '../src/protocol/results.ts';
+import { button, dropdown } from './controls.ts';
+import { ContourChart, contourLayout } from './contourChart.ts';
+import type { ContourPicture } from './contourChart.ts';
+import { DataTable } from './dataTable.ts';
+import { fill, h, setText } from './dom.ts';
+import { exportButtons } from './exporting.ts';
+import { emptyElement, JobStatus } from './lens.ts';
+import type { Lens, PanelActions } from './lens.ts';
+import type { ScaleKind } from './lossScale.ts';
+import { resultsOf, runningOf } from './panelState.ts';
+import type { PanelState } from './panelState.ts';
+import { provenanceElement, trustElement } from './provenance.ts';
+import { strings } from './strings.ts';
+import type { Surface3d } from './surface3d.ts';
+import { contourCsv, contourTables } from './tables.ts';
+
+type Plane = 'pca' | 'random';
+
+export class ContourLens implements Lens {
+  readonly element: HTMLElement;
+  private readonly chartElement = h('div', { class: 'chart chart-contour' });
+  private readonly surfaceElement = h('div', { class: 'chart chart-contour', hidden: true });
+  private readonly stage: HTMLElement;
+  private readonly empty = h('div', {});
+  private readonly caption = h('p', { class: 'note caption' });
+  private readonly below = h('div', { class: 'below' });
+  private readonly table = new DataTable();
+  private readonly chart = new ContourChart(this.chartElement);
+  private readonly status: JobStatus;
+  private readonly plane;
+  private readonly split;
+  private readonly size;
+  private readonly colour;
+  private readonly view;
+  private readonly compute;
+  private surface: Surface3d | null = null;
+  private surfaceRefused = false;
+  private state: PanelState | null = null;
+  private result: ContourResult | null = null;
+  private described: string | null = null;
+
+  constructor(private readonly actions: PanelActions) {
+    const again = (key: string) => (value: string) => {
+      actions.remember(key, value);
+      this.redraw();
+    };
+    const choices = (labels: Readonly<Record<string, string>>) => Object.entries(labels).map(([value, label]) => ({ value, label }));
+    this.plane = dropdown(strings.planeLabel, choices({ pca: strings.plane.pca, random: strings.plane.random }), actions.recall('plane') ?? 'pca', again('plane'));
+    this.split = dropdown(strings.dataLabel, choices(strings.splitChoice), actions.recall('split') ?? 'train', again('split'));
+    this.size = dropdown(strings.sizeLabel, [21, 41, 81].map((n) => ({ value: String(n), label: `${n} × ${n}` })), actions.recall('size') ?? '41', again('size'));
+    this.colour = dropdown(strings.colourLabel, choices(strings.colour), actions.recall('colour') ?? 'log', again('colour'));
+    this.view = dropdown(strings.viewLabel, choices(strings.view), actions.recall('view') ?? 'plane', again('view'));
+    this.compute = button(strings.compute, () => this.start(), 'primary');
+    this.status = new JobStatus(['contour'], actions);
+    const reset = h('button', { type: 'button', class: 'link', on: { click: () => this.chart.chart.resetZoom() } }, strings.resetZoom);
+    this.stage = h(
+      'div',
+      { class: 'stage' },
+      this.chartElement,
+      this.surfaceElement,
+      this.caption,
+      h('div', { class: 'chart-tools' }, exportButtons(() => this.exportable(), actions.save), reset),
+      this.below,
+      this.table.element,
+    );
+    this.element = h(
+      'section',
+      { class: 'lens' },
+      h('div', { class: 'toolbar' }, this.plane.element, this.split.element, this.size.element, this.compute, h('span', { class: 'spring' }), this.colour.element, this.view.element),
+      this.status.element,
+      this.empty,
+      this.stage,
+    );
+  }
+
+  /** Turns to the 3-D view, as when the panel is asked for its surface. */
+  show3d(): void {
+    this.view.value = 'surface';
+    this.actions.remember('view', 'surface');
+    this.redraw();
+  }
+
+  update(state: PanelState): void {
+    this.state = state;
+    this.status.update(state);
+    const running = runningOf(state, ['contour']);
+    // A picture that has just been asked for comes to the front with its plane.
+    const job = running?.job.kind === 'contour' ? running.job : null;
+    if (job !== null && running !== null && this.followed !== running.number) {
+      this.followed = running.number;
+      if (typeof job.plane === 'string') this.plane.value = job.plane;
+      this.split.value = job.split ?? 'train';
+    }
+    this.compute.disabled = running !== null || (state.view?.snapshots.length ?? 0) === 0;
+    this.redraw();
+  }
+  private followed = 0;
+
+  private start(): void {
+    const run = this.state?.view?.run.id;
+    if (run === undefined) return;
+    this.actions.start({ kind: 'contour', run, plane: this.plane.value as Plane, size: Number(this.size.value), split: this.split.value as 'train' | 'validation' });
+  }
+
+  private redraw(): void {
+    const { view } = this.state ?? {};
+    if (!this.state || !view) return;
+    const running = runningOf(this.state, ['contour']);
+    const kept = resultsOf(view, 'contour').filter((result) => result.plane.kind === this.plane.value && result.data.split === this.split.value);
+    const result = running?.partial ?? kept.find((one) => one.x.length >= Number(this.size.value)) ?? kept[0] ?? null;
+    this.result = result;
+    const picture = this.chart.show(result, this.colour.value as ScaleKind);
+    this.stage.hidden = picture === null;
+    this.empty.hidden = picture !== null || running !== null;
+    this.compute.textContent = kept.length > 0 ? strings.computeAgain : strings.compute;
+    if (!this.empty.hidden) this.showEmpty(view.snapshots.length > 0, view.run.evaluationSet?.validation != null);
+    if (picture !== null) this.describe(picture);
+    void this.showView(picture);
+  }
+
+  private showEmpty(ready: boolean, validation: boolean): void {
+    const words = ready ? strings.empty.contour(strings.plane[this.plane.value as Plane]) : { ...strings.empty.snapshots, action: '' };
+    const possible = ready && (validation || this.split.value === 'train');
+    fill(this.empty, emptyElement(words.title, words.text, possible ? button(words.action, () => this.start(), 'primary') : null));
+  }
+
+  private describe(picture: ContourPicture): void {
+    const { result, resolution } = picture;
+    const whole = `${result.x.length} × ${result.y.length}`;
+    const { clientWidth: width, clientHeight: height } = this.chartElement;
+    setText(
+      this.caption,
+      result.complete
+        ? contourLayout(result, { width, height }).equal
+          ? ''
+          : strings.scales
+        : resolution === null
+          ? strings.partial(String(result.evaluated), String(result.x.length * result.y.length))
+          : strings.refining(`${resolution[0]} × ${resolution[1]}`, whole),
+    );
+    this.table.show(() => contourTables(result));
+    const key = `${result.id} ${result.complete} ${result.trust.join()}`;
+    if (key === this.described) return;
+    this.described = key;
+    fill(this.below, trustElement(result.trust), result.complete ? provenanceElement(result) : null);
+  }
+
+  private async showView(picture: ContourPicture | null): Promise<void> {
+    const wanted = this.view.value === 'surface' && picture !== null && !this.surfaceRefused;
+    this.chartElement.hidden = wanted;
+    this.surfaceElement.hidden = !wanted;
+    if (!wanted) {
+      if (this.view.value === 'surface' && this.surfaceRefused) setText(this.caption, strings.noWebgl);
+      return;
+    }
+    if (this.surface === null) {
+      setText(this.caption, strings.loading3d);
+      const { Surface3d, hasWebgl } = await import('./surface3d.ts');
+      if (!hasWebgl()) {
+        this.surfaceRefused = true;
+        return this.showView(picture);
+      }
+      this.surface ??= new Surface3d(this.surfaceElement);
+      if (picture !== null) this.describe(picture);
+    }
+    this.surface.show(picture);
+  }
+
+  private exportable() {
+    const result = this.result;
+    if (result === null) return null;
+    const in3d = !this.surfaceElement.hidden && this.surface !== null;
+    return {
+      name: `${result.run}-${result.id}`,
+      chart: in3d ? this.surface : this.chart.chart,
+      csv: () => contourCsv(result),
+      json: () => result,
+    };
+  }
+}
+

@@ -1,0 +1,122 @@
+/** The page's form controls. The only module that knows the toolkit they come from. */
+import {
+  provideVSCodeDesignSystem,
+  vsCodeButton,
+  vsCodeDropdown,
+  vsCodeOption,
+  vsCodeProgressRing,
+  vsCodeTextField,
+} from '@vscode/webview-ui-toolkit';
+import { fill, h } from './dom.ts';
+
+provideVSCodeDesignSystem().register(
+  vsCodeButton(),
+  vsCodeDropdown(),
+  vsCodeOption(),
+  vsCodeProgressRing(),
+  vsCodeTextField(),
+);
+
+export interface Choice {
+  readonly value: string;
+  readonly label: string;
+}
+
+/** A control with what can be asked of it and told to it. */
+export interface Field {
+  readonly element: HTMLElement;
+  value: string;
+}
+
+export interface DropdownField extends Field {
+  /** Replaces the choices; the chosen value stays chosen where it is still among them. */
+  setChoices(choices: readonly Choice[]): void;
+}
+
+export function button(label: string, onClick: () => void, appearance: 'primary' | 'secondary' = 'secondary'): HTMLElement & { disabled: boolean } {
+  const element = custom('vscode-button', { appearance }) as HTMLElement & { disabled: boolean };
+  element.textContent = label;
+  element.addEventListener('click', () => {
+    if (!element.disabled) onClick();
+  });
+  return element;
+}
+
+export function dropdown(label: string, choices: readonly Choice[], value: string, onChange: (value: string) => void = () => undefined): DropdownField {
+  const select = custom('vscode-dropdown', { 'aria-label': label }) as HTMLElement & { value: string };
+  let offered = '';
+  let chosen = value;
+  const setChoices = (next: readonly Choice[]): void => {
+    const key = JSON.stringify(next);
+    if (key !== offered) {
+      offered = key;
+      fill(
+        select,
+        ...next.map((choice) => {
+          const option = custom('vscode-option', { value: choice.value, selected: choice.value === chosen });
+          option.textContent = choice.label;
+          return option;
+        }),
+      );
+    }
+    if (!next.some((choice) => choice.value === chosen)) chosen = next[0]?.value ?? '';
+    select.value = chosen;
+  };
+  setChoices(choices);
+  select.addEventListener('change', () => {
+    if (select.value === chosen) return;
+    chosen = select.value;
+    onChange(chosen);
+  });
+  return {
+    element: labelled(label, select),
+    setChoices,
+    get value() {
+      return chosen;
+    },
+    set value(next) {
+      chosen = next;
+      if (select.value !== next) select.value = next;
+    },
+  };
+}
+
+/** A whole number; anything else counts as the smallest one. */
+export function numberField(label: string, value: number, min: number, max: number): Field & { readonly number: number } {
+  const input = custom('vscode-text-field', { value: String(value), size: 5, inputmode: 'numeric', 'aria-label': label }) as HTMLElement & { value: string };
+  const read = (): number => {
+    const number = Math.round(Number(input.value));
+    return Number.isFinite(number) ? Math.min(max, Math.max(min, number)) : min;
+  };
+  input.addEventListener('change', () => (input.value = String(read())));
+  return {
+    element: labelled(label, input),
+    get value() {
+      return input.value;
+    },
+    set value(next) {
+      input.value = next;
+    },
+    get number() {
+      return read();
+    },
+  };
+}
+
+/** Turns while something of unknown length is going on. */
+export function progressRing(): HTMLElement {
+  return custom('vscode-progress-ring', { 'aria-hidden': true });
+}
+
+/** The name stands beside the control for the eye; the control carries it itself for everything else. */
+function labelled(label: string, control: HTMLElement): HTMLElement {
+  return h('span', { class: 'field' }, h('span', { class: 'field-label', 'aria-hidden': 'true' }, label), control);
+}
+
+function custom(tag: string, attributes: Readonly<Record<string, unknown>>): HTMLElement {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false) element.setAttribute(name, value === true ? 'true' : String(value));
+  }
+  return element;
+}

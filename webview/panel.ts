@@ -1,0 +1,141 @@
+/** The panel: one run through its lenses. */
+import { AveragingLens } from './averagingLens.ts';
+import { ContourLens } from './contourLens.ts';
+import { fill, h, setText } from './dom.ts';
+import type { Lens, PanelActions } from './lens.ts';
+import { LineLens } from './lineLens.ts';
+import { LogLens } from './logLens.ts';
+import { optimizerText } from './optimizer.ts';
+import { addSteps, cancelling, initialState, jobDone, jobPartial, jobProgress, showRun, startJob } from './panelState.ts';
+import type { PanelState } from './panelState.ts';
+import { SharpnessLens } from './sharpnessLens.ts';
+import { stateElement } from './runFacts.ts';
+import { strings } from './strings.ts';
+import { Tabs } from './tabs.ts';
+import { connect } from './wire.ts';
+import { formatCount, formatNumber } from './format.ts';
+import type { Job } from '../src/protocol/engine.ts';
+import { toErrorData } from '../src/protocol/errors.ts';
+import './styles/panel.css';
+
+/** Kept by VS Code over a reload; `run` is what the host restores the panel by. */
+interface Remembered {
+  readonly run?: string;
+  readonly lens?: string;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+const { wire, host } = connect();
+const kept = (host.getState() ?? {}) as Remembered;
+let remembered: Remembered = kept;
+let state: PanelState = initialState;
+let jobNumber = 0;
+let frame = 0;
+
+const actions: PanelActions = {
+  start(job) {
+    const number = ++jobNumber;
+    apply(startJob(state, number, job, 'starting'));
+    void run(number, job);
+  },
+  cancel(number) {
+    apply(cancelling(state, number));
+    void wire.request('cancelJob', { number });
+  },
+  command(command, argument) {
+    wire.request('runCommand', { command, ...(argument === undefined ? {} : { argument }) }).catch(() => undefined);
+  },
+  save: async (file) => (await wire.request('saveFile', file)).saved,
+  recall: (key) => remembered.settings?.[key],
+  remember: (key, value) => remember({ settings: { ...remembered.settings, [key]: value } }),
+};
+
+const contour = new ContourLens(actions);
+const lenses = {
+  contour,
+  line: new LineLens(actions),
+  spectrum: new SharpnessLens(actions),
+  averaging: new AveragingLens(actions),
+  trajectory: new LogLens(actions),
+} satisfies Record<string, Lens>;
+type LensId = keyof typeof lenses;
+
+const title = h('h1', {});
+const subtitle = h('p', { class: 'note' });
+const head = h('header', { class: 'head', hidden: true }, title, subtitle);
+const waiting = h('p', { class: 'note waiting', role: 'status' }, strings.waiting);
+const tabs = new Tabs(
+  strings.lensesLabel,
+  (Object.keys(lenses) as LensId[]).map((id) => ({ id, label: strings.lenses[id], panel: lenses[id].element })),
+  (id) => remember({ lens: id }),
+);
+tabs.element.hidden = true;
+const body = h('div', { class: 'lenses', hidden: true }, ...Object.values(lenses).map(({ element }) => element));
+const root = document.querySelector('#app') ?? document.body;
+root.classList.add('panel');
+fill(root, head, tabs.element, waiting, body);
+showLens(kept.lens ?? 'contour');
+
+wire.on('showRun', (view) => apply(showRun(state, view)));
+wire.on('addSteps', (added) => apply(addSteps(state, added)));
+wire.on('jobProgress', (news) => apply(jobProgress(state, news)));
+wire.on('jobPartial', (news) => apply(jobPartial(state, news)));
+wire.on('jobDone', (news) => apply(jobDone(state, news)));
+wire.on('showLens', ({ lens }) => {
+  showLens(lens === 'surface' ? 'contour' : lens);
+  if (lens === 'surface') contour.show3d();
+});
+wire.listen();
+void wire.request('ready', {});
+
+async function run(number: number, job: Job): Promise<void> {
+  try {
+    const result = await wire.request('runJob', { job, number });
+    apply(jobDone(state, { number, result, error: null }));
+  } catch (error) {
+    apply(jobDone(state, { number, result: null, error: toErrorData(error) }));
+  }
+}
+
+function showLens(id: string): void {
+  const known = id in lenses ? id : 'contour';
+  tabs.select(known);
+  remember({ lens: known });
+}
+
+function remember(change: Remembered): void {
+  remembered = { ...remembered, ...change };
+  host.setState(remembered);
+}
+
+/** Takes a state over and draws it with the next frame: many messages may come within one. */
+function apply(next: PanelState): void {
+  state = next;
+  if (frame !== 0) return;
+  // A hidden window gets no frames; it must still know its state when it shows again.
+  frame = document.hidden ? window.setTimeout(draw, 50) : requestAnimationFrame(draw);
+}
+
+function draw(): void {
+  frame = 0;
+  const { view } = state;
+  if (view === null) return;
+  if (remembered.run !== view.run.id) remember({ run: view.run.id });
+  waiting.hidden = true;
+  for (const element of [head, tabs.element, body]) element.hidden = false;
+  const objective = view.run.objectives[0];
+  const last = view.steps.at(-1);
+  setText(title, view.run.name);
+  const facts = [
+    objective && `${formatCount(objective.parameterCount)} parameters`,
+    objective && optimizerText(objective.optimizer),
+    `${formatCount(view.run.recording.steps)} steps`,
+    `${view.snapshots.length} snapshots`,
+    last && `${strings.loss} ${formatNumber(Number(last.loss))}`,
+  ].filter(Boolean);
+  fill(subtitle, stateElement(view.run), ...facts.map((fact) => h('span', {}, String(fact))));
+  const reason = view.run.stateReason;
+  head.querySelector('.reason')?.remove();
+  if (reason !== null) head.append(h('p', { class: 'reason' }, reason));
+  for (const lens of Object.values(lenses)) lens.update(state);
+}

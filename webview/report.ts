@@ -1,0 +1,151 @@
+/** A run as one self-contained page: opened from disk, without a network, for reading, showing and printing. */
+import type { RunView } from '../src/protocol/page.ts';
+import type { AnalysisResult, ContourResult } from '../src/protocol/results.ts';
+import { Chart } from './chart.ts';
+import { ContourChart, contourLayout } from './contourChart.ts';
+import { DataTable } from './dataTable.ts';
+import { fill, h } from './dom.ts';
+import { download, exportButtons } from './exporting.ts';
+import { formatCount, formatNumber, formatPercent, formatTime } from './format.ts';
+import { barrierText, lineDrawing, modelName } from './lineChart.ts';
+import { lossDrawing } from './lossChart.ts';
+import { optimizerText } from './optimizer.ts';
+import { provenanceElement, trustElement } from './provenance.ts';
+import { factsElement, runFacts, stateElement } from './runFacts.ts';
+import { newestBuilt, scoreTable } from './scoreTable.ts';
+import { sharpnessElements } from './sharpnessFigure.ts';
+import { strings } from './strings.ts';
+import { contourCsv, contourTables, lineCsv, lineTables, stepCsv, stepTables } from './tables.ts';
+import './styles/report.css';
+
+const root = document.querySelector('#root, #app, main') ?? document.body.appendChild(h('main', {}));
+root.classList.add('report');
+root.setAttribute('role', 'main');
+const view = readView();
+if (view === null) fill(root, h('div', { class: 'error', role: 'alert' }, h('strong', {}, strings.report.failed), h('span', {}, strings.report.failedCure)));
+else show(view);
+
+function readView(): RunView | null {
+  try {
+    const text = document.querySelector('script[type="application/json"]')?.textContent;
+    return text ? (JSON.parse(text) as RunView) : null;
+  } catch {
+    return null;
+  }
+}
+
+function show(run: RunView): void {
+  document.title = `${run.run.name} · Basin`;
+  const newest = <K extends AnalysisResult['kind']>(kind: K): Extract<AnalysisResult, { kind: K }> | null =>
+    run.results.find((result): result is Extract<AnalysisResult, { kind: K }> => result.kind === kind) ?? null;
+  const contours = newestContours(run.results);
+  const line = newest('line');
+  const sharpness = newest('sharpness');
+  const { average, ensemble } = newestBuilt(run.results);
+  const scores = scoreTable(run.results);
+  const made = run.results[0]?.provenance;
+  fill(
+    root,
+    h(
+      'header',
+      { class: 'report-head' },
+      h('h1', {}, run.run.name),
+      h('p', { class: 'lede' }, stateElement(run.run), ...headline(run).map((fact) => h('span', {}, fact))),
+    ),
+    contours.length > 0 ? section(strings.report.contour, h('div', { class: `contours contours-${contours.length}` }, ...contours.map((contour) => contourFigure(contour, run.run.id)))) : null,
+    run.steps.length > 0 ? section(strings.report.training, lossFigure(run)) : null,
+    sharpness ? section(strings.report.sharpness, ...sharpnessElements(sharpness)) : null,
+    scores
+      ? section(
+          strings.report.scores,
+          scores,
+          h('p', { class: 'note' }, strings.score.legend),
+          ...[average, ensemble].flatMap((result) => (result ? [trustElement(result.trust), provenanceElement(result)] : [])),
+        )
+      : null,
+    line ? section(strings.report.line, lineFigure(line, run.run.id)) : null,
+    section(strings.report.facts, factsElement(runFacts(run.run, run.steps)), ...run.run.recording.notes.map((note) => h('p', { class: 'note' }, note))),
+    h('footer', { class: 'note' }, [made ? strings.report.madeBy(made.basin) : 'Basin', run.run.id, formatTime(run.run.updated)].join(' · ')),
+  );
+}
+
+/** The newest contour of each kind of plane, the trajectory's own first. */
+function newestContours(results: readonly AnalysisResult[]): ContourResult[] {
+  const found = new Map</* plane kind */ string, ContourResult>();
+  for (const result of results) {
+    if (result.kind !== 'contour' || !result.complete) continue;
+    const known = found.get(result.plane.kind);
+    // Later ones may be small live pictures: the finer one tells more.
+    if (!known || result.x.length > known.x.length) found.set(result.plane.kind, result);
+  }
+  return ['pca', 'snapshots', 'random'].flatMap((kind) => found.get(kind) ?? []);
+}
+
+function headline({ run, snapshots, steps }: RunView): string[] {
+  const objective = run.objectives[0];
+  const last = steps.at(-1);
+  return [
+    objective ? `${formatCount(objective.parameterCount)} parameters` : null,
+    objective ? optimizerText(objective.optimizer) : null,
+    `${formatCount(run.recording.steps)} steps`,
+    `${snapshots.length} snapshots`,
+    last ? `${strings.loss} ${formatNumber(Number(last.loss))}` : null,
+  ].filter((fact) => fact !== null);
+}
+
+function section(title: string, ...content: readonly (Node | null)[]): HTMLElement {
+  return h('section', {}, h('h2', {}, title), ...content);
+}
+
+function contourFigure(result: ContourResult, run: string): HTMLElement {
+  const element = h('div', { class: 'chart' });
+  const chart = new ContourChart(element);
+  const picture = chart.show(result, 'log');
+  const held = result.plane.varianceExplained;
+  const title = `${strings.plane[result.plane.kind]}${held === null ? '' : `, ${formatPercent(held)} of variance`}`;
+  const table = new DataTable();
+  table.show(() => contourTables(result));
+  const equal = picture === null || contourLayout(result, { width: 900, height: 600 }).equal;
+  return h(
+    'figure',
+    {},
+    h('figcaption', {}, h('h3', {}, title), h('span', { class: 'note' }, `${strings.samples(result.data.samples)}, ${strings.split[result.data.split]} · ${result.x.length} × ${result.y.length}${equal ? '' : ` · ${strings.scales}`}`)),
+    element,
+    tools(chart.chart, `${run}-${result.id}`, () => contourCsv(result), () => result),
+    trustElement(result.trust),
+    provenanceElement(result),
+    table.element,
+  );
+}
+
+function lossFigure(run: RunView): HTMLElement {
+  const element = h('div', { class: 'chart' });
+  const chart = new Chart(element, (theme, size) => lossDrawing(run, { quantity: 'loss', scale: null }, theme, size));
+  chart.redraw();
+  const table = new DataTable();
+  table.show(() => stepTables(run));
+  return h('figure', {}, element, tools(chart, `${run.run.id}-steps`, () => stepCsv(run), () => ({ steps: run.steps, live: run.live })), table.element);
+}
+
+function lineFigure(result: Extract<AnalysisResult, { kind: 'line' }>, run: string): HTMLElement {
+  const element = h('div', { class: 'chart' });
+  const chart = new Chart(element, (theme, size) => lineDrawing(result, null, theme, size));
+  chart.redraw();
+  const table = new DataTable();
+  table.show(() => lineTables(result));
+  return h(
+    'figure',
+    {},
+    h('figcaption', {}, h('h3', {}, `${modelName(result.from)} to ${modelName(result.to)}`), h('span', { class: 'note' }, barrierText(result))),
+    element,
+    tools(chart, `${run}-${result.id}`, () => lineCsv(result), () => result),
+    trustElement(result.trust),
+    provenanceElement(result),
+    table.element,
+  );
+}
+
+function tools(chart: Chart, name: string, csv: () => string, json: () => unknown): HTMLElement {
+  const reset = h('button', { type: 'button', class: 'link', on: { click: () => chart.resetZoom() } }, strings.resetZoom);
+  return h('div', { class: 'chart-tools' }, exportButtons(() => ({ name, chart, csv, json }), download), reset);
+}

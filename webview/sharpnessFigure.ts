@@ -1,0 +1,45 @@
+/** One measurement of λ₁: the number, how it stands to the bound, further eigenvalues, and how far to trust it. */
+import type { SharpnessResult } from '../src/protocol/results.ts';
+import { table } from './dataTable.ts';
+import { h } from './dom.ts';
+import { formatNumber, formatPercent, formatWithError } from './format.ts';
+import { modelName } from './lineChart.ts';
+import { provenanceElement, trustElement } from './provenance.ts';
+import { strings } from './strings.ts';
+
+/** A measurement: the number, a gauge against the bound, further eigenvalues, trust. */
+export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
+  const lambda1 = result.eigenvalues[0] ?? NaN;
+  // The half-width that is known best: how far measurements on parts of the data spread, or the solver's residual.
+  const error = result.standardError ?? result.residuals[0] ?? null;
+  return [
+    h(
+      'div',
+      { class: 'figure' },
+      h('div', { class: 'figure-number' }, h('span', { class: 'figure-name' }, strings.lambda1), formatWithError(lambda1, error)),
+      h('div', { class: 'figure-words' }, h('strong', { class: `verdict verdict-${result.verdict}` }, strings.verdict[result.verdict]), h('span', { class: 'note' }, `${modelName(result.at)} · ${result.method === 'exact' ? 'exact Hessian-vector products' : 'finite differences of the gradient'} · ${result.converged ? 'converged' : 'not converged'} after ${result.products} products`)),
+    ),
+    ...(result.stabilityBound === null ? [] : [gauge(lambda1, result.stabilityBound, result.stabilityFormula ?? strings.bound)]),
+    ...(result.eigenvalues.length > 1
+      ? [
+          table({
+            caption: strings.tableOf.eigenvalues,
+            columns: ['', 'eigenvalue', 'residual ‖Hv − λv‖'],
+            rows: result.eigenvalues.map((value, k) => [`λ${subscript(k + 1)}`, formatNumber(value), formatNumber(result.residuals[k], 2)]),
+          }),
+        ]
+      : []),
+    h('div', { class: 'below' }, trustElement(result.trust), provenanceElement(result)),
+  ];
+}
+
+/** λ₁ as a share of the bound, on a bar that ends at twice the bound. */
+function gauge(lambda1: number, bound: number, formula: string): HTMLElement {
+  const share = lambda1 / bound;
+  const text = `${strings.lambda1} is ${formatPercent(share)} of ${formula} = ${formatNumber(bound)}`;
+  const meter = h('div', { class: 'gauge', role: 'img', 'aria-label': text }, h('div', { class: 'gauge-fill' }), h('div', { class: 'gauge-bound' }));
+  meter.style.setProperty('--share', String(Math.min(1, Math.max(0, share / 2))));
+  return h('div', { class: 'gauge-block' }, meter, h('span', { class: 'note' }, text));
+}
+
+const subscript = (n: number): string => String(n).replace(/\d/g, (digit) => String.fromCharCode(0x2080 + Number(digit)));

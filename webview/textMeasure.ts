@@ -1,0 +1,17 @@
+/**
+ * zrender takes a line's height from the width of '国'; without a CJK font that is too little and the labels of a
+ * 3-D view lose their tops. To be imported before the chart that draws them.
+ */
+import { setPlatformAPI } from 'echarts/core';
+
+const context = document.createElement('canvas').getContext('2d');
+
+setPlatformAPI({
+  measureText(text, font) {
+    if (context === null) return { width: 7 * text.length };
+    if (font !== undefined && context.font !== font) context.font = font;
+    if (text !== '国') return context.measureText(text);
+    const size = /(\d+(?:\.\d+)?)px/.exec(context.font)?.[1];
+    return { width: size === undefined ? 12 : Number(size) };
+  },
+});
