@@ -65,6 +65,7 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
   }
   const context = { signal, progress: () => undefined };
   let tracker: LiveSharpnessTracker | null = null;
+  let products = FEWEST_PRODUCTS;
   let cost = Infinity;
   try {
     for (;;) {
@@ -74,7 +75,7 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
       if (tracker === null) {
         const product = guessProductCost(await run.readSteps(), samples);
         const affordable = Math.floor(allowance / (FIRST_ROUND * product));
-        const products = Math.min(MOST_PRODUCTS, Math.max(FEWEST_PRODUCTS, affordable));
+        products = Math.min(MOST_PRODUCTS, Math.max(FEWEST_PRODUCTS, affordable));
         cost = FIRST_ROUND * products * product;
         if (cost <= allowance) {
           tracker = new LiveSharpnessTracker(evaluator, {
@@ -90,7 +91,8 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
         continue;
       }
       const estimate: LiveSharpness = await tracker.measure(context);
-      cost = estimate.seconds;
+      // The first one takes more products than those after it.
+      cost = (estimate.seconds / estimate.products) * products;
       await appendFile(run.path('live.jsonl'), `${toLine(estimate)}\n`);
     }
   } finally {
