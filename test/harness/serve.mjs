@@ -9,8 +9,9 @@ export async function startServing(folder) {
   say('VS Code is served to this machine alone; Ctrl+C ends it');
   console.log(workbenchUrl(server, { folder }));
   const interrupted = new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => resolve(signal));
   });
-  await Promise.race([interrupted, server.ended.then(() => say('VS Code’s server ended by itself'))]);
+  const reason = await Promise.race([interrupted, server.ended.then(() => 'its server ended by itself')]);
   await server.stop();
+  say(`VS Code has ended: ${reason}`);
 }

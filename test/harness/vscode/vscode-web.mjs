@@ -121,6 +121,13 @@ export async function startVSCode(options = {}) {
       // it is gone already
     }
   };
+  const groupLives = () => {
+    try {
+      return process.kill(-child.pid, 0);
+    } catch {
+      return false;
+    }
+  };
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const atExit = () => endGroup('SIGKILL');
   process.once('exit', atExit);
@@ -131,6 +138,7 @@ export async function startVSCode(options = {}) {
       endGroup('SIGTERM');
       await Promise.race([ended, sleep(5000, undefined, { ref: false })]);
       endGroup('SIGKILL');
+      for (let tries = 0; tries < 40 && groupLives(); tries++) await sleep(50); // what dies last may still write
       process.off('exit', atExit);
       rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     })());
