@@ -188,6 +188,20 @@ describe('contour', () => {
     }
   });
 
+  it('draws the path from the left to the right, whatever sign the eigenvectors come with', async () => {
+    const path = train(plain, 6);
+    for (const sign of [1, -1]) {
+      const { evaluator, input } = setUp(
+        plain,
+        path.map((w) => w.map((v) => sign * v)),
+      );
+      const { trajectory } = await contour(evaluator, { ...input, plane: 'pca', size: 5 }, testContext());
+      assert.ok(trajectory[0]!.x < 0);
+      const y = trajectory.map((t) => t.y);
+      assert.ok(Math.max(...y) >= -Math.min(...y));
+    }
+  });
+
   it('goes from coarse to fine, each pass published, every point once', async () => {
     const all = passes(41);
     assert.deepEqual(
@@ -197,6 +211,9 @@ describe('contour', () => {
     assert.equal(new Set(all.flat().map(([r, c]) => r * 41 + c)).size, 1681);
     assert.ok(passes(5)[0]!.length >= 9);
     for (const size of [7, 11, 23]) assert.equal(passes(size).flat().length, size * size);
+    // The first pass reaches the edges, also where 8 does not divide them.
+    for (const size of [23, 41, 55])
+      assert.ok(passes(size)[0]!.some(([r, c]) => r === size - 1 && c === size - 1));
 
     const { evaluator, input } = setUp(diagonalQuadratic([1, 2, 3]), gaussianRows(5, 3, 1));
     const partials: Draft<ContourResult>[] = [];
@@ -218,6 +235,16 @@ describe('contour', () => {
     assert.ok(context.fractions.every((f, i, a) => f >= 0 && f <= 1 && f >= (a[i - 1] ?? 0)));
     assert.equal(context.fractions.at(-1), 1);
     assert.deepEqual(evaluator.held, []);
+  });
+
+  it('holds a handful of vectors, however many snapshots there are', async () => {
+    const { evaluator, input } = setUp(diagonalQuadratic([1, 2, 3]), gaussianRows(40, 3, 1));
+    let most = 0;
+    evaluator.before = () => (most = Math.max(most, evaluator.held.length));
+    for (const plane of ['pca', 'random'] as const) {
+      await contour(evaluator, { ...input, plane, size: 5 }, testContext());
+    }
+    assert.ok(most <= 6, `${most} vectors at once`);
   });
 
   it('does not depend on how the data is cut into batches', async () => {

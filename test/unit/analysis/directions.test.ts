@@ -90,6 +90,23 @@ describe('filter-normalised directions', () => {
     });
   });
 
+  it('move biases only where a model has nothing else', async () => {
+    const parameters = problem.parameters.map((p) => ({ ...p, role: 'bias' as const }));
+    for (const [only, included] of [
+      [problem, false],
+      [{ ...problem, parameters }, true],
+    ] as const) {
+      const evaluator = new ReferenceEvaluator(only);
+      await evaluator.load({ into: 'w', from: evaluator.put('w', weights) });
+      await withVectors(evaluator, async (vectors) => {
+        const options = { like: 'w', seed: 4, normalisation: 'filter' } as const;
+        const pair = await randomPair(evaluator, vectors, options, testContext());
+        assert.equal(pair.included, included);
+        assert.ok(pair.directions[0].norm > 0);
+      });
+    }
+  });
+
   it('are refused where they have no length or coincide', async () => {
     const draw = async (size: number, value: number): Promise<unknown> => {
       const evaluator = new ReferenceEvaluator(

@@ -80,6 +80,14 @@ describe('Lanczos', () => {
     close(values[1], -2.5, 1e-8);
   });
 
+  it('converges to a λ₁ of zero, where no share of |λ₁| is small enough', async () => {
+    const spectrum = Array.from({ length: 300 }, (_, i) => (i === 0 ? 0 : -1 - i / 100));
+    const { values, residuals, converged } = await run(diagonalQuadratic(spectrum), { tolerance: 1e-3 });
+    assert.equal(converged, true);
+    close(values[0], 0, 1e-5);
+    assert.ok(residuals[0]! <= 1e-6 * 4);
+  });
+
   it('finds λ₁ and the zeros of a rank-one Hessian', async () => {
     const u = [1, 2, 2, 4];
     const { values, residuals, converged } = await run(quadratic(u.map((a) => u.map((b) => a * b))), {

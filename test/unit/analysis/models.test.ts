@@ -73,6 +73,17 @@ describe('average of snapshots', () => {
     assert.deepEqual(evaluator.held, []);
   });
 
+  it('averages state that cannot be computed anew', async () => {
+    const { statistics, ...frozen } = normed;
+    assert.ok(statistics);
+    const { evaluator, snapshots } = setUp(frozen);
+    const input = { snapshots, window: { from: 60 }, mode, model };
+    const result = await average(evaluator, input, testContext());
+    assert.equal(result.refreshedStatistics, false);
+    const saved = evaluator.files.get(model.file)!.state!;
+    states[6]!.forEach((s, k) => assert.ok(Math.abs((s + states[7]![k]!) / 2 - saved[k]!) < 1e-14));
+  });
+
   it('of n independent iterates around a minimum has 1/n of their excess loss', async () => {
     const dimension = 400;
     let [averaged, single] = [0, 0];

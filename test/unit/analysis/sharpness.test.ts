@@ -85,6 +85,25 @@ describe('sharpness', () => {
     assert.ok(Math.abs(result.eigenvalues[0]! - exact) < 1e-5 * exact);
   });
 
+  it('is that of the model with the statistics it carries', async () => {
+    const rows = gaussianRows(20, 3, 5);
+    const train = { x: rows, labels: rows.map((_, i) => i % 2) };
+    const problem = classifier({ units: [3, 4, 2], activation: 'tanh', bias: false, batchNorm: true, train });
+    const w = gaussianRows(1, 20, 6)[0]!;
+    const state = [0.3, 0, -0.2, 0.1, 2, 1, 0.5, 3];
+    const columns = w.map((_, j) => {
+      const unit = w.map((_, i) => (i === j ? 1 : 0));
+      return problem.hvp(w, unit, state, 'train', 0, 20);
+    });
+    const hessian = new Matrix(columns);
+    const exact = eigenSymmetric(Matrix.add(hessian, hessian.transpose()).mul(0.5)).values[0]!;
+    const evaluator = new ReferenceEvaluator(problem, { batchSize: 5 });
+    const at = { id: '5', vector: evaluator.put('w', w, state) };
+    const result = await sharpness(evaluator, { ...base, at, tolerance: 1e-9 }, testContext());
+    assert.ok(Math.abs(result.eigenvalues[0]! - exact) < 1e-8);
+    assert.equal(result.refreshedStatistics, false);
+  });
+
   it('states the standard error of its parts, computed directly', async () => {
     const evaluator = new ReferenceEvaluator(linearRegression(x, y), { batchSize: 10 });
     const at = { id: '5', vector: evaluator.put('w', [0, 0, 0, 0, 0, 0]) };
