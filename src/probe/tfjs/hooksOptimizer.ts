@@ -1,0 +1,92 @@
+/** Seeing each update where it happens: `applyGradients` of every optimizer class. */
+import type { OptimizerInfo } from '../../protocol/run.ts';
+import type { Exports } from './hooks.ts';
+import type { Tensor } from './tf.ts';
+
+export interface Optimizer {
+  readonly learningRate?: unknown;
+  /** SGD and momentum: −η as a tensor, which is what they multiply by. */
+  readonly c?: Tensor;
+  getClassName(): string;
+  getConfig(): Record<string, unknown>;
+}
+
+export interface OptimizerHooks {
+  /** Before the update of these variables. */
+  applying(optimizer: Optimizer, names: readonly string[]): void;
+  /** After it. */
+  applied(): void;
+}
+
+interface OptimizerPrototype {
+  applyGradients?: (gradients: unknown) => void;
+}
+
+const patched = new WeakSet<object>();
+
+export function patchOptimizers(exports: Exports, hooks: OptimizerHooks): void {
+  for (const value of Object.values(exports)) {
+    const prototype = prototypeOf(value);
+    if (prototype === null || patched.has(prototype)) continue;
+    if (Object.hasOwn(prototype, 'applyGradients') && typeof prototype.applyGradients === 'function') {
+      patchApply(prototype as Required<OptimizerPrototype>, hooks);
+    }
+  }
+}
+
+function prototypeOf(value: unknown): OptimizerPrototype | null {
+  if (typeof value !== 'function') return null;
+  const prototype = (value as { prototype?: unknown }).prototype;
+  if (typeof prototype !== 'object' || prototype === null) return null;
+  return 'applyGradients' in prototype ? (prototype as OptimizerPrototype) : null;
+}
+
+function patchApply(prototype: Required<OptimizerPrototype>, hooks: OptimizerHooks): void {
+  patched.add(prototype);
+  const { applyGradients } = prototype;
+  let depth = 0;
+  prototype.applyGradients = function (this: Optimizer, gradients) {
+    // A subclass may call its parent's: one update.
+    if (depth++ === 0) hooks.applying(this, namesOf(gradients));
+    try {
+      applyGradients.call(this, gradients);
+    } finally {
+      depth--;
+    }
+    if (depth === 0) hooks.applied();
+  };
+}
+
+function namesOf(gradients: unknown): string[] {
+  if (Array.isArray(gradients)) return (gradients as { name: string }[]).map(({ name }) => name);
+  return typeof gradients === 'object' && gradients !== null ? Object.keys(gradients) : [];
+}
+
+/** The rate that the next update will use. */
+export class LearningRate {
+  private tensor: Tensor | null = null;
+  private ofTensor: number | null = null;
+
+  /** null when the optimizer does not tell. */
+  read(optimizer: Optimizer): number | null {
+    const { c, learningRate } = optimizer;
+    const stated = typeof learningRate === 'number' ? learningRate : null;
+    if (c === undefined || typeof c.dataSync !== 'function' || c.isDisposed) return stated;
+    if (c !== this.tensor) {
+      this.tensor = c;
+      this.ofTensor = -(c.dataSync()[0] as number);
+    }
+    // Setting the property of an SGD optimizer changes nothing: the tensor counts, in double precision if they agree.
+    return stated !== null && Math.fround(stated) === this.ofTensor ? stated : this.ofTensor;
+  }
+}
+
+export function describeOptimizer(optimizer: Optimizer): OptimizerInfo {
+  const config: OptimizerInfo['config'] = {};
+  for (const [key, value] of Object.entries(optimizer.getConfig())) {
+    if (typeof value === 'number' ? Number.isFinite(value) : ['boolean', 'string'].includes(typeof value)) {
+      config[key] = value as number | boolean | string;
+    } else if (value === null) config[key] = null;
+  }
+  return { name: optimizer.getClassName(), config };
+}

@@ -1,0 +1,20 @@
+/** What the probe changes in run.json; the rest is the launcher's. */
+import type { RunManifest } from '../../protocol/run.ts';
+
+export type ManifestPatch = Partial<
+  Pick<
+    RunManifest,
+    'state' | 'stateReason' | 'ended' | 'script' | 'versions' | 'framework' | 'backend' | 'process'
+  >
+> & {
+  readonly recording?: Partial<
+    Pick<RunManifest['recording'], 'snapshotEvery' | 'weightsEvery' | 'requestedEvery'>
+  >;
+};
+
+type EvaluationSplit = NonNullable<RunManifest['evaluationSet']>['train'];
+
+export interface EvaluationSetMeta {
+  readonly split: 'train' | 'validation';
+  readonly info: EvaluationSplit;
+}

@@ -1,0 +1,440 @@
+/**
+ * Records one objective: what each of its updates was, and what it did to the weights.
+ *
+ * A step begins with a gradient (observe the batch, read loss and norms at the weights θ_k) and ends when the weights
+ * have moved (settle). Gradients at weights that have not moved since the last one belong to the same update:
+ * accumulated gradients are one step.
+ */
+import { evaluationSetFile } from '../../protocol/evaluationSet.ts';
+import { BasinError } from '../../protocol/errors.ts';
+import type { EvaluatorStatus } from '../../protocol/evaluator.ts';
+import type { ObjectiveInfo } from '../../protocol/run.ts';
+import { ReadingBudget } from './budget.ts';
+import type { CallSite } from './callSite.ts';
+import type { Batch, Capture, HostTensor, Observation } from './capture.ts';
+import { readLeaf } from './capture.ts';
+import type { OutgoingTensor } from './channel.ts';
+import { EvaluationCollector } from './evaluationCollector.ts';
+import { encodeEvaluationSet } from './evaluationSetFile.ts';
+import { compiled } from './layers.ts';
+import { epochOf, type LayersContext } from './hooksLayers.ts';
+import { LearningRate, describeOptimizer, type Optimizer } from './hooksOptimizer.ts';
+import { describeParameters, safetensorsDtype } from './layout.ts';
+import { replay } from './replay.ts';
+import { ReplayCheck } from './replayCheck.ts';
+import { planSketch, type SketchPlan } from './sketchCoordinates.ts';
+import { SnapshotSchedule } from './snapshotSchedule.ts';
+import type { DataId, Engine, Tensor, Variable } from './tf.ts';
+import { copyValues, createWeightReader, type Held, type WeightReader } from './weightReader.ts';
+import type { WorkerLink } from './workerLink.ts';
+
+/** What the recorder of the process gives to that of an objective. */
+export interface RecordingEnvironment {
+  readonly link: WorkerLink;
+  readonly requestedEvery: number | null;
+  readonly everyStep: boolean;
+  readonly evaluationSamples: number;
+  /** Seconds since the run's first step. */
+  now(): number;
+}
+
+/** Numbers of a gradient whose update has not happened yet. */
+interface Pending {
+  readonly dataIds: readonly DataId[];
+  loss: number;
+  /** Gradients taken at the same weights. */
+  evaluations: number;
+  samples: number | null;
+  readonly epoch: number | null;
+  gradientNorm: number | null;
+  readonly updateNorm: number | null;
+  readonly distance: number | null;
+  readonly sketch: Float32Array | null;
+  readonly time: number;
+}
+
+export class ObjectiveRecorder {
+  private readonly schedule: SnapshotSchedule;
+  private readonly budget: ReadingBudget;
+  private readonly evaluation: EvaluationCollector;
+  private readonly replayCheck = new ReplayCheck();
+  private readonly rate = new LearningRate();
+  private readonly sketch: SketchPlan;
+  private reader: WeightReader;
+  private start: Held;
+  private previous: { readonly step: number; readonly held: Held } | null = null;
+  private pending: Pending | null = null;
+  private updates = 0;
+  private optimizer: Optimizer | null = null;
+  /** Whether updates are seen in an optimizer: then only those count as steps. */
+  private seenApplying = false;
+  private learningRate: number | null = null;
+  private snapshotAt: { readonly step: number; readonly dataIds: readonly DataId[] } | null = null;
+  private lastBegin: number | null = null;
+  private ownTime = 0;
+  private batchesWritten = 0;
+  private info: ObjectiveInfo;
+  private ended = false;
+
+  /**
+   * @param before values of state variables from before the first step's forward pass, which moves batch-norm averages
+   */
+  constructor(
+    readonly index: number,
+    readonly capture: Capture,
+    private readonly environment: RecordingEnvironment,
+    context: LayersContext | null,
+    callSite: CallSite | null,
+    before: ReadonlyMap<Variable, HostTensor>,
+  ) {
+    const { variables, state } = capture;
+    const bytes = [...variables, ...state].reduce((sum, v) => sum + 4 * v.size, 0);
+    this.schedule = new SnapshotSchedule(environment.requestedEvery, bytes);
+    this.budget = new ReadingBudget(environment.everyStep);
+    this.evaluation = new EvaluationCollector(environment.evaluationSamples);
+    this.sketch = planSketch(variables.map((v) => v.size));
+    this.reader = createWeightReader(capture.engine, variables);
+    this.start = this.reader.hold(variables);
+    this.info = this.describe(context, callSite);
+    this.publish();
+    this.writeSnapshot(0, before);
+  }
+
+  get every(): number {
+    return this.schedule.every;
+  }
+
+  get weightsEvery(): number {
+    return this.budget.every;
+  }
+
+  get steps(): number {
+    return this.updates;
+  }
+
+  get objectiveInfo(): ObjectiveInfo {
+    return this.info;
+  }
+
+  data(split: 'train' | 'validation'): readonly Batch[] | null {
+    const batches = split === 'train' ? this.evaluation.train : this.evaluation.valid;
+    return batches.length === 0 ? null : batches;
+  }
+
+  status(): Pick<EvaluatorStatus, 'step' | 'learningRate'> {
+    return { step: this.updates, learningRate: this.learningRate };
+  }
+
+  /** Whether the next step's closure should be watched: for its batch, or to check that it replays. */
+  get wantsObservation(): boolean {
+    return !this.ended && (this.evaluation.open || this.replayCheck.open);
+  }
+
+  /** A training call tells how many updates it will make. */
+  expect(updates: number): void {
+    const drop = this.schedule.expect(this.updates + updates);
+    if (drop.length > 0) {
+      this.environment.link.post({
+        type: 'drop',
+        objective: this.index,
+        steps: drop,
+        every: this.schedule.every,
+      });
+    }
+  }
+
+  /** A step of this objective begins: time since the last one is training's. */
+  begin(now: number): void {
+    if (this.lastBegin !== null) {
+      const changed = this.budget.step(now - this.lastBegin - this.ownTime);
+      if (changed) {
+        this.environment.link.post({
+          type: 'manifest',
+          patch: this.index === 0 ? { recording: { weightsEvery: this.budget.every } } : {},
+        });
+      }
+    }
+    this.lastBegin = now;
+    this.ownTime = 0;
+  }
+
+  /** Milliseconds that the probe itself has taken since {@link begin}. */
+  spent(milliseconds: number): void {
+    this.ownTime += milliseconds;
+  }
+
+  /**
+   * A gradient was taken at the present weights, which have not moved yet.
+   * @param grads one for each of the capture's variables
+   * @param observation what the closure read, when it was watched
+   */
+  evaluated(
+    loss: number,
+    grads: readonly (Tensor | null | undefined)[],
+    context: LayersContext | null,
+    observation: Observation | null,
+  ): void {
+    if (this.ended) return;
+    const { variables, engine } = this.capture;
+    const samples = context?.data[0]?.shape[0] ?? null;
+    if (observation !== null) this.observe(loss, observation);
+    if (this.pending !== null && !this.moved(this.pending.dataIds)) {
+      // One more gradient before the update: their mean is the step's loss.
+      const { evaluations } = this.pending;
+      this.pending.loss = (this.pending.loss * evaluations + loss) / (evaluations + 1);
+      this.pending.evaluations++;
+      this.pending.gradientNorm = null;
+      this.pending.samples = this.pending.samples === null ? null : this.pending.samples + (samples ?? 0);
+      return;
+    }
+    const step = this.updates;
+    const read = this.budget.due(step);
+    const started = performance.now();
+    let gradientNorm: number | null = null;
+    let updateNorm: number | null = null;
+    let distance: number | null = null;
+    let sketch: Float32Array | null = null;
+    this.checkBackend(engine);
+    if (read) {
+      gradientNorm = Math.sqrt(this.reader.squaredNorm(grads));
+      if (this.previous?.step === step - 1) {
+        updateNorm = Math.sqrt(this.reader.squaredDistance(variables, this.previous.held));
+      }
+      distance = step === 0 ? 0 : Math.sqrt(this.reader.squaredDistance(variables, this.start));
+      sketch = this.reader.gather(variables, this.sketch.coordinates);
+      const { scale } = this.sketch;
+      for (let i = 0; i < sketch.length; i++) sketch[i] = (sketch[i] as number) * scale;
+    }
+    if (this.budget.due(step + 1)) {
+      this.previous = { step, held: this.reader.hold(variables, this.previous?.held) };
+    }
+    if (read) this.budget.cost(performance.now() - started);
+    this.pending = {
+      dataIds: variables.map((v) => v.dataId),
+      loss,
+      evaluations: 1,
+      samples: samples ?? (observation === null ? this.capture.samples : this.observedSamples),
+      epoch: context === null ? null : epochOf(context.model),
+      gradientNorm,
+      updateNorm,
+      distance,
+      sketch,
+      time: this.environment.now(),
+    };
+  }
+
+  /** An optimizer is about to move these variables. */
+  applying(optimizer: Optimizer): void {
+    if (this.ended || this.pending === null) return;
+    this.seenApplying = true;
+    this.learningRate = this.rate.read(optimizer);
+    if (this.optimizer === optimizer) return;
+    this.optimizer = optimizer;
+    this.info = { ...this.info, optimizer: describeOptimizer(optimizer) };
+    this.publish();
+  }
+
+  /**
+   * Ends the step if the weights have moved since its gradient was taken.
+   * @param applied whether an optimizer has just done so
+   */
+  settle(applied: boolean): void {
+    const { pending } = this;
+    if (this.ended || pending === null || (this.seenApplying && !applied) || !this.moved(pending.dataIds))
+      return;
+    this.pending = null;
+    const { link } = this.environment;
+    const step = this.updates++;
+    link.pushStep({
+      step,
+      objective: this.index,
+      epoch: pending.epoch,
+      loss: pending.loss,
+      learningRate: this.learningRate,
+      gradientNorm: pending.gradientNorm,
+      updateNorm: pending.updateNorm,
+      distance: pending.distance,
+      time: pending.time,
+      samples: pending.samples,
+    });
+    if (pending.sketch !== null) link.pushSketch({ step, objective: this.index, values: pending.sketch });
+    if (this.schedule.due(this.updates)) this.writeSnapshot(this.updates);
+  }
+
+  /** Before anything new happens to the model: a snapshot whose weights the script has touched since (clipping). */
+  refresh(): void {
+    const { snapshotAt } = this;
+    if (this.ended || snapshotAt === null || snapshotAt.step !== this.updates || this.pending !== null)
+      return;
+    if (this.moved(snapshotAt.dataIds)) this.writeSnapshot(this.updates);
+    this.snapshotAt = null;
+  }
+
+  /** Validation data of the training call, as tensors. */
+  validation(tensors: readonly Tensor[], batchSize: number): void {
+    if (this.ended || !this.evaluation.validationOpen || this.evaluation.train.length === 0) return;
+    const hosts = tensors.map((tensor) => readLeaf(this.capture.engine, tensor));
+    if (!this.evaluation.addValidation(this.capture, hosts, batchSize)) {
+      this.note('The validation data was left out: the loss also reads tensors of its own for each sample.');
+      return;
+    }
+    this.writeEvaluationSet('validation');
+  }
+
+  get wantsValidation(): boolean {
+    return !this.ended && this.evaluation.validationOpen;
+  }
+
+  /** The last snapshot, and what was collected; nothing is recorded afterwards. */
+  end(): void {
+    if (this.ended) return;
+    this.settle(true);
+    if (this.capture.variables.every((v) => !v.isDisposed)) this.writeSnapshot(this.updates);
+    if (this.evaluation.train.length > this.batchesWritten) this.writeEvaluationSet('train');
+    this.ended = true;
+  }
+
+  get hasEnded(): boolean {
+    return this.ended;
+  }
+
+  private observedSamples: number | null = null;
+
+  private observe(loss: number, observation: Observation): void {
+    const fits = observation.leaves.length === this.capture.leaves.length;
+    const batch = fits ? this.evaluation.read(this.capture, observation, this.updates, loss) : null;
+    this.observedSamples = batch?.samples ?? null;
+    if (this.replayCheck.open) {
+      this.replayCheck.check(loss, () => {
+        if (batch === null) {
+          throw new BasinError(
+            'not-replayable',
+            `it read ${this.capture.leaves.length} tensors at first, and ${observation.leaves.length} now.`,
+          );
+        }
+        return replay(this.capture, batch);
+      });
+      this.info = { ...this.info, replay: this.replayCheck.result };
+      this.publish();
+    }
+    if (batch === null || !this.evaluation.add(batch)) return;
+    const count = this.evaluation.train.length;
+    // Written whole each time, so at powers of two: a run that is killed early still has some.
+    if (!this.evaluation.open || (count & (count - 1)) === 0) this.writeEvaluationSet('train');
+  }
+
+  private writeEvaluationSet(split: 'train' | 'validation'): void {
+    const batches = split === 'train' ? this.evaluation.train : this.evaluation.valid;
+    if (split === 'train') this.batchesWritten = batches.length;
+    if (batches.length === 0) return;
+    const samples = batches.reduce((sum, batch) => sum + batch.samples, 0);
+    const words = split === 'train' ? 'training samples' : 'samples of the validation data';
+    try {
+      const { tensors, metadata } = encodeEvaluationSet(batches);
+      this.environment.link.post({
+        type: 'evaluationSet',
+        file: evaluationSetFile(split, this.index),
+        tensors,
+        metadata,
+        meta:
+          this.index === 0
+            ? {
+                split,
+                info: {
+                  samples,
+                  batches: batches.length,
+                  source: `the first ${samples} ${words}, batches of ${batches[0]?.samples ?? 0}`,
+                },
+              }
+            : null,
+      });
+    } catch (error) {
+      this.note(`The ${split} data was not kept: ${(error as Error).message}`);
+    }
+  }
+
+  private writeSnapshot(step: number, before: ReadonlyMap<Variable, HostTensor> = new Map()): void {
+    const { engine, variables, state } = this.capture;
+    const all = [...variables, ...state];
+    if (all.some((v) => v.isDisposed)) return;
+    const tensors: OutgoingTensor[] = all.flatMap((variable) => {
+      const dtype = safetensorsDtype(variable.dtype);
+      if (dtype === null) return [];
+      const values = before.get(variable)?.values ?? copyValues(engine, variable);
+      return [{ name: variable.name, dtype, shape: variable.shape, values }];
+    });
+    const drop = this.schedule.keep(step);
+    const { every } = this.schedule;
+    const written = this.environment.link.postSnapshot({
+      type: 'snapshot',
+      objective: this.index,
+      step,
+      tensors,
+      drop,
+      every,
+    });
+    if (!written) this.note('Some snapshots were left out: the disk could not keep up.');
+    this.snapshotAt = { step, dataIds: variables.map((v) => v.dataId) };
+  }
+
+  private moved(dataIds: readonly DataId[]): boolean {
+    return this.capture.variables.some((v, i) => v.dataId !== dataIds[i]);
+  }
+
+  /** The script may move to another backend; what was held in the old one stays behind. */
+  private checkBackend(engine: Engine): void {
+    const first = this.capture.variables[0];
+    const now = (first && engine.state.tensorInfo.get(first.dataId)?.backend) ?? engine.backend;
+    if (now === this.reader.backend) return;
+    this.note('The backend was changed during training: distances are measured from there on.');
+    this.reader = createWeightReader(engine, this.capture.variables);
+    this.start = this.reader.hold(this.capture.variables);
+    this.previous = null;
+  }
+
+  private describe(context: LayersContext | null, callSite: CallSite | null): ObjectiveInfo {
+    const { variables } = this.capture;
+    const model = context?.outer ?? this.capture.model;
+    const name = model?.name ?? (this.index === 0 ? 'loss' : `loss ${this.index + 1}`);
+    return {
+      name,
+      parameters: describeParameters(variables, model),
+      state: this.capture.state.map((v) => ({ name: v.name, shape: [...v.shape], dtype: v.dtype })),
+      parameterCount: variables.reduce((sum, v) => sum + v.size, 0),
+      optimizer: null,
+      callSite,
+      layersModel:
+        model === null
+          ? null
+          : {
+              name: model.name,
+              layers: model.layers.length,
+              loss: context === null ? null : lossName(model),
+            },
+      replay: null,
+    };
+  }
+
+  private publish(): void {
+    const { dimension, scale } = this.sketch;
+    this.environment.link.post({
+      type: 'objective',
+      index: this.index,
+      info: this.info,
+      sketch: { dimension, scale },
+    });
+  }
+
+  private note(text: string): void {
+    this.environment.link.post({ type: 'note', text });
+  }
+}
+
+function lossName(model: Capture['model']): string | null {
+  const loss = model === null ? null : compiled(model).loss;
+  const names = [loss].flat().map((one) => {
+    if (typeof one === 'string') return one;
+    return typeof one === 'function' ? one.name || 'custom' : null;
+  });
+  return names.every((name) => name !== null) ? names.join(', ') : null;
+}

@@ -1,0 +1,492 @@
+/**
+ * The probe in a training process: tells objectives apart, has each of them recorded, and lets questions be answered
+ * between their steps. Whatever goes wrong in here is noted and ends the recording; the script never sees it.
+ */
+import { openSync, closeSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BasinError } from '../../protocol/errors.ts';
+import { CLAIM_FILE, LOADED_FILE, type ProbeOptions } from '../../protocol/launch.ts';
+import { parseStartTime } from '../../protocol/processIdentity.ts';
+import type { RunState } from '../../protocol/run.ts';
+import { callSiteOf, captureStack } from './callSite.ts';
+import {
+  createCapture,
+  observeStep,
+  readLeaf,
+  type Capture,
+  type HostTensor,
+  type Observation,
+} from './capture.ts';
+import { FrozenObjective } from './frozenObjective.ts';
+import { createSession, type EvaluatorHost } from './handlers.ts';
+import type { EngineHooks, Exports } from './hooks.ts';
+import {
+  layersContext,
+  patchLayers,
+  type FitCall,
+  type LayersContext,
+  type LayersHooks,
+} from './hooksLayers.ts';
+import { patchOptimizers, type Optimizer, type OptimizerHooks } from './hooksOptimizer.ts';
+import { noteLayerClass } from './layers.ts';
+import { safetensorsDtype } from './layout.ts';
+import { ObjectiveRecorder, type RecordingEnvironment } from './objectiveRecorder.ts';
+import { Dispatcher } from './serve.ts';
+import type { Engine, LayersModel, Tensor, Variable } from './tf.ts';
+import { WorkerLink } from './workerLink.ts';
+
+/** A gradient call as it comes: the variables asked for, and which of them got a gradient. */
+interface Entry {
+  readonly asked: readonly Variable[];
+  /** As long as `asked`; variableGrads without a list asks for every variable, an optimizer's own included. */
+  readonly moved: readonly boolean[];
+  readonly index: number;
+}
+
+type GradientResult = ReturnType<Engine['gradients']>;
+
+export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
+  private readonly entries: Entry[] = [];
+  /** By index; in evaluate mode none. */
+  private readonly objectives: ObjectiveRecorder[] = [];
+  private count = 0;
+  private link: WorkerLink | null = null;
+  private dispatcher: Dispatcher | null = null;
+  /** Another process records this run, or recording has failed: training goes on alone. */
+  private off = false;
+  private held = false;
+  private released = false;
+  private watchNext = false;
+  private firstStep: number | null = null;
+  private failure: string | null = null;
+  private readonly versions: Record<string, string> = { node: process.versions.node };
+  private readonly calls = new WeakMap<LayersModel, Error>();
+  private readonly validations = new WeakMap<LayersModel, NonNullable<FitCall['validation']>>();
+  private readonly updates = new WeakMap<LayersModel, number>();
+
+  /**
+   * @param file the probe's own bundle, which is its worker too
+   * @param version of Basin
+   */
+  constructor(
+    private readonly options: ProbeOptions,
+    private readonly file: string,
+    version: string,
+  ) {
+    this.versions.probe = version;
+  }
+
+  /** A copy of TensorFlow.js was loaded. */
+  patchModule(exports: Exports): void {
+    this.guard(() => {
+      patchLayers(exports, this);
+      patchOptimizers(exports, this);
+      noteLayerClass((exports.LayersModel as { prototype?: unknown } | undefined)?.prototype);
+      const { version, version_core: core } = exports as {
+        version?: Record<string, string>;
+        version_core?: string;
+      };
+      const found = core ?? version?.['tfjs-core'];
+      if (typeof found === 'string') this.versions.tfjs = found;
+    });
+  }
+
+  loaded(): void {
+    if (this.options.mode !== 'record') return;
+    this.guard(() => {
+      closeSync(openSync(join(this.options.runDirectory, LOADED_FILE), 'a'));
+    });
+  }
+
+  step(
+    engine: Engine,
+    f: () => Tensor,
+    asked: readonly Variable[],
+    call: (f: () => Tensor) => GradientResult,
+  ): GradientResult {
+    if (this.off || this.held || this.dispatcher?.isAnswering === true) return call(f);
+    const entered = performance.now();
+    let known: ObjectiveRecorder | null = null;
+    let before: ReadonlyMap<Variable, HostTensor> | null = null;
+    let watch = false;
+    this.guard(() => {
+      this.dispatcher?.poll();
+      for (const objective of this.objectives) {
+        objective.settle(false);
+        objective.refresh();
+      }
+      const entry = this.entries.find((one) => sameVariables(one.asked, asked));
+      known = entry === undefined ? null : (this.objectives[entry.index] ?? null);
+      known?.begin(entered);
+      if (entry === undefined) before = readState(engine, asked);
+      watch = this.watchNext || entry === undefined || known?.wantsObservation === true;
+      this.watchNext = false;
+    });
+    const asking = performance.now();
+    let result: GradientResult;
+    let observation: Observation | null = null;
+    if (watch) ({ result, observation } = observeStep(engine, f, call));
+    else result = call(f);
+    const answered = performance.now();
+    this.guard(() => {
+      const objective = this.after(engine, f, asked, result, observation, before);
+      objective?.spent(performance.now() - answered + (asking - entered));
+    });
+    return result;
+  }
+
+  applying(optimizer: Optimizer, names: readonly string[]): void {
+    if (this.off || this.dispatcher?.isAnswering === true) return;
+    this.guard(() => {
+      const moved = new Set(names);
+      for (const objective of this.objectives) {
+        if (objective.capture.variables.some((v) => moved.has(v.name))) objective.applying(optimizer);
+      }
+    });
+  }
+
+  applied(): void {
+    if (this.off || this.dispatcher?.isAnswering === true) return;
+    const started = performance.now();
+    this.guard(() => {
+      for (const objective of this.objectives) objective.settle(true);
+    });
+    const spent = performance.now() - started;
+    for (const objective of this.objectives) objective.spent(spent);
+  }
+
+  entered(model: LayersModel): void {
+    // A model's first call is its call site; a later fit from elsewhere is the same objective.
+    if (!this.off && !this.calls.has(model)) this.calls.set(model, captureStack());
+  }
+
+  fitting({ model, updates, validation }: FitCall): void {
+    if (this.off) return;
+    this.guard(() => {
+      if (updates !== null) this.updates.set(model, updates);
+      if (validation !== null) this.validations.set(model, validation);
+      const objective = this.objectiveOf(model);
+      if (objective !== null && updates !== null) objective.expect(updates);
+    });
+  }
+
+  validating(model: LayersModel, data: readonly Tensor[]): void {
+    if (this.off || this.dispatcher?.isAnswering === true || this.validations.has(model)) return;
+    this.guard(() => {
+      const objective = this.objectiveOf(model);
+      if (objective?.wantsValidation === true) objective.validation(data, data[0]?.shape[0] ?? 1);
+    });
+  }
+
+  disposing(variable: Variable): void {
+    if (this.off || this.dispatcher?.isAnswering === true) return;
+    this.guard(() => {
+      for (const objective of this.objectives) {
+        const { variables, state } = objective.capture;
+        if (variables.includes(variable) || state.includes(variable)) objective.end();
+      }
+    });
+  }
+
+  /** Something was thrown that the script does not catch. */
+  crashed(error: unknown): void {
+    this.failure = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  }
+
+  /** The process ends: the last snapshot, time for questions, and the run's final state. */
+  exiting(code: number): void {
+    const { link } = this;
+    if (link === null || this.options.mode !== 'record') return;
+    const failed = code !== 0;
+    this.guard(() => {
+      const alive = this.objectives.filter((objective) => !objective.hasEnded);
+      for (const objective of alive) objective.end();
+      if (this.options.holdSeconds > 0 && !failed && alive.length > 0 && !link.failed) this.hold(link);
+    });
+    try {
+      const state: RunState = failed ? 'failed' : 'finished';
+      link.end({
+        type: 'end',
+        patch: {
+          state,
+          stateReason: failed ? (this.failure ?? `The script exited with code ${code}.`) : null,
+          ended: new Date().toISOString(),
+          process: { ...thisProcess(), exitCode: code },
+        },
+      });
+    } catch {
+      // Nothing is left that could be told of it.
+    }
+  }
+
+  private hold(link: WorkerLink): void {
+    this.held = true;
+    link.post({ type: 'manifest', patch: { state: 'held' } });
+    const deadline = performance.now() + 1000 * this.options.holdSeconds;
+    this.dispatcher?.serveUntil(() => this.released || link.failed, deadline);
+    this.held = false;
+  }
+
+  private after(
+    engine: Engine,
+    f: () => Tensor,
+    asked: readonly Variable[],
+    { value, grads }: GradientResult,
+    observation: Observation | null,
+    before: ReadonlyMap<Variable, HostTensor> | null,
+  ): ObjectiveRecorder | null {
+    const moved = grads.map((grad) => grad != null);
+    if (value.size !== 1 || !moved.includes(true)) return null;
+    let entry = this.entries.find(
+      (one) => sameVariables(one.asked, asked) && one.moved.every((m, i) => m === moved[i]),
+    );
+    const context = layersContext();
+    if (entry === undefined) {
+      // Without an observation (variables that are known, gradients that are not) this step only shows that there is
+      // an objective to watch for: the next one is its first.
+      if (observation === null) {
+        this.watchNext = true;
+        return null;
+      }
+      entry = { asked: [...asked], moved, index: this.count++ };
+      this.entries.push(entry);
+      const variables = asked.filter((_, i) => moved[i]);
+      this.meet(
+        engine,
+        f,
+        variables,
+        observation,
+        before ?? new Map<Variable, HostTensor>(),
+        context,
+        entry.index,
+      );
+    }
+    const objective = this.objectives[entry.index];
+    if (objective === undefined) return null;
+    const loss = readLoss(engine, value);
+    objective.evaluated(
+      loss,
+      moved.includes(false) ? grads.filter((_, i) => moved[i]) : grads,
+      context,
+      observation,
+    );
+    const validation = context === null ? undefined : this.validations.get(context.model);
+    if (validation !== undefined && objective.wantsValidation && objective.data('validation') === null) {
+      objective.validation(validation.tensors, validation.batchSize);
+    }
+    return objective;
+  }
+
+  /** An objective's first step. */
+  private meet(
+    engine: Engine,
+    f: () => Tensor,
+    variables: readonly Variable[],
+    observation: Observation,
+    before: ReadonlyMap<Variable, HostTensor>,
+    context: LayersContext | null,
+    index: number,
+  ): void {
+    const made = createCapture(engine, f, variables, observation, context);
+    const capture: Capture = { ...made, state: made.state.filter((v) => safetensorsDtype(v.dtype) !== null) };
+    noteLayerClass(capture.model);
+    if (this.options.mode === 'evaluate') {
+      if (index === this.options.objective) this.freeze(capture);
+      return;
+    }
+    if (this.link === null && !this.startRecording(engine)) return;
+    const called = context === null ? captureStack() : this.calls.get(context.model);
+    const callSite = called === undefined ? null : callSiteOf(called, this.file);
+    const objective = new ObjectiveRecorder(index, capture, this.environment(), context, callSite, before);
+    this.objectives[index] = objective;
+    const updates = context === null ? undefined : this.updates.get(context.model);
+    if (updates !== undefined) objective.expect(updates);
+    if (index === 0) {
+      this.link?.post({
+        type: 'manifest',
+        patch: {
+          recording: { snapshotEvery: objective.every, weightsEvery: 1, requestedEvery: this.options.every },
+        },
+      });
+      const model = context?.outer ?? capture.model;
+      if (model !== null)
+        this.link?.post({ type: 'topology', json: JSON.stringify(model.toJSON(null, false)) });
+    }
+  }
+
+  /** @returns false when another process of the same command records already */
+  private startRecording(engine: Engine): boolean {
+    try {
+      closeSync(openSync(join(this.options.runDirectory, CLAIM_FILE), 'wx'));
+    } catch {
+      this.off = true;
+      return false;
+    }
+    this.firstStep = performance.now();
+    const link = this.startWorker();
+    link.post({
+      type: 'manifest',
+      patch: {
+        state: 'training',
+        stateReason: null,
+        script: process.argv[1] ?? null,
+        versions: this.versions,
+        framework: 'tfjs',
+        backend: engine.backendName,
+        process: { ...thisProcess(), exitCode: null },
+      },
+    });
+    link.post({ type: 'listen', role: 'live' });
+    this.dispatcher = new Dispatcher(link, (objective) => createSession(this.liveHost(objective)));
+    return true;
+  }
+
+  private startWorker(): WorkerLink {
+    this.link = new WorkerLink(this.file, this.options, () => {
+      this.off = true;
+    });
+    return this.link;
+  }
+
+  private environment(): RecordingEnvironment {
+    const { link, options } = this;
+    if (link === null) throw new BasinError('internal', 'The worker was not started.');
+    return {
+      link,
+      requestedEvery: options.every,
+      everyStep: options.everyStep,
+      evaluationSamples: options.evaluationSamples,
+      now: () => this.seconds(),
+    };
+  }
+
+  private seconds(): number {
+    return this.firstStep === null ? 0 : (performance.now() - this.firstStep) / 1000;
+  }
+
+  private liveHost(index: number): EvaluatorHost {
+    const objective = this.objectives[index];
+    if (objective === undefined) {
+      throw new BasinError('not-found', `This run has no objective ${index}.`);
+    }
+    if (objective.capture.variables.some((v) => v.isDisposed)) {
+      throw new BasinError(
+        'process-ended',
+        'The script has disposed its model.',
+        'Ask again when the run has ended: Basin starts the script anew.',
+      );
+    }
+    return {
+      capture: objective.capture,
+      get objective() {
+        return objective.objectiveInfo;
+      },
+      objectiveIndex: index,
+      role: 'live',
+      versions: this.versions,
+      data: (split) => objective.data(split),
+      status: () => ({
+        state: this.held ? 'held' : 'training',
+        ...objective.status(),
+        answeringSeconds: this.dispatcher?.answeringSeconds ?? 0,
+        seconds: this.seconds(),
+      }),
+      resume: () => {
+        this.released = true;
+      },
+    };
+  }
+
+  /** Stands still before the objective's first update for as long as there are questions. Never returns. */
+  private freeze(capture: Capture): void {
+    this.firstStep = performance.now();
+    const link = this.startWorker();
+    try {
+      const frozen = new FrozenObjective(this.options, capture);
+      const dispatcher: Dispatcher = new Dispatcher(link, (index) => {
+        if (index !== this.options.objective) {
+          throw new BasinError('bad-input', `This process is frozen at objective ${this.options.objective}.`);
+        }
+        return createSession({
+          capture,
+          objective: frozen.objective(),
+          objectiveIndex: index,
+          role: 'frozen',
+          versions: this.versions,
+          data: (split) => frozen.data(split),
+          status: () => ({
+            state: 'frozen',
+            step: 0,
+            learningRate: null,
+            answeringSeconds: dispatcher.answeringSeconds,
+            seconds: this.seconds(),
+          }),
+          resume: () => {
+            this.released = true;
+          },
+        });
+      });
+      this.dispatcher = dispatcher;
+      link.post({ type: 'listen', role: 'frozen' });
+      dispatcher.serveUntil(() => this.released || link.failed);
+      link.end({ type: 'end', patch: null });
+    } finally {
+      // Not process.exit: the script's own exit handlers would save a model that was never trained.
+      (process as unknown as { reallyExit(code: number): never }).reallyExit(0);
+    }
+  }
+
+  private objectiveOf(model: LayersModel): ObjectiveRecorder | null {
+    return this.objectives.find((objective) => objective.capture.model === model) ?? null;
+  }
+
+  /** Nothing that the probe does may reach the script. */
+  private guard(work: () => void): void {
+    if (this.off) return;
+    try {
+      work();
+      if (this.link?.failed === true) this.off = true;
+    } catch (error) {
+      this.off = true;
+      try {
+        const text = error instanceof Error ? error.message : String(error);
+        this.link?.post({ type: 'note', text: `Recording stopped at a fault of Basin's own: ${text}` });
+        if (process.env.BASIN_PROBE_TRACE !== undefined)
+          process.stderr.write(`${(error as Error).stack ?? text}\n`);
+      } catch {
+        // The worker is gone as well.
+      }
+    }
+  }
+}
+
+function sameVariables(a: readonly Variable[], b: readonly Variable[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Values of the variables that a forward pass may move: those that are not trained. */
+function readState(engine: Engine, asked: readonly Variable[]): ReadonlyMap<Variable, HostTensor> {
+  const state = new Map<Variable, HostTensor>();
+  for (const variable of Object.values(engine.registeredVariables)) {
+    if (variable.trainable || asked.includes(variable) || safetensorsDtype(variable.dtype) === null) continue;
+    state.set(variable, readLeaf(engine, variable));
+  }
+  return state;
+}
+
+function readLoss(engine: Engine, value: Tensor): number {
+  const backend = engine.state.tensorInfo.get(value.dataId)?.backend ?? engine.backend;
+  return backend.readSync(value.dataId)[0] ?? NaN;
+}
+
+function thisProcess(): { pid: number; startTime: string | null } {
+  let startTime: string | null = null;
+  try {
+    startTime = parseStartTime(readFileSync('/proc/self/stat', 'utf8'));
+  } catch {
+    // Not Linux.
+  }
+  return { pid: process.pid, startTime };
+}

@@ -1,0 +1,100 @@
+/**
+ * Answering the evaluator wire on the training thread: between two steps, from the event loop while the script waits
+ * for something, and all the time while the process is frozen or held.
+ */
+import { BasinError, toErrorData } from '../../protocol/errors.ts';
+import type { EvaluatorMethod, EvaluatorRequests } from '../../protocol/evaluator.ts';
+import { CANCEL_FLAGS, Control, type ToMain } from './channel.ts';
+import type { EvaluatorSession, RequestContext } from './handlers.ts';
+import type { WorkerLink } from './workerLink.ts';
+
+export class Dispatcher {
+  private readonly sessions = new Map</* connection */ number, EvaluatorSession>();
+  private answering = 0;
+  private busy = false;
+
+  /**
+   * @param open makes a connection's session for an objective
+   * @throws (open) BasinError when there is no such objective
+   */
+  constructor(
+    private readonly link: WorkerLink,
+    private readonly open: (objective: number) => EvaluatorSession,
+  ) {
+    link.onMessage((message) => {
+      this.handle(message);
+    });
+  }
+
+  /** Seconds of this thread spent on answers. */
+  get answeringSeconds(): number {
+    return this.answering / 1000;
+  }
+
+  /** True while an answer is being worked out: what the engine then does is not the script's. */
+  get isAnswering(): boolean {
+    return this.busy;
+  }
+
+  /** Answers what is waiting. Costs one read of shared memory when nothing is. */
+  poll(): void {
+    if (!this.link.hasMessages || this.busy) return;
+    this.link.acknowledge();
+    for (let message = this.link.receive(); message !== null; message = this.link.receive())
+      this.handle(message);
+  }
+
+  /**
+   * Does nothing but answer until told to stop.
+   * @param deadline on performance.now()'s clock
+   */
+  serveUntil(done: () => boolean, deadline = Infinity): void {
+    while (!done() && !this.link.shouldQuit) {
+      const left = deadline - performance.now();
+      if (left <= 0) return;
+      this.link.waitForMessages(Math.min(left, 1000));
+      this.poll();
+    }
+  }
+
+  private handle(message: ToMain): void {
+    if (message.type === 'closed') {
+      this.sessions.get(message.connection)?.dispose();
+      this.sessions.delete(message.connection);
+      return;
+    }
+    const { request } = message;
+    const started = performance.now();
+    this.busy = true;
+    try {
+      this.link.post({ type: 'answer', request, result: this.answer(message) });
+    } catch (error) {
+      this.link.post({ type: 'failure', request, error: toErrorData(error) });
+    } finally {
+      this.busy = false;
+      this.answering += performance.now() - started;
+    }
+  }
+
+  private answer({ request, connection, method, params }: Extract<ToMain, { type: 'request' }>): unknown {
+    const flag = Control.cancel + (request % CANCEL_FLAGS);
+    const context: RequestContext = { cancelled: () => Atomics.load(this.link.control, flag) === 1 };
+    if (context.cancelled()) throw new BasinError('cancelled', 'Cancelled.');
+    if (method === 'hello') {
+      this.sessions.get(connection)?.dispose();
+      this.sessions.set(connection, this.open((params as EvaluatorRequests['hello']['params']).objective));
+    }
+    const session = this.sessions.get(connection);
+    if (session === undefined) throw new BasinError('not-allowed', 'Say hello first.');
+    return call(session, method, params, context);
+  }
+}
+
+function call<M extends EvaluatorMethod>(
+  session: EvaluatorSession,
+  method: M,
+  params: unknown,
+  context: RequestContext,
+): EvaluatorRequests[M]['result'] {
+  return session.handlers[method](params as EvaluatorRequests[M]['params'], context);
+}

@@ -1,0 +1,302 @@
+/**
+ * Reading weights and their norms where they lie: on tfjs-node by operations on the backend's own handles, on wasm by
+ * looking into the heap, elsewhere through readSync. Nothing here makes an engine tensor, so tf.memory() and the
+ * script's tidy scopes never notice.
+ */
+import type { Backend, DataId, Engine, Tensor, TypedArray } from './tf.ts';
+
+/** Values of tensors as they were at one moment. Belongs to the reader that made it. */
+export type Held = readonly unknown[] & { readonly heldBy: WeightReader };
+
+/** Where the coordinates of a sketch lie: for each tensor its flat indices, for the tensors that have any. */
+export interface Coordinates {
+  readonly count: number;
+  readonly parts: readonly { readonly tensor: number; readonly indices: Int32Array }[];
+}
+
+export interface WeightReader {
+  readonly backend: Backend;
+  /** Keeps the present values until {@link release}; `reuse` is a holding that is no longer needed. */
+  hold(tensors: readonly Tensor[], reuse?: Held | null): Held;
+  release(held: Held): void;
+  /** Σ x² over all tensors; null entries count as zero. Sums within a tensor may be single precision. */
+  squaredNorm(tensors: readonly (Tensor | null | undefined)[]): number;
+  /** Σ (x − h)² */
+  squaredDistance(tensors: readonly Tensor[], held: Held): number;
+  /** Values at the coordinates, in their order. */
+  gather(tensors: readonly Tensor[], coordinates: Coordinates): Float32Array;
+}
+
+/** A copy of a tensor's values that nobody else holds, so that it can be transferred to another thread. */
+export function copyValues(engine: Engine, tensor: Tensor): TypedArray {
+  const backend = backendOf(engine, tensor);
+  const values = backend.readSync(tensor.dataId);
+  if (isWasm(backend)) return values;
+  // tfjs-node hands out a fresh copy, unless the values have not been given to TensorFlow yet.
+  const fresh = isNode(backend) && backend.tensorMap.get(tensor.dataId).values !== values;
+  return fresh ? values : values.slice();
+}
+
+/** The reader for the backend that holds these tensors. */
+export function createWeightReader(engine: Engine, tensors: readonly Tensor[]): WeightReader {
+  const backend = tensors[0] === undefined ? engine.backend : backendOf(engine, tensors[0]);
+  if (isNode(backend)) return new NodeReader(backend);
+  return isWasm(backend) ? new WasmReader(backend) : new HostReader(backend);
+}
+
+function backendOf(engine: Engine, tensor: Tensor): Backend {
+  return engine.state.tensorInfo.get(tensor.dataId)?.backend ?? engine.backend;
+}
+
+interface WasmBackend extends Backend {
+  readonly wasm: { readonly HEAPU8: Uint8Array };
+  readonly dataIdMap: { get(dataId: DataId): { readonly memoryOffset: number } };
+}
+
+function isWasm(backend: Backend): backend is WasmBackend {
+  const { wasm, dataIdMap } = backend as Partial<WasmBackend>;
+  return wasm?.HEAPU8 instanceof Uint8Array && dataIdMap !== undefined;
+}
+
+type Handle = number;
+/** In place of the handle of an index tensor: every element is taken. */
+const WHOLE: Handle = -1;
+
+interface NodeBinding {
+  readonly TF_ATTR_TYPE: number;
+  readonly TF_FLOAT: number;
+  readonly TF_INT32: number;
+  executeOp(name: string, attributes: object[], inputs: Handle[], outputs: number): { id: Handle }[];
+  createTensor(shape: readonly number[], dtype: number, values: TypedArray): Handle;
+  tensorDataSync(handle: Handle): TypedArray;
+  deleteTensor(handle: Handle): void;
+}
+
+interface NodeBackend extends Backend {
+  readonly binding: NodeBinding;
+  readonly tensorMap: { get(dataId: DataId): { readonly values: TypedArray | null } };
+  /** Handles of tensors; uploads values that TensorFlow does not have yet, as any operation would. */
+  getInputTensorIds(tensors: readonly Tensor[]): Handle[];
+}
+
+function isNode(backend: Backend): backend is NodeBackend {
+  const { binding, getInputTensorIds } = backend as Partial<NodeBackend>;
+  return typeof binding?.executeOp === 'function' && typeof getInputTensorIds === 'function';
+}
+
+/** TensorFlow's own operations, on handles that the engine does not know of. */
+class NodeReader implements WeightReader {
+  private readonly float: object[];
+  private readonly indexHandles = new WeakMap<Coordinates, Handle[]>();
+
+  constructor(readonly backend: NodeBackend) {
+    const { TF_ATTR_TYPE: type, TF_FLOAT: value } = backend.binding;
+    this.float = [{ name: 'T', type, value }];
+  }
+
+  hold(tensors: readonly Tensor[], reuse?: Held | null): Held {
+    if (reuse != null) this.release(reuse);
+    // Identity shares the buffer; an assignment gives the variable a new one and leaves this as it is.
+    return held(
+      this,
+      tensors.map((tensor) => this.run('Identity', [this.handle(tensor)])),
+    );
+  }
+
+  release(held: Held): void {
+    for (const handle of held as readonly Handle[]) this.backend.binding.deleteTensor(handle);
+  }
+
+  squaredNorm(tensors: readonly (Tensor | null | undefined)[]): number {
+    let sum = 0;
+    for (const tensor of tensors) if (tensor != null) sum += this.l2(this.handle(tensor));
+    return sum;
+  }
+
+  squaredDistance(tensors: readonly Tensor[], held: Held): number {
+    let sum = 0;
+    tensors.forEach((tensor, i) => {
+      const difference = this.run('Sub', [this.handle(tensor), held[i] as Handle]);
+      sum += this.l2(difference);
+      this.backend.binding.deleteTensor(difference);
+    });
+    return sum;
+  }
+
+  gather(tensors: readonly Tensor[], coordinates: Coordinates): Float32Array {
+    const { binding } = this.backend;
+    const { TF_ATTR_TYPE: type, TF_FLOAT, TF_INT32 } = binding;
+    let handles = this.indexHandles.get(coordinates);
+    if (handles === undefined) {
+      handles = coordinates.parts.map((part) =>
+        this.multiIndex(tensors[part.tensor]?.shape ?? [], part.indices),
+      );
+      this.indexHandles.set(coordinates, handles);
+    }
+    const attributes = [
+      { name: 'Tparams', type, value: TF_FLOAT },
+      { name: 'Tindices', type, value: TF_INT32 },
+    ];
+    const out = new Float32Array(coordinates.count);
+    let offset = 0;
+    coordinates.parts.forEach((part, i) => {
+      const source = this.handle(tensors[part.tensor] as Tensor);
+      if (handles[i] === WHOLE) {
+        out.set(binding.tensorDataSync(source), offset);
+      } else {
+        const handle = this.run('GatherNd', [source, handles[i] as Handle], attributes);
+        out.set(binding.tensorDataSync(handle), offset);
+        binding.deleteTensor(handle);
+      }
+      offset += part.indices.length;
+    });
+    return out;
+  }
+
+  private multiIndex(shape: readonly number[], indices: Int32Array): Handle {
+    const rank = shape.length;
+    // Short tensors are sampled whole, in order, and a scalar cannot be indexed.
+    if (indices.length === shape.reduce((n, d) => n * d, 1)) return WHOLE;
+    const values = new Int32Array(indices.length * rank);
+    indices.forEach((flat, row) => {
+      let rest = flat;
+      for (let axis = rank - 1; axis >= 0; axis--) {
+        const size = shape[axis] ?? 1;
+        values[row * rank + axis] = rest % size;
+        rest = Math.floor(rest / size);
+      }
+    });
+    const { binding } = this.backend;
+    return binding.createTensor([indices.length, rank], binding.TF_INT32, values);
+  }
+
+  private handle(tensor: Tensor): Handle {
+    return this.backend.getInputTensorIds([tensor])[0] as Handle;
+  }
+
+  /** Σ x² of one tensor: TensorFlow's L2Loss is half of it. */
+  private l2(handle: Handle): number {
+    const { binding } = this.backend;
+    const half = this.run('L2Loss', [handle]);
+    const value = binding.tensorDataSync(half)[0] as number;
+    binding.deleteTensor(half);
+    return 2 * value;
+  }
+
+  private run(operation: string, inputs: Handle[], attributes = this.float): Handle {
+    return this.backend.binding.executeOp(operation, attributes, inputs, 1)[0]?.id as Handle;
+  }
+}
+
+/** Backends whose values can be had as arrays that are never written again (cpu), or as copies. */
+class HostReader implements WeightReader {
+  constructor(readonly backend: Backend) {}
+
+  hold(tensors: readonly Tensor[], _reuse?: Held | null): Held {
+    return held(
+      this,
+      tensors.map((tensor) => this.view(tensor)),
+    );
+  }
+
+  release(_held: Held): void {
+    // Left to the garbage collector.
+  }
+
+  squaredNorm(tensors: readonly (Tensor | null | undefined)[]): number {
+    let sum = 0;
+    for (const tensor of tensors) if (tensor != null) sum += sumSquares(this.view(tensor));
+    return sum;
+  }
+
+  squaredDistance(tensors: readonly Tensor[], held: Held): number {
+    let sum = 0;
+    tensors.forEach((tensor, i) => {
+      sum += sumSquaredDifferences(this.view(tensor), held[i] as TypedArray);
+    });
+    return sum;
+  }
+
+  gather(tensors: readonly Tensor[], coordinates: Coordinates): Float32Array {
+    const out = new Float32Array(coordinates.count);
+    let offset = 0;
+    for (const { tensor, indices } of coordinates.parts) {
+      const values = this.view(tensors[tensor] as Tensor);
+      for (let i = 0; i < indices.length; i++) out[offset++] = values[indices[i] as number] as number;
+    }
+    return out;
+  }
+
+  protected view(tensor: Tensor): TypedArray {
+    return this.backend.readSync(tensor.dataId);
+  }
+}
+
+/** The heap of the wasm module, without copies except to hold values. */
+class WasmReader extends HostReader {
+  constructor(override readonly backend: WasmBackend) {
+    super(backend);
+  }
+
+  override hold(tensors: readonly Tensor[], reuse?: Held | null): Held {
+    return held(
+      this,
+      tensors.map((tensor, i) => {
+        const values = (reuse?.[i] as Float32Array | undefined) ?? new Float32Array(tensor.size);
+        values.set(this.view(tensor));
+        return values;
+      }),
+    );
+  }
+
+  /** Valid until the heap grows, so never kept. */
+  protected override view(tensor: Tensor): TypedArray {
+    const { memoryOffset } = this.backend.dataIdMap.get(tensor.dataId);
+    return new Float32Array(this.backend.wasm.HEAPU8.buffer, memoryOffset, tensor.size);
+  }
+}
+
+function held(reader: WeightReader, values: unknown[]): Held {
+  return Object.assign(values, { heldBy: reader });
+}
+
+// Four accumulators: an addition need not wait for the one before it.
+function sumSquares(x: TypedArray): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  const whole = x.length - (x.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    const p = x[i] as number;
+    const q = x[i + 1] as number;
+    const r = x[i + 2] as number;
+    const s = x[i + 3] as number;
+    a += p * p;
+    b += q * q;
+    c += r * r;
+    d += s * s;
+  }
+  for (let i = whole; i < x.length; i++) a += (x[i] as number) ** 2;
+  return a + b + c + d;
+}
+
+function sumSquaredDifferences(x: TypedArray, y: TypedArray): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  const whole = x.length - (x.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    const p = (x[i] as number) - (y[i] as number);
+    const q = (x[i + 1] as number) - (y[i + 1] as number);
+    const r = (x[i + 2] as number) - (y[i + 2] as number);
+    const s = (x[i + 3] as number) - (y[i + 3] as number);
+    a += p * p;
+    b += q * q;
+    c += r * r;
+    d += s * s;
+  }
+  for (let i = whole; i < x.length; i++) a += ((x[i] as number) - (y[i] as number)) ** 2;
+  return a + b + c + d;
+}

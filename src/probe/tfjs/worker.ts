@@ -1,0 +1,151 @@
+/** The probe's worker thread: it alone writes the run and holds the socket, while the training thread trains. */
+import { parentPort, workerData } from 'node:worker_threads';
+import {
+  Control,
+  SketchRing,
+  StepRing,
+  type SketchRecord,
+  type StepNumbers,
+  type ToMain,
+  type ToWorker,
+  type WorkerData,
+} from './channel.ts';
+import { RunWriter } from './runWriter.ts';
+import { WireServer } from './wireServer.ts';
+
+/** Steps reach the disk within two of these. */
+const TICK_MILLISECONDS = 90;
+/** A frozen process that nobody has asked for so long ends. */
+const UNASKED_MILLISECONDS = 120_000;
+
+export function runWorker(): void {
+  const { options, memory, port, pid, parent } = workerData as WorkerData;
+  const control = new Int32Array(memory.control);
+  const steps = new StepRing(memory);
+  const sketches = new SketchRing(memory);
+  let server: WireServer | null = null;
+  let writer: RunWriter | null = null;
+  let role: 'live' | 'frozen' = 'live';
+  const started = Date.now();
+
+  const toMain = (message: ToMain): void => {
+    port.postMessage(message);
+    Atomics.add(control, Control.waiting, 1);
+    Atomics.notify(control, Control.waiting);
+  };
+  const quit = (): void => {
+    Atomics.store(control, Control.quit, 1);
+    // Wakes the training thread, which waits on this word.
+    Atomics.add(control, Control.waiting, 1);
+    Atomics.notify(control, Control.waiting);
+  };
+  const failed = (error: unknown): void => {
+    Atomics.store(control, Control.failed, 1);
+    try {
+      writer?.note(`Recording stopped: ${error instanceof Error ? error.message : String(error)}`);
+    } catch {
+      // The disk that failed cannot take the note either; the training thread knows by the flag.
+    }
+    writer = null;
+  };
+  /** Whatever goes wrong with the run's files ends recording and nothing else. */
+  const attempt = (work: (to: RunWriter) => void): void => {
+    if (writer === null) return;
+    try {
+      work(writer);
+    } catch (error) {
+      failed(error);
+    }
+  };
+  const drain = (): void => {
+    const some: StepNumbers[] = [];
+    for (let record = steps.shift(); record !== null; record = steps.shift()) some.push(record);
+    const projected: SketchRecord[] = [];
+    const dimension = (objective: number): number => writer?.dimension(objective) ?? 0;
+    for (let r = sketches.shift(dimension); r !== null; r = sketches.shift(dimension)) projected.push(r);
+    attempt((to) => {
+      to.appendSteps(some);
+      to.appendSketches(projected);
+      to.tick();
+    });
+  };
+
+  if (options.mode === 'record') {
+    try {
+      writer = new RunWriter(options.runDirectory);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  const clock = setInterval(() => {
+    drain();
+    if (role === 'frozen') {
+      const unasked = server?.clientCount === 0 && Date.now() - started > UNASKED_MILLISECONDS;
+      if (unasked || process.ppid !== parent) quit();
+    }
+  }, TICK_MILLISECONDS);
+
+  parentPort?.on('message', (message: ToWorker) => {
+    switch (message.type) {
+      case 'manifest':
+        attempt((to) => to.patch(message.patch));
+        break;
+      case 'objective':
+        attempt((to) => to.objective(message));
+        break;
+      case 'snapshot': {
+        const bytes = message.tensors.reduce((sum, { values }) => sum + values.byteLength, 0);
+        attempt((to) => to.snapshot(message));
+        Atomics.sub(control, Control.backlog, Math.ceil(bytes / 1024));
+        Atomics.notify(control, Control.backlog);
+        break;
+      }
+      case 'drop':
+        attempt((to) => to.drop(message));
+        break;
+      case 'evaluationSet':
+        attempt((to) => to.evaluationSet(message));
+        break;
+      case 'topology':
+        attempt((to) => to.topology(message.json));
+        break;
+      case 'note':
+        attempt((to) => to.note(message.text));
+        break;
+      case 'listen':
+        role = message.role;
+        server = new WireServer(options, role, pid, control, toMain, () => {
+          if (role === 'frozen') quit();
+        });
+        try {
+          server.listen((error) =>
+            attempt((to) => to.note(`Questions cannot be answered: ${error.message}`)),
+          );
+        } catch (error) {
+          attempt((to) => to.note(`Questions cannot be answered: ${(error as Error).message}`));
+        }
+        break;
+      case 'answer':
+        server?.answer(message.request, message.result);
+        break;
+      case 'failure':
+        server?.failure(message.request, message.error);
+        break;
+      case 'end':
+        drain();
+        attempt((to) => to.patch(message.patch ?? {}));
+        clearInterval(clock);
+        server?.close();
+        // Answers that are still in a socket's buffer get a turn of the loop to leave.
+        setTimeout(
+          () => {
+            Atomics.store(control, Control.done, 1);
+            Atomics.notify(control, Control.done);
+          },
+          server !== null && server.clientCount > 0 ? 50 : 0,
+        );
+        break;
+    }
+  });
+}
