@@ -77,22 +77,39 @@ function concatenate(capture: Capture, batches: readonly Batch[]): Batch | null 
     }
     if (parts.some((p, b) => p === null || p.shape[0] !== batches[b]?.samples)) return null;
     const whole = parts as HostTensor[];
-    const ArrayType = (whole[0]?.values.constructor ?? Float32Array) as new (n: number) => HostTensor['values'];
+    const ArrayType = (whole[0]?.values.constructor ?? Float32Array) as new (
+      n: number,
+    ) => HostTensor['values'];
     const values = new ArrayType(whole.reduce((n, p) => n + p.values.length, 0));
     let at = 0;
     for (const p of whole) {
       values.set(p.values, at);
       at += p.values.length;
     }
-    leaves.push({ shape: [samples, ...(whole[0]?.shape.slice(1) ?? [])], dtype: whole[0]?.dtype ?? 'float32', values });
+    leaves.push({
+      shape: [samples, ...(whole[0]?.shape.slice(1) ?? [])],
+      dtype: whole[0]?.dtype ?? 'float32',
+      values,
+    });
   }
   return { leaves, samples, step: first.step, loss: null, draws: first.draws };
 }
 
 /** @throws BasinError when the run has no such data */
-export function requireBatches(batches: readonly Batch[] | null, split: 'train' | 'validation'): readonly Batch[] {
+export function requireBatches(
+  batches: readonly Batch[] | null,
+  split: 'train' | 'validation',
+): readonly Batch[] {
   if (batches !== null && batches.length > 0) return batches;
   throw split === 'validation'
-    ? new BasinError('bad-input', 'This run has no validation data.', 'Give fit or fitDataset validation data, or ask on the training split.')
-    : new BasinError('no-steps', 'No training batch has been recorded yet.', 'Wait for the first training step.');
+    ? new BasinError(
+        'bad-input',
+        'This run has no validation data.',
+        'Give fit or fitDataset validation data, or ask on the training split.',
+      )
+    : new BasinError(
+        'no-steps',
+        'No training batch has been recorded yet.',
+        'Wait for the first training step.',
+      );
 }

@@ -29,7 +29,10 @@ export interface HostTensor {
 
 /** What a leaf is to the layers model, when the closure is that of `fit`, `fitDataset` or `trainOnBatch`. */
 export type LeafRole =
-  | { readonly kind: 'input' | 'target' | 'sampleWeight'; /** Of the model's inputs or outputs. */ readonly index: number }
+  | {
+      readonly kind: 'input' | 'target' | 'sampleWeight';
+      /** Of the model's inputs or outputs. */ readonly index: number;
+    }
   | { readonly kind: 'other' };
 
 /** One batch of the evaluation set: values for the leaves of a {@link Capture}, in its order. */
@@ -135,7 +138,10 @@ export function observeStep<T>(
     }
   };
   const result = call(watched);
-  return { result, observation: { variables: [...variables], leaves: [...leaves], draws, layers: [...layers], models } };
+  return {
+    result,
+    observation: { variables: [...variables], leaves: [...leaves], draws, layers: [...layers], models },
+  };
 }
 
 /**

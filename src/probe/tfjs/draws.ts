@@ -26,7 +26,10 @@ export function recordDraws<T>(call: () => T): { readonly result: T; readonly dr
  * every point of a picture. The real stream is not moved.
  * @returns what `call` gave, and how many draws it took
  */
-export function replayDraws<T>(draws: readonly number[], call: () => T): { readonly result: T; readonly taken: number } {
+export function replayDraws<T>(
+  draws: readonly number[],
+  call: () => T,
+): { readonly result: T; readonly taken: number } {
   const random = Math.random;
   let taken = 0;
   // Weyl sequence of the golden ratio: equidistributed, and no state to keep.

@@ -4,7 +4,14 @@ import type { HowToEvaluate, LossValue, ScoreValue } from '../../protocol/evalua
 import { countSamples, mergeBatches, requireBatches, selectBatches } from './batches.ts';
 import type { Batch, Capture, HostTensor } from './capture.ts';
 import * as ops from './ops.ts';
-import { averagePredictions, readPredictions, rightAnswers, sampleLosses, taskOf, type Task } from './predictions.ts';
+import {
+  averagePredictions,
+  readPredictions,
+  rightAnswers,
+  sampleLosses,
+  taskOf,
+  type Task,
+} from './predictions.ts';
 import { withSession, type Session } from './replay.ts';
 import { addGradient, addHessianProduct, addMendedGradient } from './secondOrder.ts';
 import { batchNormLayers, refreshStatistics } from './statistics.ts';
@@ -52,7 +59,10 @@ class Moments {
 
 export class Evaluation {
   /** Merged batches by data and mode: they are worth finding once. */
-  private readonly merged = new Map</* key of how */ string, { from: readonly Batch[]; to: readonly Batch[] }>();
+  private readonly merged = new Map<
+    /* key of how */ string,
+    { from: readonly Batch[]; to: readonly Batch[] }
+  >();
   /** Why exact products are impossible, by mode, once that was found; null when they were found to be right. */
   private readonly exactness = new Map</* mode */ string, string | null>();
 
@@ -66,8 +76,16 @@ export class Evaluation {
   }
 
   /** Runs `body` with batches chosen and the session in the wanted mode. */
-  private evaluate<T>(how: HowToEvaluate, at: Vector, isCancelled: () => boolean, body: (point: Point) => T): T {
-    const batches = selectBatches(requireBatches(this.data(how.data.split), how.data.split), how.data.samples);
+  private evaluate<T>(
+    how: HowToEvaluate,
+    at: Vector,
+    isCancelled: () => boolean,
+    body: (point: Point) => T,
+  ): T {
+    const batches = selectBatches(
+      requireBatches(this.data(how.data.split), how.data.split),
+      how.data.samples,
+    );
     if (how.mode === 'inference' && this.capture.layers.length === 0) {
       throw new BasinError(
         'unsupported',
@@ -77,7 +95,10 @@ export class Evaluation {
     }
     const refresh = how.refresh && how.mode === 'inference' && this.hasStatistics;
     const train = refresh
-      ? selectBatches(requireBatches(this.data('train'), 'train'), how.data.split === 'train' ? how.data.samples : undefined)
+      ? selectBatches(
+          requireBatches(this.data('train'), 'train'),
+          how.data.split === 'train' ? how.data.samples : undefined,
+        )
       : null;
     return withSession(this.capture, (session) => {
       session.behaviour.mode = how.mode;
@@ -85,7 +106,8 @@ export class Evaluation {
       const check = (): void => {
         if (isCancelled()) throw cancelled();
       };
-      const merge = (): readonly Batch[] => (how.mode === 'as-trained' ? batches : this.merge(session, how, batches));
+      const merge = (): readonly Batch[] =>
+        how.mode === 'as-trained' ? batches : this.merge(session, how, batches);
       return body(new Point(session, batches, merge, train, check));
     });
   }
@@ -93,7 +115,8 @@ export class Evaluation {
   private merge(session: Session, how: HowToEvaluate, from: readonly Batch[]): readonly Batch[] {
     const key = `${how.data.split}/${String(how.data.samples)}`;
     const known = this.merged.get(key);
-    if (known !== undefined && known.from.length === from.length && known.from.every((b, i) => b === from[i])) return known.to;
+    if (known !== undefined && known.from.length === from.length && known.from.every((b, i) => b === from[i]))
+      return known.to;
     const to = mergeBatches(session, from);
     this.merged.set(key, { from, to });
     return to;
@@ -155,7 +178,11 @@ export class Evaluation {
           const predicted = point.predict(batch);
           task ??= taskOf(this.capture, batch, predicted);
           if (predicted.length !== 1 || predicted[0] === undefined) {
-            throw new BasinError('unsupported', 'Only models with one output can be averaged by their predictions.', 'Average the weights instead.');
+            throw new BasinError(
+              'unsupported',
+              'Only models with one output can be averaged by their predictions.',
+              'Average the weights instead.',
+            );
           }
           outputs[b]?.push(predicted[0]);
         });
@@ -192,7 +219,11 @@ export class Evaluation {
   }
 
   /** Mean loss and its gradient. */
-  gradient(at: Vector, how: HowToEvaluate, isCancelled: () => boolean): { loss: number; values: Float32Array } {
+  gradient(
+    at: Vector,
+    how: HowToEvaluate,
+    isCancelled: () => boolean,
+  ): { loss: number; values: Float32Array } {
     return this.evaluate(how, at, isCancelled, (point) => {
       point.session.setParameters(point.session.parameters(at.values));
       point.refresh();
@@ -236,7 +267,11 @@ export class Evaluation {
           }
         }
         if (method === 'exact') {
-          throw new BasinError('unsupported', `No exact second derivative: ${reason}`, 'Allow finite differences (method auto).');
+          throw new BasinError(
+            'unsupported',
+            `No exact second derivative: ${reason}`,
+            'Allow finite differences (method auto).',
+          );
         }
       }
       session.free(weights);
@@ -297,7 +332,11 @@ export class Evaluation {
   }
 
   /** New batch-norm statistics for a vector, as its state. */
-  refresh(vector: Vector, batches: readonly Batch[], isCancelled: () => boolean): { state: TypedArray[]; tensors: number } {
+  refresh(
+    vector: Vector,
+    batches: readonly Batch[],
+    isCancelled: () => boolean,
+  ): { state: TypedArray[]; tensors: number } {
     return withSession(this.capture, (session) => {
       session.setState(vector.state);
       session.setParameters(session.parameters(vector.values));
@@ -305,7 +344,9 @@ export class Evaluation {
         if (isCancelled()) throw cancelled();
       });
       const before = vector.state ?? currentState(this.capture);
-      const state = this.capture.state.map((v, i) => refreshed.get(v) ?? before[i]?.slice() ?? new Float32Array(v.size));
+      const state = this.capture.state.map(
+        (v, i) => refreshed.get(v) ?? before[i]?.slice() ?? new Float32Array(v.size),
+      );
       return { state, tensors: refreshed.size };
     });
   }
@@ -348,10 +389,14 @@ class Point {
     this.refresh();
     // Samples give a standard error whatever the batches are.
     const batches = by === 'merged' || this.session.capture.layersLoss ? this.merged : this.batches;
-    return lossOver(batches, (batch, inspect) => {
-      this.check();
-      return this.session.loss(batch, inspect);
-    }, this.session);
+    return lossOver(
+      batches,
+      (batch, inspect) => {
+        this.check();
+        return this.session.loss(batch, inspect);
+      },
+      this.session,
+    );
   }
 
   predict(batch: Batch): HostTensor[] {
@@ -367,27 +412,36 @@ class Point {
     const right = new Moments();
     let accurate = true;
     let b = 0;
-    const loss = lossOver(this.batches, (batch, inspect) => {
-      this.check();
-      const given = predictions?.[b++];
-      const held = given === undefined ? null : session.hold(() => ops.tensor(given.values, given.shape, given.dtype));
-      session.behaviour.predictions = held === null ? null : [held];
-      let outputs: HostTensor[] = [];
-      const value = session.loss(batch, () => {
-        outputs = readPredictions(session);
-        inspect();
-      });
-      session.behaviour.predictions = null;
-      const answers = given === undefined ? outputs : [given];
-      const task = taskOf(session.capture, batch, answers);
-      const each = task === null || answers[0] === undefined ? null : rightAnswers(task, batch, answers[0]);
-      if (each === null) accurate = false;
-      else right.add(each);
-      if (held !== null) session.free([held]);
-      return value;
-    }, session);
+    const loss = lossOver(
+      this.batches,
+      (batch, inspect) => {
+        this.check();
+        const given = predictions?.[b++];
+        const held =
+          given === undefined ? null : session.hold(() => ops.tensor(given.values, given.shape, given.dtype));
+        session.behaviour.predictions = held === null ? null : [held];
+        let outputs: HostTensor[] = [];
+        const value = session.loss(batch, () => {
+          outputs = readPredictions(session);
+          inspect();
+        });
+        session.behaviour.predictions = null;
+        const answers = given === undefined ? outputs : [given];
+        const task = taskOf(session.capture, batch, answers);
+        const each = task === null || answers[0] === undefined ? null : rightAnswers(task, batch, answers[0]);
+        if (each === null) accurate = false;
+        else right.add(each);
+        if (held !== null) session.free([held]);
+        return value;
+      },
+      session,
+    );
     const known = accurate && right.n > 0;
-    return { ...loss, accuracy: known ? right.mean : null, accuracyStandardError: known ? right.standardError : null };
+    return {
+      ...loss,
+      accuracy: known ? right.mean : null,
+      accuracyStandardError: known ? right.standardError : null,
+    };
   }
 
   /** Calls `visit` with each merged batch and its weight in the mean over samples. */
@@ -409,7 +463,11 @@ class Point {
   }
 }
 
-function lossOver(batches: readonly Batch[], evaluate: (batch: Batch, inspect: () => void) => number, session: Session): LossValue {
+function lossOver(
+  batches: readonly Batch[],
+  evaluate: (batch: Batch, inspect: () => void) => number,
+  session: Session,
+): LossValue {
   const samples = countSamples(batches);
   const perSample = new Moments();
   const perBatch = new Moments();
@@ -426,7 +484,12 @@ function lossOver(batches: readonly Batch[], evaluate: (batch: Batch, inspect: (
   }
   const moments = bySample ? perSample : perBatch;
   const error = moments.standardError;
-  return { loss, standardError: error, standardErrorFrom: error === null ? null : bySample ? 'samples' : 'batches', samples };
+  return {
+    loss,
+    standardError: error,
+    standardErrorFrom: error === null ? null : bySample ? 'samples' : 'batches',
+    samples,
+  };
 }
 
 /** Weights at points of an affine plane, put together on the backend from vectors that were uploaded once. */
@@ -474,4 +537,3 @@ class Plane {
 function axpy(base: Tensor, c: number, d: Tensor | undefined): Tensor {
   return d === undefined ? base : ops.add(base, ops.scale(d, c));
 }
-

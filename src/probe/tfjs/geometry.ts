@@ -28,7 +28,13 @@ interface Side {
   readonly after: number;
 }
 
-function side(input: number, span: number, stride: number, padding: 'valid' | 'same' | readonly [number, number], rounding: string): Side {
+function side(
+  input: number,
+  span: number,
+  stride: number,
+  padding: 'valid' | 'same' | readonly [number, number],
+  rounding: string,
+): Side {
   if (padding === 'same') {
     const out = Math.ceil(input / stride);
     const needed = Math.max(0, (out - 1) * stride + span - input);
@@ -37,7 +43,8 @@ function side(input: number, span: number, stride: number, padding: 'valid' | 's
   }
   const [before, after] = padding === 'valid' ? [0, 0] : padding;
   const steps = (input + before + after - span) / stride;
-  const whole = rounding === 'round' ? Math.round(steps) : rounding === 'ceil' ? Math.ceil(steps) : Math.floor(steps);
+  const whole =
+    rounding === 'round' ? Math.round(steps) : rounding === 'ceil' ? Math.ceil(steps) : Math.floor(steps);
   return { out: whole + 1, before, after };
 }
 
@@ -56,7 +63,11 @@ export function window2d(
   const spanHeight = (fh - 1) * dilationHeight + 1;
   const spanWidth = (fw - 1) * dilationWidth + 1;
   const of = (axis: 1 | 2): 'valid' | 'same' | readonly [number, number] =>
-    typeof padding === 'string' ? padding : typeof padding === 'number' ? [padding, padding] : (padding[axis] ?? [0, 0]);
+    typeof padding === 'string'
+      ? padding
+      : typeof padding === 'number'
+        ? [padding, padding]
+        : (padding[axis] ?? [0, 0]);
   const h = side(shape[1] ?? 0, spanHeight, strideHeight, of(1), rounding);
   const w = side(shape[2] ?? 0, spanWidth, strideWidth, of(2), rounding);
   return {

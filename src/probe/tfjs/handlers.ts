@@ -65,9 +65,15 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
     load: ({ into, from }) => ({
       norm: from === 'current' ? vectors.set(into, current(capture)) : vectors.loadFile(into, from.file),
     }),
-    combine: ({ into, terms, state }, { cancelled }) => ({ norm: vectors.combine(into, terms, state, cancelled) }),
-    dots: ({ pairs }) => ({ values: pairs.map(([a, b]) => dot(vectors.get(a).values, vectors.get(b).values)) }),
-    gram: ({ vectors: operands, origin }, { cancelled }) => ({ rows: vectors.gram(operands, origin, cancelled) }),
+    combine: ({ into, terms, state }, { cancelled }) => ({
+      norm: vectors.combine(into, terms, state, cancelled),
+    }),
+    dots: ({ pairs }) => ({
+      values: pairs.map(([a, b]) => dot(vectors.get(a).values, vectors.get(b).values)),
+    }),
+    gram: ({ vectors: operands, origin }, { cancelled }) => ({
+      rows: vectors.gram(operands, origin, cancelled),
+    }),
     random: ({ into, seed, like, normalisation, include }) => ({
       norm: vectors.random(into, seed, like, normalisation, include),
     }),
@@ -95,7 +101,13 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       return { loss, norm: vectors.set(into, { values, state: null }) };
     },
     hvp: ({ at, vector, into, how, method }, { cancelled }) => {
-      const product = evaluation.hessianProduct(vectors.get(at), vectors.get(vector).values, how, method, cancelled);
+      const product = evaluation.hessianProduct(
+        vectors.get(at),
+        vectors.get(vector).values,
+        how,
+        method,
+        cancelled,
+      );
       const length = vectors.set(into, { values: product.values, state: null });
       return { method: product.method, norm: length, reason: product.reason };
     },
@@ -120,7 +132,9 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       return { step: b.step, recorded: b.loss, replayed };
     },
 
-    save: ({ vector, file, metadata }) => ({ bytes: saveVector(file, objective, vectors.get(vector), metadata) }),
+    save: ({ vector, file, metadata }) => ({
+      bytes: saveVector(file, objective, vectors.get(vector), metadata),
+    }),
     exportModel: ({ vector, directory }) => ({ files: exportModel(capture, vectors.get(vector), directory) }),
   };
   return {

@@ -59,7 +59,11 @@ const prototypes = new Set<LayerPrototype>();
  */
 export function noteLayerClass(instanceOrPrototype: unknown): void {
   let found: LayerPrototype | null = null;
-  for (let p: unknown = instanceOrPrototype; typeof p === 'object' && p !== null; p = Object.getPrototypeOf(p)) {
+  for (
+    let p: unknown = instanceOrPrototype;
+    typeof p === 'object' && p !== null;
+    p = Object.getPrototypeOf(p)
+  ) {
     if (Object.hasOwn(p, 'apply') && Object.hasOwn(p, 'addWeight')) found = p as LayerPrototype;
   }
   if (found !== null) prototypes.add(found);
@@ -67,7 +71,11 @@ export function noteLayerClass(instanceOrPrototype: unknown): void {
 
 /** Told of every layer call: the layer and how many layer calls it happens in. May replace arguments and output. */
 export interface ApplyHook {
-  before?(layer: Layer, depth: number, kwargs: Record<string, unknown> | undefined): Record<string, unknown> | undefined;
+  before?(
+    layer: Layer,
+    depth: number,
+    kwargs: Record<string, unknown> | undefined,
+  ): Record<string, unknown> | undefined;
   after?(layer: Layer, depth: number, output: unknown): unknown;
 }
 
@@ -79,7 +87,11 @@ export function hookApply(hook: ApplyHook): () => void {
     prototype.apply = function (this: Layer, inputs, kwargs) {
       const inside = depth++;
       try {
-        const output = apply.call(this, inputs, hook.before === undefined ? kwargs : hook.before(this, inside, kwargs));
+        const output = apply.call(
+          this,
+          inputs,
+          hook.before === undefined ? kwargs : hook.before(this, inside, kwargs),
+        );
         return hook.after === undefined ? output : hook.after(this, inside, output);
       } finally {
         depth--;

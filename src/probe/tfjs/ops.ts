@@ -14,8 +14,11 @@ export function engine(): Engine {
 
 const size = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
-export const run = (name: string, inputs: Record<string, Tensor> | Tensor[], attributes: object = {}): Tensor =>
-  engine().runKernel(name, inputs, attributes) as Tensor;
+export const run = (
+  name: string,
+  inputs: Record<string, Tensor> | Tensor[],
+  attributes: object = {},
+): Tensor => engine().runKernel(name, inputs, attributes) as Tensor;
 
 const arrayOf = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
 
@@ -45,8 +48,10 @@ export const sigmoid = (x: Tensor): Tensor => run('Sigmoid', { x });
 export const tanh = (x: Tensor): Tensor => run('Tanh', { x });
 /** 1 where x > 0, else 0. */
 export const step = (x: Tensor): Tensor => run('Step', { x }, { alpha: 0 });
-export const softmax = (logits: Tensor): Tensor => run('Softmax', { logits }, { dim: logits.shape.length - 1 });
-export const cast = (x: Tensor, dtype: DataType): Tensor => (x.dtype === dtype ? x : run('Cast', { x }, { dtype }));
+export const softmax = (logits: Tensor): Tensor =>
+  run('Softmax', { logits }, { dim: logits.shape.length - 1 });
+export const cast = (x: Tensor, dtype: DataType): Tensor =>
+  x.dtype === dtype ? x : run('Cast', { x }, { dtype });
 export const reshape = (x: Tensor, shape: readonly number[]): Tensor => run('Reshape', { x }, { shape });
 export const transpose = (x: Tensor, perm: readonly number[]): Tensor => run('Transpose', { x }, { perm });
 export const select = (condition: Tensor, t: Tensor, e: Tensor): Tensor => run('Select', { condition, t, e });
@@ -57,7 +62,8 @@ export const slice = (x: Tensor, begin: readonly number[], sizes: readonly numbe
 export const pad = (x: Tensor, paddings: readonly (readonly [number, number])[]): Tensor =>
   run('PadV2', { x }, { paddings, constantValue: 0 });
 export const reverse = (x: Tensor, dims: readonly number[]): Tensor => run('Reverse', { x }, { dims });
-export const gather = (x: Tensor, indices: Tensor): Tensor => run('GatherV2', { x, indices }, { axis: 0, batchDims: 0 });
+export const gather = (x: Tensor, indices: Tensor): Tensor =>
+  run('GatherV2', { x, indices }, { axis: 0, batchDims: 0 });
 export const argMax = (x: Tensor, axis: number): Tensor => run('ArgMax', { x }, { axis });
 export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
   run('BatchMatMul', { a, b }, { transposeA, transposeB });
@@ -104,7 +110,11 @@ export const conv2dFilter = (x: Tensor, dy: Tensor, filterShape: readonly number
   run('Conv2DBackpropFilter', { x, dy }, { ...conv(a), filterShape });
 export const depthwise = (x: Tensor, filter: Tensor, a: Conv2D): Tensor =>
   run('DepthwiseConv2dNative', { x, filter }, conv(a));
-export const depthwiseInput = (dy: Tensor, filter: Tensor, inputShape: readonly number[], a: Conv2D): Tensor =>
-  run('DepthwiseConv2dNativeBackpropInput', { dy, filter }, { ...conv(a), inputShape });
+export const depthwiseInput = (
+  dy: Tensor,
+  filter: Tensor,
+  inputShape: readonly number[],
+  a: Conv2D,
+): Tensor => run('DepthwiseConv2dNativeBackpropInput', { dy, filter }, { ...conv(a), inputShape });
 export const depthwiseFilter = (x: Tensor, dy: Tensor, filterShape: readonly number[], a: Conv2D): Tensor =>
   run('DepthwiseConv2dNativeBackpropFilter', { x, dy }, { ...conv(a), filterShape });

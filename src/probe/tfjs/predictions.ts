@@ -68,11 +68,14 @@ function looksLike(leaf: HostTensor, output: HostTensor, samples: number): Targe
   const classes = output.shape[output.shape.length - 1] ?? 1;
   const whole = leaf.values.every((x) => Number.isInteger(x) && x >= 0);
   if (!whole) return null;
-  if (classes > 1 && leaf.shape.join() === output.shape.join()) return rows(leaf).every((r) => sum(r) === 1) ? 'categorical' : null;
+  if (classes > 1 && leaf.shape.join() === output.shape.join())
+    return rows(leaf).every((r) => sum(r) === 1) ? 'categorical' : null;
   if (classes > 1 && leaf.values.length === samples && output.shape.length === 2) {
     return leaf.values.every((x) => x < classes) ? 'sparse' : null;
   }
-  return classes === 1 && leaf.values.length === samples && leaf.values.every((x) => x <= 1) ? 'binary' : null;
+  return classes === 1 && leaf.values.length === samples && leaf.values.every((x) => x <= 1)
+    ? 'binary'
+    : null;
 }
 
 function sum(xs: ArrayLike<number>): number {
@@ -84,7 +87,9 @@ function sum(xs: ArrayLike<number>): number {
 /** The last axis as rows. */
 function rows(t: HostTensor): HostTensor['values'][] {
   const width = t.shape[t.shape.length - 1] ?? 1;
-  return Array.from({ length: t.values.length / width }, (_, i) => t.values.subarray(i * width, (i + 1) * width));
+  return Array.from({ length: t.values.length / width }, (_, i) =>
+    t.values.subarray(i * width, (i + 1) * width),
+  );
 }
 
 function argMax(row: ArrayLike<number>): number {
@@ -106,7 +111,9 @@ export function rightAnswers(task: Task, batch: Batch, output: HostTensor): Floa
   const each = rows(output);
   if (task.kind === 'binary') {
     const threshold = areProbabilities('binary', output) ? 0.5 : 0;
-    const right = Float64Array.from(output.values, (x, i) => (x > threshold === (target.values[i] ?? 0) > 0.5 ? 1 : 0));
+    const right = Float64Array.from(output.values, (x, i) =>
+      x > threshold === (target.values[i] ?? 0) > 0.5 ? 1 : 0,
+    );
     return meanPerSample(right, batch.samples);
   }
   const targets = task.kind === 'categorical' ? rows(target) : null;
@@ -119,7 +126,10 @@ export function rightAnswers(task: Task, batch: Batch, output: HostTensor): Floa
 
 function meanPerSample(values: Float64Array, samples: number): Float64Array {
   const each = values.length / samples;
-  return Float64Array.from({ length: samples }, (_, s) => sum(values.subarray(s * each, (s + 1) * each)) / each);
+  return Float64Array.from(
+    { length: samples },
+    (_, s) => sum(values.subarray(s * each, (s + 1) * each)) / each,
+  );
 }
 
 /**
@@ -132,9 +142,11 @@ export function sampleLosses(session: Session, batch: Batch): Float64Array | nul
   const total = new Float64Array(batch.samples);
   for (const { loss, output } of lossCalls) {
     if (loss.shape[0] !== batch.samples) return null;
-    const weights = batch.leaves[capture.roles.findIndex((r) => r.kind === 'sampleWeight' && r.index === output)];
+    const weights =
+      batch.leaves[capture.roles.findIndex((r) => r.kind === 'sampleWeight' && r.index === output)];
     const each = meanPerSample(Float64Array.from(loss.dataSync()), batch.samples);
-    for (let i = 0; i < total.length; i++) total[i] = (total[i] ?? 0) + (each[i] ?? 0) * (weights?.values[i] ?? 1);
+    for (let i = 0; i < total.length; i++)
+      total[i] = (total[i] ?? 0) + (each[i] ?? 0) * (weights?.values[i] ?? 1);
   }
   return total;
 }
@@ -159,7 +171,11 @@ export function averagePredictions(kind: TargetKind, members: readonly HostTenso
   const values = new Float64Array(first.values.length);
   const logits = kind !== 'value' && !members.every((m) => areProbabilities(kind, m));
   for (const member of members) {
-    const p = !logits ? member.values : kind === 'binary' ? Float64Array.from(member.values, (x) => 1 / (1 + Math.exp(-x))) : softmaxRows(member);
+    const p = !logits
+      ? member.values
+      : kind === 'binary'
+        ? Float64Array.from(member.values, (x) => 1 / (1 + Math.exp(-x)))
+        : softmaxRows(member);
     for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) + (p[i] ?? 0) / n;
   }
   if (!logits) return { ...first, values: Float32Array.from(values) };

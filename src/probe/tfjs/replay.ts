@@ -11,7 +11,15 @@ import { replayDraws } from './draws.ts';
 import { installKernels } from './kernels/install.ts';
 import { compiled, hookApply, type Layer, type LossFunction } from './layers.ts';
 import * as ops from './ops.ts';
-import { isTensor, type DataId, type Engine, type MutableTensor, type Tensor, type TypedArray, type Variable } from './tf.ts';
+import {
+  isTensor,
+  type DataId,
+  type Engine,
+  type MutableTensor,
+  type Tensor,
+  type TypedArray,
+  type Variable,
+} from './tf.ts';
 
 /** One loss of a layers model inside of its closure: what it was given, and its values before they are averaged. */
 export interface LossCall {
@@ -73,7 +81,11 @@ export class Session {
     }
     this.undo.push(muteOutput());
     this.undo.push(installKernels(engine));
-    const variables = new Set([...Object.values(engine.registeredVariables), ...capture.variables, ...capture.state]);
+    const variables = new Set([
+      ...Object.values(engine.registeredVariables),
+      ...capture.variables,
+      ...capture.state,
+    ]);
     for (const v of variables) this.guardVariable(v);
     for (const leaf of capture.leaves) this.guardLeaf(leaf);
     this.hookLayers();
@@ -151,7 +163,8 @@ export class Session {
     const root = capture.layersLoss ? null : (capture.model as unknown as Layer | null);
     this.undo.push(
       hookApply({
-        before: (_layer, _depth, kwargs) => (behaviour.mode === 'inference' ? { ...kwargs, training: false } : kwargs),
+        before: (_layer, _depth, kwargs) =>
+          behaviour.mode === 'inference' ? { ...kwargs, training: false } : kwargs,
         after: (layer, depth, output) => {
           if (depth !== 0 || layer !== root) return output;
           const outputs = [output].flat().filter(isTensor);

@@ -81,7 +81,8 @@ function accumulate(
   session.capture.variables.forEach((v, i) => {
     const g = grads[i]?.dataSync();
     // No path from a parameter to the loss: its part is zero.
-    if (g !== undefined) for (let j = 0; j < g.length; j++) into[offset + j] = (into[offset + j] ?? 0) + weight * (g[j] ?? 0);
+    if (g !== undefined)
+      for (let j = 0; j < g.length; j++) into[offset + j] = (into[offset + j] ?? 0) + weight * (g[j] ?? 0);
     offset += v.size;
   });
 }
@@ -99,11 +100,15 @@ function withSecondOrder<T>(engine: Engine, body: () => T): T {
   const addTapeNode = Object.getOwnPropertyDescriptor(engine, 'addTapeNode');
   const runKernelFunc = Object.getOwnPropertyDescriptor(engine, 'runKernelFunc');
   for (const [name, stock] of before) {
-    if (savesOutput(stock) && !harmless.has(name) && !secondOrderGradients.has(name)) registry.set(name, refusing(engine, stock));
+    if (savesOutput(stock) && !harmless.has(name) && !secondOrderGradients.has(name))
+      registry.set(name, refusing(engine, stock));
   }
   for (const [name, gradient] of secondOrderGradients) registry.set(name, gradient);
   // The library hides fused kernels and some losses behind custom gradients: differentiate what is inside of them.
-  engine.customGrad = (f) => (...inputs) => f(...inputs, () => undefined).value;
+  engine.customGrad =
+    (f) =>
+    (...inputs) =>
+      f(...inputs, () => undefined).value;
   // Custom gradients that were made before are the script's own. What they save is unknown to the tape.
   const runKernel = engine.runKernelFunc;
   engine.runKernelFunc = function (invocation) {
@@ -131,7 +136,11 @@ function withSecondOrder<T>(engine: Engine, body: () => T): T {
   }
 }
 
-function restore(engine: Engine, key: 'customGrad' | 'addTapeNode' | 'runKernelFunc', own: PropertyDescriptor | undefined): void {
+function restore(
+  engine: Engine,
+  key: 'customGrad' | 'addTapeNode' | 'runKernelFunc',
+  own: PropertyDescriptor | undefined,
+): void {
   if (own === undefined) delete (engine as Partial<Engine>)[key];
   else Object.defineProperty(engine, key, own);
 }

@@ -93,7 +93,10 @@ elementwise('Elu', (x) => {
 elementwise('Selu', (x) => {
   const positive = step(x);
   const negative = oneMinus(positive);
-  return add(scale(positive, SELU_SCALE), mul(scale(negative, SELU_SCALE * SELU_ALPHA), exp(mul(x, negative))));
+  return add(
+    scale(positive, SELU_SCALE),
+    mul(scale(negative, SELU_SCALE * SELU_ALPHA), exp(mul(x, negative))),
+  );
 });
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_SCALE = 1.0507009873554805;
@@ -129,7 +132,16 @@ define('Pow', ['a', 'b'], (dy, saved) => {
 });
 
 // Steps have derivative zero almost everywhere.
-for (const kernel of ['Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Equal', 'NotEqual', 'LogicalAnd', 'LogicalOr']) {
+for (const kernel of [
+  'Greater',
+  'GreaterEqual',
+  'Less',
+  'LessEqual',
+  'Equal',
+  'NotEqual',
+  'LogicalAnd',
+  'LogicalOr',
+]) {
   define(kernel, ['a', 'b'], (_, saved) => ({ a: nothing(one(saved)), b: nothing(at(saved, 1)) }));
 }
 define('LogicalNot', ['x'], (_, saved) => ({ x: nothing(one(saved)) }));
@@ -151,7 +163,8 @@ for (const [kernel, extreme] of [
 }
 
 function axesOf(axes: unknown, rank: number): number[] {
-  const list = axes === undefined || axes === null ? Array.from({ length: rank }, (_, i) => i) : [axes].flat();
+  const list =
+    axes === undefined || axes === null ? Array.from({ length: rank }, (_, i) => i) : [axes].flat();
   return (list as number[]).map((a) => (a < 0 ? a + rank : a));
 }
 
@@ -203,7 +216,14 @@ define('MaxPoolGrad', ['dy', 'input', 'output'], (c, saved, attributes) => {
 /** Flat index into the input of each pooling window's maximum (the first, as the forward kernels choose). */
 function maxima(input: Tensor, { filterSize, strides, pad, dimRoundingMode }: Attributes): Tensor {
   const [B = 0, H = 0, W = 0, C = 0] = input.shape;
-  const w = window2d(input.shape, filterSize as Pair, strides as Pair, 1, pad as Padding, dimRoundingMode as string | undefined);
+  const w = window2d(
+    input.shape,
+    filterSize as Pair,
+    strides as Pair,
+    1,
+    pad as Padding,
+    dimRoundingMode as string | undefined,
+  );
   const x = input.dataSync();
   const indices = new Int32Array(B * w.outHeight * w.outWidth * C);
   let out = 0;
@@ -237,7 +257,8 @@ for (const [backward, forward] of [
   ['ResizeNearestNeighborGrad', 'ResizeNearestNeighbor'],
 ] as const) {
   define(backward, ['dy', 'images'], (c, saved, { alignCorners, halfPixelCenters }) => ({
-    dy: () => run(forward, { images: c }, { alignCorners, halfPixelCenters, size: one(saved).shape.slice(1, 3) }),
+    dy: () =>
+      run(forward, { images: c }, { alignCorners, halfPixelCenters, size: one(saved).shape.slice(1, 3) }),
     images: nothing(at(saved, 1)),
   }));
 }
@@ -246,7 +267,8 @@ for (const [backward, forward] of [
 define('FusedBatchNorm', ['x', 'mean', 'variance', 'scale'], (dy, saved, { varianceEpsilon }) => {
   const [x, mean, variance] = [one(saved), at(saved, 1), at(saved, 2)];
   const gamma = saved[3] ?? scalar(1);
-  const inverse = (): Tensor => run('Rsqrt', { x: add(variance, scalar((varianceEpsilon as number | undefined) ?? 0.001)) });
+  const inverse = (): Tensor =>
+    run('Rsqrt', { x: add(variance, scalar((varianceEpsilon as number | undefined) ?? 0.001)) });
   const scaled = (): Tensor => mul(dy, gamma);
   return {
     x: () => mul(scaled(), inverse()),
@@ -262,7 +284,8 @@ define('FusedBatchNorm', ['x', 'mean', 'variance', 'scale'], (dy, saved, { varia
 
 // Fused kernels run in gradient mode too when their activation is linear, hidden behind a custom gradient.
 const lastAxis = (dy: Tensor): number => dy.shape[dy.shape.length - 1] ?? 1;
-const biasGradient = (dy: Tensor) => (): Tensor => sum(reshape(dy, [dy.size / lastAxis(dy), lastAxis(dy)]), [0]);
+const biasGradient = (dy: Tensor) => (): Tensor =>
+  sum(reshape(dy, [dy.size / lastAxis(dy), lastAxis(dy)]), [0]);
 function fused(kernelName: string, inputs: string[], gradient: GradientOf): void {
   define(kernelName, inputs, (dy, saved, attributes) => {
     if (attributes.activation !== undefined && attributes.activation !== 'linear') {
@@ -284,7 +307,10 @@ fused('FusedConv2D', ['x', 'filter'], (dy, saved, attributes) => {
 });
 fused('FusedDepthwiseConv2D', ['x', 'filter'], (dy, saved, attributes) => {
   const [x, filter, g] = [one(saved), at(saved, 1), geometry(attributes)];
-  return { x: () => depthwiseInput(dy, filter, x.shape, g), filter: () => depthwiseFilter(x, dy, filter.shape, g) };
+  return {
+    x: () => depthwiseInput(dy, filter, x.shape, g),
+    filter: () => depthwiseFilter(x, dy, filter.shape, g),
+  };
 });
 
 /** Kernel name → a gradient that can be differentiated again. */

@@ -49,9 +49,11 @@ export function refreshStatistics(
       averages.push(average);
       // With a momentum of zero and a present value of zero the layer writes just the batch's own statistic.
       session.setVariable(average.variable, new Float32Array(average.variable.size));
-      undo.push(intercept(moving, (value) => {
-        average.add(value.dataSync() as Float32Array, samples);
-      }));
+      undo.push(
+        intercept(moving, (value) => {
+          average.add(value.dataSync() as Float32Array, samples);
+        }),
+      );
     }
   }
   session.behaviour.mode = 'as-trained';
@@ -67,7 +69,11 @@ export function refreshStatistics(
   }
   const refreshed = new Map<Variable, Float32Array>();
   for (const { variable, sum, weight } of averages) {
-    if (weight > 0) refreshed.set(variable, Float32Array.from(sum, (s) => s / weight));
+    if (weight > 0)
+      refreshed.set(
+        variable,
+        Float32Array.from(sum, (s) => s / weight),
+      );
   }
   for (const [variable, values] of refreshed) session.setVariable(variable, values);
   return refreshed;

@@ -47,7 +47,11 @@ export interface GradientConfig {
   inputsToSave?: string[];
   saveAllInputs?: boolean;
   outputsToSave?: boolean[];
-  gradFunc(dy: Tensor | Tensor[], saved: Tensor[], attributes: Record<string, unknown>): Record<string, () => Tensor>;
+  gradFunc(
+    dy: Tensor | Tensor[],
+    saved: Tensor[],
+    attributes: Record<string, unknown>,
+  ): Record<string, () => Tensor>;
 }
 
 export interface KernelArguments {

@@ -2,7 +2,13 @@
 import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { BasinError } from '../../protocol/errors.ts';
 import type { ObjectiveInfo } from '../../protocol/run.ts';
-import { elementCount, encodeHeader, headerLength, parseHeader, type TensorEntry } from '../../protocol/safetensors.ts';
+import {
+  elementCount,
+  encodeHeader,
+  headerLength,
+  parseHeader,
+  type TensorEntry,
+} from '../../protocol/safetensors.ts';
 import { safetensorsDtype } from './layout.ts';
 import type { TypedArray } from './tf.ts';
 
@@ -16,7 +22,11 @@ export type Layout = Pick<ObjectiveInfo, 'parameters' | 'state' | 'parameterCoun
 
 /** An open file whose parameters fit the layout. */
 export class VectorFile {
-  private readonly starts: readonly { readonly offset: number; readonly size: number; readonly begin: number }[];
+  private readonly starts: readonly {
+    readonly offset: number;
+    readonly size: number;
+    readonly begin: number;
+  }[];
 
   private constructor(
     private readonly fd: number,
@@ -42,7 +52,12 @@ export class VectorFile {
     try {
       fd = openSync(file, 'r');
     } catch (cause) {
-      throw new BasinError('not-found', `There is no file ${file}.`, 'The snapshot may have been thinned out; choose another one.', { cause });
+      throw new BasinError(
+        'not-found',
+        `There is no file ${file}.`,
+        'The snapshot may have been thinned out; choose another one.',
+        { cause },
+      );
     }
     try {
       const fileBytes = fstatSync(fd).size;
@@ -85,7 +100,12 @@ export class VectorFile {
       const b = Math.min(to, offset + size);
       if (a >= b) continue;
       const part = into.subarray(a - from, b - from);
-      readInto(this.fd, begin + 4 * (a - offset), new Uint8Array(part.buffer, part.byteOffset, part.byteLength), this.file);
+      readInto(
+        this.fd,
+        begin + 4 * (a - offset),
+        new Uint8Array(part.buffer, part.byteOffset, part.byteLength),
+        this.file,
+      );
     }
   }
 
@@ -118,7 +138,12 @@ function readInto(fd: number, position: number, bytes: Uint8Array, file: string)
   let done = 0;
   while (done < bytes.length) {
     const n = readSync(fd, bytes, done, bytes.length - done, position + done);
-    if (n === 0) throw new BasinError('corrupt-run', `${file} ends early.`, 'Delete the file; Basin goes on with the others.');
+    if (n === 0)
+      throw new BasinError(
+        'corrupt-run',
+        `${file} ends early.`,
+        'Delete the file; Basin goes on with the others.',
+      );
     done += n;
   }
 }
@@ -127,11 +152,18 @@ function readInto(fd: number, position: number, bytes: Uint8Array, file: string)
  * Writes a vector with its state, beside the target and renamed.
  * @returns bytes written
  */
-export function saveVector(file: string, layout: Layout, vector: Vector, metadata: Readonly<Record<string, string>>): number {
+export function saveVector(
+  file: string,
+  layout: Layout,
+  vector: Vector,
+  metadata: Readonly<Record<string, string>>,
+): number {
   const state = layout.state.flatMap((s, i) => {
     const dtype = safetensorsDtype(s.dtype);
     const values = vector.state?.[i];
-    return dtype === null || values === undefined ? [] : [{ spec: { name: s.name, dtype, shape: s.shape }, values }];
+    return dtype === null || values === undefined
+      ? []
+      : [{ spec: { name: s.name, dtype, shape: s.shape }, values }];
   });
   const parameters = layout.parameters.map((p) => ({ name: p.name, dtype: 'F32' as const, shape: p.shape }));
   const { bytes, layout: header } = encodeHeader([...parameters, ...state.map((s) => s.spec)], metadata);

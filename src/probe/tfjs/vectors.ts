@@ -36,14 +36,21 @@ export class Vectors {
   get(name: string): Vector {
     const v = this.named.get(name);
     if (v === undefined) {
-      throw new BasinError('not-found', `There is no vector "${name}" on this connection.`, 'Load or compute it first.');
+      throw new BasinError(
+        'not-found',
+        `There is no vector "${name}" on this connection.`,
+        'Load or compute it first.',
+      );
     }
     return v;
   }
 
   set(name: string, vector: Vector): number {
     if (vector.values.length !== this.layout.parameterCount) {
-      throw new BasinError('bad-input', `A vector of this objective has ${String(this.layout.parameterCount)} elements.`);
+      throw new BasinError(
+        'bad-input',
+        `A vector of this objective has ${String(this.layout.parameterCount)} elements.`,
+      );
     }
     this.named.set(name, vector);
     return norm(vector.values);
@@ -118,7 +125,10 @@ export class Vectors {
         from !== null
           ? (sources[sources.length - 1]?.state() ?? null)
           : state === 'combine'
-            ? this.combineState(terms.map((t) => t.coefficient), sources)
+            ? this.combineState(
+                terms.map((t) => t.coefficient),
+                sources,
+              )
             : null;
       return this.set(into, { values, state: carried?.map((s) => s.slice()) ?? null });
     });
@@ -128,7 +138,8 @@ export class Vectors {
   private combineState(coefficients: readonly number[], sources: readonly Source[]): TypedArray[] {
     const states = sources.map((s) => {
       const state = s.state();
-      if (state === null) throw new BasinError('bad-input', 'A vector without state cannot be combined with its state.');
+      if (state === null)
+        throw new BasinError('bad-input', 'A vector without state cannot be combined with its state.');
       return state;
     });
     return (states[0] ?? []).map((first, tensor) => {
@@ -213,7 +224,13 @@ export class Vectors {
   }
 }
 
-function addProduct(rows: readonly Float64Array[], blocks: readonly Float64Array[], i: number, j: number, w: number): void {
+function addProduct(
+  rows: readonly Float64Array[],
+  blocks: readonly Float64Array[],
+  i: number,
+  j: number,
+  w: number,
+): void {
   const [a, b, row] = [blocks[i], blocks[j], rows[i]];
   if (a === undefined || b === undefined || row === undefined) return;
   // Four sums at a time keep the adder busy.
@@ -246,12 +263,18 @@ function gaussian(seed: number, name: string, into: Float32Array): void {
 /** FNV-1a over both. */
 function hash(seed: number, name: string): number {
   let h = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(`${String(seed)}/${name}`)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
+  for (const byte of new TextEncoder().encode(`${String(seed)}/${name}`))
+    h = Math.imul(h ^ byte, 0x01000193) >>> 0;
   return h | 0;
 }
 
 /** d ← d/‖d‖·‖θ‖ per filter (Li et al. 2018), or over the whole parameter where it has no filters. */
-function normalise(d: Float32Array, theta: Float32Array, p: ParameterInfo, normalisation: 'filter' | 'layer'): void {
+function normalise(
+  d: Float32Array,
+  theta: Float32Array,
+  p: ParameterInfo,
+  normalisation: 'filter' | 'layer',
+): void {
   const axis = normalisation === 'filter' ? p.filterAxis : null;
   const units = axis === null ? 1 : (p.shape[axis] ?? 1);
   const inner = axis === null ? d.length : elementCount(p.shape.slice(axis + 1));

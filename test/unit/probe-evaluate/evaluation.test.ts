@@ -5,7 +5,18 @@ import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
 import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
 import { needs } from '../../harness/requires.ts';
-import { engine, load, numbers, record, relative, serve, type BackendName, type Client, type Recording, type Tf } from './recording.ts';
+import {
+  engine,
+  load,
+  numbers,
+  record,
+  relative,
+  serve,
+  type BackendName,
+  type Client,
+  type Recording,
+  type Tf,
+} from './recording.ts';
 
 const train = { split: 'train' as const };
 const inference = { data: train, mode: 'inference' as const, refresh: false };
@@ -33,7 +44,14 @@ function setWeights(tf: Tf, model: Model, scale = 1): void {
 }
 
 /** A model that is trained by one call of fit with a learning rate of zero: its weights stay, its data are recorded. */
-async function recordFit(tf: Tf, model: Model, x: tfjs.Tensor, y: tfjs.Tensor, batchSize: number, loss = 'categoricalCrossentropy'): Promise<Recording> {
+async function recordFit(
+  tf: Tf,
+  model: Model,
+  x: tfjs.Tensor,
+  y: tfjs.Tensor,
+  batchSize: number,
+  loss = 'categoricalCrossentropy',
+): Promise<Recording> {
   model.compile({ optimizer: tf.train.sgd(0), loss });
   const undo = installKernels(engine());
   try {
@@ -44,17 +62,38 @@ async function recordFit(tf: Tf, model: Model, x: tfjs.Tensor, y: tfjs.Tensor, b
 }
 
 const oneHot = (tf: Tf, n: number, k: number): tfjs.Tensor2D =>
-  tf.oneHot(tf.tensor1d(Array.from({ length: n }, (_, i) => (i * 5 + (i >> 2)) % k), 'int32'), k).toFloat() as tfjs.Tensor2D;
+  tf
+    .oneHot(
+      tf.tensor1d(
+        Array.from({ length: n }, (_, i) => (i * 5 + (i >> 2)) % k),
+        'int32',
+      ),
+      k,
+    )
+    .toFloat() as tfjs.Tensor2D;
 
 /** Largest eigenvalue by magnitude, by power iteration on Hessian products of the evaluator. */
-function largestEigenvalue(client: Client, method: 'exact' | 'finite-difference', iterations: number): number {
+function largestEigenvalue(
+  client: Client,
+  method: 'exact' | 'finite-difference',
+  iterations: number,
+): number {
   client.ask('load', { into: 'θ', from: 'current' });
-  client.ask('random', { into: 'v', seed: 3, like: 'θ', normalisation: 'none', include: { bias: true, norm: true } });
+  client.ask('random', {
+    into: 'v',
+    seed: 3,
+    like: 'θ',
+    normalisation: 'none',
+    include: { bias: true, norm: true },
+  });
   let length = Math.sqrt(client.ask('dots', { pairs: [['v', 'v']] }).values[0]!);
   let eigenvalue = NaN;
   for (let i = 0; i < iterations; i++) {
     client.ask('combine', { into: 'v', terms: [{ coefficient: 1 / length, vector: 'v' }], state: null });
-    assert.equal(client.ask('hvp', { at: 'θ', vector: 'v', into: 'Hv', how: asTrained, method }).method, method);
+    assert.equal(
+      client.ask('hvp', { at: 'θ', vector: 'v', into: 'Hv', how: asTrained, method }).method,
+      method,
+    );
     eigenvalue = client.ask('dots', { pairs: [['v', 'Hv']] }).values[0]!;
     client.ask('combine', { into: 'v', terms: [{ coefficient: 1, vector: 'Hv' }], state: null });
     length = Math.sqrt(client.ask('dots', { pairs: [['v', 'v']] }).values[0]!);
@@ -62,7 +101,11 @@ function largestEigenvalue(client: Client, method: 'exact' | 'finite-difference'
   return eigenvalue;
 }
 
-async function sharpness(backend: BackendName, smooth: boolean, method: 'exact' | 'finite-difference'): Promise<number> {
+async function sharpness(
+  backend: BackendName,
+  smooth: boolean,
+  method: 'exact' | 'finite-difference',
+): Promise<number> {
   const tf = await load(backend);
   const activation = smooth ? 'softplus' : 'relu';
   const pool = { poolSize: 2 };
@@ -76,7 +119,13 @@ async function sharpness(backend: BackendName, smooth: boolean, method: 'exact' 
     ],
   });
   setWeights(tf, model);
-  const recording = await recordFit(tf, model, tf.tensor4d(numbers(20 * 128, 2), [20, 8, 8, 2]), oneHot(tf, 20, 3), 10);
+  const recording = await recordFit(
+    tf,
+    model,
+    tf.tensor4d(numbers(20 * 128, 2), [20, 8, 8, 2]),
+    oneHot(tf, 20, 3),
+    10,
+  );
   return largestEigenvalue(serve(recording, directory), method, 25);
 }
 
@@ -89,13 +138,19 @@ describe('Sharpness of a net with convolution, batch norm and max-pooling', func
   });
   it('is the same on tfjs-node', async function () {
     needs(this, 'tfjs-node');
-    const [node, wasm] = [await sharpness('tensorflow', false, 'exact'), await sharpness('wasm', false, 'exact')];
+    const [node, wasm] = [
+      await sharpness('tensorflow', false, 'exact'),
+      await sharpness('wasm', false, 'exact'),
+    ];
     assert.ok(Math.abs(node - wasm) < 1e-4 * Math.abs(node), `${node} ${wasm}`);
   });
   for (const backend of ['tensorflow', 'wasm'] as const) {
     it(`agrees with differences of the gradient in a smooth twin (${backend})`, async function () {
       if (backend === 'tensorflow') needs(this, 'tfjs-node');
-      const [exact, differences] = [await sharpness(backend, true, 'exact'), await sharpness(backend, true, 'finite-difference')];
+      const [exact, differences] = [
+        await sharpness(backend, true, 'exact'),
+        await sharpness(backend, true, 'finite-difference'),
+      ];
       assert.ok(Math.abs(exact - differences) < 1e-2 * Math.abs(exact), `${exact} ${differences}`);
     });
   }
@@ -115,8 +170,19 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       const slice = async (factor: number, normalisation: 'filter' | 'none'): Promise<number[]> => {
         const model = tf.sequential({
           layers: [
-            tf.layers.dense({ units: 16, inputShape: [5], activation: 'relu', useBias: false, name: `a${normalisation}${factor}${backend}` }),
-            tf.layers.dense({ units: 3, activation: 'softmax', useBias: false, name: `b${normalisation}${factor}${backend}` }),
+            tf.layers.dense({
+              units: 16,
+              inputShape: [5],
+              activation: 'relu',
+              useBias: false,
+              name: `a${normalisation}${factor}${backend}`,
+            }),
+            tf.layers.dense({
+              units: 3,
+              activation: 'softmax',
+              useBias: false,
+              name: `b${normalisation}${factor}${backend}`,
+            }),
           ],
         });
         setWeights(tf, model, 2);
@@ -128,18 +194,36 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
         // The same noise for both: names differ between models, so it is drawn by a model of fixed names.
         const { objective } = client.ask('hello', { token: '', protocol: 1, objective: 0 });
         (objective.parameters as unknown as { name: string }[]).forEach((p, i) => (p.name = `p${i}`));
-        client.ask('random', { into: 'd', seed: 9, like: 'θ', normalisation, include: { bias: false, norm: false } });
+        client.ask('random', {
+          into: 'd',
+          seed: 9,
+          like: 'θ',
+          normalisation,
+          include: { bias: false, norm: false },
+        });
         const coefficients = Array.from({ length: 9 }, (_, i) => [(i - 4) / 4]);
-        return client.ask('loss', { origin: 'θ', directions: ['d'], coefficients, how: inference }).points.map((p) => p.loss);
+        return client
+          .ask('loss', { origin: 'θ', directions: ['d'], coefficients, how: inference })
+          .points.map((p) => p.loss);
       };
       assert.ok(relative(await slice(10, 'filter'), await slice(1, 'filter')) < 1e-5);
-      assert.ok(relative(await slice(10, 'none'), await slice(1, 'none')) > 1e-2, 'without normalisation they differ');
+      assert.ok(
+        relative(await slice(10, 'none'), await slice(1, 'none')) > 1e-2,
+        'without normalisation they differ',
+      );
     });
 
     describe('batch-norm statistics', () => {
       /** Two stacked batch norms, the second fed by the first; batches of 8, 8 and 5. */
-      const stacked = async (): Promise<{ model: Model; recording: Recording; batches: [tfjs.Tensor2D, number][] }> => {
-        const x = tf.tensor2d(numbers(21 * 4, 5).map((v) => 3 * v + 1), [21, 4]);
+      const stacked = async (): Promise<{
+        model: Model;
+        recording: Recording;
+        batches: [tfjs.Tensor2D, number][];
+      }> => {
+        const x = tf.tensor2d(
+          numbers(21 * 4, 5).map((v) => 3 * v + 1),
+          [21, 4],
+        );
         const model = tf.sequential({
           layers: [
             tf.layers.dense({ units: 6, inputShape: [4] }),
@@ -151,7 +235,11 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
         });
         setWeights(tf, model);
         const recording = await recordFit(tf, model, x, oneHot(tf, 21, 3), 8);
-        const batches = [[0, 8], [8, 8], [16, 5]].map(([from, n]): [tfjs.Tensor2D, number] => [x.slice(from!, n!) as tfjs.Tensor2D, n!]);
+        const batches = [
+          [0, 8],
+          [8, 8],
+          [16, 5],
+        ].map(([from, n]): [tfjs.Tensor2D, number] => [x.slice(from!, n!) as tfjs.Tensor2D, n!]);
         return { model, recording, batches };
       };
 
@@ -191,17 +279,37 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
         const { VectorFile } = await import('../../../src/probe/tfjs/vectorFile.ts');
         const { objective } = client.ask('hello', { token: '', protocol: 1, objective: 0 });
         const state = VectorFile.open(file, objective).state()!;
-        direct(model, batches).forEach((expected, i) => assert.ok(relative(state[i]!, expected) < 1e-5, objective.state[i]?.name));
+        direct(model, batches).forEach((expected, i) =>
+          assert.ok(relative(state[i]!, expected) < 1e-5, objective.state[i]?.name),
+        );
       });
 
       it('are computed anew at every point when asked for', async () => {
         const { model, recording, batches } = await stacked();
         const client = serve(recording, directory);
         client.ask('load', { into: 'θ', from: 'current' });
-        client.ask('random', { into: 'd', seed: 1, like: 'θ', normalisation: 'filter', include: { bias: false, norm: false } });
+        client.ask('random', {
+          into: 'd',
+          seed: 1,
+          like: 'θ',
+          normalisation: 'filter',
+          include: { bias: false, norm: false },
+        });
         const how = { ...inference, refresh: true };
-        const { points } = client.ask('loss', { origin: 'θ', directions: ['d'], coefficients: [[0], [0.5]], how });
-        client.ask('combine', { into: 'moved', terms: [{ coefficient: 1, vector: 'θ' }, { coefficient: 0.5, vector: 'd' }], state: 'θ' });
+        const { points } = client.ask('loss', {
+          origin: 'θ',
+          directions: ['d'],
+          coefficients: [[0], [0.5]],
+          how,
+        });
+        client.ask('combine', {
+          into: 'moved',
+          terms: [
+            { coefficient: 1, vector: 'θ' },
+            { coefficient: 0.5, vector: 'd' },
+          ],
+          state: 'θ',
+        });
         const stale = client.ask('score', { members: ['moved'], how: inference }).loss;
         client.ask('refreshStatistics', { vector: 'moved', data: train });
         const fresh = client.ask('score', { members: ['moved'], how: inference }).loss;
@@ -221,16 +329,29 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
     });
 
     describe('ensembles', () => {
-      const classifier = (loss: string, units: number, activation: 'softmax' | 'sigmoid' | 'linear'): [Model, string] => [
+      const classifier = (
+        loss: string,
+        units: number,
+        activation: 'softmax' | 'sigmoid' | 'linear',
+      ): [Model, string] => [
         tf.sequential({
           layers: [
-            tf.layers.dense({ units: 8, inputShape: [4], activation: 'tanh', kernelRegularizer: tf.regularizers.l2({ l2: 0.02 }) }),
+            tf.layers.dense({
+              units: 8,
+              inputShape: [4],
+              activation: 'tanh',
+              kernelRegularizer: tf.regularizers.l2({ l2: 0.02 }),
+            }),
             tf.layers.dense({ units, activation }),
           ],
         }),
         loss,
       ];
-      const x = (): tfjs.Tensor2D => tf.tensor2d(numbers(19 * 4, 6).map((v) => 4 * v), [19, 4]);
+      const x = (): tfjs.Tensor2D =>
+        tf.tensor2d(
+          numbers(19 * 4, 6).map((v) => 4 * v),
+          [19, 4],
+        );
 
       /** Two members: the model's weights, and others; with the predictions that the model itself gives for each. */
       const members = (client: Client, model: Model): tfjs.Tensor[] => {
@@ -253,7 +374,14 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
           setWeights(tf, model, 3);
           const hot = oneHot(tf, 19, 3);
           const labels = hot.argMax(1);
-          const recording = await recordFit(tf, model, x(), kind === 'one-hot' ? hot : labels.toFloat(), 8, loss);
+          const recording = await recordFit(
+            tf,
+            model,
+            x(),
+            kind === 'one-hot' ? hot : labels.toFloat(),
+            8,
+            loss,
+          );
           const client = serve(recording, directory);
           const mean = tf.addN(members(client, model)).div(2);
           const norms = ['a', 'b'].map((m) => {
@@ -277,7 +405,10 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       it('average sigmoid probabilities', async () => {
         const [model, loss] = classifier('binaryCrossentropy', 1, 'sigmoid');
         setWeights(tf, model, 3);
-        const y = tf.tensor2d(Array.from({ length: 19 }, (_, i) => (i * 3) % 2), [19, 1]);
+        const y = tf.tensor2d(
+          Array.from({ length: 19 }, (_, i) => (i * 3) % 2),
+          [19, 1],
+        );
         const client = serve(await recordFit(tf, model, x(), y, 8, loss), directory);
         const mean = tf.addN(members(client, model)).div(2);
         const score = client.ask('score', { members: ['a', 'b'], how: inference });
@@ -291,7 +422,9 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
         const y = oneHot(tf, 19, 3);
         const xs = x();
         const recording = await record(() =>
-          tf.train.sgd(0).minimize(() => tf.losses.softmaxCrossEntropy(y, model.apply(xs) as tfjs.Tensor).asScalar()),
+          tf.train
+            .sgd(0)
+            .minimize(() => tf.losses.softmaxCrossEntropy(y, model.apply(xs) as tfjs.Tensor).asScalar()),
         );
         const client = serve(recording, directory);
         const mean = tf.addN(members(client, model).map((m) => m.softmax())).div(2);
@@ -304,9 +437,14 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
 
       it('are refused, with a reason, where no single model makes the predictions', async () => {
         const w = tf.variable(tf.tensor1d([1, 2, 3]));
-        const client = serve(await record(() => tf.train.sgd(0).minimize(() => w.square().sum().asScalar(), false, [w])), directory);
+        const client = serve(
+          await record(() => tf.train.sgd(0).minimize(() => w.square().sum().asScalar(), false, [w])),
+          directory,
+        );
         client.ask('load', { into: 'a', from: 'current' });
-        assert.throws(() => client.ask('score', { members: ['a', 'a'], how: asTrained }), { code: 'unsupported' });
+        assert.throws(() => client.ask('score', { members: ['a', 'a'], how: asTrained }), {
+          code: 'unsupported',
+        });
         assert.throws(() => client.ask('score', { members: ['a'], how: inference }), { code: 'unsupported' });
         w.dispose();
       });
@@ -326,8 +464,14 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       client.ask('load', { into: 'θ', from: 'current' });
       client.ask('combine', { into: 'half', terms: [{ coefficient: 0.5, vector: 'θ' }], state: 'combine' });
       const to = join(directory, `model-${backend}`);
-      assert.deepEqual(client.ask('exportModel', { vector: 'half', directory: to }).files, ['model.json', 'weights.bin']);
-      const json = JSON.parse(readFileSync(join(to, 'model.json'), 'utf8')) as { modelTopology: object; weightsManifest: { weights: [] }[] };
+      assert.deepEqual(client.ask('exportModel', { vector: 'half', directory: to }).files, [
+        'model.json',
+        'weights.bin',
+      ]);
+      const json = JSON.parse(readFileSync(join(to, 'model.json'), 'utf8')) as {
+        modelTopology: object;
+        weightsManifest: { weights: [] }[];
+      };
       const bytes = readFileSync(join(to, 'weights.bin'));
       const loaded = await tf.loadLayersModel(
         tf.io.fromMemory({

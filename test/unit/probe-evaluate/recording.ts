@@ -2,7 +2,13 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
-import { createCapture, observeStep, readLeaf, type Batch, type Capture } from '../../../src/probe/tfjs/capture.ts';
+import {
+  createCapture,
+  observeStep,
+  readLeaf,
+  type Batch,
+  type Capture,
+} from '../../../src/probe/tfjs/capture.ts';
 import { createSession, type EvaluatorHost, type Handlers } from '../../../src/probe/tfjs/handlers.ts';
 import { noteLayerClass } from '../../../src/probe/tfjs/layers.ts';
 import { describeParameters } from '../../../src/probe/tfjs/layout.ts';
@@ -24,7 +30,7 @@ export async function load(backend: BackendName): Promise<Tf> {
     wasm.setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
   }
   await tf.setBackend(backend);
-  noteLayerClass((tf.layers.dense({ units: 1 }) as object));
+  noteLayerClass(tf.layers.dense({ units: 1 }) as object);
   return tf;
 }
 
@@ -64,11 +70,23 @@ export async function record(script: () => unknown, steps = Infinity): Promise<R
     if (!allowNoGradients || train.length >= steps) return gradients.call(e, f, xs, dy, allowNoGradients);
     const { result, observation } = observeStep(e, f, (watched) => gradients.call(e, watched, xs, dy, true));
     const variables = xs.filter((_, i) => result.grads[i] != null) as Variable[];
-    capture ??= createCapture(e, f, variables, observation, context as { model: tfjs.LayersModel; data: Tensor[] } | null);
+    capture ??= createCapture(
+      e,
+      f,
+      variables,
+      observation,
+      context as { model: tfjs.LayersModel; data: Tensor[] } | null,
+    );
     const leaves = observation.leaves.map((leaf) => readLeaf(e, leaf));
     const inputs = context === null ? null : (context as { data: Tensor[] }).data[0];
     const samples = inputs?.shape[0] ?? leaves.find((l) => l.shape.length > 1)?.shape[0] ?? 1;
-    train.push({ leaves, samples, step: train.length, loss: result.value.dataSync()[0] ?? NaN, draws: observation.draws });
+    train.push({
+      leaves,
+      samples,
+      step: train.length,
+      loss: result.value.dataSync()[0] ?? NaN,
+      draws: observation.draws,
+    });
     return result;
   };
   try {
@@ -106,14 +124,21 @@ export function objectiveOf(capture: Capture): ObjectiveInfo {
 
 export interface Client {
   readonly handlers: Handlers;
-  ask<M extends EvaluatorMethod>(method: M, params: EvaluatorRequests[M]['params']): EvaluatorRequests[M]['result'];
+  ask<M extends EvaluatorMethod>(
+    method: M,
+    params: EvaluatorRequests[M]['params'],
+  ): EvaluatorRequests[M]['result'];
   /** A vector's values, read back through a file. */
   values(name: string): Float32Array;
   dispose(): void;
 }
 
 /** The evaluator over a recording, asked without a wire. */
-export function serve(recording: Recording, directory?: string, cancelled: () => boolean = () => false): Client {
+export function serve(
+  recording: Recording,
+  directory?: string,
+  cancelled: () => boolean = () => false,
+): Client {
   const { capture } = recording;
   const host: EvaluatorHost = {
     capture,

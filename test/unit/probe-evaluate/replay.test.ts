@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { needs } from '../../harness/requires.ts';
 import { replay, withSession } from '../../../src/probe/tfjs/replay.ts';
-import { load, numbers, record, serve, engine, type BackendName, type Recording, type Tf } from './recording.ts';
+import {
+  load,
+  numbers,
+  record,
+  serve,
+  engine,
+  type BackendName,
+  type Recording,
+  type Tf,
+} from './recording.ts';
 
 const inference = { data: { split: 'train' as const }, mode: 'inference' as const, refresh: false };
 const asTrained = { data: { split: 'train' as const }, mode: 'as-trained' as const, refresh: false };
@@ -12,14 +21,24 @@ function network(tf: Tf): ReturnType<Tf['sequential']> {
   model.add(tf.layers.batchNormalization());
   model.add(tf.layers.dropout({ rate: 0.4 }));
   model.add(tf.layers.gaussianNoise({ stddev: 0.1 }));
-  model.add(tf.layers.dense({ units: 3, activation: 'softmax', kernelRegularizer: tf.regularizers.l2({ l2: 0.01 }) }));
+  model.add(
+    tf.layers.dense({ units: 3, activation: 'softmax', kernelRegularizer: tf.regularizers.l2({ l2: 0.01 }) }),
+  );
   return model;
 }
 
 /** 20 samples in three classes, the last batch of 8 being smaller. */
 function data(tf: Tf): { x: ReturnType<Tf['tensor2d']>; y: ReturnType<Tf['tensor2d']> } {
   const x = tf.tensor2d(numbers(20 * 6), [20, 6]);
-  const y = tf.oneHot(tf.tensor1d(Array.from({ length: 20 }, (_, i) => i % 3), 'int32'), 3).toFloat() as ReturnType<Tf['tensor2d']>;
+  const y = tf
+    .oneHot(
+      tf.tensor1d(
+        Array.from({ length: 20 }, (_, i) => i % 3),
+        'int32',
+      ),
+      3,
+    )
+    .toFloat() as ReturnType<Tf['tensor2d']>;
   return { x, y };
 }
 
@@ -32,7 +51,11 @@ const scripts: Record<string, (tf: Tf) => Promise<unknown>> = {
   },
   fitDataset: async (tf) => {
     const model = network(tf);
-    model.compile({ optimizer: tf.train.momentum(0.1, 0.9), loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+    model.compile({
+      optimizer: tf.train.momentum(0.1, 0.9),
+      loss: 'categoricalCrossentropy',
+      metrics: ['accuracy'],
+    });
     const { x, y } = data(tf);
     const dataset = tf.data
       .zip({ xs: tf.data.array(x.arraySync()), ys: tf.data.array(y.arraySync()) })
@@ -52,7 +75,10 @@ const scripts: Record<string, (tf: Tf) => Promise<unknown>> = {
         const xs = x.slice(from, size);
         const ys = y.slice(from, size);
         optimizer.minimize(() =>
-          tf.losses.softmaxCrossEntropy(ys, model.apply(xs, { training: true }) as typeof y).mul(0.7).asScalar(),
+          tf.losses
+            .softmaxCrossEntropy(ys, model.apply(xs, { training: true }) as typeof y)
+            .mul(0.7)
+            .asScalar(),
         );
       });
     }
@@ -74,13 +100,22 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const satisfies readonly 
         // so here the weights of each step are kept and loaded again.
         const recording = await recordWithWeights(tf, () => script(tf));
         assert.equal(recording.train.length, 3);
-        assert.deepEqual(recording.train.map((b) => b.samples), [8, 8, 4]);
-        assert.ok(recording.train.every((b) => b.draws.length > 0), 'noise draws seeds');
+        assert.deepEqual(
+          recording.train.map((b) => b.samples),
+          [8, 8, 4],
+        );
+        assert.ok(
+          recording.train.every((b) => b.draws.length > 0),
+          'noise draws seeds',
+        );
         withSession(recording.capture, (session) => {
           recording.train.forEach((batch, i) => {
             session.setParameters(session.parameters(recording.weights[i] ?? new Float32Array()));
             const replayed = session.loss(batch);
-            assert.ok(Math.abs(replayed - (batch.loss ?? NaN)) <= 1e-5 * Math.abs(batch.loss ?? NaN), `${replayed} ${batch.loss}`);
+            assert.ok(
+              Math.abs(replayed - (batch.loss ?? NaN)) <= 1e-5 * Math.abs(batch.loss ?? NaN),
+              `${replayed} ${batch.loss}`,
+            );
             // and once more: nothing was left behind by the first time
             assert.equal(session.loss(batch), replayed);
           });
@@ -96,14 +131,24 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const satisfies readonly 
       const weights = snapshot();
       const ids = [...capture.variables, ...capture.state].map((v) => v.dataId);
       const before = tf.memory();
-      const kernels = new Map((globalThis as unknown as { _tfGlobals: Map<string, Map<string, unknown>> })._tfGlobals.get('kernelRegistry'));
+      const kernels = new Map(
+        (globalThis as unknown as { _tfGlobals: Map<string, Map<string, unknown>> })._tfGlobals.get(
+          'kernelRegistry',
+        ),
+      );
       let draws = 0;
       const random = Math.random;
       const counting = (): number => (draws++, random());
       Math.random = counting;
       try {
         client.ask('load', { into: 'θ', from: 'current' });
-        client.ask('random', { into: 'd', seed: 1, like: 'θ', normalisation: 'filter', include: { bias: true, norm: true } });
+        client.ask('random', {
+          into: 'd',
+          seed: 1,
+          like: 'θ',
+          normalisation: 'filter',
+          include: { bias: true, norm: true },
+        });
         for (const how of [inference, asTrained, { ...inference, refresh: true }]) {
           client.ask('loss', { origin: 'θ', directions: ['d'], coefficients: [[0], [1]], how });
           client.ask('score', { members: ['θ', 'θ'], how });
@@ -119,11 +164,24 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const satisfies readonly 
       }
       assert.equal(draws, 0);
       assert.deepEqual(snapshot(), weights);
-      assert.deepEqual([...capture.variables, ...capture.state].map((v) => v.dataId), ids);
+      assert.deepEqual(
+        [...capture.variables, ...capture.state].map((v) => v.dataId),
+        ids,
+      );
       const after = tf.memory();
-      for (const key of ['numTensors', 'numBytes', 'numDataBuffers'] as const) assert.equal(after[key], before[key], key);
-      assert.deepEqual((globalThis as unknown as { _tfGlobals: Map<string, Map<string, unknown>> })._tfGlobals.get('kernelRegistry'), kernels);
-      assert.ok(!Object.hasOwn(engine(), 'keep') && !Object.hasOwn(engine(), 'customGrad') && !Object.hasOwn(engine(), 'addTapeNode'));
+      for (const key of ['numTensors', 'numBytes', 'numDataBuffers'] as const)
+        assert.equal(after[key], before[key], key);
+      assert.deepEqual(
+        (globalThis as unknown as { _tfGlobals: Map<string, Map<string, unknown>> })._tfGlobals.get(
+          'kernelRegistry',
+        ),
+        kernels,
+      );
+      assert.ok(
+        !Object.hasOwn(engine(), 'keep') &&
+          !Object.hasOwn(engine(), 'customGrad') &&
+          !Object.hasOwn(engine(), 'addTapeNode'),
+      );
       assert.ok(train.length > 0);
     });
 
@@ -135,15 +193,36 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const satisfies readonly 
       const before = tf.memory();
       client.ask('load', { into: 'θ', from: 'current' });
       const grid = Array.from({ length: 50 }, () => []);
-      assert.throws(() => client.ask('loss', { origin: 'θ', directions: [], coefficients: grid, how: asTrained }), { code: 'cancelled' });
-      const broken: Recording = { ...recording, train: [{ ...recording.train[0]!, leaves: recording.train[0]!.leaves.map(() => ({ shape: [3, 3], dtype: 'float32', values: new Float32Array(9) })) }] };
+      assert.throws(
+        () => client.ask('loss', { origin: 'θ', directions: [], coefficients: grid, how: asTrained }),
+        { code: 'cancelled' },
+      );
+      const broken: Recording = {
+        ...recording,
+        train: [
+          {
+            ...recording.train[0]!,
+            leaves: recording.train[0]!.leaves.map(() => ({
+              shape: [3, 3],
+              dtype: 'float32',
+              values: new Float32Array(9),
+            })),
+          },
+        ],
+      };
       const other = serve(broken);
       other.ask('load', { into: 'θ', from: 'current' });
-      assert.throws(() => other.ask('loss', { origin: 'θ', directions: [], coefficients: [[]], how: asTrained }));
+      assert.throws(() =>
+        other.ask('loss', { origin: 'θ', directions: [], coefficients: [[]], how: asTrained }),
+      );
       assert.throws(() => other.ask('gradient', { at: 'θ', into: 'g', how: asTrained }));
-      assert.deepEqual([...recording.capture.variables, ...recording.capture.state].map((v) => v.dataId), ids);
+      assert.deepEqual(
+        [...recording.capture.variables, ...recording.capture.state].map((v) => v.dataId),
+        ids,
+      );
       const after = tf.memory();
-      for (const key of ['numTensors', 'numBytes', 'numDataBuffers'] as const) assert.equal(after[key], before[key], key);
+      for (const key of ['numTensors', 'numBytes', 'numDataBuffers'] as const)
+        assert.equal(after[key], before[key], key);
     });
 
     it('leaks nothing over a thousand evaluations', async () => {
@@ -151,13 +230,19 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const satisfies readonly 
       const client = serve(recording);
       client.ask('load', { into: 'θ', from: 'current' });
       const run = (n: number): void => {
-        client.ask('loss', { origin: 'θ', directions: [], coefficients: Array.from({ length: n }, () => []), how: asTrained });
+        client.ask('loss', {
+          origin: 'θ',
+          directions: [],
+          coefficients: Array.from({ length: n }, () => []),
+          how: asTrained,
+        });
       };
       run(1);
       const ids = (tf.backend() as unknown as { numDataIds(): number }).numDataIds();
       const before = tf.memory();
       run(340); // three batches a point
-      for (const key of ['numTensors', 'numBytes', 'numDataBuffers'] as const) assert.equal(tf.memory()[key], before[key], key);
+      for (const key of ['numTensors', 'numBytes', 'numDataBuffers'] as const)
+        assert.equal(tf.memory()[key], before[key], key);
       assert.equal((tf.backend() as unknown as { numDataIds(): number }).numDataIds(), ids);
     });
 
@@ -169,10 +254,17 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const satisfies readonly 
       const [loss] = [model.evaluate(whole.x, whole.y, { batchSize: 20 })].flat();
       const client = serve(recording);
       client.ask('load', { into: 'θ', from: 'current' });
-      const { points } = client.ask('loss', { origin: 'θ', directions: [], coefficients: [[], []], how: inference });
+      const { points } = client.ask('loss', {
+        origin: 'θ',
+        directions: [],
+        coefficients: [[], []],
+        how: inference,
+      });
       for (const p of points) {
         // evaluate() leaves regularisers out; add them
-        const penalty = Array.from(capture.variables.at(-2)!.dataSync(), (w) => 0.01 * w * w).reduce((a, b) => a + b);
+        const penalty = Array.from(capture.variables.at(-2)!.dataSync(), (w) => 0.01 * w * w).reduce(
+          (a, b) => a + b,
+        );
         assert.ok(Math.abs(p.loss - ((loss as ReturnType<Tf['scalar']>).dataSync()[0]! + penalty)) < 1e-5);
         assert.equal(p.samples, 20);
         assert.equal(p.standardErrorFrom, 'samples');
@@ -183,14 +275,21 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const satisfies readonly 
 }
 
 /** Records a script together with the weights at each of its steps. */
-async function recordWithWeights(tf: Tf, script: () => Promise<unknown>): Promise<Recording & { weights: Float32Array[] }> {
+async function recordWithWeights(
+  tf: Tf,
+  script: () => Promise<unknown>,
+): Promise<Recording & { weights: Float32Array[] }> {
   const weights: Float32Array[] = [];
   const e = engine();
   const outer = e.gradients;
   let recording: Recording | null = null;
   const read = new Map<number, Float32Array[]>();
   e.gradients = function (f, xs, dy, allowNoGradients) {
-    if (allowNoGradients) read.set(weights.length, xs.map((x) => x.dataSync().slice() as Float32Array));
+    if (allowNoGradients)
+      read.set(
+        weights.length,
+        xs.map((x) => x.dataSync().slice() as Float32Array),
+      );
     const result = outer.call(e, f, xs, dy, allowNoGradients);
     if (allowNoGradients) {
       const kept = read.get(weights.length)?.filter((_, i) => result.grads[i] != null) ?? [];
@@ -212,7 +311,9 @@ describe('replay()', () => {
     const tf = await load('cpu');
     const w = tf.variable(tf.tensor1d([1, 2]));
     const x = tf.tensor1d([3, 4]);
-    const recording = await record(() => tf.train.sgd(0).minimize(() => w.mul(x).sum().asScalar(), false, [w]));
+    const recording = await record(() =>
+      tf.train.sgd(0).minimize(() => w.mul(x).sum().asScalar(), false, [w]),
+    );
     assert.equal(replay(recording.capture, recording.train[0]!), 11);
     w.assign(tf.tensor1d([0, 1]));
     assert.equal(replay(recording.capture, recording.train[0]!), 4);

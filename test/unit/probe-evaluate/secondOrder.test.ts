@@ -6,7 +6,17 @@ import type * as tfjs from '@tensorflow/tfjs';
 import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
 import type { Batch } from '../../../src/probe/tfjs/capture.ts';
 import { needs } from '../../harness/requires.ts';
-import { engine, load, numbers, record, relative, serve, type Client, type Recording, type Tf } from './recording.ts';
+import {
+  engine,
+  load,
+  numbers,
+  record,
+  relative,
+  serve,
+  type Client,
+  type Recording,
+  type Tf,
+} from './recording.ts';
 
 const asTrained = { data: { split: 'train' as const }, mode: 'as-trained' as const, refresh: false };
 const inference = { ...asTrained, mode: 'inference' as const };
@@ -24,11 +34,20 @@ after(() => {
 async function put(client: Client, name: string, values: Float32Array): Promise<void> {
   const { saveVector } = await import('../../../src/probe/tfjs/vectorFile.ts');
   const file = join(directory, 'put.safetensors');
-  saveVector(file, client.ask('hello', { token: '', protocol: 1, objective: 0 }).objective, { values, state: null }, {});
+  saveVector(
+    file,
+    client.ask('hello', { token: '', protocol: 1, objective: 0 }).objective,
+    { values, state: null },
+    {},
+  );
   client.ask('load', { into: name, from: { file } });
 }
 
-async function product(client: Client, v: Float32Array, how = asTrained as typeof asTrained | typeof inference): Promise<Float32Array> {
+async function product(
+  client: Client,
+  v: Float32Array,
+  how = asTrained as typeof asTrained | typeof inference,
+): Promise<Float32Array> {
   client.ask('load', { into: 'θ', from: 'current' });
   await put(client, 'v', v);
   const { method } = client.ask('hvp', { at: 'θ', vector: 'v', into: 'Hv', how, method: 'exact' });
@@ -37,11 +56,23 @@ async function product(client: Client, v: Float32Array, how = asTrained as typeo
 }
 
 /** Central differences of the gradient along v, from gradients that the evaluator gives. */
-async function differences(client: Client, v: Float32Array, h: number, how = asTrained as typeof asTrained | typeof inference): Promise<Float64Array> {
+async function differences(
+  client: Client,
+  v: Float32Array,
+  h: number,
+  how = asTrained as typeof asTrained | typeof inference,
+): Promise<Float64Array> {
   client.ask('load', { into: 'θ', from: 'current' });
   await put(client, 'v', v);
   const at = (sign: number): Float32Array => {
-    client.ask('combine', { into: 'moved', terms: [{ coefficient: 1, vector: 'θ' }, { coefficient: sign * h, vector: 'v' }], state: 'θ' });
+    client.ask('combine', {
+      into: 'moved',
+      terms: [
+        { coefficient: 1, vector: 'θ' },
+        { coefficient: sign * h, vector: 'v' },
+      ],
+      state: 'θ',
+    });
     client.ask('gradient', { at: 'moved', into: 'g', how });
     return client.values('g');
   };
@@ -65,7 +96,11 @@ function cut(recording: Recording, sizes: readonly number[]): Recording {
     const leaves = whole.leaves.map((leaf) => {
       if (leaf === null || leaf.shape[0] !== whole.samples) return leaf;
       const each = leaf.values.length / whole.samples;
-      return { ...leaf, shape: [samples, ...leaf.shape.slice(1)], values: leaf.values.slice(from * each, (from + samples) * each) };
+      return {
+        ...leaf,
+        shape: [samples, ...leaf.shape.slice(1)],
+        values: leaf.values.slice(from * each, (from + samples) * each),
+      };
     });
     from += samples;
     return { ...whole, leaves, samples };
@@ -85,15 +120,25 @@ for (const backend of backends) {
     it('are (2/N)·XᵀX for linear regression, however the data is cut', async () => {
       const [N, D] = [23, 7];
       const X = numbers(N * D, 3);
-      const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [D], useBias: false })] });
+      const model = tf.sequential({
+        layers: [tf.layers.dense({ units: 1, inputShape: [D], useBias: false })],
+      });
       model.compile({ optimizer: tf.train.sgd(0), loss: 'meanSquaredError' });
-      const recording = await record(() => model.trainOnBatch(tf.tensor2d(X, [N, D]), tf.tensor2d(numbers(N, 4), [N, 1])));
+      const recording = await record(() =>
+        model.trainOnBatch(tf.tensor2d(X, [N, D]), tf.tensor2d(numbers(N, 4), [N, 1])),
+      );
       const v = unit(D, 5);
       const Xv = Array.from({ length: N }, (_, i) => v.reduce((s, x, j) => s + x * (X[i * D + j] ?? 0), 0));
-      const expected = Float64Array.from(v, (_, j) => (2 / N) * Xv.reduce((s, x, i) => s + x * (X[i * D + j] ?? 0), 0));
+      const expected = Float64Array.from(
+        v,
+        (_, j) => (2 / N) * Xv.reduce((s, x, i) => s + x * (X[i * D + j] ?? 0), 0),
+      );
       for (const sizes of [[23], [8, 8, 7], [5, 5, 5, 5, 3]]) {
         for (const how of [asTrained, inference]) {
-          assert.ok(relative(await product(serve(cut(recording, sizes), directory), v, how), expected) < 1e-5, String(sizes));
+          assert.ok(
+            relative(await product(serve(cut(recording, sizes), directory), v, how), expected) < 1e-5,
+            String(sizes),
+          );
         }
       }
     });
@@ -106,24 +151,32 @@ for (const backend of backends) {
       const x = tf.tensor2d(X, [N, D]);
       const y = tf.oneHot(tf.tensor1d(labels, 'int32'), K).toFloat();
       const recording = await record(() =>
-        tf.train.sgd(0).minimize(() => tf.losses.softmaxCrossEntropy(y, tf.matMul(x, w)).asScalar(), false, [w]),
+        tf.train
+          .sgd(0)
+          .minimize(() => tf.losses.softmaxCrossEntropy(y, tf.matMul(x, w)).asScalar(), false, [w]),
       );
       const v = unit(D * K, 8);
       const W = w.dataSync();
       const expected = new Float64Array(D * K);
       for (let i = 0; i < N; i++) {
         const xi = X.subarray(i * D, (i + 1) * D);
-        const along = (m: ArrayLike<number>, k: number): number => xi.reduce((s, a, d) => s + a * (m[d * K + k] ?? 0), 0);
+        const along = (m: ArrayLike<number>, k: number): number =>
+          xi.reduce((s, a, d) => s + a * (m[d * K + k] ?? 0), 0);
         const e = Array.from({ length: K }, (_, k) => Math.exp(along(W, k)));
         const p = e.map((q) => q / e.reduce((a, b) => a + b));
         const u = p.map((_, k) => along(v, k));
         const pu = p.reduce((s, q, k) => s + q * (u[k] ?? 0), 0);
         for (let d = 0; d < D; d++) {
-          for (let k = 0; k < K; k++) expected[d * K + k] = (expected[d * K + k] ?? 0) + ((p[k] ?? 0) * ((u[k] ?? 0) - pu) * (xi[d] ?? 0)) / N;
+          for (let k = 0; k < K; k++)
+            expected[d * K + k] =
+              (expected[d * K + k] ?? 0) + ((p[k] ?? 0) * ((u[k] ?? 0) - pu) * (xi[d] ?? 0)) / N;
         }
       }
       for (const sizes of [[21], [8, 8, 5], [4, 4, 4, 4, 4, 1]]) {
-        assert.ok(relative(await product(serve(cut(recording, sizes), directory), v), expected) < 1e-5, String(sizes));
+        assert.ok(
+          relative(await product(serve(cut(recording, sizes), directory), v), expected) < 1e-5,
+          String(sizes),
+        );
       }
       w.dispose();
     });
@@ -167,7 +220,9 @@ for (const backend of backends) {
         norm: (x) => x.norm(),
         batchNorm: (x, tf) => {
           const m = tf.moments(x, 0);
-          return tf.batchNorm(x, m.mean, m.variance, tf.tensor1d([0.1, 0, -0.2]), tf.tensor1d([1, 2, 0.5]), 1e-3).tanh();
+          return tf
+            .batchNorm(x, m.mean, m.variance, tf.tensor1d([0.1, 0, -0.2]), tf.tensor1d([1, 2, 0.5]), 1e-3)
+            .tanh();
         },
         'sigmoid cross-entropy': (x, tf) => tf.losses.sigmoidCrossEntropy(tf.onesLike(x).mul(0.3), x),
         'huber loss': (x, tf) => tf.losses.huberLoss(tf.zerosLike(x), x.mul(5)),
@@ -176,20 +231,34 @@ for (const backend of backends) {
         'concat squared': (x, tf) => tf.concat([x, x.square()], 0).square(),
         'stack squared': (x, tf) => tf.stack([x, x.square()]).square(),
         'split squared': (x, tf) => tf.split(x.reshape([-1]).slice(0, 12), 3)[1]!.square(),
-        'tile squared': (x, tf) => tf.tile(x.reshape([1, -1]), [2, 1]).square().mul(0.5),
+        'tile squared': (x, tf) =>
+          tf
+            .tile(x.reshape([1, -1]), [2, 1])
+            .square()
+            .mul(0.5),
         'cumsum squared': (x, tf) => tf.cumsum(x, 1).square(),
       };
       const pools: Record<string, Op> = {
         'max-pool 2': (x, tf) => tf.maxPool(x as tfjs.Tensor4D, 2, 2, 'valid').square(),
         'max-pool 3 with padding': (x, tf) => tf.maxPool(x as tfjs.Tensor4D, 3, 2, 'same').square(),
-        'max-pool overlapping': (x, tf) => tf.maxPool((x as tfjs.Tensor4D).sub(1) as tfjs.Tensor4D, 3, 1, 'valid').square(),
+        'max-pool overlapping': (x, tf) =>
+          tf.maxPool((x as tfjs.Tensor4D).sub(1) as tfjs.Tensor4D, 3, 1, 'valid').square(),
         'average pool 2': (x, tf) => tf.avgPool(x as tfjs.Tensor4D, 2, 2, 'valid').square(),
         'average pool 3 with padding': (x, tf) => tf.avgPool(x as tfjs.Tensor4D, 3, 2, 'same').square(),
-        'nearest upsampling': (x, tf) => tf.image.resizeNearestNeighbor(x as tfjs.Tensor4D, [12, 12]).square(),
+        'nearest upsampling': (x, tf) =>
+          tf.image.resizeNearestNeighbor(x as tfjs.Tensor4D, [12, 12]).square(),
         'bilinear upsampling': (x, tf) => tf.image.resizeBilinear(x as tfjs.Tensor4D, [11, 11]).square(),
         'batch norm of images': (x, tf) => {
           const m = tf.moments(x, [0, 1, 2]);
-          return tf.batchNorm(x as tfjs.Tensor4D, m.mean as tfjs.Tensor1D, m.variance as tfjs.Tensor1D, tf.zeros([3]), tf.tensor1d([1, 2, 0.5])).tanh();
+          return tf
+            .batchNorm(
+              x as tfjs.Tensor4D,
+              m.mean as tfjs.Tensor1D,
+              m.variance as tfjs.Tensor1D,
+              tf.zeros([3]),
+              tf.tensor1d([1, 2, 0.5]),
+            )
+            .tanh();
         },
       };
       type Conv = (x: tfjs.Tensor4D, w: tfjs.Tensor, tf: Tf) => tfjs.Tensor;
@@ -197,32 +266,76 @@ for (const backend of backends) {
         'conv 3': [[3, 3, 3, 2], (x, w, tf) => tf.conv2d(x, w as tfjs.Tensor4D, 1, 'valid')],
         'conv 3, stride 2, padded': [[3, 3, 3, 2], (x, w, tf) => tf.conv2d(x, w as tfjs.Tensor4D, 2, 'same')],
         'conv 2, stride 3': [[2, 2, 3, 2], (x, w, tf) => tf.conv2d(x, w as tfjs.Tensor4D, 3, 'valid')],
-        'conv 4, stride 2, cut': [[4, 4, 3, 2], (x, w, tf) => tf.conv2d(x, w as tfjs.Tensor4D, [2, 1], 'same')],
+        'conv 4, stride 2, cut': [
+          [4, 4, 3, 2],
+          (x, w, tf) => tf.conv2d(x, w as tfjs.Tensor4D, [2, 1], 'same'),
+        ],
         'two convs': [
           [3, 3, 3, 3],
-          (x, w, tf) => tf.conv2d(tf.conv2d(x, w as tfjs.Tensor4D, 2, 'same').tanh() as tfjs.Tensor4D, w as tfjs.Tensor4D, 1, 'same'),
+          (x, w, tf) =>
+            tf.conv2d(
+              tf.conv2d(x, w as tfjs.Tensor4D, 2, 'same').tanh() as tfjs.Tensor4D,
+              w as tfjs.Tensor4D,
+              1,
+              'same',
+            ),
         ],
-        'transposed conv': [[3, 3, 2, 3], (x, w, tf) => tf.conv2dTranspose(x, w as tfjs.Tensor4D, [2, 12, 12, 2], 2, 'same')],
+        'transposed conv': [
+          [3, 3, 2, 3],
+          (x, w, tf) => tf.conv2dTranspose(x, w as tfjs.Tensor4D, [2, 12, 12, 2], 2, 'same'),
+        ],
         'depthwise conv': [[3, 3, 3, 2], (x, w, tf) => tf.depthwiseConv2d(x, w as tfjs.Tensor4D, 1, 'valid')],
-        'depthwise conv, stride 2': [[3, 3, 3, 1], (x, w, tf) => tf.depthwiseConv2d(x, w as tfjs.Tensor4D, 2, 'same')],
+        'depthwise conv, stride 2': [
+          [3, 3, 3, 1],
+          (x, w, tf) => tf.depthwiseConv2d(x, w as tfjs.Tensor4D, 2, 'same'),
+        ],
         'two depthwise convs': [
           [3, 3, 3, 1],
-          (x, w, tf) => tf.depthwiseConv2d(tf.depthwiseConv2d(x, w as tfjs.Tensor4D, 2, 'same').tanh() as tfjs.Tensor4D, w as tfjs.Tensor4D, 1, 'same'),
+          (x, w, tf) =>
+            tf.depthwiseConv2d(
+              tf.depthwiseConv2d(x, w as tfjs.Tensor4D, 2, 'same').tanh() as tfjs.Tensor4D,
+              w as tfjs.Tensor4D,
+              1,
+              'same',
+            ),
         ],
         'fused conv': [
           [3, 3, 3, 2],
-          (x, w, tf) => tf.fused.conv2d({ x, filter: w as tfjs.Tensor4D, strides: 1, pad: 'same', bias: w.sum([0, 1, 2]) as tfjs.Tensor1D, activation: 'linear' }),
+          (x, w, tf) =>
+            tf.fused.conv2d({
+              x,
+              filter: w as tfjs.Tensor4D,
+              strides: 1,
+              pad: 'same',
+              bias: w.sum([0, 1, 2]) as tfjs.Tensor1D,
+              activation: 'linear',
+            }),
         ],
         'fused dense': [
           [12, 9],
-          (x, w, tf) => tf.fused.matMul({ a: x.reshape([18, 12]) as tfjs.Tensor2D, b: w as tfjs.Tensor2D, bias: w.sum(0) as tfjs.Tensor1D, activation: 'linear' }),
+          (x, w, tf) =>
+            tf.fused.matMul({
+              a: x.reshape([18, 12]) as tfjs.Tensor2D,
+              b: w as tfjs.Tensor2D,
+              bias: w.sum(0) as tfjs.Tensor1D,
+              activation: 'linear',
+            }),
         ],
       };
 
       /** A layer before the operation makes its own curvature show up beside that of what follows. */
-      async function check(shape: readonly number[], forward: (w: tfjs.Tensor) => tfjs.Tensor, scale = 1): Promise<void> {
+      async function check(
+        shape: readonly number[],
+        forward: (w: tfjs.Tensor) => tfjs.Tensor,
+        scale = 1,
+      ): Promise<void> {
         const n = shape.reduce((a, b) => a * b, 1);
-        const w = tf.variable(tf.tensor(numbers(n, 11).map((x) => x * scale), [...shape]));
+        const w = tf.variable(
+          tf.tensor(
+            numbers(n, 11).map((x) => x * scale),
+            [...shape],
+          ),
+        );
         const undo = installKernels(engine());
         try {
           const recording = await record(() =>
@@ -249,7 +362,11 @@ for (const backend of backends) {
       }
 
       for (const [name, op] of Object.entries(activations)) {
-        it(name, () => check([4, 3], (w) => op(tf.matMul(tf.tensor2d(numbers(20, 9), [5, 4]), w as tfjs.Tensor2D).mul(1.5), tf)));
+        it(name, () =>
+          check([4, 3], (w) =>
+            op(tf.matMul(tf.tensor2d(numbers(20, 9), [5, 4]), w as tfjs.Tensor2D).mul(1.5), tf),
+          ),
+        );
       }
       for (const [name, op] of Object.entries(pools)) {
         it(name, () => check(image, (w) => op(w.add(w.square().mul(0.2)), tf)));
@@ -272,7 +389,14 @@ for (const backend of backends) {
           dense(),
         ],
         'strided conv, elu, penalty': [
-          L.conv2d({ inputShape: [6, 6, 2], filters: 3, kernelSize: 3, strides: 2, activation: 'elu', kernelRegularizer: tf.regularizers.l2({ l2: 0.05 }) }),
+          L.conv2d({
+            inputShape: [6, 6, 2],
+            filters: 3,
+            kernelSize: 3,
+            strides: 2,
+            activation: 'elu',
+            kernelRegularizer: tf.regularizers.l2({ l2: 0.05 }),
+          }),
           L.flatten(),
           dense(),
         ],
@@ -297,8 +421,15 @@ for (const backend of backends) {
         const [, ...shape] = model.inputs[0]!.shape as number[];
         const size = 6 * shape.reduce((a, b) => a * b, 1);
         const x = name.startsWith('embedding')
-          ? tf.tensor(Int32Array.from({ length: size }, (_, i) => (i * 5) % 6), [6, ...shape], 'float32')
-          : tf.tensor(numbers(size, 2).map((q) => 2 * q), [6, ...shape]);
+          ? tf.tensor(
+              Int32Array.from({ length: size }, (_, i) => (i * 5) % 6),
+              [6, ...shape],
+              'float32',
+            )
+          : tf.tensor(
+              numbers(size, 2).map((q) => 2 * q),
+              [6, ...shape],
+            );
         const y = tf.oneHot(tf.tensor1d([0, 1, 2, 3, 0, 1], 'int32'), 4).toFloat();
         const undo = installKernels(engine());
         try {
@@ -320,12 +451,22 @@ for (const backend of backends) {
     it('are refused where an operation has none, and given by differences, with the reason, when that is allowed', async () => {
       const w = tf.variable(tf.tensor1d(numbers(6, 31)));
       const recording = await record(() =>
-        tf.train.sgd(0).minimize(() => tf.localResponseNormalization(w.reshape([1, 1, 1, 6]) as tfjs.Tensor4D, 2).square().sum().asScalar(), false, [w]),
+        tf.train.sgd(0).minimize(
+          () =>
+            tf
+              .localResponseNormalization(w.reshape([1, 1, 1, 6]) as tfjs.Tensor4D, 2)
+              .square()
+              .sum()
+              .asScalar(),
+          false,
+          [w],
+        ),
       );
       const client = serve(recording, directory);
       client.ask('load', { into: 'θ', from: 'current' });
       await put(client, 'v', unit(6, 32));
-      const ask = (method: 'auto' | 'exact') => client.ask('hvp', { at: 'θ', vector: 'v', into: 'Hv', how: asTrained, method });
+      const ask = (method: 'auto' | 'exact') =>
+        client.ask('hvp', { at: 'θ', vector: 'v', into: 'Hv', how: asTrained, method });
       assert.throws(() => ask('exact'), { code: 'unsupported' });
       const { method, reason } = ask('auto');
       assert.equal(method, 'finite-difference');
@@ -335,12 +476,23 @@ for (const backend of backends) {
 
     it('are not given as exact for a gradient of the script’s own making', async () => {
       const w = tf.variable(tf.tensor1d(numbers(6, 33)));
-      const straight = tf.customGrad((x) => ({ value: (x as tfjs.Tensor).square(), gradFunc: (dy: tfjs.Tensor) => dy.mul(3) }));
-      const recording = await record(() => tf.train.sgd(0).minimize(() => straight(w).sum().asScalar(), false, [w]));
+      const straight = tf.customGrad((x) => ({
+        value: (x as tfjs.Tensor).square(),
+        gradFunc: (dy: tfjs.Tensor) => dy.mul(3),
+      }));
+      const recording = await record(() =>
+        tf.train.sgd(0).minimize(() => straight(w).sum().asScalar(), false, [w]),
+      );
       const client = serve(recording, directory);
       client.ask('load', { into: 'θ', from: 'current' });
       await put(client, 'v', unit(6, 34));
-      const { method, reason } = client.ask('hvp', { at: 'θ', vector: 'v', into: 'Hv', how: asTrained, method: 'auto' });
+      const { method, reason } = client.ask('hvp', {
+        at: 'θ',
+        vector: 'v',
+        into: 'Hv',
+        how: asTrained,
+        method: 'auto',
+      });
       assert.equal(method, 'finite-difference');
       assert.match(reason ?? '', /gradient of its own/);
       w.dispose();

@@ -8,7 +8,12 @@ import { dot, norm, Vectors } from '../../../src/probe/tfjs/vectors.ts';
 import { numbers, relative } from './recording.ts';
 
 const never = (): boolean => false;
-const parameter = (name: string, shape: number[], role: ParameterInfo['role'], filterAxis: number | null): ParameterInfo => ({
+const parameter = (
+  name: string,
+  shape: number[],
+  role: ParameterInfo['role'],
+  filterAxis: number | null,
+): ParameterInfo => ({
   name,
   shape,
   role,
@@ -58,10 +63,19 @@ describe('Vectors', () => {
 
   it('are refused when the file is torn, missing, or another model’s', () => {
     saveVector(file('a'), layout, { values: numbers(n, 1), state: state(1) }, {});
-    const other: Layout = { ...layout, parameters: [...layout.parameters.slice(0, 4), parameter('big/kernel', [301, 300], 'kernel', 1)] };
+    const other: Layout = {
+      ...layout,
+      parameters: [...layout.parameters.slice(0, 4), parameter('big/kernel', [301, 300], 'kernel', 1)],
+    };
     assert.throws(() => VectorFile.open(file('a'), other), { code: 'bad-input', message: /big\/kernel/ });
-    const renamed: Layout = { ...layout, parameters: [parameter('conv2/kernel', [3, 3, 2, 5], 'kernel', 3), ...layout.parameters.slice(1)] };
-    assert.throws(() => VectorFile.open(file('a'), renamed), { code: 'bad-input', message: /no tensor "conv2\/kernel"/ });
+    const renamed: Layout = {
+      ...layout,
+      parameters: [parameter('conv2/kernel', [3, 3, 2, 5], 'kernel', 3), ...layout.parameters.slice(1)],
+    };
+    assert.throws(() => VectorFile.open(file('a'), renamed), {
+      code: 'bad-input',
+      message: /no tensor "conv2\/kernel"/,
+    });
     truncateSync(file('a'), 1000);
     assert.throws(() => VectorFile.open(file('a'), layout), { code: 'corrupt-run' });
     writeFileSync(file('b'), Buffer.alloc(64, 0xff));
@@ -85,14 +99,26 @@ describe('Vectors', () => {
     assert.equal(vectors.combine('c', terms, 'combine', never), norm(vectors.get('c').values));
     assert.ok(relative(vectors.get('c').values, expected) < 1e-7);
     const [mean, count] = vectors.get('c').state!;
-    assert.ok(relative(mean!, state(1)[0].map((x, i) => 0.25 * x - 2 * state(2)[0][i]!)) < 1e-6);
+    assert.ok(
+      relative(
+        mean!,
+        state(1)[0].map((x, i) => 0.25 * x - 2 * state(2)[0][i]!),
+      ) < 1e-6,
+    );
     assert.deepEqual(count, Int32Array.of(1), 'a counter is not averaged');
     vectors.combine('c', terms, { file: file('b') }, never);
     assert.deepEqual(vectors.get('c').state, state(2));
     vectors.combine('a', [{ coefficient: 3, vector: 'a' }], null, never);
-    assert.ok(relative(vectors.get('a').values, numbers(n, 1).map((x) => 3 * x)) < 1e-7);
+    assert.ok(
+      relative(
+        vectors.get('a').values,
+        numbers(n, 1).map((x) => 3 * x),
+      ) < 1e-7,
+    );
     assert.equal(vectors.get('a').state, null);
-    assert.throws(() => vectors.combine('c', [{ coefficient: 1, vector: 'a' }], 'combine', never), { code: 'bad-input' });
+    assert.throws(() => vectors.combine('c', [{ coefficient: 1, vector: 'a' }], 'combine', never), {
+      code: 'bad-input',
+    });
     assert.throws(() => vectors.combine('c', terms, null, () => true), { code: 'cancelled' });
     assert.equal(vectors.release(['a', 'nobody']), 1);
   });
@@ -133,7 +159,11 @@ describe('Vectors', () => {
       let at = 0;
       return layout.parameters.map((p) => values.subarray(at, (at += p.shape.reduce((a, b) => a * b))));
     };
-    const draw = (normalisation: 'filter' | 'layer' | 'none', include = { bias: false, norm: false }, seed = 5): Float32Array[] => {
+    const draw = (
+      normalisation: 'filter' | 'layer' | 'none',
+      include = { bias: false, norm: false },
+      seed = 5,
+    ): Float32Array[] => {
       const vectors = new Vectors(layout);
       vectors.set('θ', { values: numbers(n, 1), state: null });
       vectors.random('d', seed, 'θ', normalisation, include);
@@ -154,7 +184,9 @@ describe('Vectors', () => {
       const d = draw('filter');
       const unit = (v: Float32Array, shape: number[], axis: number, u: number): number => {
         const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-        return Math.sqrt(v.reduce((s, x, i) => (Math.floor(i / inner) % shape[axis]! === u ? s + x * x : s), 0));
+        return Math.sqrt(
+          v.reduce((s, x, i) => (Math.floor(i / inner) % shape[axis]! === u ? s + x * x : s), 0),
+        );
       };
       for (const [i, axis] of [
         [0, 3],
@@ -174,7 +206,8 @@ describe('Vectors', () => {
       const filter = draw('filter', { bias: true, norm: true });
       const layer = draw('layer', { bias: true, norm: false });
       for (const i of [1, 2]) assert.ok(Math.abs(norm(filter[i]!) - norm(theta[i]!)) < 1e-6);
-      for (const i of [0, 1, 3, 4]) assert.ok(Math.abs(norm(layer[i]!) - norm(theta[i]!)) < 1e-4 * norm(theta[i]!));
+      for (const i of [0, 1, 3, 4])
+        assert.ok(Math.abs(norm(layer[i]!) - norm(theta[i]!)) < 1e-4 * norm(theta[i]!));
       assert.ok(layer[2]!.every((x) => x === 0));
     });
 
@@ -205,6 +238,7 @@ describe('Vectors', () => {
     vectors.set('v', { values, state: null });
     const { coefficients, norm: length } = vectors.orthogonalise('v', ['q1', 'q2']);
     assert.ok(Math.abs(coefficients[0]! - 100) < 0.01);
-    for (const q of ['q1', 'q2']) assert.ok(Math.abs(dot(vectors.get('v').values, vectors.get(q).values)) < 1e-7 * Math.max(1, length));
+    for (const q of ['q1', 'q2'])
+      assert.ok(Math.abs(dot(vectors.get('v').values, vectors.get(q).values)) < 1e-7 * Math.max(1, length));
   });
 });

@@ -6,7 +6,10 @@ import { kernelRegistry, type Engine, type KernelArguments, type TensorInfo } fr
 import { cpuKernels, wasmKernels } from './kernels.ts';
 
 /** @param stock the backend's own kernel, where it has one */
-export type Kernel = (args: KernelArguments, stock: ((args: KernelArguments) => TensorInfo | TensorInfo[]) | null) => TensorInfo;
+export type Kernel = (
+  args: KernelArguments,
+  stock: ((args: KernelArguments) => TensorInfo | TensorInfo[]) | null,
+) => TensorInfo;
 
 /** Registers them for the engine's present backend; the result undoes it. */
 export function installKernels(engine: Engine): () => void {

@@ -33,7 +33,8 @@ const attributesOf = (args: KernelArguments): WindowAttributes => args.attrs as 
 
 function geometry(shape: readonly number[], filter: Pair, args: KernelArguments): Window2D {
   const a = attributesOf(args);
-  if (a.dataFormat !== undefined && a.dataFormat !== 'NHWC') throw new Error(`Convolution in ${a.dataFormat} layout.`);
+  if (a.dataFormat !== undefined && a.dataFormat !== 'NHWC')
+    throw new Error(`Convolution in ${a.dataFormat} layout.`);
   return window2d(shape, filter, a.strides, a.dilations, a.pad, a.dimRoundingMode);
 }
 
@@ -49,7 +50,15 @@ function eachWindow(
       const y = oy * w.strideHeight - w.top;
       for (let ox = 0; ox < w.outWidth; ox++) {
         const x = ox * w.strideWidth - w.left;
-        visit(b, oy, ox, Math.max(0, y), Math.min(H, y + w.spanHeight), Math.max(0, x), Math.min(W, x + w.spanWidth));
+        visit(
+          b,
+          oy,
+          ox,
+          Math.max(0, y),
+          Math.min(H, y + w.spanHeight),
+          Math.max(0, x),
+          Math.min(W, x + w.spanWidth),
+        );
       }
     }
   }
@@ -104,7 +113,10 @@ const avgPoolGrad: Kernel = (args) => {
 
 const resizeNearestGrad: Kernel = (args) => {
   const [dy, images] = [input(args, 'dy'), input(args, 'images')];
-  const { alignCorners, halfPixelCenters } = args.attrs as { alignCorners?: boolean; halfPixelCenters?: boolean };
+  const { alignCorners, halfPixelCenters } = args.attrs as {
+    alignCorners?: boolean;
+    halfPixelCenters?: boolean;
+  };
   const [B = 0, H = 0, W = 0, C = 0] = images.shape;
   const [, OH = 0, OW = 0] = dy.shape;
   // The source pixel of every output pixel, as the forward kernel chooses it.
@@ -135,8 +147,16 @@ const batchMatMul: Kernel = (args, stock) => {
   const [a, b] = [input(args, 'a'), input(args, 'b')];
   const { transposeA, transposeB } = args.attrs as { transposeA: boolean; transposeB: boolean };
   const single = (t: TensorInfo): boolean => t.shape.slice(0, -2).every((d) => d === 1);
-  const plain = (!transposeA && !transposeB) || !single(a) || !single(b) || a.dtype !== 'float32' || b.dtype !== 'float32';
-  if (stock !== null && (plain || (a as Partial<Tensor>).dataSync === undefined || (b as Partial<Tensor>).dataSync === undefined)) {
+  const plain =
+    (!transposeA && !transposeB) ||
+    !single(a) ||
+    !single(b) ||
+    a.dtype !== 'float32' ||
+    b.dtype !== 'float32';
+  if (
+    stock !== null &&
+    (plain || (a as Partial<Tensor>).dataSync === undefined || (b as Partial<Tensor>).dataSync === undefined)
+  ) {
     return stock(args) as TensorInfo;
   }
   const flip = (t: Tensor): Tensor => {
@@ -172,7 +192,12 @@ function fit(x: Tensor, top: number, left: number, height: number, width: number
   const [N = 0, H = 0, W = 0, C = 0] = x.shape;
   const bottom = height - H - top;
   const right = width - W - left;
-  const paddings = [[0, 0], [Math.max(0, top), Math.max(0, bottom)], [Math.max(0, left), Math.max(0, right)], [0, 0]] as const;
+  const paddings = [
+    [0, 0],
+    [Math.max(0, top), Math.max(0, bottom)],
+    [Math.max(0, left), Math.max(0, right)],
+    [0, 0],
+  ] as const;
   const padded = paddings.some(([a, b]) => a > 0 || b > 0) ? ops.pad(x, paddings) : x;
   if (padded.shape[1] === height && padded.shape[2] === width) return padded;
   return ops.slice(padded, [0, Math.max(0, -top), Math.max(0, -left), 0], [N, height, width, C]);
@@ -182,9 +207,20 @@ function fit(x: Tensor, top: number, left: number, height: number, width: number
 function spread(dy: Tensor, strideHeight: number, strideWidth: number): Tensor {
   const [N = 0, H = 0, W = 0, C = 0] = dy.shape;
   let d = dy;
-  if (strideHeight > 1) d = ops.pad(ops.reshape(d, [N * H, 1, W, C]), [[0, 0], [0, strideHeight - 1], [0, 0], [0, 0]]);
+  if (strideHeight > 1)
+    d = ops.pad(ops.reshape(d, [N * H, 1, W, C]), [
+      [0, 0],
+      [0, strideHeight - 1],
+      [0, 0],
+      [0, 0],
+    ]);
   if (strideWidth > 1) {
-    d = ops.pad(ops.reshape(d, [N * H * strideHeight, W, 1, C]), [[0, 0], [0, 0], [0, strideWidth - 1], [0, 0]]);
+    d = ops.pad(ops.reshape(d, [N * H * strideHeight, W, 1, C]), [
+      [0, 0],
+      [0, 0],
+      [0, strideWidth - 1],
+      [0, 0],
+    ]);
   }
   const whole = ops.reshape(d, [N, H * strideHeight, W * strideWidth, C]);
   return ops.slice(whole, [0, 0, 0, 0], [N, (H - 1) * strideHeight + 1, (W - 1) * strideWidth + 1, C]);
@@ -245,7 +281,9 @@ const depthwiseFilterGrad: Kernel = (args) => {
             shrinkAxisMask: 0,
           },
         );
-        parts.push(ops.reshape(ops.sum(ops.mul(ops.reshape(seen, [rows, C, 1]), d), [0]), [1, C, multiplier]));
+        parts.push(
+          ops.reshape(ops.sum(ops.mul(ops.reshape(seen, [rows, C, 1]), d), [0]), [1, C, multiplier]),
+        );
       }
     }
     return ops.reshape(ops.concat(parts, 0), filterShape);
@@ -278,7 +316,8 @@ const unsortedSegmentSum: Kernel = (args) => {
   const out = new Float32Array(segments * width);
   ids.forEach((id, i) => {
     if (id < 0 || id >= segments) return;
-    for (let j = 0; j < width; j++) out[id * width + j] = (out[id * width + j] ?? 0) + (xs[i * width + j] ?? 0);
+    for (let j = 0; j < width; j++)
+      out[id * width + j] = (out[id * width + j] ?? 0) + (xs[i * width + j] ?? 0);
   });
   return write(args.backend, out, [segments, ...x.shape.slice(segmentIds.shape.length)]);
 };
