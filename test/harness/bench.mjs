@@ -15,7 +15,8 @@ await build({ production: true });
 say(`TensorFlow.js runs ${tfjs === 'native' ? 'natively (tfjs-node)' : 'on wasm'}`);
 let failed = 0;
 for (const file of readdirSync(join(root, 'test/bench')).sort()) {
-  if (!file.endsWith('.bench.ts') || (wanted.length > 0 && !wanted.some((name) => file.includes(name)))) continue;
+  if (!file.endsWith('.bench.ts') || (wanted.length > 0 && !wanted.some((name) => file.includes(name))))
+    continue;
   say(file);
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
   const args = ['--import', 'tsx', join(root, 'test/bench', file)];

@@ -26,7 +26,11 @@ const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
 function basin(...args) {
   return new Promise((resolve, reject) => {
     const command = [join(root, 'dist/cli.cjs'), ...args];
-    const child = spawn(process.execPath, command, { cwd: workspace, stdio: ['ignore', 'pipe', 'inherit'], env });
+    const child = spawn(process.execPath, command, {
+      cwd: workspace,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env,
+    });
     let output = '';
     child.stdout.on('data', (data) => (output += data));
     const forward = (signal) => child.kill(signal);
