@@ -1,0 +1,186 @@
+/**
+ * Loads a built page (dist/webview) into headless Chromium with the extension's own document, policy and wire on
+ * the other side: what is missing is VS Code itself. Nothing is fetched from anywhere; requests are answered from disk.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import type { PageNotifications, RunView } from '../../src/protocol/page.ts';
+import { renderReport } from '../../src/engine/report.ts';
+import { pageHtml } from '../../src/surface/pageHtml.ts';
+import { PageWire } from '../../src/surface/pageWire.ts';
+import type { PageHandlers } from '../../src/surface/pageWire.ts';
+import { themes } from './vscodeThemes.ts';
+import type { ThemeName } from './vscodeThemes.ts';
+
+const ORIGIN = 'http://basin.test';
+export const pages = path.join(import.meta.dirname, '../../dist/webview');
+
+/** The recorded run that pages are shown; see recordDigits.ts. */
+export const digits = JSON.parse(
+  readFileSync(path.join(import.meta.dirname, '../fixtures/digits-view.json'), 'utf8'),
+) as RunView;
+
+export const executablePath = process.env['CHROME_PATH'] ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+
+export async function launchBrowser(webgl = true): Promise<Browser> {
+  return chromium.launch({
+    ...(executablePath === undefined ? {} : { executablePath }),
+    headless: true,
+    args: [
+      '--no-sandbox',
+      '--disable-dev-shm-usage',
+      '--disable-background-networking',
+      '--disable-component-update',
+      ...(webgl ? ['--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'] : ['--disable-gpu', '--disable-3d-apis']),
+    ],
+  });
+}
+
+export interface PageOptions {
+  readonly theme?: ThemeName;
+  readonly width?: number;
+  readonly height?: number;
+  /** What the page kept before a reload. */
+  readonly state?: unknown;
+  readonly handlers?: Partial<PageHandlers>;
+}
+
+/** A page and its host. `problems` collects errors, console errors and breaches of the policy: empty is right. */
+export class HostedPage {
+  readonly problems: string[] = [];
+  /** Every request of the page, in order. */
+  readonly requests: { method: string; params: unknown }[] = [];
+  private wire: PageWire | null = null;
+
+  private constructor(readonly page: Page) {}
+
+  static async open(browser: Browser, name: 'panel' | 'landscape', options: PageOptions = {}): Promise<HostedPage> {
+    const { theme = 'dark', width = 1100, height = 860 } = options;
+    const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: 1, permissions: ['clipboard-write'] });
+    const hosted = new HostedPage(await context.newPage());
+    const { page } = hosted;
+    hosted.watch();
+    const ready = hosted.serve(options.handlers ?? {});
+    await page.exposeFunction('basinToHost', (message: unknown) => hosted.receive(message));
+    await page.addInitScript({ content: hostScript(options.state ?? null, themes[theme]) });
+    await page.route(`${ORIGIN}/**`, async (route) => {
+      const file = new URL(route.request().url()).pathname.slice(1);
+      if (file === `${name}.html`) {
+        const body = pageHtml({ title: name, language: 'en', cspSource: ORIGIN, script: `${ORIGIN}/${name}.js`, style: `${ORIGIN}/${name}.css` });
+        return route.fulfill({ contentType: 'text/html', body });
+      }
+      const at = path.join(pages, path.basename(file));
+      if (!existsSync(at)) return route.fulfill({ status: 404 });
+      return route.fulfill({ contentType: file.endsWith('.css') ? 'text/css' : 'text/javascript', body: readFileSync(at) });
+    });
+    await page.goto(`${ORIGIN}/${name}.html`);
+    const loaded = await Promise.race([ready.then(() => true), page.waitForTimeout(15_000).then(() => false)]);
+    if (!loaded) throw new Error(`The page never said ready: ${hosted.problems.join('; ')}`);
+    // VS Code paints the body itself.
+    const background = name === 'panel' ? '--vscode-editor-background' : '--vscode-sideBar-background';
+    await page.addStyleTag({ content: `body { background: var(${background}) }` });
+    return hosted;
+  }
+
+  /** The report, as a file of its own under its own policy. */
+  static async openReport(browser: Browser, view: RunView, options: { dark?: boolean; width?: number; height?: number } = {}): Promise<HostedPage> {
+    const context = await browser.newContext({
+      viewport: { width: options.width ?? 1280, height: options.height ?? 900 },
+      colorScheme: options.dark ? 'dark' : 'light',
+    });
+    const hosted = new HostedPage(await context.newPage());
+    hosted.watch();
+    const html = renderReport(view, readFileSync(path.join(pages, 'report.js'), 'utf8'), readFileSync(path.join(pages, 'report.css'), 'utf8'));
+    await hosted.page.route('**/*', (route) => {
+      if (route.request().url() === `${ORIGIN}/report.html`) return route.fulfill({ contentType: 'text/html', body: html });
+      hosted.problems.push(`asked for ${route.request().url()}`);
+      return route.abort();
+    });
+    await hosted.page.goto(`${ORIGIN}/report.html`);
+    return hosted;
+  }
+
+  notify<N extends keyof PageNotifications>(method: N, params: PageNotifications[N]): void {
+    if (this.wire === null) throw new Error('This page has no host.');
+    this.wire.notify(method, params);
+  }
+
+  /** Waits until everything that was sent so far has been drawn. */
+  async settle(): Promise<void> {
+    await this.page.waitForTimeout(120);
+    await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  }
+
+  async close(): Promise<void> {
+    this.wire?.dispose();
+    await this.page.context().close();
+  }
+
+  private readonly listeners: ((message: unknown) => void)[] = [];
+
+  private receive(message: unknown): void {
+    for (const listener of this.listeners) listener(message);
+  }
+
+  private watch(): void {
+    this.page.on('pageerror', (error) => this.problems.push(error.message));
+    this.page.on('console', (message) => {
+      if (message.type() === 'error' || /Content Security Policy/.test(message.text())) this.problems.push(message.text());
+    });
+  }
+
+  /** Resolves when the page has said `ready`. */
+  private serve(own: Partial<PageHandlers>): Promise<void> {
+    return new Promise((resolve) => {
+      const handlers: PageHandlers = {
+        ready: () => ({}),
+        runJob: () => new Promise(() => undefined),
+        cancelJob: () => ({}),
+        saveFile: ({ name }) => ({ saved: name }),
+        runCommand: () => ({}),
+        ...own,
+      };
+      const noted = Object.fromEntries(
+        Object.entries(handlers).map(([method, handler]) => [
+          method,
+          (params: never, signal: AbortSignal) => {
+            this.requests.push({ method, params });
+            if (method === 'ready') resolve();
+            return (handler as (params: unknown, signal: AbortSignal) => unknown)(params, signal);
+          },
+        ]),
+      ) as unknown as PageHandlers;
+      this.wire = new PageWire(
+        {
+          postMessage: async (message) => {
+            await this.page.evaluate((m) => window.postMessage(m, '*'), message).catch(() => undefined);
+            return true;
+          },
+          onDidReceiveMessage: (listener) => {
+            this.listeners.push(listener);
+            return { dispose: () => void this.listeners.splice(this.listeners.indexOf(listener), 1) };
+          },
+        },
+        noted,
+      );
+    });
+  }
+}
+
+/** What VS Code does to a webview's window. Text, because a transpiled function calls helpers that the page lacks. */
+function hostScript(state: unknown, { variables, classes }: (typeof themes)[ThemeName]): string {
+  return `{
+    let kept = ${JSON.stringify(state)};
+    globalThis.acquireVsCodeApi = () => ({
+      postMessage: (message) => void basinToHost(message),
+      getState: () => kept,
+      setState: (next) => { kept = next; globalThis.basinState = next; },
+    });
+    document.addEventListener('DOMContentLoaded', () => {
+      for (const [name, value] of Object.entries(${JSON.stringify(variables)})) document.documentElement.style.setProperty(name, value);
+      document.body.classList.add(...${JSON.stringify(classes)});
+    });
+  }`;
+}
