@@ -36,10 +36,18 @@ export default ts.config(
     },
   },
   // Wrapping methods of prototypes is the probe's trade.
-  { files: ['src/probe/**/*.ts'], rules: { '@typescript-eslint/unbound-method': 'off' } },
+  {
+    files: ['src/probe/**/*.ts', 'test/unit/probe*/**/*.ts'],
+    rules: { '@typescript-eslint/unbound-method': 'off' },
+  },
   // What runs on both sides of the house must not print; people read the CLI's output and the extension's log channel.
   { files: ['src/**/*.ts', 'webview/**/*.ts'], ignores: ['src/cli.ts'], rules: { 'no-console': 'error' } },
-  { files: ['webview/**/*.ts'], languageOptions: { globals: globals.browser } },
+  {
+    files: ['webview/**/*.ts'],
+    languageOptions: { globals: globals.browser },
+    // ECharts' option types carry, on fields that are in use, notes that are meant for an older place of the same name.
+    rules: { '@typescript-eslint/no-deprecated': 'off' },
+  },
   {
     files: ['**/*.cjs', 'test/harness/vscode/*.js'],
     languageOptions: { sourceType: 'commonjs', globals: globals.node },
