@@ -18,7 +18,7 @@ import { runText } from './sharpnessText.ts';
 import type { Training } from './training.ts';
 import type { TrainingSites } from './trainingSites.ts';
 import { requireTrust } from './trust.ts';
-import { isActive, type KnownRun, type WorkspaceRuns } from './workspaceRuns.ts';
+import type { KnownRun, WorkspaceRuns } from './workspaceRuns.ts';
 
 export interface CommandContext {
   readonly extension: vscode.Uri;
@@ -64,20 +64,17 @@ const table: Readonly<Record<CommandId, Command>> = {
     const run = await pickRun(context, target);
     context.landscape.show(run);
     const size = setting('contourSize', run.folder.uri);
+    // The state as it is now: a run that has just ended may still be known as training.
+    const { state } = await run.run.readManifest();
+    const live = state === 'training';
     const kept = (await run.run.analyses()).some(
       (r) => r.kind === 'contour' && r.complete && r.plane.kind === 'pca' && r.x.length >= size,
     );
-    if (kept && !isActive(run)) {
+    if (kept && !live) {
       context.panels.open(run, 'contour');
       return;
     }
-    return inPanel(context, run, 'contour', {
-      kind: 'contour',
-      run: run.id,
-      plane: 'pca',
-      size,
-      live: isActive(run),
-    });
+    return inPanel(context, run, 'contour', { kind: 'contour', run: run.id, plane: 'pca', size, live });
   },
 
   [commands.average]: async (context, target?: Target) => {
