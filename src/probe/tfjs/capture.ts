@@ -61,10 +61,12 @@ export interface Capture {
   readonly leaves: readonly Tensor[];
   /** As long as leaves. */
   readonly roles: readonly LeafRole[];
-  /** The model whose training function made the closure, or the one root model that the closure applies. */
+  /** The model whose training function made the closure, or the only one that the closure applies, however often. */
   readonly model: LayersModel | null;
   /** Whether the model's own training function made the closure: then its losses and targets are known. */
   readonly layersLoss: boolean;
+  /** Whether the loss comes from exactly one output of that model, so that predictions can be seen and replaced. */
+  readonly predicts: boolean;
   /** Every layer that the closure applies, models and the layers inside of them alike. */
   readonly layers: readonly Layer[];
   /** Samples in the captured batch: the leading size that its leaves share; null when they share none. */
@@ -159,7 +161,8 @@ export function createCapture(
   context: { readonly model: LayersModel; readonly data: readonly (Tensor | null | undefined)[] } | null,
 ): Capture {
   const gradient = new Set<Variable>(variables);
-  const model = context?.model ?? (observation.models.length === 1 ? (observation.models[0] ?? null) : null);
+  const [applied = null, ...others] = new Set(observation.models);
+  const model = context?.model ?? (others.length === 0 ? applied : null);
   if (model !== null) noteLayerClass(model);
   const inputs = context?.model.inputs.length ?? 0;
   const outputs = context?.model.outputs.length ?? 0;
@@ -181,6 +184,7 @@ export function createCapture(
     roles,
     model,
     layersLoss: context !== null,
+    predicts: context !== null || observation.models.length === 1,
     layers: observation.layers,
     samples: sharedSamples(observation.leaves, roles),
   };

@@ -9,6 +9,7 @@ import {
   readPredictions,
   rightAnswers,
   sampleLosses,
+  seesPredictions,
   taskOf,
   type Task,
 } from './predictions.ts';
@@ -107,17 +108,22 @@ export class Evaluation {
         if (isCancelled()) throw cancelled();
       };
       const merge = (): readonly Batch[] =>
-        how.mode === 'as-trained' ? batches : this.merge(session, how, batches);
+        how.mode === 'as-trained' ? batches : this.merge(session, how, batches, check);
       return body(new Point(session, batches, merge, train, check));
     });
   }
 
-  private merge(session: Session, how: HowToEvaluate, from: readonly Batch[]): readonly Batch[] {
+  private merge(
+    session: Session,
+    how: HowToEvaluate,
+    from: readonly Batch[],
+    check: () => void,
+  ): readonly Batch[] {
     const key = `${how.data.split}/${String(how.data.samples)}`;
     const known = this.merged.get(key);
     if (known !== undefined && known.from.length === from.length && known.from.every((b, i) => b === from[i]))
       return known.to;
-    const to = mergeBatches(session, from);
+    const to = mergeBatches(session, from, check);
     this.merged.set(key, { from, to });
     return to;
   }
@@ -156,7 +162,7 @@ export class Evaluation {
   ensemble(members: readonly Vector[], how: HowToEvaluate, isCancelled: () => boolean): ScoreValue {
     const [first] = members;
     if (first === undefined) throw new BasinError('bad-input', 'An ensemble needs members.');
-    if (this.capture.model === null) {
+    if (!seesPredictions(this.capture)) {
       throw new BasinError(
         'unsupported',
         'The loss does not come from the output of exactly one model, so predictions cannot be averaged.',

@@ -18,7 +18,7 @@ export interface Task {
 }
 
 /** Whether predictions can be seen at all: a layers model's own loss, or exactly one model applied by the closure. */
-export const seesPredictions = (capture: Capture): boolean => capture.model !== null;
+export const seesPredictions = (capture: Capture): boolean => capture.predicts;
 
 /** Outputs of the evaluation that runs now; call it while the closure's tensors are alive. */
 export function currentPredictions(session: Session): readonly Tensor[] {

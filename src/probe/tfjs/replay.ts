@@ -9,6 +9,7 @@ import type { EvaluationMode } from '../../protocol/evaluator.ts';
 import type { Batch, Capture, HostTensor } from './capture.ts';
 import { replayDraws } from './draws.ts';
 import { installKernels } from './kernels/install.ts';
+import { guardLayerState, type LayerStateGuard } from './layerState.ts';
 import { compiled, hookApply, type Layer, type LossFunction } from './layers.ts';
 import * as ops from './ops.ts';
 import {
@@ -58,6 +59,7 @@ export class Session {
   readonly modelOutputs: Tensor[][] = [];
 
   private readonly engine: Engine;
+  private layerState: LayerStateGuard | null = null;
   private readonly undo: (() => void)[] = [];
   /** Where each variable of the process must point before every evaluation. */
   private readonly expected = new Map<Variable, DataId>();
@@ -89,6 +91,11 @@ export class Session {
     for (const v of variables) this.guardVariable(v);
     for (const leaf of capture.leaves) this.guardLeaf(leaf);
     this.hookLayers();
+    const guard = guardLayerState(capture.layers);
+    this.layerState = guard;
+    this.undo.push(() => {
+      guard.leave();
+    });
     this.keepTrackOfKept();
   }
 
@@ -316,6 +323,7 @@ export class Session {
       this.kept = [];
       this.lossCalls.length = 0;
       this.modelOutputs.length = 0;
+      this.layerState?.reset();
       // The closure may have moved averages and counters; the next evaluation starts where this one did.
       for (const [v, dataId] of this.expected) this.point(v, dataId);
     }

@@ -185,6 +185,47 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const satisfies readonly 
       assert.ok(train.length > 0);
     });
 
+    it('replays recurrent dropout, and leaves masks and states of recurrent layers as training has them', async () => {
+      const model = tf.sequential({
+        layers: [
+          tf.layers.lstm({
+            units: 4,
+            batchInputShape: [5, 3, 2],
+            dropout: 0.3,
+            recurrentDropout: 0.2,
+            returnSequences: true,
+          }),
+          tf.layers.gru({ units: 3, stateful: true }),
+          tf.layers.dense({ units: 2 }),
+        ],
+      });
+      model.compile({ optimizer: tf.train.sgd(0), loss: 'meanSquaredError' });
+      const x = tf.tensor3d(numbers(30), [5, 3, 2]);
+      const recording = await record(() => model.trainOnBatch(x, tf.zeros([5, 2])));
+      const rnn = model.layers[1] as unknown as { states_: { dataSync(): Float32Array }[] };
+      const states = rnn.states_.map((t) => [...t.dataSync()]);
+      const before = tf.memory();
+      const client = serve(recording);
+      client.ask('load', { into: 'θ', from: 'current' });
+      client.ask('loss', { origin: 'θ', directions: [], coefficients: [[], []], how: inference });
+      client.ask('gradient', { at: 'θ', into: 'g', how: asTrained });
+      const after = tf.memory();
+      for (const key of ['numTensors', 'numBytes', 'numDataBuffers'] as const)
+        assert.equal(after[key], before[key], key);
+      assert.deepEqual(
+        rnn.states_.map((t) => [...t.dataSync()]),
+        states,
+      );
+      // Training goes on.
+      await model.trainOnBatch(x, tf.zeros([5, 2]));
+      const plain = tf.sequential({
+        layers: [tf.layers.gru({ units: 4, inputShape: [3, 2], dropout: 0.4, recurrentDropout: 0.4 })],
+      });
+      plain.compile({ optimizer: tf.train.sgd(0), loss: 'meanSquaredError' });
+      const again = await record(() => plain.trainOnBatch(x, tf.zeros([5, 4])));
+      assert.ok(Math.abs(replay(again.capture, again.train[0]!) - again.train[0]!.loss!) < 1e-6);
+    });
+
     it('leaves no trace when an evaluation fails or is cancelled', async () => {
       const recording = await record(() => scripts.fit?.(tf));
       let asked = 0;
