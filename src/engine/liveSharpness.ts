@@ -43,7 +43,7 @@ export async function followSharpness(run: Run, options: LiveSharpnessOptions): 
       )
         return;
     }
-    await pause(1, options.signal);
+    await pause(0.25, options.signal);
   }
 }
 

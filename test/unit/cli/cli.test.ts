@@ -1,0 +1,381 @@
+/** The command line as users run it: bundles, a real script, a workspace whose path has spaces and an umlaut. */
+import assert from 'node:assert/strict';
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs';
+import { createMessageConnection, IPCMessageReader, IPCMessageWriter } from 'vscode-jsonrpc/node';
+import type {
+  AverageResult,
+  ContourResult,
+  EnsembleResult,
+  ExportResult,
+  JobResult,
+  LineResult,
+  ScoreResult,
+  SharpnessResult,
+} from '../../../src/protocol/results.ts';
+import type { RunManifest } from '../../../src/protocol/run.ts';
+import { RunStore } from '../../../src/runs/runStore.ts';
+import { checkSnapshot } from '../../../src/runs/safetensorsFile.ts';
+import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+import { needs } from '../../harness/requires.ts';
+
+const repository = fileURLToPath(new URL('../../..', import.meta.url));
+const cli = path.join(repository, 'dist', 'cli.cjs');
+
+interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Show {
+  readonly run: RunManifest;
+  readonly snapshots: readonly number[];
+  readonly live: { readonly step: number; readonly lambda1: number } | null;
+  readonly models: readonly { readonly id: string }[];
+}
+
+describe('command line', function () {
+  this.timeout(180_000);
+  let workspace: Workspace;
+  let script: string;
+  before(async function () {
+    needs(this, 'bundles');
+    workspace = await makeWorkspace();
+    script = path.join(workspace.root, 'träin me.mjs');
+    await copyFile(path.join(repository, 'test', 'fixtures', 'scripts', 'clouds.mjs'), script);
+    await symlink(path.join(repository, 'node_modules'), path.join(workspace.root, 'node_modules'));
+  });
+  after(() => workspace?.remove());
+
+  function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    const child = spawn(process.execPath, args, {
+      cwd: workspace.root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const finished = once(child, 'close').then(
+      ([code, signal]: unknown[]) => ({ code, signal, stdout, stderr }) as Finished,
+    );
+    return { child, finished, said: () => stderr };
+  }
+  const basin = (...args: string[]): Promise<Finished> => start([cli, ...args]).finished;
+  /** Asks with --json, and checks that stdout is that one document. */
+  async function ask<T>(...args: string[]): Promise<T> {
+    const { code, stdout, stderr } = await basin('--json', ...args);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout.trim().split('\n').length, 1);
+    return JSON.parse(stdout) as T;
+  }
+  async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+
+  describe('without a run', () => {
+    it('exits with 2 on wrong usage', async () => {
+      for (const args of [
+        [],
+        ['frobnicate'],
+        ['contour', '--size', '10'],
+        ['contour', '--plane', '1,2'],
+        ['line', 'last', '--from', '0'],
+        ['average', '--stride', 'x'],
+        ['ensemble', '--members', '1,2', '--last', '2'],
+        ['export', 'last', '0', '--to', 'x', '--format', 'onnx'],
+        ['train', '--every', '0', '--', 'node'],
+        ['train'],
+      ]) {
+        const { code, stdout } = await basin(...args);
+        assert.equal(code, 2, args.join(' '));
+        assert.equal(stdout, '', args.join(' '));
+      }
+    });
+
+    it('says what is wrong and what mends it', async () => {
+      const { code, stdout, stderr } = await basin('score', 'nope', '--json');
+      assert.equal(code, 1);
+      assert.match(stderr, /^error: .*\ncure: /);
+      assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'not-found');
+      assert.deepEqual(await ask('runs'), { kind: 'runs', root: workspace.root, runs: [] });
+    });
+
+    it('tells its version and its help', async () => {
+      const { version } = JSON.parse(await readFile(path.join(repository, 'package.json'), 'utf8')) as {
+        version: string;
+      };
+      assert.equal((await basin('--version')).stdout.trim(), version);
+      assert.equal((await basin('contour', '--help')).code, 0);
+    });
+
+    it('passes on the exit code of a script that fails, and fails where nothing trains', async () => {
+      const failing = path.join(workspace.root, 'failing.mjs');
+      await writeFile(failing, 'console.log("out"); console.error("err"); process.exit(3)');
+      const failed = await basin('train', '--', process.execPath, failing);
+      assert.equal(failed.code, 3);
+      assert.equal(failed.stdout, 'out\n');
+      assert.match(failed.stderr, /^err$/m);
+      const idle = await basin('train', '--json', '--', process.execPath, '-e', 'console.log("out")');
+      assert.equal(idle.code, 1);
+      assert.equal((JSON.parse(idle.stdout) as { state: string }).state, 'no-training');
+      assert.match(idle.stderr, /without loading TensorFlow\.js/);
+      assert.match(idle.stderr, /^out$/m);
+      assert.equal((await basin('train', '--', 'no-such-program')).code, 1);
+    });
+  });
+
+  describe('with a run', () => {
+    const epochs = { EPOCHS: '200' };
+    const steps = 1200;
+    let id = '';
+    before(async () => {
+      const plain = await start([script], epochs).finished;
+      const recorded = await start([cli, 'train', '--every', '100', '--', process.execPath, script], epochs)
+        .finished;
+      assert.equal(recorded.code, 0, recorded.stderr);
+      assert.match(plain.stdout, /weights [0-9a-f]{64}/);
+      assert.equal(recorded.stdout, plain.stdout, 'the script prints the same, its weights to the last bit');
+      const show = await ask<Show>('show');
+      id = show.run.id;
+      assert.equal(show.run.state, 'finished');
+      assert.equal(show.run.recording.steps, steps);
+      assert.equal(show.snapshots[0], 0);
+      assert.equal(show.snapshots.at(-1), steps);
+      assert.notEqual(show.live, null, 'λ₁ was measured while it trained');
+    });
+
+    it('lists and shows it', async () => {
+      const { runs } = await ask<{ runs: { id: string; state: string; steps: number }[] }>('runs');
+      assert.equal(runs[0]?.id, id);
+      assert.equal(runs[0].steps, steps);
+      assert.match((await basin('runs')).stdout, new RegExp(id));
+      const { stdout } = await basin('show', id.slice(0, -1));
+      assert.match(stdout, /finished/);
+      assert.match(stdout, /comes out again/);
+      assert.match(stdout, /batches of 32/);
+    });
+
+    it('draws the contour of its path, whose centre is its own loss', async () => {
+      const contour = await ask<ContourResult>('contour', id, '--size', '9');
+      assert.equal(contour.kind, 'contour');
+      assert.equal(contour.loss.length, 9);
+      assert.equal(contour.loss[0]?.length, 9);
+      assert.equal(contour.data.samples, 192);
+      const centre = contour.loss[4]?.[4] ?? NaN;
+      assert.ok(Math.abs(centre - (contour.centre.loss ?? NaN)) <= 1e-5 * centre);
+      assert.equal(contour.provenance.evaluator, 'relaunched');
+      const other = await ask<ContourResult>(
+        'contour',
+        id,
+        '--plane',
+        '0,600,1200',
+        '--size',
+        '5',
+        '--data',
+        'validation',
+      );
+      assert.equal(other.plane.kind, 'snapshots');
+      assert.equal(other.data.samples, 96);
+      for (const step of [0, 600, 1200]) {
+        const point = other.trajectory.find((p) => p.step === step);
+        assert.ok((point?.distance ?? 1) < 1e-3, `snapshot ${step} lies in its plane`);
+      }
+      assert.match(
+        (await basin('contour', id, '--plane', 'random', '--size', '5')).stdout,
+        /filter-normalised/,
+      );
+    });
+
+    it('goes along lines, measures λ₁, averages, builds ensembles and scores', async () => {
+      const line = await ask<LineResult>('line', id, '--from', 'first', '--to', 'last', '--points', '5');
+      assert.deepEqual(line.t, [0, 0.25, 0.5, 0.75, 1]);
+      assert.equal(line.validation?.samples, 96);
+      const sharpness = await ask<SharpnessResult>('sharpness', id, '--top', '2');
+      assert.equal(sharpness.method, 'exact');
+      assert.equal(sharpness.eigenvalues.length, 2);
+      assert.ok(Math.abs((sharpness.stabilityBound ?? 0) - 3.8 / 0.05) < 1e-3);
+      const average = await ask<AverageResult>('average', id, '--from', '800', '--stride', '2');
+      assert.equal(average.members.at(-1), steps);
+      assert.equal(average.provenance.refreshedStatistics, true);
+      const ensemble = await ask<EnsembleResult>('ensemble', id, '--members', '1000,1100,1200');
+      assert.equal(ensemble.memberScores.length, 3);
+      const score = await ask<ScoreResult>('score', id, '--at', average.model);
+      assert.deepEqual(score.score, average.score);
+      const last = await ask<ScoreResult>('score', id);
+      assert.deepEqual(last.score.validation, average.baseline.validation);
+      assert.deepEqual(last.score.validation, ensemble.memberScores[2]?.validation);
+      for (const args of [
+        ['line', id, '--from', '0', '--to', average.model],
+        ['sharpness'],
+        ['average'],
+        ['ensemble'],
+        ['score'],
+      ]) {
+        const { code, stdout, stderr } = await basin(...args);
+        assert.equal(code, 0, stderr);
+        assert.match(stdout, /│/);
+      }
+    });
+
+    it('exports a model that TensorFlow.js loads, with the score that it had', async () => {
+      const { model } = await ask<AverageResult>('average', id, '--from', '1000');
+      const to = path.join(workspace.root, 'möd el');
+      const result = await ask<ExportResult>('export', id, model, '--format', 'tfjs', '--to', to);
+      assert.ok(result.files.includes('model.json'));
+      const { modelTopology, weightsManifest } = JSON.parse(
+        await readFile(path.join(to, 'model.json'), 'utf8'),
+      ) as {
+        modelTopology: object;
+        weightsManifest: { paths: string[]; weights: tf.io.WeightsManifestEntry[] }[];
+      };
+      const parts = await Promise.all(
+        weightsManifest.flatMap((group) => group.paths).map((name) => readFile(path.join(to, name))),
+      );
+      const bytes = Buffer.concat(parts);
+      await tf.setBackend('cpu');
+      const loaded = await tf.loadLayersModel(
+        tf.io.fromMemory({
+          modelTopology,
+          weightSpecs: weightsManifest.flatMap((group) => group.weights),
+          weightData: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length),
+        }),
+      );
+      assert.deepEqual(loaded.outputShape, [null, 3]);
+      const probabilities = loaded.predict(tf.zeros([1, 4])) as tf.Tensor;
+      assert.ok(Math.abs((probabilities.sum().arraySync() as number) - 1) < 1e-5);
+      const again = await basin('export', id, model, '--format', 'tfjs', '--to', to);
+      assert.equal(again.code, 0, again.stderr);
+      await writeFile(path.join(to, 'model.json'), '{}');
+      assert.equal((await basin('export', id, model, '--format', 'tfjs', '--to', to)).code, 1);
+      const plain = await ask<ExportResult>('export', id, '1200', '--format', 'safetensors', '--to', to);
+      assert.deepEqual(plain.files, [`${id}-step-1200.safetensors`]);
+    });
+
+    it('writes a report that needs nothing else', async () => {
+      const to = path.join(workspace.root, 'repört.html');
+      const { code, stdout } = await basin('report', id, '--to', to);
+      assert.equal(code, 0);
+      assert.equal(stdout.trim(), to);
+      const html = await readFile(to, 'utf8');
+      assert.match(html, /default-src 'none'/);
+      assert.ok(!/<(?:script|link|img)[^>]+(?:src|href)=/.test(html));
+      assert.ok(html.includes(id));
+    });
+
+    it('stops an analysis at Ctrl+C with exit code 130, and keeps nothing of it', async () => {
+      const kept = (await readdir(path.join(workspace.store.directory, id, 'analyses'))).length;
+      const { child, finished, said } = start([cli, 'contour', id, '--size', '401', '--json']);
+      await until(() => /contour \d+ of/.test(said()));
+      child.kill('SIGINT');
+      const { code, stdout } = await finished;
+      assert.equal(code, 130);
+      assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'cancelled');
+      assert.equal((await readdir(path.join(workspace.store.directory, id, 'analyses'))).length, kept);
+    });
+
+    it('refuses a script that has changed since', async () => {
+      const [source, changed] = [await readFile(script, 'utf8'), path.join(workspace.root, 'changing.mjs')];
+      await writeFile(changed, source);
+      const trained = await start([cli, 'train', '--', process.execPath, changed], { EPOCHS: '2' }).finished;
+      assert.equal(trained.code, 0, trained.stderr);
+      await writeFile(changed, source.replace('units: 16', 'units: 12'));
+      const { code, stdout } = await basin('score', 'last', '--json');
+      assert.equal(code, 1);
+      assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'not-replayable');
+    });
+
+    it('asks a held process, and lets it end', async () => {
+      const training = start([cli, 'train', '--hold', '60', '--', process.execPath, script], { EPOCHS: '2' });
+      await until(() => training.said().includes('basin release'));
+      const score = await ask<ScoreResult>('score');
+      assert.equal(score.provenance.evaluator, 'held');
+      assert.equal((await ask<Show>('show')).run.state, 'held');
+      assert.equal((await ask<{ released: boolean }>('release')).released, true);
+      assert.equal((await training.finished).code, 0);
+      assert.equal((await ask<Show>('show')).run.state, 'finished');
+      assert.equal((await ask<{ released: boolean }>('release')).released, false);
+    });
+
+    it('passes Ctrl+C on to the script, and keeps what it had', async () => {
+      const training = start([cli, 'train', '--', process.execPath, script], { EPOCHS: '5000' });
+      await until(async () => (await basin('runs')).stdout.includes('training'));
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      training.child.kill('SIGINT');
+      assert.equal((await training.finished).code, 130);
+      const { run } = await ask<Show>('show');
+      assert.equal(run.state, 'interrupted');
+      assert.match(run.stateReason ?? '', /Ctrl\+C/);
+    });
+
+    it('answers over the engine wire, and ends with its parent', async () => {
+      const child = fork(path.join(repository, 'dist', 'engine.cjs'), [], {
+        serialization: 'advanced',
+        execArgv: [],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
+      const rpc = createMessageConnection(new IPCMessageReader(child), new IPCMessageWriter(child));
+      const progress: unknown[] = [];
+      const partial: unknown[] = [];
+      rpc.onNotification('progress', (p) => progress.push(p));
+      rpc.onNotification('partial', (p) => partial.push(p));
+      rpc.listen();
+      const job = { kind: 'contour', run: id, plane: 'pca', size: 17 } as const;
+      const result = await rpc.sendRequest<JobResult>('run', { job, number: 4, root: workspace.root });
+      assert.equal(result.kind, 'contour');
+      assert.ok(progress.length > 0 && partial.length > 0);
+      await assert.rejects(
+        rpc.sendRequest('run', { job: { ...job, run: 'nope' }, number: 5, root: workspace.root }),
+        (error: { data?: { code?: string } }) => error.data?.code === 'not-found',
+      );
+      const ended = once(child, 'exit');
+      child.disconnect();
+      assert.deepEqual(await ended, [0, null]);
+      rpc.dispose();
+    });
+  });
+
+  describe('killed', () => {
+    it('opens the run of a training that was killed, at any of 20 moments', async function () {
+      this.timeout(300_000);
+      const folder = path.join(workspace.root, 'killed');
+      await mkdir(folder);
+      const store = new RunStore(folder);
+      for (let i = 0; i < 20; i++) {
+        const before = (await store.list()).length;
+        const command = [cli, '--root', folder, 'train', '--every', '1', '--', process.execPath, script];
+        const { finished } = start(command, { EPOCHS: '5000' });
+        let pid: number | undefined;
+        await until(async () => {
+          const runs = await store.list();
+          const manifest = runs[0]?.manifest;
+          if (runs.length > before && manifest?.state === 'training') pid = manifest.process?.pid;
+          return pid !== undefined;
+        });
+        assert.ok(pid !== undefined && pid > 1 && pid !== process.pid);
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 700));
+        process.kill(pid, 'SIGKILL');
+        assert.equal((await finished).code, 137);
+        const run = await store.open('last');
+        assert.equal((await run.readManifest()).state, 'interrupted');
+        const text = await readFile(run.path('steps.jsonl'), 'utf8').catch(() => '');
+        const whole = text.split('\n').slice(0, -1);
+        const steps = await run.readSteps();
+        assert.equal(steps.length, whole.length, 'every whole line is a record');
+        steps.forEach((s, k) => assert.equal(s.step, k));
+        const { objectives } = await run.readManifest();
+        const snapshots = await run.snapshots();
+        assert.ok(objectives[0] !== undefined && snapshots[0]?.step === 0);
+        for (const { file } of snapshots) await checkSnapshot(file, objectives[0]);
+        await run.readSketch();
+      }
+    });
+  });
+});
