@@ -1,0 +1,554 @@
+"""Losses, gradients and Hessian-vector products of one objective at any weights, on its evaluation set."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Optional
+
+import torch
+
+from .errors import BasinError, cancelled
+from .feeds import Feeds
+from .layout import Layout
+from .loss_site import LossSite, find_sites
+from .objective import Objective
+from .program import Batch, Program, Values
+from .session import Scratch, session, set_training
+from .statistics import refreshing, statistics_modules
+from .versions import copy_into, exact_attention
+
+Cancelled = Callable[[], bool]
+
+#: Share of the memory that is free which graphs kept for several products may take.
+_GRAPH_MEMORY = 0.3
+#: Central differences: step relative to the weights' norm. Float32 leaves about four digits of a gradient's difference.
+_DIFFERENCE_STEP = 1e-3
+
+
+class Vector:
+    """A flat vector over the parameters, and state when it carries some. Never changed once made."""
+
+    __slots__ = ("flat", "state")
+
+    def __init__(self, flat: torch.Tensor, state: Optional[list[torch.Tensor]]) -> None:
+        self.flat = flat
+        self.state = state
+
+
+@dataclass(frozen=True)
+class How:
+    """HowToEvaluate of src/protocol/evaluator.ts."""
+
+    split: str
+    samples: Optional[int]
+    inference: bool
+    refresh: bool
+
+
+@dataclass
+class Loss:
+    """LossValue of src/protocol/evaluator.ts."""
+
+    loss: float
+    standard_error: Optional[float]
+    standard_error_from: Optional[str]
+    samples: int
+    accuracy: Optional[float] = None
+    accuracy_standard_error: Optional[float] = None
+
+
+class Evaluator:
+    """Answers about one objective. Every public method leaves the process as it was."""
+
+    def __init__(self, objective: Objective, pristine: Any) -> None:
+        self.objective = objective
+        self.layout: Layout = objective.layout
+        self.pristine = pristine
+        self.scratch = Scratch(self.layout, objective.state)
+        self.state_count = len(objective.state)
+        self._inference_mode = hasattr(torch, "inference_mode")
+        self._sites: dict[int, list[LossSite]] = {}
+        self._feeds = Feeds(self)
+        self._curvature: Optional[_Curvature] = None
+        self._curvature_scratch: Optional[Scratch] = None
+        self._inference_works: Optional[bool] = None
+        #: the process's own state, for vectors that carry none
+        self._state_now: list[torch.Tensor] = []
+
+    # ---- what there is --------------------------------------------------------------------------------------------
+    def modes(self) -> list[str]:
+        """Evaluation modes, the default first: inference where the loss goes through modules and runs in that mode."""
+        if self._inference_works is None:
+            self._inference_works = self._try_inference()
+        return ["inference", "as-trained"] if self._inference_works else ["as-trained"]
+
+    def _try_inference(self) -> bool:
+        batches = self.objective.train
+        if not batches or not batches[0].program.modules:
+            return False
+        try:
+            with self._at(batches, self.current(), grad=False, inference=True):
+                self._value(batches[0], inference=True)
+            return True
+        except Exception:  # a module that gives something else outside of training
+            return False
+
+    def sites(self, program: Program) -> list[LossSite]:
+        if id(program) not in self._sites:
+            self._sites[id(program)] = find_sites(program)
+        return self._sites[id(program)]
+
+    def predicts(self) -> bool:
+        return bool(self.objective.train) and all(self.sites(b.program) for b in self.objective.train)
+
+    def has_statistics(self) -> bool:
+        return any(statistics_modules(p) for p in self.objective.programs)
+
+    def batches(self, split: str, samples: Optional[int]) -> list[Batch]:
+        """Whole batches from the first on, at most ``samples`` samples and at least one batch."""
+        found = self.objective.train if split == "train" else self.objective.validation
+        if not found:
+            if split == "validation":
+                raise BasinError("bad-input", "This run has no validation data.", "Ask for the train split.")
+            reason = (self.objective.replay or {}).get("reason")
+            raise BasinError(
+                "not-replayable",
+                reason or "No training batch was recorded yet.",
+                (self.objective.replay or {}).get("cure") or "Let it train for some steps first.",
+            )
+        chosen: list[Batch] = []
+        total = 0
+        for batch in found:
+            if samples is not None and chosen and total + batch.samples > samples:
+                break
+            chosen.append(batch)
+            total += batch.samples
+        return chosen
+
+    def current(self) -> Vector:
+        """The present weights and state."""
+        flat = self.layout.gather([p.detach() for p in self.layout.parameters])
+        return Vector(flat, self.current_state())
+
+    def current_state(self) -> list[torch.Tensor]:
+        return [s.now().detach().clone() for s in self.objective.state]
+
+    # ---- losses ---------------------------------------------------------------------------------------------------
+    def losses(
+        self, origin: Vector, directions: list[Vector], coefficients: list[list[float]], how: How, stop: Cancelled
+    ) -> list[Loss]:
+        """The loss at ``origin + Σ coefficients[p][i]·directions[i]`` for every point p; state is the origin's."""
+        batches = self.batches(how.split, how.samples)
+        feeds = self._feeds.choose(batches, how.inference, origin)
+        found = []
+        with self._at(self._involved(batches, how), origin, grad=False, inference=how.inference):
+            for point in coefficients:
+                self._combine(origin, directions, point)
+                if how.refresh:
+                    self._refresh(origin, how.samples if how.split == "train" else None, stop)
+                found.append(self._point(feeds, origin, how, stop))
+        return found
+
+    def _combine(self, origin: Vector, directions: list[Vector], point: list[float]) -> None:
+        flat = self.scratch.flat
+        if not directions:
+            flat.copy_(origin.flat)
+        for i, (c, d) in enumerate(zip(point, directions)):
+            torch.add(origin.flat if i == 0 else flat, d.flat, alpha=c, out=flat)
+        self.scratch.loaded()
+
+    def _point(self, feeds: list[Batch], origin: Vector, how: How, stop: Cancelled, scored: bool = False) -> Loss:
+        sums: list[torch.Tensor] = []  # losses of batches
+        singles: list[torch.Tensor] = []  # (Σ loss, Σ loss²) of samples
+        right: list[torch.Tensor] = []
+        answers = 0
+        for feed in feeds:
+            if stop():
+                raise cancelled()
+            self._reset_state(feed, origin, how)
+            sites = self.sites(feed.program)
+            note = _Note(feed, sites, scored)
+            values = feed.program.run(
+                feed, grad=feed.program.needs_grad, inference=how.inference, overrides=note.overrides()
+            )
+            sums.append(feed.program.loss_of(values).detach())
+            if note.singles is not None:
+                singles.append(note.singles)
+            right.extend(note.right)
+            answers += note.answers
+        return _summary(feeds, sums, singles, right, answers)
+
+    def score(self, members: list[Vector], how: How, stop: Cancelled) -> Loss:
+        """One vector: its score. Several: that of the ensemble which averages their predicted probabilities."""
+        batches = self.batches(how.split, how.samples)
+        if len(members) == 1:
+            with self._at(self._involved(batches, how), members[0], grad=False, inference=how.inference):
+                self._combine(members[0], [], [])
+                if how.refresh:
+                    self._refresh(members[0], None, stop)
+                return self._point(batches, members[0], how, stop, scored=True)
+        return self._ensemble(members, batches, how, stop)
+
+    def _ensemble(self, members: list[Vector], batches: list[Batch], how: How, stop: Cancelled) -> Loss:
+        if not all(self.sites(b.program) for b in batches):
+            raise BasinError(
+                "unsupported",
+                "The predictions of this loss cannot be told apart from the loss itself, so members cannot be averaged.",
+                "Compute the loss outside of the model, with one of torch's loss functions.",
+            )
+        predictions: list[list[list[torch.Tensor]]] = [[] for _ in batches]  # batch, site, member
+        for member in members:
+            with self._at(self._involved(batches, how), member, grad=False, inference=how.inference):
+                self._combine(member, [], [])
+                if how.refresh:
+                    self._refresh(member, None, stop)
+                for i, batch in enumerate(batches):
+                    if stop():
+                        raise cancelled()
+                    self._reset_state(batch, member, how)
+                    note = _Note(batch, self.sites(batch.program), scored=True)
+                    batch.program.run(
+                        batch, grad=batch.program.needs_grad, inference=how.inference, overrides=note.overrides()
+                    )
+                    predictions[i] = predictions[i] or [[] for _ in note.predictions]
+                    for site, p in enumerate(note.predictions):
+                        predictions[i][site].append(p.detach())
+        sums: list[torch.Tensor] = []
+        singles: list[torch.Tensor] = []
+        right: list[torch.Tensor] = []
+        answers = 0
+        # What a loss adds to its predictions' part (a penalty on weights) is that of the last member.
+        with self._at(self._involved(batches, how), members[-1], grad=False, inference=how.inference):
+            self._combine(members[-1], [], [])
+            for i, batch in enumerate(batches):
+                self._reset_state(batch, members[-1], how)
+                sites = self.sites(batch.program)
+                note = _Note(batch, sites, scored=True, replaced=[s.average(p) for s, p in zip(sites, predictions[i])])
+                values = batch.program.run(
+                    batch, grad=batch.program.needs_grad, inference=how.inference, overrides=note.overrides()
+                )
+                sums.append(batch.program.loss_of(values).detach())
+                if note.singles is not None:
+                    singles.append(note.singles)
+                right.extend(note.right)
+                answers += note.answers
+        return _summary(batches, sums, singles, right, answers)
+
+    def replay(self, vector: Vector, batch: Batch) -> float:
+        """A recorded batch at the given weights and state, as trained."""
+        with self._at([batch], vector, grad=batch.program.needs_grad, inference=False):
+            self._combine(vector, [], [])
+            values = batch.program.run(batch, grad=batch.program.needs_grad, inference=False)
+            return sum(float(t.detach().double()) for t in batch.program.terms_of(values))
+
+    # ---- derivatives ----------------------------------------------------------------------------------------------
+    def gradient(self, at: Vector, how: How, stop: Cancelled) -> tuple[float, torch.Tensor]:
+        """(mean loss, mean gradient as a flat vector)."""
+        batches = self.batches(how.split, how.samples)
+        total = self.layout.zeros()
+        loss = 0.0
+        samples = sum(b.samples for b in batches)
+        with self._at(self._involved(batches, how), at, grad=True, inference=how.inference):
+            self._combine(at, [], [])
+            if how.refresh:
+                self._refresh(at, how.samples if how.split == "train" else None, stop)
+            for batch in batches:
+                if stop():
+                    raise cancelled()
+                self._reset_state(batch, at, how)
+                share = batch.samples / samples
+                with torch.enable_grad():
+                    value = self._value(batch, how.inference)
+                    gradients = self._gradients(value)
+                with torch.no_grad():
+                    total.add_(self.layout.gather(gradients), alpha=share)
+                    loss += share * float(value.detach())
+        return loss, total
+
+    def _gradients(self, value: torch.Tensor) -> "list[Optional[torch.Tensor]]":
+        parameters = self.layout.parameters
+        if not value.requires_grad:
+            return [None for _ in parameters]
+        try:
+            return list(torch.autograd.grad(value, parameters, allow_unused=True))
+        except RuntimeError as error:
+            if "checkpoint" not in str(error).lower() and "reentrant" not in str(error).lower():
+                raise
+            raise BasinError(
+                "unsupported",
+                "Reentrant activation checkpointing gives gradients only through backward().",
+                "Use checkpoint(..., use_reentrant=False).",
+            ) from error
+
+    def hvp(self, at: Vector, direction: Vector, how: How, method: str, stop: Cancelled) -> tuple[torch.Tensor, str, Optional[str]]:
+        """(H(at)·direction, method, why it is no exact product)."""
+        reason: Optional[str] = None
+        if method != "finite-difference":
+            try:
+                return self._exact_product(at, direction, how, stop), "exact", None
+            except BasinError as error:
+                if error.code == "cancelled" or method == "exact":
+                    raise
+                reason = error.message
+            except RuntimeError as error:
+                self._curvature = None
+                reason = f"an operation has no second derivative: {str(error).splitlines()[0]}"
+                if method == "exact":
+                    raise BasinError("unsupported", f"No exact product: {reason}.", "Ask for finite differences.") from error
+        return self._difference_product(at, direction, how, stop), "finite-difference", reason
+
+    def _exact_product(self, at: Vector, direction: Vector, how: How, stop: Cancelled) -> torch.Tensor:
+        """Double backward; the first graph is kept for further products at the same point."""
+        batches = self.batches(how.split, how.samples)
+        samples = sum(b.samples for b in batches)
+        if self._curvature_scratch is None:
+            self._curvature_scratch = Scratch(self.layout, self.objective.state)
+        own, self.scratch = self.scratch, self._curvature_scratch
+        parameters = self.layout.parameters
+        total = self.layout.zeros()
+        pieces = [x.to(p.dtype) for x, p in zip(self.layout.split(direction.flat), parameters)]
+        try:
+            with self._at(self._involved(batches, how), at, grad=True, inference=how.inference), exact_attention():
+                kept = self._curvature
+                if kept is None or not kept.fits(at, how, batches, parameters):
+                    self._curvature = None
+                    with torch.no_grad():
+                        self._combine(at, [], [])
+                        if how.refresh:
+                            self._refresh(at, how.samples if how.split == "train" else None, stop)
+                    kept = _Curvature(at, how, batches, parameters)
+                for i, batch in enumerate(batches):
+                    if stop():
+                        raise cancelled()
+                    gradients = kept.graphs[i] if i < len(kept.graphs) else None
+                    if gradients is None:
+                        free = _free_memory()
+                        self._reset_state(batch, at, how)
+                        with torch.enable_grad():
+                            value = self._value(batch, how.inference)
+                            gradients = (
+                                torch.autograd.grad(value, parameters, create_graph=True, allow_unused=True)
+                                if value.requires_grad
+                                else tuple(None for _ in parameters)
+                            )
+                        kept.consider(gradients, free - _free_memory(), len(batches))
+                    with torch.enable_grad():
+                        pairs = [(g, v) for g, v in zip(gradients, pieces) if g is not None and g.requires_grad]
+                        if not pairs:
+                            continue
+                        products = torch.autograd.grad(
+                            [g for g, _ in pairs],
+                            parameters,
+                            grad_outputs=[v.to(g.dtype) for g, v in pairs],
+                            allow_unused=True,
+                            retain_graph=kept.keeps,
+                        )
+                    with torch.no_grad():
+                        total.add_(self.layout.gather(list(products)), alpha=batch.samples / samples)
+                self._curvature = kept if kept.keeps else None
+        finally:
+            self.scratch = own
+        return total
+
+    def _difference_product(self, at: Vector, direction: Vector, how: How, stop: Cancelled) -> torch.Tensor:
+        """(∇L(θ + hv) − ∇L(θ − hv)) / 2h."""
+        length = float(direction.flat.double().norm())
+        if length == 0:
+            return self.layout.zeros()
+        h = _DIFFERENCE_STEP * max(1.0, float(at.flat.double().norm())) / length
+        ahead = self.gradient(Vector(at.flat + h * direction.flat, at.state), how, stop)[1]
+        behind = self.gradient(Vector(at.flat - h * direction.flat, at.state), how, stop)[1]
+        return (ahead - behind) / (2 * h)
+
+    # ---- statistics -----------------------------------------------------------------------------------------------
+    def refreshed(self, vector: Vector, samples: Optional[int], stop: Cancelled) -> tuple[Vector, int, int]:
+        """The vector with batch-norm statistics computed anew; how many tensors, on how many samples."""
+        batches = self.batches("train", samples)
+        with self._at(batches, vector, grad=False, inference=False):
+            self._combine(vector, [], [])
+            tensors = self._refresh(vector, samples, stop)
+            state = [t.clone() for t in self.scratch.state]
+        return Vector(vector.flat, [t.clone() for t in state]), tensors, sum(b.samples for b in batches)
+
+    def _refresh(self, origin: Vector, samples: Optional[int], stop: Cancelled) -> int:
+        """Sample-weighted means over the train split, left in the scratch state; the weights are those placed."""
+        batches = self.batches("train", samples)
+        self._place_state(origin)
+        count = 0
+        with torch.no_grad():
+            for program in {id(b.program): b.program for b in batches}.values():
+                mine = [b for b in batches if b.program is program]
+                with refreshing(program) as modules:
+                    count += 2 * len(modules)
+                    if not modules:
+                        continue
+                    for batch in mine:
+                        if stop():
+                            raise cancelled()
+                        set_training(program.training, inference=False)
+                        program.run(batch, grad=False, inference=False)
+                set_training(program.training, inference=True)
+        return count
+
+    # ---- inside a session -----------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def _at(self, batches: list[Batch], vector: Vector, *, grad: bool, inference: bool) -> Iterator[None]:
+        programs = {id(b.program): b.program for b in batches}.values()
+        modules = list({id(m): m for p in programs for m in p.modules}.values())
+        needs_grad = grad or any(p.needs_grad for p in programs)
+        if vector.state is None:
+            self._state_now = self.current_state()
+        with session(
+            self.pristine(),
+            modules,
+            self.layout.parameters,
+            self.objective.state,
+            self.scratch,
+            grad=needs_grad,
+            inference_mode=self._inference_mode and not needs_grad,
+        ):
+            for program in programs:
+                set_training(program.training, inference)
+            with torch.no_grad():
+                self._place_state(vector)
+            yield
+
+    def _place_state(self, vector: Vector) -> None:
+        if self.objective.state:
+            copy_into(self.scratch.state, vector.state if vector.state is not None else self._state_now)
+
+    def _reset_state(self, batch: Batch, vector: Vector, how: How) -> None:
+        """As trained, each batch starts from the vector's state, as each step started from its own."""
+        if how.refresh or how.inference or not batch.program.moves_state:
+            return
+        with torch.no_grad():
+            self._place_state(vector)
+
+    def _value(self, batch: Batch, inference: bool) -> torch.Tensor:
+        program = batch.program
+        return program.loss_of(program.run(batch, grad=True, inference=inference))
+
+    def _involved(self, batches: list[Batch], how: How) -> list[Batch]:
+        return batches + self.objective.train if how.refresh else batches
+
+
+class _Note:
+    """Watches the loss calls of one run: losses of samples, right answers, predictions."""
+
+    def __init__(
+        self, batch: Batch, sites: list[LossSite], scored: bool, replaced: Optional[list[torch.Tensor]] = None
+    ) -> None:
+        self.batch = batch
+        self.sites = sites
+        self.scored = scored
+        self.replaced = replaced
+        self.singles: Optional[torch.Tensor] = None
+        self.right: list[torch.Tensor] = []
+        self.answers = 0
+        self.predictions: list[torch.Tensor] = []
+
+    def overrides(self) -> Optional[dict[int, Any]]:
+        if not self.sites or not (self.scored or self.sites[0].is_whole_loss):
+            return None
+        return {site.operation.index: self._watch(i, site) for i, site in enumerate(self.sites)}
+
+    def _watch(self, i: int, site: LossSite) -> Callable[[Any, list, dict], Any]:
+        def call(operation: Any, args: list, kwargs: dict) -> Any:
+            if self.replaced is not None:
+                args, kwargs = site.with_prediction(self.replaced[i], args, kwargs)
+            if self.scored:
+                prediction, target = site.prediction_and_target(args, kwargs)
+                self.predictions.append(prediction)
+                answers = site.right_answers(prediction, target)
+                if answers is not None:
+                    self.right.append(answers[0])
+                    self.answers += answers[1]
+            if site.is_whole_loss:
+                values = site.unreduced(args, kwargs, self.batch.samples)
+                if values is not None:
+                    total = values.sum()
+                    self.singles = torch.stack([total, (values * values).sum()]).detach()
+                    return total / self.batch.samples
+            return operation.call(*args, **kwargs)
+
+        return call
+
+
+def _summary(
+    batches: list[Batch],
+    sums: list[torch.Tensor],
+    singles: list[torch.Tensor],
+    right: list[torch.Tensor],
+    answers: int,
+) -> Loss:
+    """Mean over samples, its standard error from samples where they are known, else from the batches' means."""
+    samples = sum(b.samples for b in batches)
+    values = [float(x) for x in torch.stack([s.double() for s in sums]).tolist()]
+    loss = sum(b.samples * x for b, x in zip(batches, values)) / samples
+    error: Optional[float] = None
+    origin: Optional[str] = None
+    if len(singles) == len(batches) and samples > 1:
+        total, squares = (float(x) for x in torch.stack(singles).sum(0).tolist())
+        variance = max(0.0, squares - total * total / samples) / (samples - 1)
+        error, origin = math.sqrt(variance / samples), "samples"
+    elif len(batches) > 1:
+        shares = [b.samples / samples for b in batches]
+        spread = sum(w * w * (x - loss) ** 2 for w, x in zip(shares, values))
+        error, origin = math.sqrt(spread * len(batches) / (len(batches) - 1)), "batches"
+    if error is not None and not math.isfinite(error):
+        error, origin = None, None
+    found = Loss(loss, error, origin, samples)
+    if answers:
+        share = float(torch.stack(right).sum()) / answers
+        found.accuracy = share
+        found.accuracy_standard_error = math.sqrt(share * (1 - share) / answers)
+    return found
+
+
+class _Curvature:
+    """The graphs of the gradient at one point, from which each further product is one more backward pass."""
+
+    def __init__(self, at: Vector, how: How, batches: list[Batch], parameters: list[torch.Tensor]) -> None:
+        self.at = at
+        self.how = how
+        self.batches = batches
+        self.versions = [p._version for p in parameters]
+        self.graphs: list[Any] = []
+        self.keeps = True
+
+    def fits(self, at: Vector, how: How, batches: list[Batch], parameters: list[torch.Tensor]) -> bool:
+        return (
+            self.at is at
+            and self.how == how
+            and len(self.batches) == len(batches)
+            and all(a is b for a, b in zip(self.batches, batches))
+            and self.versions == [p._version for p in parameters]
+        )
+
+    def consider(self, gradients: Any, used: float, batches: int) -> None:
+        """Keeps a graph, unless those of all batches would take too much memory."""
+        if not self.keeps:
+            return
+        if not self.graphs and used * batches > _GRAPH_MEMORY * _free_memory():
+            self.keeps = False
+            return
+        self.graphs.append(gradients)
+
+
+def _free_memory() -> float:
+    """Bytes that the system can still give."""
+    try:
+        with open("/proc/meminfo") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (ValueError, OSError, AttributeError):
+        return 4e9
+

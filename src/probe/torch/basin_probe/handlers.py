@@ -1,0 +1,267 @@
+"""Answers to every request of the evaluator wire, on the training thread (src/protocol/evaluator.ts)."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from typing import Any, Callable, Optional, Protocol
+
+import torch
+
+from .errors import BasinError
+from .evaluator import Evaluator, How, Loss, Vector
+from .export import export_model
+from .objective import Objective
+from .processes import backend, versions
+from .safetensors import write_file
+from .vectors import dot, gram, load_file, norm, random_direction, save_tensors
+from .wire import EVALUATOR_PROTOCOL, Request
+
+
+class Host(Protocol):
+    """What the recording side gives."""
+
+    role: str
+
+    def evaluator(self, index: int) -> Evaluator: ...
+
+    def status(self, objective: Objective) -> dict[str, Any]: ...
+
+    def resume(self) -> None:
+        """Lets a held process end, and a frozen one exit; returns at once."""
+
+
+class Session:
+    """One connection's vectors and answers."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.vectors: dict[str, Vector] = {}
+        self._index = 0
+
+    @property
+    def _evaluator(self) -> Evaluator:
+        return self.host.evaluator(self._index)
+
+    @property
+    def _objective(self) -> Objective:
+        return self._evaluator.objective
+
+    def answer(self, request: Request) -> Any:
+        params = request.params
+        try:
+            method: Callable[[dict, Callable[[], bool]], Any] = getattr(self, f"_on_{_snake(request.method)}")
+            return method(params, request.stopped)
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, KeyError) and error.args and error.args[0] not in params:
+                raise BasinError("bad-input", f"{request.method} needs {error.args[0]!r}.") from error
+            raise
+
+    # ---- the process ----------------------------------------------------------------------------------------------
+    def _on_hello(self, params: dict, stop: Any) -> Any:
+        self._index = int(params["objective"])
+        evaluator = self._evaluator
+        objective = evaluator.objective
+
+        def size(batches: list) -> Optional[dict[str, int]]:
+            return {"samples": sum(b.samples for b in batches), "batches": len(batches)} if batches else None
+
+        return {
+            "protocol": EVALUATOR_PROTOCOL,
+            "role": self.host.role,
+            "framework": "torch",
+            "backend": backend(objective.layout.device),
+            "versions": versions(),
+            "objectiveIndex": self._index,
+            "objective": objective.info(),
+            "modes": evaluator.modes(),
+            "hasStatistics": evaluator.has_statistics(),
+            "predictions": evaluator.predicts(),
+            "train": size(objective.train),
+            "validation": size(objective.validation),
+        }
+
+    def _on_status(self, params: dict, stop: Any) -> Any:
+        return self.host.status(self._objective)
+
+    def _on_resume(self, params: dict, stop: Any) -> Any:
+        self.host.resume()
+        return {}
+
+    # ---- vectors --------------------------------------------------------------------------------------------------
+    def _vector(self, name: Any) -> Vector:
+        if not isinstance(name, str) or name not in self.vectors:
+            raise BasinError("not-found", f"There is no vector {name!r}.", "Load it first.")
+        return self.vectors[name]
+
+    def _operand(self, operand: Any) -> Vector:
+        if isinstance(operand, dict):
+            return load_file(self._objective, operand["file"])
+        return self._vector(operand)
+
+    def _keep(self, name: Any, vector: Vector) -> dict[str, float]:
+        if not isinstance(name, str) or not name:
+            raise BasinError("bad-input", "A vector needs a name.")
+        self.vectors[name] = vector
+        return {"norm": norm(vector.flat)}
+
+    def _on_load(self, params: dict, stop: Any) -> Any:
+        source = params["from"]
+        if source == "current":
+            return self._keep(params["into"], self._evaluator.current())
+        return self._keep(params["into"], load_file(self._objective, source["file"]))
+
+    def _on_combine(self, params: dict, stop: Any) -> Any:
+        objective = self._objective
+        flat = objective.layout.zeros()
+        how_state = params["state"]
+        sums: Optional[list[torch.Tensor]] = None
+        for i, term in enumerate(params["terms"]):
+            vector = self._operand(term["vector"])
+            coefficient = float(term["coefficient"])
+            flat.add_(vector.flat, alpha=coefficient)
+            if how_state == "combine":
+                if vector.state is None:
+                    raise BasinError("bad-input", "A vector without state cannot have its state combined.")
+                if i == 0:
+                    # Tensors of whole numbers are not averaged: the first term's stand.
+                    sums = [
+                        coefficient * t.double() if t.is_floating_point() else t.clone() for t in vector.state
+                    ]
+                else:
+                    for total, t in zip(sums or [], vector.state):
+                        if t.is_floating_point():
+                            total.add_(t.double(), alpha=coefficient)
+        state: Optional[list[torch.Tensor]] = None
+        if how_state == "combine" and sums is not None:
+            state = [x.to(s.now().dtype) for x, s in zip(sums, objective.state)]
+        elif how_state is not None and how_state != "combine":
+            state = self._operand(how_state).state
+        return self._keep(params["into"], Vector(flat, state))
+
+    def _on_dots(self, params: dict, stop: Any) -> Any:
+        return {"values": [dot(self._vector(a).flat, self._vector(b).flat) for a, b in params["pairs"]]}
+
+    def _on_gram(self, params: dict, stop: Any) -> Any:
+        operands = [o if isinstance(o, dict) else self._vector(o) for o in params["vectors"]]
+        origin = params["origin"]
+        base = origin if origin is None or isinstance(origin, dict) else self._vector(origin)
+        return {"rows": gram(self._objective, operands, base)}
+
+    def _on_random(self, params: dict, stop: Any) -> Any:
+        include = params["include"]
+        flat = random_direction(
+            self._objective,
+            int(params["seed"]),
+            self._vector(params["like"]),
+            params["normalisation"],
+            bool(include["bias"]),
+            bool(include["norm"]),
+        )
+        return self._keep(params["into"], Vector(flat, None))
+
+    def _on_orthogonalise(self, params: dict, stop: Any) -> Any:
+        vector = self._vector(params["vector"])
+        flat = vector.flat.clone()
+        against = [self._vector(name).flat for name in params["against"]]
+        coefficients = [0.0] * len(against)
+        for _ in range(2):
+            found = [dot(flat, q) for q in against]
+            for i, (c, q) in enumerate(zip(found, against)):
+                flat.add_(q, alpha=-c)
+                coefficients[i] += c
+        kept = self._keep(params["vector"], Vector(flat, vector.state))
+        return {"coefficients": coefficients, "norm": kept["norm"]}
+
+    def _on_release(self, params: dict, stop: Any) -> Any:
+        return {"released": sum(self.vectors.pop(name, None) is not None for name in params["vectors"])}
+
+    # ---- questions ------------------------------------------------------------------------------------------------
+    def _how(self, params: dict) -> How:
+        how = params["how"]
+        data = how["data"]
+        split, mode = data["split"], how["mode"]
+        if split not in ("train", "validation") or mode not in ("as-trained", "inference"):
+            raise BasinError("bad-input", f"There is no split {split!r} or mode {mode!r}.")
+        if mode not in self._evaluator.modes():
+            raise BasinError(
+                "unsupported",
+                "This loss cannot be evaluated in inference mode.",
+                "Ask for the mode as-trained.",
+            )
+        samples = data.get("samples")
+        inference = mode == "inference"
+        refresh = bool(how["refresh"]) and inference
+        return How(split, None if samples is None else int(samples), inference, refresh)
+
+    def _on_loss(self, params: dict, stop: Callable[[], bool]) -> Any:
+        start = time.perf_counter()
+        directions = [self._vector(name) for name in params["directions"]]
+        points = [[float(c) for c in point] for point in params["coefficients"]]
+        if any(len(point) != len(directions) for point in points):
+            raise BasinError("bad-input", "Each point needs one coefficient for each direction.")
+        found = self._evaluator.losses(self._vector(params["origin"]), directions, points, self._how(params), stop)
+        return {"points": [_loss(x) for x in found], "seconds": time.perf_counter() - start}
+
+    def _on_score(self, params: dict, stop: Callable[[], bool]) -> Any:
+        members = [self._vector(name) for name in params["members"]]
+        if not members:
+            raise BasinError("bad-input", "A score needs at least one member.")
+        found = self._evaluator.score(members, self._how(params), stop)
+        return {**_loss(found), "accuracy": found.accuracy, "accuracyStandardError": found.accuracy_standard_error}
+
+    def _on_gradient(self, params: dict, stop: Callable[[], bool]) -> Any:
+        loss, flat = self._evaluator.gradient(self._vector(params["at"]), self._how(params), stop)
+        return {"loss": loss, **self._keep(params["into"], Vector(flat, None))}
+
+    def _on_hvp(self, params: dict, stop: Callable[[], bool]) -> Any:
+        method = params["method"]
+        if method not in ("auto", "exact", "finite-difference"):
+            raise BasinError("bad-input", f"There is no method {method!r}.")
+        flat, used, reason = self._evaluator.hvp(
+            self._vector(params["at"]), self._vector(params["vector"]), self._how(params), method, stop
+        )
+        return {"method": used, "reason": reason, **self._keep(params["into"], Vector(flat, None))}
+
+    def _on_refresh_statistics(self, params: dict, stop: Callable[[], bool]) -> Any:
+        data = params["data"]
+        samples = data.get("samples")
+        vector, tensors, count = self._evaluator.refreshed(
+            self._vector(params["vector"]), None if samples is None else int(samples), stop
+        )
+        self.vectors[params["vector"]] = vector
+        return {"tensors": tensors, "samples": count}
+
+    def _on_verify(self, params: dict, stop: Any) -> Any:
+        batches = self._objective.train
+        index = int(params["batch"])
+        if not 0 <= index < len(batches):
+            raise BasinError("bad-input", f"There is no batch {index}; there are {len(batches)}.")
+        batch = batches[index]
+        replayed = self._evaluator.replay(self._vector(params["vector"]), batch)
+        recorded = math.nan if batch.loss is None else batch.loss
+        return {"step": batch.step, "recorded": recorded, "replayed": replayed}
+
+    # ---- files ----------------------------------------------------------------------------------------------------
+    def _on_save(self, params: dict, stop: Any) -> Any:
+        file = params["file"]
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        tensors = save_tensors(self._objective, self._vector(params["vector"]))
+        return {"bytes": write_file(file, tensors, {str(k): str(v) for k, v in params["metadata"].items()})}
+
+    def _on_export_model(self, params: dict, stop: Any) -> Any:
+        return {"files": export_model(self._evaluator, self._vector(params["vector"]), params["directory"])}
+
+
+def _loss(x: Loss) -> dict[str, Any]:
+    return {
+        "loss": x.loss,
+        "standardError": x.standard_error,
+        "standardErrorFrom": x.standard_error_from,
+        "samples": x.samples,
+    }
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)

@@ -1,0 +1,439 @@
+"""
+Where the probe listens: optimizer steps, root module calls, ``backward()``, loader batches. What is patched for good
+costs some microseconds a step; what watches every call is in place only while a step is recorded (the window).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import weakref
+from typing import Any, Callable, Optional, Protocol
+
+import torch
+from torch import nn
+
+from .guard import guarded
+from .tape import Recorder
+from .versions import BEFORE_2, HAS_STEP_HOOKS, dataloader_module, optimizer_module, stateless_module, top_function_mode
+
+Optimizer = torch.optim.Optimizer
+
+
+class Listener(Protocol):
+    """What the interception reports. Nothing that a listener raises reaches the script."""
+
+    def optimizer_made(self, optimizer: Optimizer) -> None: ...
+
+    def backward(self, call: Callable[[], Any], tensors: list[torch.Tensor], gradients: list[Any]) -> Any:
+        """Must make the call exactly once and give what it gave."""
+
+    def step_begins(self, optimizer: Optimizer) -> None: ...
+
+    def step_ended(self, optimizer: Optimizer) -> None: ...
+
+    def loader_started(self, loader: Any) -> None: ...
+
+    def batch_loaded(self, loader: Any, batch: Any) -> None: ...
+
+    def gradients_taken(self, inputs: list[Any]) -> None: ...
+
+    def mode_changed(self, module: nn.Module, training: bool) -> None: ...
+
+    def failed(self, where: str, error: BaseException) -> None: ...
+
+
+class Interception:
+    """Installs itself once a process; :meth:`open` and :meth:`close` put the window on and off."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.recorder = Recorder(lambda name, error: listener.failed(f"recording {name}", error))
+        self.optimizers: list["weakref.ref[Optimizer]"] = []
+        #: loss tensor that GradScaler.scale made → the script's own, and the factor
+        self.unscaled: Optional[tuple[Any, torch.Tensor, float]] = None
+        self.enabled = True
+        self._stepping = 0
+        self._changing_mode = False
+        self._pushed = False
+        self._undo: list[Callable[[], None]] = []
+        self._module_call = nn.Module.__call__
+
+    # ---- for good -------------------------------------------------------------------------------------------------
+    def install(self) -> None:
+        self._watch_optimizers()
+        self._watch_backward()
+        self._watch_loaders()
+        self._watch_gradient_scaling()
+        self._watch_compiled_functions()
+        self._watch_mode()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._in_child)
+
+    def _in_child(self) -> None:
+        """A forked worker loads data or trains by itself; it must not write this process's run."""
+        self.close()
+        self.enabled = False
+
+    def _report(self, where: str, call: Callable[[], None]) -> None:
+        if not self.enabled:
+            return
+        self.recorder.depth += 1
+        try:
+            call()
+        except Exception as error:
+            self.listener.failed(where, error)
+        finally:
+            self.recorder.depth -= 1
+
+    def live_optimizers(self) -> list[Optimizer]:
+        found = [r() for r in self.optimizers]
+        return [o for o in found if o is not None]
+
+    def _know(self, optimizer: Optimizer) -> None:
+        if all(r() is not optimizer for r in self.optimizers):
+            self.optimizers.append(weakref.ref(optimizer))
+
+    def _watch_optimizers(self) -> None:
+        interception = self
+        original = Optimizer.__init__
+
+        @functools.wraps(original)
+        def made(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+            original(optimizer, *args, **kwargs)
+            if not interception.enabled:
+                return
+            interception._know(optimizer)
+            if not HAS_STEP_HOOKS:
+                interception._wrap_step(type(optimizer))
+            interception._report("an optimizer's construction", lambda: interception.listener.optimizer_made(optimizer))
+
+        Optimizer.__init__ = made  # type: ignore[method-assign]
+        if HAS_STEP_HOOKS:
+            optimizer_module.register_optimizer_step_pre_hook(lambda o, args, kwargs: self._before_step(o))
+            optimizer_module.register_optimizer_step_post_hook(lambda o, args, kwargs: self._after_step(o))
+
+    def _wrap_step(self, kind: type) -> None:
+        """torch 1.13 has no global step hooks."""
+        interception = self
+        step = kind.step  # type: ignore[attr-defined]
+        if getattr(step, "basin", False):
+            return
+
+        @functools.wraps(step)
+        def wrapped(optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
+            interception._before_step(optimizer)
+            try:
+                out = step(optimizer, *args, **kwargs)
+            except BaseException:
+                interception._stepping = 0
+                raise
+            interception._after_step(optimizer)
+            return out
+
+        wrapped.basin = True  # type: ignore[attr-defined]
+        wrapped.hooked = True  # type: ignore[attr-defined]  # keeps Optimizer.__init__ from wrapping it once more
+        kind.step = wrapped  # type: ignore[attr-defined]
+
+    def _before_step(self, optimizer: Optimizer) -> None:
+        self._stepping += 1
+        if self._stepping == 1:
+            self._know(optimizer)
+            self._report("the start of a step", lambda: self.listener.step_begins(optimizer))
+
+    def _after_step(self, optimizer: Optimizer) -> None:
+        self._stepping = max(0, self._stepping - 1)
+        if self._stepping == 0:
+            self._report("the end of a step", lambda: self.listener.step_ended(optimizer))
+
+    @property
+    def stepping(self) -> bool:
+        return self._stepping > 0
+
+    def _watch_backward(self) -> None:
+        interception = self
+        original = torch.autograd.backward
+
+        @functools.wraps(original)
+        def backward(tensors: Any, grad_tensors: Any = None, *args: Any, **kwargs: Any) -> Any:
+            recorder = interception.recorder
+            if not interception.enabled or recorder.depth:
+                return original(tensors, grad_tensors, *args, **kwargs)
+
+            def call() -> Any:
+                return original(tensors, grad_tensors, *args, **kwargs)
+
+            def watched(once: Callable[[], Any]) -> Any:
+                losses = [tensors] if isinstance(tensors, torch.Tensor) else list(tensors)
+                if grad_tensors is None:
+                    weights: list[Any] = [None] * len(losses)
+                else:
+                    weights = [grad_tensors] if isinstance(grad_tensors, torch.Tensor) else list(grad_tensors)
+                return interception.listener.backward(once, losses, weights)
+
+            recorder.depth += 1
+            try:
+                return guarded(call, watched, lambda error: interception.listener.failed("backward()", error))
+            finally:
+                recorder.depth -= 1
+
+        torch.autograd.backward = backward
+
+        taken = torch.autograd.grad
+
+        @functools.wraps(taken)
+        def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            out = taken(outputs, inputs, *args, **kwargs)
+            if interception.enabled and not interception.recorder.depth and not interception.recorder.busy:
+                given = [inputs] if isinstance(inputs, torch.Tensor) else list(inputs)
+                interception._report("autograd.grad", lambda: interception.listener.gradients_taken(given))
+            return out
+
+        self.original_grad = taken
+        torch.autograd.grad = grad
+
+    def _watch_loaders(self) -> None:
+        interception = self
+        base = dataloader_module._BaseDataLoaderIter
+        original_next = base.__next__
+        original_iter = torch.utils.data.DataLoader.__iter__
+
+        @functools.wraps(original_next)
+        def advance(iterator: Any) -> Any:
+            batch = original_next(iterator)
+            if interception.enabled:
+                loader = getattr(iterator, "_basin_loader", None)
+                interception._report("a loader's batch", lambda: interception.listener.batch_loaded(loader and loader(), batch))
+            return batch
+
+        @functools.wraps(original_iter)
+        def start(loader: Any) -> Any:
+            iterator = original_iter(loader)
+            if interception.enabled:
+                try:
+                    iterator._basin_loader = weakref.ref(loader)
+                except Exception:
+                    pass  # an iterator of its own kind without attributes: batches stay anonymous
+                interception._report("a loader's start", lambda: interception.listener.loader_started(loader))
+            return iterator
+
+        base.__next__ = advance
+        torch.utils.data.DataLoader.__iter__ = start  # type: ignore[method-assign]
+
+    def _watch_gradient_scaling(self) -> None:
+        interception = self
+        modules = [getattr(torch, "amp", None), torch.cuda.amp]
+        for kind in {getattr(m, "GradScaler") for m in modules if hasattr(m, "GradScaler")}:
+            if "scale" not in kind.__dict__:
+                continue
+            original = kind.scale
+
+            def scale(scaler: Any, outputs: Any, original: Any = original) -> Any:
+                out = original(scaler, outputs)
+                if isinstance(outputs, torch.Tensor) and isinstance(out, torch.Tensor) and scaler.is_enabled():
+                    interception.unscaled = (weakref.ref(out), outputs, float(scaler.get_scale()))
+                return out
+
+            kind.scale = functools.wraps(original)(scale)
+
+    def _watch_compiled_functions(self) -> None:
+        """A compiled function is one black box: looking inside would make it compile anew."""
+        compile_ = getattr(torch, "compile", None)
+        if compile_ is not None:
+
+            @functools.wraps(compile_)
+            def compiled(model: Any = None, *args: Any, **kwargs: Any) -> Any:
+                if model is None:
+                    return lambda f: compiled(f, *args, **kwargs)
+                out = compile_(model, *args, **kwargs)
+                return out if isinstance(model, nn.Module) else self._black_box(out)
+
+            torch.compile = compiled
+        for module in (getattr(torch, "func", None), stateless_module):
+            if module is not None and hasattr(module, "functional_call"):
+                module.functional_call = self._black_box(module.functional_call)
+
+    def _black_box(self, f: Any) -> Any:
+        @functools.wraps(f)
+        def opaque(*args: Any, **kwargs: Any) -> Any:
+            return self._root_call("call", f, getattr(f, "__name__", "function"), args, kwargs, lambda: f(*args, **kwargs), True)
+
+        return opaque
+
+    def _watch_mode(self) -> None:
+        interception = self
+        original = nn.Module.train
+
+        @functools.wraps(original)
+        def train(module: nn.Module, mode: bool = True) -> nn.Module:
+            if interception._changing_mode:
+                return original(module, mode)
+            interception._changing_mode = True
+            try:
+                out = original(module, mode)
+            finally:
+                interception._changing_mode = False
+            if interception.enabled:
+                interception._report("eval()", lambda: interception.listener.mode_changed(module, mode))
+            return out
+
+        self._original_train = original
+        nn.Module.train = train  # type: ignore[method-assign]
+
+    # ---- the window -----------------------------------------------------------------------------------------------
+    @property
+    def is_open(self) -> bool:
+        return self.recorder.on
+
+    def open(self) -> None:
+        """Starts recording on this thread, from an empty tape."""
+        recorder = self.recorder
+        if recorder.on and recorder.thread == threading.get_ident():
+            return
+        if recorder.on:
+            self.close()
+        recorder.thread = threading.get_ident()
+        recorder.reset()
+        recorder.on = True
+        interception = self
+        original = self._module_call
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if not recorder.recording_here():
+                return original(module, *args, **kwargs)
+            # A loss module has no parameters: it is recorded when what it is given depends on weights.
+            has_parameters = next(module.parameters(), None) is not None
+            return interception._root_call(
+                "module", module, type(module).__name__, args, kwargs, lambda: original(module, *args, **kwargs), has_parameters
+            )
+
+        self._patched_call = call
+        nn.Module.__call__ = call  # type: ignore[method-assign]
+        self._undo.append(lambda: setattr(nn.Module, "__call__", original))
+        self._watch_scripts_and_functions()
+        self._push()
+
+    def close(self) -> None:
+        """Takes the window off; the tape stays as it is until the next :meth:`open`."""
+        self.recorder.on = False
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+        self._pop()
+
+    def _watch_scripts_and_functions(self) -> None:
+        script = torch.jit.ScriptFunction
+        script_call = script.__call__
+
+        def call_script(f: Any, *args: Any, **kwargs: Any) -> Any:
+            return self._root_call("call", f, "ScriptFunction", args, kwargs, lambda: script_call(f, *args, **kwargs), True)
+
+        script.__call__ = call_script
+        self._undo.append(lambda: setattr(script, "__call__", script_call))
+
+        function = torch.autograd.Function
+        own = function.__dict__.get("apply")
+
+        def apply(kind: type, *args: Any, **kwargs: Any) -> Any:
+            f = ApplyOf(kind, None if own is None else own.__func__)
+            return self._root_call("call", f, f"{kind.__name__}.apply", args, kwargs, lambda: f(*args, **kwargs))
+
+        function.apply = classmethod(apply)  # type: ignore[assignment]
+
+        def restore() -> None:
+            if own is not None:
+                function.apply = own
+            else:
+                del function.apply
+
+        self._undo.append(restore)
+        if BEFORE_2:
+            self._watch_indexing()
+
+    def _watch_indexing(self) -> None:
+        tensor, recorder = torch.Tensor, self.recorder
+        get, put = tensor.__getitem__, tensor.__setitem__
+        tensor.__getitem__ = lambda t, i: recorder.__torch_function__(get, (), (t, i))  # type: ignore[assignment]
+        tensor.__setitem__ = lambda t, i, x: recorder.__torch_function__(put, (), (t, i, x))  # type: ignore[assignment]
+
+        def restore() -> None:
+            for name in ("__getitem__", "__setitem__"):
+                if name in tensor.__dict__:
+                    delattr(tensor, name)
+
+        self._undo.append(restore)
+
+    def _root_call(
+        self, kind: str, func: Any, name: str, args: Any, kwargs: Any, call: Callable[[], Any], always: bool = False
+    ) -> Any:
+        """One black box: inside of it torch is as if nobody listened, which also leaves compilers undisturbed."""
+        recorder = self.recorder
+        if not recorder.recording_here():
+            return call()
+
+        def inside() -> Any:
+            recorder.depth += 1
+            nn.Module.__call__ = self._module_call  # type: ignore[method-assign]
+            popped = self._pop()
+            try:
+                return call()
+            finally:
+                recorder.depth -= 1
+                if popped:
+                    self._push()
+                if recorder.on:
+                    nn.Module.__call__ = self._patched_call  # type: ignore[method-assign]
+
+        return recorder.record(kind, func, name, args, kwargs, inside, always)
+
+    def _push(self) -> None:
+        if not self._pushed:
+            self.recorder.__enter__()
+            self._pushed = True
+
+    def _pop(self) -> bool:
+        """False when a mode of the script is on top: then the recorder stays and lets calls pass."""
+        if self._pushed and top_function_mode() is self.recorder:
+            self.recorder.__exit__(None, None, None)
+            self._pushed = False
+            return True
+        return False
+
+    def pristine(self) -> "_Pristine":
+        """Context in which torch is as the script knows it, for the probe's own calls."""
+        return _Pristine(self)
+
+
+class _Pristine:
+    def __init__(self, interception: Interception) -> None:
+        self.interception = interception
+
+    def __enter__(self) -> None:
+        i = self.interception
+        self.was_open = i.is_open
+        i.recorder.depth += 1
+        self.popped = i._pop()
+        self.call = nn.Module.__call__
+        nn.Module.__call__ = i._module_call  # type: ignore[method-assign]
+
+    def __exit__(self, *error: Any) -> None:
+        i = self.interception
+        nn.Module.__call__ = self.call  # type: ignore[method-assign]
+        if self.popped:
+            i._push()
+        i.recorder.depth -= 1
+
+
+class ApplyOf:
+    """``autograd.Function.apply`` of one class, as a callable that can be called again at replay."""
+
+    def __init__(self, kind: type, raw: Any) -> None:
+        self.kind = kind
+        self.raw = raw
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.raw is not None:
+            return self.raw(self.kind, *args, **kwargs)
+        return super(torch.autograd.Function, self.kind).apply(*args, **kwargs)  # type: ignore[misc]
+

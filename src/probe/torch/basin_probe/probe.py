@@ -1,0 +1,891 @@
+"""
+The probe of one process: listens to training, records the run, answers questions at step boundaries. Whatever goes
+wrong in it is noted in the run and nowhere else; training goes on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Any, Callable, Optional
+
+import torch
+from torch import nn
+
+from .checks import CHECKED_STEPS, WATCH_CURE, Check, check_backward, cross_check, summarise
+from .errors import BasinError
+from .evaluation_set import Gatherer, StoredSet, encode
+from .evaluator import Evaluator
+from .groups import Group, GroupTracker
+from .handlers import Session
+from .interception import Interception, Optimizer
+from .naming import call_site
+from .objective import Objective, find_state, learning_rate
+from .options import CLAIM_FILE, ProbeOptions
+from .processes import backend, script, start_time, versions
+from .program import Batch, Program, count_samples, make_terms
+from .recording import ObjectiveRecording
+from .run_writer import RunWriter, evaluation_set_file, now
+from .structures import tensor_paths
+from .tape import Entry
+from .validation import ValidationGatherer, is_second_loader
+from .watching import Watch
+from .wire import Connection, Request, WireServer
+
+#: A frozen process that nobody has asked for so long ends.
+_UNASKED_SECONDS = 120.0
+#: Steps that a relaunched process takes at most while it waits for every kind of step that the data need.
+_LATEST_FREEZE = 64
+#: Entries after which a tape that nobody takes is dropped.
+_LONGEST_TAPE = 2000
+
+
+class Course:
+    """One objective's way through training."""
+
+    def __init__(self, objective: Objective, optimizer: Optional[Optimizer]) -> None:
+        self.objective = objective
+        self.optimizer = None if optimizer is None else weakref.ref(optimizer)
+        self.recording: Optional[ObjectiveRecording] = None
+        self.gatherer: Optional[Gatherer] = None
+        self.validation: Optional[ValidationGatherer] = None
+        self.evaluator: Optional[Evaluator] = None
+        self.checks: list[Check] = []
+        self.group: Optional[Group] = None
+        self.untaped = 0
+        self.taped = 0
+        self.written = 0
+
+    def learning_rate(self) -> Optional[float]:
+        return learning_rate(None if self.optimizer is None else self.optimizer())
+
+    def wants_tape(self) -> bool:
+        if self.gatherer is None:
+            return True
+        return not self.gatherer.done and self.untaped < CHECKED_STEPS
+
+
+class Probe:
+    """One a process; made when torch has been imported."""
+
+    def __init__(self, options: ProbeOptions) -> None:
+        self.options = options
+        self.interception = Interception(self)
+        self.role = "live" if options.mode == "record" else "frozen"
+        self.state = "training"
+        self.writer: Optional[RunWriter] = None
+        self.server: Optional[WireServer] = None
+        self.courses: list[Course] = []
+        self.watches: list[Watch] = []
+        self.started: Optional[float] = None
+        self.answering = 0.0
+        self._trackers: "weakref.WeakKeyDictionary[Optimizer, GroupTracker]" = weakref.WeakKeyDictionary()
+        self._by_optimizer: "weakref.WeakKeyDictionary[Optimizer, Course]" = weakref.WeakKeyDictionary()
+        self._manual: Optional[Course] = None
+        self._stepped: "weakref.WeakSet[Optimizer]" = weakref.WeakSet()
+        self._sessions: dict[Connection, Session] = {}
+        self._notes: list[str] = []
+        self._quit = False
+        self._ended = False
+        self._in_backward = 0
+        self._validating = False
+        self._failure: Optional[tuple[str, str]] = None
+        # loaders
+        self._loader: Optional["weakref.ref[Any]"] = None
+        self._training_loader: Optional["weakref.ref[Any]"] = None
+        self._like: Optional[list[torch.Tensor]] = None
+        self._recent: "deque[list[torch.Tensor]]" = deque(maxlen=2)
+        self._epochs: dict[int, int] = {}
+        self._batch_samples: Optional[int] = None
+
+    def install(self) -> None:
+        self.interception.install()
+        atexit.register(self.finish)
+        self._watch_failure()
+        self._watch_hard_exit()
+
+    # ---- what the interception reports ----------------------------------------------------------------------------
+    def failed(self, where: str, error: BaseException) -> None:
+        text = f"The probe met a problem in {where}: {type(error).__name__}: {error}"
+        if os.environ.get("BASIN_PROBE_LOG"):
+            import traceback
+
+            with open(os.environ["BASIN_PROBE_LOG"], "a") as log:
+                log.write(text + "\n" + "".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        self._note(text[:300])
+
+    def _note(self, text: str) -> None:
+        if self.writer is not None:
+            self.writer.note(text)
+        elif text not in self._notes and len(self._notes) < 20:
+            self._notes.append(text)
+
+    def optimizer_made(self, optimizer: Optimizer) -> None:
+        self._know_parameters(optimizer)
+        if self.interception.is_open:
+            self._reset_tape()  # what led up to it is no part of any loss
+        elif self._wants_tape():
+            self.interception.open()
+
+    def _know_parameters(self, optimizer: Optimizer) -> None:
+        self.interception.recorder.trained.update(id(p) for p in _parameters(optimizer))
+
+    def gradients_taken(self, inputs: list[Any]) -> None:
+        return None
+
+    def loader_started(self, loader: Any) -> None:
+        key = id(getattr(loader, "dataset", loader))
+        self._epochs[key] = self._epochs.get(key, -1) + 1
+
+    def batch_loaded(self, loader: Any, batch: Any) -> None:
+        fields = [t for _, t in tensor_paths(batch)]
+        training = None if self._training_loader is None else self._training_loader()
+        if is_second_loader(loader, training):
+            course = self.courses[0] if self.courses else None
+            if course is not None and course.validation is not None and not course.validation.done and self._evaluates():
+                if course.validation.from_loader(fields, self._like) and course.validation.done:
+                    self._write_set(course, "validation")
+            return
+        self._loader = None if loader is None else weakref.ref(loader)
+        self._batch_samples = int(fields[0].shape[0]) if fields and fields[0].dim() > 0 else None
+        if self.interception.is_open:
+            self._recent.append(fields)
+            self._tag(fields)
+
+    def _evaluates(self) -> bool:
+        """Whether the script is in a validation pass: no gradient, or its modules out of training."""
+        if not torch.is_grad_enabled():
+            return True
+        program = self.courses[0].objective.program
+        return program is not None and bool(program.modules) and all(not m.training for m in program.modules)
+
+    def _tag(self, fields: list[torch.Tensor]) -> None:
+        for i, t in enumerate(fields):
+            self.interception.recorder.tag(t, ("batch", i))
+
+    def mode_changed(self, module: nn.Module, training: bool) -> None:
+        course = self.courses[0] if self.courses else None
+        if course is None or course.validation is None or self.role != "live":
+            return
+        if training:
+            self._end_validation()
+        elif not course.validation.done and not self._validating and self._is_root(course, module):
+            self._validating = True
+            recorder = self.interception.recorder
+            recorder.on_entry = self._validation_entry
+            if not self.interception.is_open:
+                self.interception.open()
+
+    def _is_root(self, course: Course, module: nn.Module) -> bool:
+        program = course.objective.program
+        if program is None:
+            return False
+        held = {id(m) for m in module.modules()}
+        return any(id(m) in held for m in program.modules)
+
+    def _validation_entry(self, entry: Entry) -> None:
+        course = self.courses[0]
+        validation = course.validation
+        if validation is None:
+            return
+        recorder = self.interception.recorder
+        if validation.from_tape(recorder, entry):
+            if validation.done:
+                self._write_set(course, "validation")
+                self._end_validation()
+        elif len(recorder.entries) > 200 and not entry.grad:
+            recorder.entries.clear()
+
+    def _end_validation(self) -> None:
+        if not self._validating:
+            return
+        self._validating = False
+        self.interception.recorder.on_entry = None
+        if self._wants_tape():
+            self._reset_tape()
+        else:
+            self.interception.close()
+
+    # ---- backward -------------------------------------------------------------------------------------------------
+    def backward(self, call: Callable[[], Any], tensors: list[torch.Tensor], gradients: list[Any]) -> Any:
+        start = time.perf_counter()
+        self._end_validation_in_training()
+        recorder = self.interception.recorder
+        optimizers = self.interception.live_optimizers()
+        trackers = [self._tracker(o) for o in optimizers]
+        before = [t.before() for t in trackers]
+        taped = recorder.on and recorder.thread == threading.get_ident()
+        checking = taped and self._wants_check()
+        parameters = _unique([p for t in trackers for p in t.parameters])
+        own = {id(p): p.grad.detach().clone() for p in parameters if checking and p.grad is not None}
+        spent = time.perf_counter() - start
+        self._in_backward += 1
+        try:
+            out = call()
+        finally:
+            self._in_backward -= 1
+        start = time.perf_counter()
+        factor = 1.0
+        losses: list[Any] = []
+        given: list[tuple[Optional[int], Any, float]] = []
+        for t, g in zip(tensors, gradients):
+            unscaled = self.interception.unscaled
+            if unscaled is not None and unscaled[0]() is t:
+                t, factor = unscaled[1], unscaled[2]
+            value = t.detach() if g is None else (t.detach() * g.detach()).sum()
+            value = value.sum() if value.dim() > 0 else value
+            known: Any = float(value) if taped or value.device.type == "cpu" else value.clone()
+            losses.append(known)
+            if taped:
+                given.append((recorder.slot_of(t), g, float(known)))
+        self.interception.unscaled = None
+        terms = make_terms(recorder.entries, recorder.looks, given) if taped else None
+        check: Optional[Check] = None
+        if checking and terms is not None:
+            wanted = parameters or _tape_parameters(recorder.entries)
+            check = self._check(terms, own, wanted, factor)
+        for tracker, (state, fresh) in zip(trackers, before):
+            locked = tracker.locked
+            if tracker.after(state, fresh, losses, terms) and check is not None and not locked:
+                tracker.group.checks.append(check)
+        if not optimizers:
+            self._manual_update(losses, terms, check)
+        self._aside(spent + time.perf_counter() - start)
+        return out
+
+    def _aside(self, seconds: float) -> None:
+        for course in self.courses:
+            if course.recording is not None:
+                course.recording.aside += seconds
+
+    def _end_validation_in_training(self) -> None:
+        if self._validating and torch.is_grad_enabled():
+            self._validating = False
+            self.interception.recorder.on_entry = None
+
+    def _tracker(self, optimizer: Optimizer) -> GroupTracker:
+        tracker = self._trackers.get(optimizer)
+        if tracker is None:
+            tracker = self._trackers[optimizer] = GroupTracker(_parameters(optimizer))
+        return tracker
+
+    def _wants_check(self) -> bool:
+        return len(self.courses) == 0 or any(len(c.checks) < CHECKED_STEPS for c in self.courses)
+
+    def _check(
+        self, terms: list[Any], own: dict[int, torch.Tensor], parameters: list[torch.Tensor], factor: float
+    ) -> Check:
+        if any(t.slot is None for t in terms):
+            return Check(reasons=[next(t.problem for t in terms if t.slot is None and t.problem)])
+        with torch.no_grad():
+            actual = {
+                id(p): p.grad.detach() - own[id(p)] if id(p) in own else p.grad.detach().clone()
+                for p in parameters
+                if p.grad is not None
+            }
+        program = Program(terms)
+        return check_backward(program, program.own_batch(1, 0, None), actual, parameters, self.interception.pristine, factor)
+
+    # ---- steps ----------------------------------------------------------------------------------------------------
+    def step_begins(self, optimizer: Optimizer) -> None:
+        course = self._course(optimizer)
+        if course is None:
+            return
+        group = self._tracker(optimizer).take()
+        course.group = group if group.losses else None
+        if course.group is not None:
+            self._absorb(course, course.group, at_weights=True)
+        if course.recording is not None:
+            course.recording.begin()
+
+    def step_ended(self, optimizer: Optimizer) -> None:
+        course = self._by_optimizer.get(optimizer)
+        if course is None:
+            return
+        group = course.group
+        if group is None:  # an optimizer that calls backward() itself (LBFGS)
+            group = self._tracker(optimizer).take()
+            self._absorb(course, group, at_weights=False)
+        course.group = None
+        self._record(course, group)
+        self._stepped.add(optimizer)
+        self._serve_pending()
+        self._tend_tape()
+
+    def _record(self, course: Course, group: Group) -> None:
+        loss = group.loss()
+        if course.recording is not None and self.started is not None:
+            loader = None if self._loader is None else self._loader()
+            epoch = None if loader is None else self._epochs.get(id(getattr(loader, "dataset", loader)))
+            samples = self._batch_samples if loader is not None else course.taped or None
+            course.recording.end(
+                float("nan") if loss is None else loss, course.learning_rate(), epoch, samples, self.started
+            )
+        else:
+            course.objective.steps += 1
+
+    def _manual_update(self, losses: list[Any], terms: Optional[list[Any]], check: Optional[Check]) -> None:
+        """A script without an optimizer updates weights by hand: each backward pass is a step."""
+        group = Group()
+        group.losses, group.terms = losses, terms
+        group.checks = [] if check is None else [check]
+        course = self._manual
+        if course is None:
+            if not terms or any(t.slot is None for t in terms):
+                return
+            course = self._new_course(None, _tape_parameters(terms[0].entries), terms)
+            if course is None:
+                return
+            self._manual = course
+        else:
+            self._record(course, course.group or Group())  # the update that followed the last backward pass
+        course.group = group
+        self._absorb(course, group, at_weights=True)
+        if course.recording is not None:
+            course.recording.begin()
+        self._serve_pending()
+        self._tend_tape(manual=True)
+
+    def _course(self, optimizer: Optimizer) -> Optional[Course]:
+        course = self._by_optimizer.get(optimizer)
+        if course is not None:
+            return course
+        parameters = _parameters(optimizer)
+        wanted = {id(p) for p in parameters if p.requires_grad}
+        for known in self.courses:  # an optimizer made anew for the same weights goes on
+            if {id(p) for p in known.objective.parameters} == wanted:
+                known.optimizer = weakref.ref(optimizer)
+                self._by_optimizer[optimizer] = known
+                return known
+        group = self._tracker(optimizer).group
+        course = self._new_course(optimizer, parameters, group.terms)
+        if course is not None:
+            self._by_optimizer[optimizer] = course
+        return course
+
+    def _new_course(
+        self, optimizer: Optional[Optimizer], parameters: list[torch.Tensor], terms: Optional[list[Any]]
+    ) -> Optional[Course]:
+        if not any(p.requires_grad for p in parameters) or not self._claim():
+            return None
+        if self.started is None:
+            self.started = time.perf_counter()
+            self._training_loader = self._loader
+            self._like = [t.detach() for t in self._recent[-1]] if self._recent else None
+        usable = terms is not None and len(terms) > 0 and all(t.slot is not None for t in terms)
+        program = self._watched_program(parameters) or (Program(terms) if usable and terms else None)
+        objective = Objective(len(self.courses), optimizer, parameters, program, call_site())
+        course = Course(objective, optimizer)
+        self._unique_name(objective)
+        self.courses.append(course)
+        if self.options.mode == "record":
+            course.gatherer = Gatherer(objective, self.options.evaluation_samples)
+            if objective.index == 0:
+                course.validation = ValidationGatherer(objective, self.options.evaluation_samples)
+            assert self.writer is not None
+            course.recording = ObjectiveRecording(objective, self.writer, self.options.every, self.options.every_step)
+            if objective.index == 0:
+                self.writer.patch({"backend": backend(objective.layout.device)})
+            course.recording.first(_state_before(objective))
+        return course
+
+    def _unique_name(self, objective: Objective) -> None:
+        names = {c.objective.name for c in self.courses}
+        name, n = objective.name, 1
+        while objective.name in names:
+            n += 1
+            objective.name = f"{name} {n}"
+
+    def _claim(self) -> bool:
+        """The first process that takes a step has the run; the others stay silent for good."""
+        if self.writer is not None or self.server is not None or self.courses:
+            return True
+        options = self.options
+        try:
+            marker = options.path(CLAIM_FILE) if options.mode == "record" else options.endpoint_file + ".claim"
+            os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except OSError:
+            self.interception.close()
+            self.interception.enabled = False
+            return False
+        os.environ.pop("BASIN_PROBE", None)  # processes that this one starts are none of the run's
+        if options.mode == "record":
+            self.writer = RunWriter(options.run_directory)
+            pid = os.getpid()
+            self.writer.patch(
+                {
+                    "state": "training",
+                    "framework": "torch",
+                    "script": script() or self.writer.manifest.get("script"),
+                    "versions": versions(),
+                    "process": {"pid": pid, "startTime": start_time(pid), "exitCode": None},
+                }
+            )
+            for note in self._notes:
+                self.writer.note(note)
+            self._listen()
+        return True
+
+    # ---- tapes ----------------------------------------------------------------------------------------------------
+    def _absorb(self, course: Course, group: Group, at_weights: bool) -> None:
+        """Takes a step's tape: checks it, gathers its batch; in evaluate mode freezes when it is the awaited one."""
+        objective = course.objective
+        watched = bool(objective.programs) and objective.programs[0].watched
+        if watched:
+            pass
+        elif group.terms and all(t.slot is not None for t in group.terms) and all(t.problem is None for t in group.terms):
+            program = Program(group.terms)
+            if objective.program is None:
+                objective.program = program
+                objective.state = find_state(program, objective.parameters, objective.owner)
+                if course.recording is not None:
+                    course.recording.layout_changed()
+            samples = count_samples(program)
+            course.taped = samples
+            loss = float(sum(t.value for t in group.terms))
+            batch = program.own_batch(samples, objective.steps, loss)
+            if self.options.mode == "evaluate":
+                self._offer_structure(objective, program, batch)
+            elif course.gatherer is not None and course.wants_tape():
+                self._check_step(course, group, program, batch, loss, at_weights)
+                course.gatherer.offer(program, batch)
+                self._write_gathered(course)
+        elif self.interception.is_open or group.terms is None:
+            self._no_tape(course, group)
+        if self.options.mode == "evaluate" and objective.index == self.options.objective:
+            self._freeze_when_ready(course)
+
+    def _offer_structure(self, objective: Objective, program: Program, batch: Batch) -> None:
+        if all(not known.same_kind(program) for known in objective.programs):
+            objective.programs.append(program)
+        if not objective.train:
+            objective.train.append(batch)
+
+    def _check_step(
+        self, course: Course, group: Group, program: Program, batch: Batch, loss: float, at_weights: bool
+    ) -> None:
+        if len(course.checks) >= CHECKED_STEPS:
+            return
+        check = Check()
+        for one in group.checks:
+            check.loss_error = max(check.loss_error, one.loss_error)
+            if one.gradient_error is not None:
+                check.gradient_error = max(check.gradient_error or 0.0, one.gradient_error)
+            check.reasons.extend(one.reasons)
+        first = course.objective.programs[0] if course.objective.programs else None
+        if first is not None and course.checks and at_weights and check.passed:
+            cross_check(first, program, batch, loss, self.interception.pristine, check)
+        course.checks.append(check)
+        for note in check.notes:
+            self._note(note)
+        self._report_replay(course)
+
+    def _no_tape(self, course: Course, group: Group) -> None:
+        if course.gatherer is None or course.untaped >= CHECKED_STEPS or course.gatherer.done:
+            return
+        if not self.interception.is_open and course.objective.train:
+            return
+        course.untaped += 1
+        if self._in_backward:
+            reason = "the optimizer steps inside of backward()"
+        elif not group.losses:
+            reason = "its gradients did not come from backward()"
+        else:
+            problem = next((t.problem for t in group.terms or [] if t.problem is not None), None)
+            reason = problem or "it was computed where the tape cannot see it"
+        if len(course.checks) < CHECKED_STEPS:
+            course.checks.append(Check(reasons=[reason]))
+            self._report_replay(course)
+
+    def _report_replay(self, course: Course) -> None:
+        objective = course.objective
+        objective.replay = summarise(course.checks)
+        self._tell_objective(course)
+
+    def _tell_objective(self, course: Course) -> None:
+        objective = course.objective
+        if objective.train and objective.loss_name is None:
+            sites = self._evaluator(course).sites(objective.train[0].program)
+            objective.loss_name = sites[0].name if sites else None
+        if self.writer is not None:
+            self.writer.objective(objective.index, objective.info(), None)
+
+    def _write_gathered(self, course: Course) -> None:
+        """The first batch at once, so that a run killed early can be asked; then at the fourth, and all of them."""
+        count = len(course.objective.train)
+        gatherer = course.gatherer
+        if gatherer is not None and count != course.written and (count in (1, 4) or gatherer.done):
+            self._write_set(course, "train")
+
+    def _write_set(self, course: Course, split: str) -> None:
+        objective = course.objective
+        batches = objective.train if split == "train" else objective.validation
+        if not batches or self.writer is None:
+            return
+        if split == "train":
+            course.written = len(batches)
+            self._tell_objective(course)
+        tensors, metadata, _ = encode(batches)
+        info = None
+        if objective.index == 0:
+            samples = sum(b.samples for b in batches)
+            word = "training" if split == "train" else "validation"
+            source = course.validation.source if split == "validation" and course.validation is not None else None
+            info = {
+                "samples": samples,
+                "batches": len(batches),
+                "source": f"the first {samples} {word} samples, batches of {batches[0].samples}"
+                + (f", from {source}" if source else ""),
+            }
+        self.writer.evaluation_set(objective.index, split, tensors, metadata, info)
+
+    def _wants_tape(self) -> bool:
+        if self._ended or not self.interception.enabled:
+            return False
+        return not self.courses or any(c.wants_tape() for c in self.courses)
+
+    def _tend_tape(self, manual: bool = False) -> None:
+        """Between steps: goes on recording with an empty tape, keeps what another optimizer still needs, or stops."""
+        if not self._wants_tape():
+            if self.interception.is_open and not self._validating:
+                self.interception.close()
+                self._recent.clear()
+            return
+        if not self.interception.is_open:
+            self.interception.open()
+            self._retag()
+            return
+        if self.interception.recorder.thread != threading.get_ident():
+            self.interception.open()
+            return
+        live = self.interception.live_optimizers()
+        # An optimizer that has not stepped while others stepped thrice is a shell around another one.
+        steps = max((c.objective.steps for c in self.courses), default=0)
+        waiting = [o for o in live if o not in self._stepped and (o in self._by_optimizer or steps < 3)]
+        if manual or not waiting or len(self.interception.recorder.entries) > _LONGEST_TAPE:
+            self._reset_tape()
+            self._stepped.clear()
+
+    def _reset_tape(self) -> None:
+        self.interception.recorder.reset()
+        self._retag()
+
+    def _retag(self) -> None:
+        for fields in self._recent:
+            self._tag(fields)
+
+    # ---- watching -------------------------------------------------------------------------------------------------
+    def watch(self, watch: Watch) -> None:
+        """The opt-in: a model, its loss and its data, for scripts whose loss the tape cannot take."""
+        self.watches.append(watch)
+        for course in self.courses:
+            self._adopt_watch(course, watch)
+
+    def _watched_program(self, parameters: list[torch.Tensor]) -> Optional[Program]:
+        for watch in self.watches:
+            if watch.covers(parameters):
+                return watch.program()
+        return None
+
+    def _adopt_watch(self, course: Course, watch: Watch) -> None:
+        objective = course.objective
+        if not watch.covers(objective.parameters):
+            return
+        program = watch.program()
+        objective.program = program
+        objective.programs = [program]
+        objective.train = []
+        objective.state = find_state(program, objective.parameters, objective.owner)
+        if course.recording is not None:
+            course.recording.layout_changed()
+
+    def gather_watched(self, course: Course) -> None:
+        """The evaluation set of a watched loss: the loader's first batches."""
+        objective = course.objective
+        watch = next((w for w in self.watches if w.covers(objective.parameters)), None)
+        if watch is None or objective.train:
+            return
+        with self.interception.pristine():
+            objective.train = watch.batches(objective.programs[0], self.options.evaluation_samples)
+        if not objective.train:
+            return
+        evaluator = self._evaluator(course)
+        vector = evaluator.current()
+        first = evaluator.replay(vector, objective.train[0])
+        second = evaluator.replay(vector, objective.train[0])
+        for batch in objective.train:
+            batch.loss = evaluator.replay(vector, batch)
+            batch.step = objective.steps
+        check = Check(loss_error=abs(first - second))
+        if first != second:
+            check.reasons.append(f"the watched loss gave {first:.6g} and then {second:.6g} for the same weights and batch")
+        objective.replay = {**summarise([check]), "cure": None if check.passed else "Make the loss depend on its arguments alone."}
+        self._tell_objective(course)
+        if course.gatherer is not None:
+            course.gatherer.count = course.gatherer.wanted
+        self._write_set(course, "train")
+
+    # ---- answering ------------------------------------------------------------------------------------------------
+    def _listen(self) -> None:
+        server = WireServer(self.options, self.role, self._client_left)
+        try:
+            server.listen()
+            self.server = server
+        except OSError as error:
+            self._note(f"Questions cannot be answered: {error}")
+
+    def _client_left(self) -> None:
+        if self.role == "frozen":
+            self._quit = True
+
+    def _serve_pending(self) -> None:
+        """All that an idle step pays is the look at one flag."""
+        server = self.server
+        if server is None or not server.pending:
+            return
+        while True:
+            server.pending = False
+            try:
+                request = server.requests.get_nowait()
+            except queue.Empty:
+                break
+            self._serve(request)
+
+    def _serve(self, request: Optional[Request]) -> None:
+        server = self.server
+        assert server is not None
+        while server.closed_connections:
+            self._sessions.pop(server.closed_connections.pop(), None)
+        if request is None or request.connection.closed:
+            return
+        start = time.perf_counter()
+        try:
+            session = self._sessions.setdefault(request.connection, Session(self))
+            with self.interception.pristine(), torch.enable_grad():
+                result = session.answer(request)
+            if request.method == "hello":
+                request.connection.greeted()
+            request.answer(result)
+        except Exception as error:
+            request.fail(error)
+        spent = time.perf_counter() - start
+        self.answering += spent
+        self._aside(spent)
+
+    def _wait_for_requests(self, until: Optional[float]) -> None:
+        """Answers until someone says resume, the time is over or, frozen, the last client has gone."""
+        server = self.server
+        if server is None:
+            return
+        parent = os.getppid()
+        begun = time.monotonic()
+        while not self._quit:
+            try:
+                self._serve(server.requests.get(timeout=0.5))
+            except queue.Empty:
+                pass
+            if until is not None and time.monotonic() > until:
+                break
+            if self.role == "frozen":
+                unasked = server.clients == 0 and time.monotonic() - max(begun, server.last_client) > _UNASKED_SECONDS
+                if unasked or os.getppid() != parent:
+                    break
+
+    def evaluator(self, index: int) -> Evaluator:
+        """Host: the evaluator of an objective."""
+        if not 0 <= index < len(self.courses):
+            raise BasinError("no-steps", f"There is no objective {index} in this process.", "Let it train for a step first.")
+        course = self.courses[index]
+        if course.objective.programs and course.objective.programs[0].watched and not course.objective.train:
+            self.gather_watched(course)
+        if not course.objective.programs:
+            replay = course.objective.replay or {}
+            raise BasinError(
+                "not-replayable",
+                replay.get("reason") or "No loss of this objective was seen yet.",
+                replay.get("cure") or WATCH_CURE,
+            )
+        return self._evaluator(course)
+
+    def _evaluator(self, course: Course) -> Evaluator:
+        if course.evaluator is None or course.evaluator.state_count != len(course.objective.state):
+            course.evaluator = Evaluator(course.objective, self.interception.pristine)
+        return course.evaluator
+
+    def status(self, objective: Objective) -> dict[str, Any]:
+        """Host: where the process stands."""
+        course = self.courses[objective.index]
+        started = self.started if self.started is not None else time.perf_counter()
+        return {
+            "state": "frozen" if self.role == "frozen" else self.state,
+            "step": objective.steps,
+            "learningRate": course.learning_rate(),
+            "answeringSeconds": self.answering,
+            "seconds": time.perf_counter() - started,
+        }
+
+    def resume(self) -> None:
+        self._quit = True
+
+    # ---- frozen ---------------------------------------------------------------------------------------------------
+    def _freeze_when_ready(self, course: Course) -> None:
+        """Stands still for good once every kind of step that the recorded data need has been seen."""
+        objective = course.objective
+        train = self._stored(objective, "train")
+        late = objective.steps >= _LATEST_FREEZE
+        if train is not None and objective.programs and not late and train.missing(objective.programs):
+            return
+        device = objective.layout.device
+        if train is not None:
+            objective.train = train.load(objective.programs, device) or objective.train
+        elif objective.programs and objective.programs[0].watched:
+            self.gather_watched(course)
+        validation = self._stored(objective, "validation")
+        if validation is not None:
+            objective.validation = validation.load(objective.programs, device)
+        if objective.program is not None and objective.train:
+            sites = self._evaluator(course).sites(objective.train[0].program)
+            objective.loss_name = sites[0].name if sites else None
+        if not objective.programs:
+            self._no_tape_frozen(objective)
+        self.interception.close()
+        self._listen()
+        try:
+            self._wait_for_requests(None)
+        finally:
+            if self.server is not None:
+                self.server.close()
+            _end_children()
+            # The rest of the script must not run: it would go on as if it had trained.
+            os._exit(0)
+
+    def _no_tape_frozen(self, objective: Objective) -> None:
+        objective.replay = summarise([Check(reasons=["its gradients did not come from a loss that the tape has seen"])])
+
+    def _stored(self, objective: Objective, split: str) -> Optional[StoredSet]:
+        path = self.options.path("data", evaluation_set_file(split, objective.index))
+        try:
+            return StoredSet(path)
+        except BasinError:
+            return None
+
+    # ---- the end --------------------------------------------------------------------------------------------------
+    def _watch_failure(self) -> None:
+        previous = sys.excepthook
+
+        def hook(kind: Any, error: BaseException, trace: Any) -> Any:
+            if issubclass(kind, KeyboardInterrupt):
+                self._failure = ("interrupted", "Interrupted (Ctrl+C).")
+            else:
+                lines = str(error).strip().splitlines()
+                self._failure = ("failed", f"{kind.__name__}: {lines[0] if lines else ''}".strip())
+            return previous(kind, error, trace)
+
+        sys.excepthook = hook
+
+    def _watch_hard_exit(self) -> None:
+        """``os._exit`` runs no exit handlers: what is recorded by then has to reach the disk before it."""
+        original = os._exit
+        pid = os.getpid()
+
+        def leave(status: int) -> Any:
+            if os.getpid() == pid and not self._ended and self.role == "live":
+                try:
+                    self._settle()
+                except Exception:
+                    pass
+            original(status)
+
+        os._exit = leave  # type: ignore[assignment]
+
+    def finish(self) -> None:
+        """At exit: the last snapshot, the final state; then, if asked for, the process is kept for questions."""
+        if self._ended or not self.interception.enabled:
+            return
+        try:
+            self._validating = False
+            self.interception.close()
+            if self.role == "live" and self.writer is not None:
+                hold = self.options.hold_seconds
+                if hold > 0 and self.server is not None:
+                    self._last_words()
+                    self.state = "held"
+                    self.writer.patch({"state": "held"})
+                    self.writer.flush()
+                    self._wait_for_requests(time.monotonic() + hold)
+                self._settle()
+        except Exception as error:
+            self.failed("the end of the script", error)
+
+    def _last_words(self) -> None:
+        """What is written once, behind the last step."""
+        if self._manual is not None and self._manual.group is not None:
+            self._record(self._manual, self._manual.group)
+            self._manual.group = None
+        for course in self.courses:
+            if course.recording is not None:
+                course.recording.last()
+            if course.objective.programs and course.objective.programs[0].watched and not course.objective.train:
+                self.gather_watched(course)
+            if len(course.objective.train) != course.written:
+                self._write_set(course, "train")
+            if course.validation is not None and course.objective.validation and not course.validation.done:
+                self._write_set(course, "validation")
+
+    def _settle(self) -> None:
+        if self._ended or self.writer is None:
+            return
+        self._ended = True
+        if self.state != "held":
+            self._last_words()
+        state, reason = self._failure or ("finished", None)
+        self.writer.patch({"state": state, "stateReason": reason, "ended": now()})
+        self.writer.end()
+        if self.server is not None:
+            self.server.close()
+
+
+def _parameters(optimizer: Optimizer) -> list[torch.Tensor]:
+    return _unique([p for group in optimizer.param_groups for p in group["params"]])
+
+
+def _unique(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    return list({id(t): t for t in tensors}.values())
+
+
+def _tape_parameters(entries: list[Entry]) -> list[torch.Tensor]:
+    """Everything trainable that the entries touch, for scripts without an optimizer."""
+    from .structures import tensors_in
+    from .tape import Live
+
+    found: list[torch.Tensor] = []
+    for entry in entries:
+        found += [r.tensor for r in tensors_in((entry.args, entry.kwargs)) if isinstance(r, Live)]
+        if isinstance(entry.func, nn.Module):
+            found += list(entry.func.parameters())
+    return [p for p in _unique(found) if p.requires_grad]
+
+
+def _state_before(objective: Objective) -> list[torch.Tensor]:
+    """State as it was before the first step's loss, which has moved it since."""
+    before: dict[int, torch.Tensor] = {}
+    if objective.program is not None:
+        for entry in objective.program.entries:
+            for owner, key, clone in entry.before.tensors:
+                before.setdefault(id(owner[key]), clone)
+    return [before.get(id(s.now()), s.now().detach()) for s in objective.state]
+
+
+def _end_children() -> None:
+    """Loader workers of a frozen process go with it."""
+    module = sys.modules.get("multiprocessing")
+    if module is None:
+        return
+    for child in module.active_children():
+        child.terminate()

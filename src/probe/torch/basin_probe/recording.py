@@ -1,0 +1,128 @@
+"""One objective's record while it trains: a line a step, norms and sketch at a stride, snapshots."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Optional
+
+import torch
+
+from .objective import Objective
+from .run_writer import RunWriter, SnapshotBuffer
+from .safetensors import can_hold
+from .weights import ReadingBudget, SnapshotSchedule, WeightReader, gradient_norm
+
+#: Bytes a second at which fresh pages of a file are written.
+_FRESH_BYTES_PER_SECOND = 6e8
+_BUFFERS = 2
+
+
+class ObjectiveRecording:
+    """Called at both ends of each update; what it spends is kept to a share of training's time."""
+
+    def __init__(self, objective: Objective, writer: RunWriter, every: Optional[int], every_step: bool) -> None:
+        self.objective = objective
+        self.writer = writer
+        self.reader = WeightReader(objective.parameters)
+        self.budget = ReadingBudget(every_step)
+        self.schedule = SnapshotSchedule(every)
+        self._buffers: list[SnapshotBuffer] = []
+        self._update: Optional[float] = None
+        self._distance: Optional[float] = 0.0
+        self._gradient: Optional[float] = None
+        self._remembered = False
+        self._last_end: Optional[float] = None
+        self._spent = 0.0
+        #: time that the probe took since the last step, taping included; told by the probe
+        self.aside = 0.0
+
+    def begin(self) -> None:
+        """Before an update: the weights are θ_k."""
+        start = time.perf_counter()
+        step = self.objective.steps
+        self._gradient = gradient_norm(self.objective.parameters) if self.budget.due(step) else None
+        self._remembered = self.budget.due(step + 1)
+        if self._remembered:
+            self.reader.remember()
+        self._spent = time.perf_counter() - start
+
+    def end(self, loss: Any, rate: Optional[float], epoch: Optional[int], samples: Optional[int], since: float) -> None:
+        """
+        Behind the update: writes record k, then reads the weights, which are θ_{k+1} now.
+
+        :param since: time of the run's first step
+        """
+        start = time.perf_counter()
+        objective = self.objective
+        self.writer.steps.append(
+            (
+                objective.steps,
+                objective.index,
+                epoch,
+                loss,
+                rate,
+                self._gradient,
+                self._update,
+                self._distance,
+                round(start - since, 6),
+                samples,
+            )
+        )
+        objective.steps += 1
+        self._update = self._distance = None
+        if self._remembered:
+            self._update, self._distance = self.reader.read(True)
+            self.writer.sketch(objective.index, objective.steps, self.reader.sketch())
+        end = time.perf_counter()
+        self._spent += end - start
+        if self._remembered and self._gradient is not None:
+            self.budget.cost(self._spent)
+        if self._last_end is not None and self.budget.step(max(1e-6, end - self._last_end - self._spent - self.aside)):
+            self.writer.patch({"recording": {"weightsEvery": self.budget.every}})
+        if self.schedule.due(objective.steps, start - since):
+            self.snapshot()
+        self._last_end = time.perf_counter()
+        self.aside = 0.0
+
+    def first(self, state: list[torch.Tensor]) -> None:
+        """Snapshot 0 and the sketch's first record; ``state`` is that from before the first step's loss."""
+        self.writer.objective(self.objective.index, self.objective.info(), self.reader.sketch_plan)
+        self.writer.sketch(self.objective.index, 0, self.reader.sketch())
+        self.snapshot(state)
+
+    def layout_changed(self) -> None:
+        """The objective's state has become known: later snapshots hold it."""
+        self._buffers = []
+
+    def last(self) -> None:
+        """The final weights."""
+        if not self.schedule.kept or self.schedule.kept[-1] != self.objective.steps:
+            self.snapshot(wait=True)
+
+    def snapshot(self, state: Optional[list[torch.Tensor]] = None, wait: bool = False) -> None:
+        start = time.perf_counter()
+        buffer = self._free_buffer(wait or self.schedule.requested is not None or state is not None)
+        if buffer is None:
+            return  # the disk is behind; the next multiple will do
+        tensors: dict[str, torch.Tensor] = {n.name: n.tensor.detach() for n in self.objective.named}
+        values = state if state is not None else [s.now().detach() for s in self.objective.state]
+        tensors.update({s.name: t for s, t in zip(self.objective.state, values)})
+        buffer.free = False
+        buffer.fill([tensors[name] for name in buffer.order])
+        cost = time.perf_counter() - start + buffer.memory.numel() / _FRESH_BYTES_PER_SECOND
+        dropped = self.schedule.keep(self.objective.steps, cost)
+        self.writer.snapshot(self.objective.index, self.objective.steps, buffer, dropped, self.schedule.every)
+
+    def _free_buffer(self, wait: bool) -> Optional[SnapshotBuffer]:
+        for buffer in self._buffers:
+            if buffer.free:
+                return buffer
+        if len(self._buffers) < _BUFFERS:
+            tensors = [(n.name, n.tensor, torch.float32) for n in self.objective.named]
+            tensors += [(s.name, s.now(), s.now().dtype) for s in self.objective.state if can_hold(s.now().dtype)]
+            self._buffers.append(SnapshotBuffer(tensors))
+            return self._buffers[-1]
+        if not wait:
+            return None
+        self.writer.flush()
+        return self._free_buffer(False)

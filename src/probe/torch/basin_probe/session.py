@@ -1,0 +1,166 @@
+"""
+A time of evaluation without a trace in the process: parameters and state are pointed at other storage, pointed back
+at the end, and everything else that a replay may move is put back bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections import deque
+from typing import Any, Iterator, Optional
+
+import torch
+from torch import nn
+
+from . import random_streams
+from .layout import Layout
+from .versions import copy_into, no_autocast
+
+_CONTAINERS = (list, dict, set, deque)
+_LARGEST_CONTAINER = 10_000
+
+
+class StateTensor:
+    """
+    A tensor that the loss reads and the optimizer does not move: a buffer, a frozen parameter, an opponent's weights.
+    Known by its place, since a module may put another tensor object there.
+    """
+
+    __slots__ = ("name", "owner", "key", "tensor")
+
+    def __init__(self, name: str, owner: Optional[dict[str, Any]], key: str, tensor: torch.Tensor) -> None:
+        self.name = name
+        self.owner = owner
+        self.key = key
+        self.tensor = tensor
+
+    def now(self) -> torch.Tensor:
+        if self.owner is None:
+            return self.tensor
+        found = self.owner.get(self.key)
+        return found if isinstance(found, torch.Tensor) else self.tensor
+
+
+class Scratch:
+    """Storage that parameters and state are pointed at while a session lasts; kept between sessions."""
+
+    def __init__(self, layout: Layout, state: list[StateTensor]) -> None:
+        self.layout = layout
+        self.flat = layout.zeros()
+        with torch.no_grad():
+            if layout.direct:
+                self.parameters = layout.split(self.flat)
+            else:
+                self.parameters = [torch.empty_like(p, requires_grad=False) for p in layout.parameters]
+            self.state = [torch.empty_like(s.now(), requires_grad=False) for s in state]
+        self._views = None if layout.direct else layout.split(self.flat)
+
+    def loaded(self) -> None:
+        """Call after writing to ``flat``."""
+        if self._views is not None:
+            with torch.no_grad():
+                copy_into(self.parameters, self._views)
+
+
+@contextlib.contextmanager
+def session(
+    pristine: Any,
+    modules: list[nn.Module],
+    parameters: list[torch.Tensor],
+    state: list[StateTensor],
+    scratch: Scratch,
+    *,
+    grad: bool,
+    inference_mode: bool = False,
+) -> Iterator[None]:
+    """
+    :param pristine: context that takes the probe's own patches off
+    :param modules: root modules that are going to be called
+    :param grad: whether derivatives will be taken
+    """
+    streams = random_streams.read_streams()
+    kept = _Kept(modules)
+    output = sys.stdout, sys.stderr
+    live_state = [s.now() for s in state]
+    own = [p.data for p in parameters]
+    own_state = [t.data for t in live_state]
+    with pristine, no_autocast():
+        try:
+            sys.stdout = sys.stderr = io.StringIO()
+            for p, x in zip(parameters, scratch.parameters):
+                p.data = x
+            for t, x in zip(live_state, scratch.state):
+                t.data = x
+            mode = torch.inference_mode() if inference_mode else torch.set_grad_enabled(grad)
+            with mode:
+                yield
+        finally:
+            sys.stdout, sys.stderr = output
+            for p, x in zip(parameters, own):
+                p.data = x
+            for t, x in zip(live_state, own_state):
+                t.data = x
+            kept.restore()
+            random_streams.write_streams(streams)
+
+
+class _Kept:
+    """Attributes, buffers and flags of module trees, and what is in their lists and dictionaries."""
+
+    def __init__(self, modules: list[nn.Module]) -> None:
+        self.plain: list[tuple[nn.Module, dict[str, Any], dict[str, Any]]] = []
+        self.flags: list[tuple[nn.Module, bool]] = []
+        self.containers: list[tuple[Any, Any]] = []
+        seen: set[int] = set()
+        for root in modules:
+            for module in root.modules():
+                if id(module) in seen:
+                    continue
+                seen.add(id(module))
+                self.flags.append((module, module.training))
+                if isinstance(module, torch.jit.ScriptModule):
+                    continue
+                self.plain.append((module, dict(module.__dict__), dict(module._buffers)))
+                for key, value in module.__dict__.items():
+                    if isinstance(value, _CONTAINERS) and not key.startswith("_") and len(value) <= _LARGEST_CONTAINER:
+                        self.containers.append((value, value.copy()))
+
+    def restore(self) -> None:
+        for module, flag in self.flags:
+            if module.training != flag:
+                module.training = flag
+        for module, plain, buffers in self.plain:
+            now = module.__dict__
+            if len(now) != len(plain) or any(now.get(k, now) is not v for k, v in plain.items()):
+                now.clear()
+                now.update(plain)
+            present = module._buffers
+            if any(present.get(k, present) is not v for k, v in buffers.items()) or len(present) != len(buffers):
+                present.clear()
+                present.update(buffers)
+        for container, content in self.containers:
+            _restore_container(container, content)
+
+
+def _restore_container(container: Any, content: Any) -> None:
+    if isinstance(container, (list, deque)):
+        if len(container) != len(content) or any(a is not b for a, b in zip(container, content)):
+            container.clear()
+            container.extend(content)
+    elif isinstance(container, dict):
+        if len(container) != len(content) or any(container.get(k, container) is not v for k, v in content.items()):
+            container.clear()
+            container.update(content)
+    elif container != content:
+        container.clear()
+        container.update(content)
+
+
+def set_training(modules_flags: list[tuple[nn.Module, bool]], inference: bool) -> None:
+    """Puts the recorded flags on, or all of them off."""
+    for module, flag in modules_flags:
+        wanted = flag and not inference
+        if module.training != wanted:
+            module.training = wanted

@@ -1,0 +1,139 @@
+"""Arithmetic on flat vectors, some of them files: norms, products, Gram matrices, random directions."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Optional, Sequence
+
+import torch
+
+from .errors import BasinError
+from .evaluator import Vector
+from .naming import filter_axis, role
+from .objective import Objective
+from .safetensors import SafetensorsFile
+
+#: Bytes of the block in which a Gram matrix is computed.
+_BLOCK_BYTES = 64 * 2**20
+
+
+def norm(flat: torch.Tensor) -> float:
+    return float(flat.double().norm()) if flat.dtype != torch.float64 else float(flat.norm())
+
+
+def dot(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Accumulated in float64."""
+    if a.numel() <= 1 << 22:
+        return float(torch.dot(a.double(), b.double()))
+    return sum(float(torch.dot(x.double(), y.double())) for x, y in zip(a.split(1 << 22), b.split(1 << 22)))
+
+
+def load_file(objective: Objective, path: str) -> Vector:
+    """
+    Parameters and, where it has them all, state of a safetensors file.
+
+    :raises BasinError: ``not-found``, ``corrupt-run`` when it is not of this objective
+    """
+    layout = objective.layout
+    with SafetensorsFile(path) as file:
+        flat = layout.zeros()
+        with torch.no_grad():
+            for named, view in zip(objective.named, layout.split(flat)):
+                entry = file.entries.get(named.name)
+                if entry is None or entry.shape != tuple(named.tensor.shape):
+                    raise BasinError(
+                        "corrupt-run",
+                        f'{path} holds no parameter "{named.name}" of shape {list(named.tensor.shape)}.',
+                        "The file is of another model, or the script has changed since.",
+                    )
+                view.copy_(file.read(named.name))
+        state: Optional[list[torch.Tensor]] = []
+        for s in objective.state:
+            now = s.now()
+            entry = file.entries.get(s.name)
+            if entry is None or entry.shape != tuple(now.shape):
+                state = None
+                break
+            state.append(file.read(s.name).to(device=now.device, dtype=now.dtype))  # type: ignore[union-attr]
+    return Vector(flat, state)
+
+
+def save_tensors(objective: Objective, vector: Vector) -> list[tuple[str, torch.Tensor]]:
+    """A vector as named tensors: parameters in float32, state as it is."""
+    found = [
+        (named.name, view.detach().to("cpu", torch.float32).contiguous())
+        for named, view in zip(objective.named, objective.layout.split(vector.flat))
+    ]
+    if vector.state is not None:
+        found += [(s.name, t.detach().to("cpu").contiguous()) for s, t in zip(objective.state, vector.state)]
+    return found
+
+
+def random_direction(
+    objective: Objective, seed: int, like: Vector, normalisation: str, include_bias: bool, include_norm: bool
+) -> torch.Tensor:
+    """
+    A Gaussian direction. filter: each output unit scaled to the norm of the same unit of ``like`` (Li et al. 2018);
+    layer: each parameter as a whole; none: raw. Biases and norm parameters are zero unless included.
+    """
+    layout = objective.layout
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    flat = layout.zeros()
+    with torch.no_grad():
+        for named, view, weights in zip(objective.named, layout.split(flat), layout.split(like.flat)):
+            draw = torch.randn(view.shape, generator=generator, dtype=torch.float32, device="cpu")
+            kind = role(named)
+            if (kind == "bias" and not include_bias) or (kind == "norm" and not include_norm):
+                continue
+            d = draw.to(device=layout.device, dtype=layout.dtype)
+            axis = filter_axis(named)
+            if normalisation == "filter" and axis is not None:
+                other = [i for i in range(d.dim()) if i != axis]
+                lengths = d.pow(2).sum(other, keepdim=True).sqrt()
+                wanted = weights.pow(2).sum(other, keepdim=True).sqrt()
+                d = d * (wanted / lengths.clamp_min(1e-30))
+            elif normalisation in ("filter", "layer"):
+                d = d * (weights.norm() / d.norm().clamp_min(1e-30))
+            elif normalisation != "none":
+                raise BasinError("bad-input", f"There is no normalisation {normalisation!r}.")
+            view.copy_(d)
+    return flat
+
+
+def gram(objective: Objective, operands: Sequence[Any], origin: Any) -> list[list[float]]:
+    """
+    Inner products of (operand − origin), block by block, so that memory stays bounded for any number of files.
+
+    :param operands: vectors, or paths of files as ``{"file": path}``
+    """
+    layout = objective.layout
+    n = len(operands)
+    total = torch.zeros(n, n, dtype=torch.float64, device="cpu")
+    block = max(1 << 14, _BLOCK_BYTES // (8 * max(1, n)))
+    with contextlib.ExitStack() as stack:
+
+        def source(operand: Any) -> Any:
+            if isinstance(operand, Vector):
+                return operand
+            file = stack.enter_context(SafetensorsFile(operand["file"]))
+            return file
+
+        sources = [source(o) for o in operands]
+        base = None if origin is None else source(origin)
+
+        def part(x: Any, index: int, start: int, count: int) -> torch.Tensor:
+            named = objective.named[index]
+            if isinstance(x, Vector):
+                view = layout.split(x.flat)[index]
+                return view.reshape(-1)[start : start + count].to("cpu", torch.float64)
+            return x.read_part(named.name, start, count).double()
+
+        for index, named in enumerate(objective.named):
+            size = named.tensor.numel()
+            for start in range(0, size, block):
+                count = min(block, size - start)
+                rows = torch.stack([part(x, index, start, count) for x in sources])
+                if base is not None:
+                    rows -= part(base, index, start, count)
+                total += rows @ rows.T
+    return [[float(x) for x in row] for row in total.tolist()]

@@ -1,0 +1,72 @@
+"""
+Runs at the start of every Python process that Basin launches (this folder is first on PYTHONPATH): passes on to the
+sitecustomize that it shadows, then waits for torch to be imported and attaches the probe to it.
+"""
+
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def _run_shadowed():
+    """The sitecustomize that would have run without this one (Debian's, conda's, a company's)."""
+    import importlib.machinery
+    import importlib.util
+
+    rest = [p for p in sys.path if os.path.abspath(p or ".") != _HERE]
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", rest)
+    if spec is not None and spec.loader is not None:
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+def _is_worker():
+    """A child that multiprocessing has spawned (a loader's worker): it has nothing to record."""
+    return "--multiprocessing-fork" in getattr(sys, "argv", [])
+
+
+def _attach_after_torch():
+    import importlib.abc
+    import importlib.util
+
+    class AfterTorch(importlib.abc.MetaPathFinder):
+        searching = False
+
+        def find_spec(self, name, path, target=None):
+            if name != "torch" or self.searching:
+                return None
+            self.searching = True
+            try:
+                spec = importlib.util.find_spec("torch")
+            finally:
+                self.searching = False
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+            if spec is None or spec.loader is None:
+                return spec
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                execute(module)
+                try:
+                    import basin_probe
+
+                    basin_probe.attach()
+                except Exception:
+                    pass  # training goes on without the probe; the run says that nothing was recorded
+
+            spec.loader.exec_module = exec_module
+            return spec
+
+    sys.meta_path.insert(0, AfterTorch())
+
+
+try:
+    _run_shadowed()
+except Exception:
+    pass
+if os.environ.get("BASIN_PROBE") and not _is_worker():
+    # Appended, so that nothing of the script's own is shadowed.
+    sys.path.append(os.path.dirname(_HERE))
+    _attach_after_torch()
