@@ -351,9 +351,10 @@ describe('command line', function () {
       for (let i = 0; i < 20; i++) {
         const before = (await store.list()).length;
         const command = [cli, '--root', folder, 'train', '--every', '1', '--', process.execPath, script];
-        const { finished } = start(command, { EPOCHS: '5000' });
+        const { child, finished, said } = start(command, { EPOCHS: '5000' });
         let pid: number | undefined;
         await until(async () => {
+          assert.equal(child.exitCode, null, said());
           const runs = await store.list();
           const manifest = runs[0]?.manifest;
           if (runs.length > before && manifest?.state === 'training') pid = manifest.process?.pid;
