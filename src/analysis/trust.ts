@@ -74,6 +74,8 @@ export function lineSentences(
   const sentences: string[] = [];
   if (barrier === null) {
     sentences.push('No barrier can be stated: the loss is NaN or infinite on the way or at an end.');
+  } else if (barrier === 0) {
+    sentences.push('There is no barrier: the loss never rises above the straight line between its ends.');
   } else {
     const noise =
       error > 0 && barrier < 2 * error ? ', which is within two standard errors of no barrier' : '';

@@ -1,8 +1,11 @@
 /**
- * What questions cost: loss evaluations on a plane over bare forward passes of the same script on the same data, and
- * λ₁ in multiples of one gradient, both asked of one frozen evaluator.
+ * What questions cost, asked of one frozen evaluator: a whole contour in loss evaluations a second over bare forward
+ * passes of the same model on as many samples, the two interleaved; and λ₁ in multiples of one gradient.
  */
 import { join } from 'node:path';
+import { contour } from '../../src/analysis/contour.ts';
+import type { AnalysisContext } from '../../src/analysis/evaluator.ts';
+import { sharpness } from '../../src/analysis/sharpness.ts';
 import { openEvaluator } from '../../src/evaluators/openEvaluator.ts';
 import type { HowToEvaluate } from '../../src/protocol/evaluator.ts';
 import { RunStore } from '../../src/runs/runStore.ts';
@@ -15,63 +18,78 @@ const env = {
   TF_CPP_MIN_LOG_LEVEL: '2',
 };
 Object.assign(process.env, env);
+const rounds = 5;
+const size = 9;
+const context: AnalysisContext = { signal: new AbortController().signal, progress: () => undefined };
+
+/** Seconds that a call takes. */
+async function seconds(call: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await call();
+  return (performance.now() - began) / 1000;
+}
 
 /** Median seconds of a call, the first one not counted. */
-async function seconds(times: number, call: () => Promise<unknown>): Promise<number> {
+async function typical(times: number, call: () => Promise<unknown>): Promise<number> {
   await call();
   const all: number[] = [];
-  for (let i = 0; i < times; i++) {
-    const began = performance.now();
-    await call();
-    all.push((performance.now() - began) / 1000);
-  }
+  for (let i = 0; i < times; i++) all.push(await seconds(call));
   return median(all);
 }
 
+console.log('Questions to one evaluator:');
 try {
   for (const model of ['mlp-0.5m', 'cnn']) {
-    await node(
-      [cli, 'train', '--root', scratch.path, '--json', '--', process.execPath, trainScript, model, '48'],
-      env,
-    );
+    const command = [process.execPath, trainScript, model, '48'];
+    await node([cli, 'train', '--root', scratch.path, '--json', '--', ...command], env);
     const run = await new RunStore(scratch.path).open('last');
     const manifest = await run.readManifest();
     const opened = await openEvaluator(run, manifest, 0, { probe: join(root, 'dist/probe-tfjs.cjs') });
     const { evaluator } = opened;
     try {
-      const mode = evaluator.description.modes[0] ?? 'as-trained';
-      const how: HowToEvaluate = { data: { split: 'train' }, mode, refresh: false };
+      const { description } = evaluator;
+      const mode = description.modes[0] ?? 'as-trained';
+      const data = { split: 'train' } as const;
+      const how: HowToEvaluate = { data, mode, refresh: false };
       await evaluator.load({ into: 'origin', from: 'current' });
-      for (const [into, seed] of [
-        ['u', 1],
-        ['v', 2],
-      ] as const) {
-        const include = { bias: false, norm: false };
-        await evaluator.random({ into, seed, like: 'origin', normalisation: 'filter', include });
+      const at = { id: '0', vector: 'origin' };
+      const plane = { snapshots: [], at, plane: 'random', size, data, mode } as const;
+      await contour(evaluator, { ...plane, size: 5 }, context);
+      const samples = String(description.train?.samples ?? 0);
+      const forward = [join(root, 'test/bench/scripts/forward.mjs'), model, samples];
+      const rates: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        const bare = Number(await node(forward, env));
+        // The grid and its centre, with the directions, the requests and the coarse-to-fine order.
+        const took = await seconds(() => contour(evaluator, plane, context));
+        rates.push((bare * (size * size + 1)) / took);
       }
-      const points = 24;
-      const coefficients = Array.from({ length: points }, (_, i) => [i / points - 0.5, 0.5 - i / points]);
-      const plane = { origin: 'origin', directions: ['u', 'v'], how };
-      const onPlane = (await seconds(3, () => evaluator.loss({ ...plane, coefficients }))) / points;
-      const samples = evaluator.description.train?.samples ?? 0;
-      const bare = Number(
-        await node([join(root, 'test/bench/scripts/forward.mjs'), model, String(samples)], env),
-      );
-      report(`${model}: losses a second on a plane over bare forward passes`, bare / onPlane, {
-        atLeast: 0.95,
-      });
+      report(`${model}: losses a second on a contour over forward passes`, rates, { atLeast: 0.95 });
 
-      const gradient = await seconds(5, () => evaluator.gradient({ at: 'origin', into: 'g', how }));
-      const product = await seconds(5, () =>
-        evaluator.hvp({ at: 'origin', vector: 'u', into: 'hu', how, method: 'auto' }),
-      );
-      report(`${model}: one exact Hessian-vector product in gradients`, product / gradient, {});
-      const began = performance.now();
-      const answer = await node([cli, 'sharpness', 'last', '--root', scratch.path, '--json'], env);
-      const took = (performance.now() - began) / 1000;
-      const { products } = JSON.parse(answer) as { products: number };
-      report(`${model}: λ₁ (${products} products) in gradients`, (products * product) / gradient, {});
-      report(`${model}: λ₁ from a cold start, script and all, in seconds`, took, {});
+      const products: number[] = [];
+      const estimates: number[] = [];
+      let count = 0;
+      await evaluator.random({
+        into: 'v',
+        seed: 1,
+        like: 'origin',
+        normalisation: 'none',
+        include: { bias: true, norm: true },
+      });
+      for (let round = 0; round < rounds; round++) {
+        const gradient = await typical(3, () => evaluator.gradient({ at: 'origin', into: 'g', how }));
+        const product = await typical(3, () =>
+          evaluator.hvp({ at: 'origin', vector: 'v', into: 'hv', how, method: 'auto' }),
+        );
+        products.push(product / gradient);
+        const question = { at, top: 1, data, mode, optimizer: null, learningRate: null };
+        const took = await seconds(async () => {
+          ({ products: count } = await sharpness(evaluator, question, context));
+        });
+        estimates.push(took / gradient);
+      }
+      report(`${model}: one Hessian-vector product in gradients`, products, {});
+      report(`${model}: λ₁ and its error (${count} products) in gradients`, estimates, {});
     } finally {
       await opened.close();
     }

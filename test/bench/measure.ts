@@ -41,11 +41,23 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
-/** One line: what, the measured ratio, the target, and plainly whether it was reached. */
-export function report(what: string, value: number, target: { atMost?: number; atLeast?: number }): void {
+/**
+ * One line: what, the median of the repeats with their range, the target, and plainly whether it was reached.
+ * @param values one ratio a round, each of things measured side by side in that round
+ */
+export function report(
+  what: string,
+  values: number | readonly number[],
+  target: { readonly atMost?: number; readonly atLeast?: number },
+): void {
   const { atMost, atLeast } = target;
+  const all = typeof values === 'number' ? [values] : values;
+  const value = median(all);
+  const range = all.length > 1 ? `[${Math.min(...all).toFixed(3)} .. ${Math.max(...all).toFixed(3)}]` : '';
   const reached = (atMost === undefined || value <= atMost) && (atLeast === undefined || value >= atLeast);
   const bound = atMost === undefined ? (atLeast === undefined ? '' : `≥ ${atLeast}`) : `≤ ${atMost}`;
-  const verdict = bound === '' ? '' : `  target ${bound}: ${reached ? 'reached' : 'NOT reached'}`;
-  console.log(`  ${what.padEnd(58)} ${value.toFixed(3).padStart(8)}${verdict}`);
+  const verdict = bound === '' ? '' : `target ${bound}: ${reached ? 'reached' : 'NOT reached'}`;
+  console.log(
+    `  ${what.padEnd(58)} ${value.toFixed(3).padStart(8)}  ${range.padEnd(20)}${verdict}`.trimEnd(),
+  );
 }

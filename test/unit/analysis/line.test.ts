@@ -24,6 +24,9 @@ describe('line between two models', () => {
     });
     assert.ok(Math.abs(result.barrier! - 1) < 1e-12);
     assert.ok(Math.abs(result.length - 2) < 1e-12);
+    assert.equal(result.trust[0], 'The barrier is 1.');
+    const inside = await line(evaluator, { from: to, to, points: 3, ...evaluation }, testContext());
+    assert.match(inside.trust[0]!, /^There is no barrier/);
     assert.deepEqual(
       [result.from, result.to, result.accuracy, result.validation],
       ['0', 'average-1', null, null],
