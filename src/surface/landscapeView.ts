@@ -183,7 +183,8 @@ class Landscape implements vscode.Disposable {
     const snapshots = manifest.recording.snapshots;
     if (training) {
       this.#finalDue = true;
-      if (!this.#budget.due({ snapshots, seconds: this.#steps.at(-1)?.time ?? 0 })) return;
+      const seconds = this.#steps.at(-1)?.time ?? 0;
+      if (!this.#budget.due({ snapshots, seconds, sharpness: this.#live.length > 0 })) return;
       this.#budget.asked(snapshots);
     } else {
       const ended = manifest.state === 'held' || manifest.state === 'finished';

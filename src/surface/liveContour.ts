@@ -4,12 +4,16 @@ export interface TrainingNow {
   readonly snapshots: number;
   /** Seconds since the run's first step. */
   readonly seconds: number;
+  /** Whether λ₁ has been measured yet. */
+  readonly sharpness: boolean;
 }
 
 /** Fewer snapshots than this span no plane worth a picture. */
 const FEWEST_SNAPSHOTS = 4;
-/** Share of the training time that live contours may take. */
-const BUDGET = 0.05;
+/** Share of the training time that live contours may take: half of what all live questions may, λ₁ has the other. */
+const BUDGET = 0.025;
+/** Seconds that the first contour waits for the first λ₁, which costs less and would have to wait for the contour's share. */
+const PATIENCE_SECONDS = 8;
 
 /**
  * Asks whenever the snapshots roughly doubled, so that a run of any length gets a handful of contours, and only while
@@ -22,7 +26,8 @@ export class LiveContourBudget {
   #lastCost = 0;
 
   /** Whether to ask now. */
-  due({ snapshots, seconds }: TrainingNow): boolean {
+  due({ snapshots, seconds, sharpness }: TrainingNow): boolean {
+    if (!sharpness && seconds < PATIENCE_SECONDS) return false;
     if (snapshots < Math.max(FEWEST_SNAPSHOTS, 2 * this.#snapshots)) return false;
     return this.#spent === 0 || this.#spent + this.#lastCost <= BUDGET * seconds;
   }

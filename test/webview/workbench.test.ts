@@ -11,20 +11,18 @@ const settings = {
   'editor.fontSize': 13,
 };
 
-/** Distinct colours, coarsely, of the largest canvas of a page: a blank one has one or two. */
+/** Distinct colours, coarsely, of all canvases of a page: a blank one has one or two. */
 async function colours(frame: Frame): Promise<number> {
   return frame.evaluate(() => {
-    const canvases = [...document.querySelectorAll('canvas')].sort(
-      (a, b) => b.width * b.height - a.width * a.height,
-    );
-    const [canvas] = canvases;
-    const pixels = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data;
-    if (pixels === undefined) return 0;
     const seen = new Set<number>();
-    for (let i = 0; i < pixels.length; i += 4 * 7) {
-      seen.add(
-        ((pixels[i] ?? 0) >> 4) * 256 + ((pixels[i + 1] ?? 0) >> 4) * 16 + ((pixels[i + 2] ?? 0) >> 4),
-      );
+    for (const canvas of document.querySelectorAll('canvas')) {
+      if (canvas.width === 0 || canvas.height === 0) continue;
+      const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+      for (let i = 0; i + 2 < pixels.length; i += 4 * 7) {
+        seen.add(
+          ((pixels[i] ?? 0) >> 4) * 256 + ((pixels[i + 1] ?? 0) >> 4) * 16 + ((pixels[i + 2] ?? 0) >> 4),
+        );
+      }
     }
     return seen.size;
   });
@@ -59,7 +57,7 @@ describe('the workbench, from a script to its landscape', function () {
   });
   const rows = async (): Promise<string[]> =>
     (await workbench.page.locator('.sidebar .pane-body .monaco-list-row').allInnerTexts()).map(plain);
-  const panelFrame = (): Promise<Frame> => workbench.frame('[role=tablist]');
+  const panelFrame = (): Promise<Frame> => workbench.frame('#app.panel');
 
   it('welcomes with a word on what to do', async () => {
     await workbench.openContainer('Basin');
@@ -90,16 +88,20 @@ describe('the workbench, from a script to its landscape', function () {
   });
 
   it('shows λ₁ and the bound at the call, live', async () => {
+    await workbench.page.locator('.view-line').first().click();
+    await workbench.page.keyboard.press('Control+G');
+    await workbench.page.keyboard.type('30');
+    await workbench.page.keyboard.press('Enter');
     const line = workbench.page.locator('.view-line', { hasText: 'model.fit(' }).first();
-    await until('the hint', 60, async () =>
+    await until('the hint', 30, async () =>
       /λ₁ \S+ · \(2\+2β\)\/η \S+ · (stable|edge of stability|unstable)/.test(plain(await line.innerText())),
     );
     await workbench.screenshot('hint');
   });
 
   it('draws the landscape in the side bar', async () => {
-    const landscape = await workbench.frame('body.landscape canvas, #landscape canvas, canvas', 90_000);
-    await until('colours of a contour', 60, async () => (await colours(landscape)) > 12);
+    const landscape = await workbench.frame('#app.landscape canvas', 90_000);
+    await until('colours of a contour', 40, async () => (await colours(landscape)) > 12);
   });
 
   it('lists the run as done, its snapshots below it', async () => {
@@ -123,7 +125,7 @@ describe('the workbench, from a script to its landscape', function () {
     await workbench.screenshot('consent');
     await toast.locator('.monaco-button', { hasText: 'Run' }).click();
     const panel = await panelFrame();
-    await until('colours of a contour', 90, async () => (await colours(panel)) > 12);
+    await until('colours of a contour', 40, async () => (await colours(panel)) > 12);
     await until('a whole contour', 120, async () => (await panel.locator('progress:visible').count()) === 0);
     await workbench.screenshot('contour');
   });
@@ -165,8 +167,8 @@ describe('the workbench, from a script to its landscape', function () {
         await other.openContainer('Basin');
         await other.openFile('train.mjs');
         await other.command('Basin: Show Loss Contour');
-        const panel = await other.frame('[role=tablist]');
-        await until('colours of a contour', 60, async () => (await colours(panel)) > 12);
+        const panel = await other.frame('#app.panel');
+        await until('colours of a contour', 40, async () => (await colours(panel)) > 12);
         await other.page.waitForTimeout(1500);
         await other.screenshot(`panel-${theme}`);
       } finally {
