@@ -11,10 +11,12 @@ const MOST_BYTES = 512 * 2 ** 20;
 export class EvaluationCollector {
   private readonly batches: Batch[] = [];
   private readonly seen = new Set</* row hash */ number>();
+  private readonly validationSeen = new Set</* row hash */ number>();
   /** Leaves that stay the same objects from step to step are read once. */
   private readonly constants = new Map<Tensor, HostTensor>();
-  private validation: Batch[] = [];
+  private readonly validation: Batch[] = [];
   private validationSamples = 0;
+  private validationClosed = false;
   private samples = 0;
   private bytes = 0;
   private skipped = 0;
@@ -42,7 +44,7 @@ export class EvaluationCollector {
   }
 
   get validationOpen(): boolean {
-    return this.validationSamples < this.wanted;
+    return !this.validationClosed && this.validationSamples < this.wanted;
   }
 
   /**
@@ -118,7 +120,15 @@ export class EvaluationCollector {
           leaves.push(rows(source, begin, end));
         }
       }
-      this.validation.push({ leaves, samples: end - begin, step: -1, loss: null, draws: [] });
+      const batch: Batch = { leaves, samples: end - begin, step: -1, loss: null, draws: [] };
+      const hashes = hashRows(batch);
+      if (hashes.filter((hash) => this.validationSeen.has(hash)).length * 2 > hashes.length) {
+        // The next epoch validates on the same.
+        this.validationClosed = true;
+        return true;
+      }
+      for (const hash of hashes) this.validationSeen.add(hash);
+      this.validation.push(batch);
       this.validationSamples += end - begin;
     }
     return true;

@@ -60,8 +60,9 @@ export class RunWriter {
     this.steps = openSync(join(directory, 'steps.jsonl'), 'a');
   }
 
-  patch({ recording, ...rest }: ManifestPatch): void {
+  patch({ recording, versions, ...rest }: ManifestPatch): void {
     Object.assign(this.manifest, rest);
+    Object.assign(this.manifest.versions, versions);
     Object.assign(this.manifest.recording, recording);
     this.writeManifest();
   }
