@@ -195,7 +195,10 @@ function sharedSamples(leaves: readonly Tensor[], roles: readonly LeafRole[]): n
   const inputs = leaves.filter((_, i) => roles[i]?.kind === 'input');
   const candidates = (inputs.length > 0 ? inputs : leaves).filter((t) => t.shape.length > 0);
   const votes = new Map</* leading size */ number, number>();
-  for (const t of candidates) votes.set(t.shape[0] ?? 0, (votes.get(t.shape[0] ?? 0) ?? 0) + 1);
+  for (const { shape } of candidates) {
+    const [size = 0] = shape as readonly number[];
+    votes.set(size, (votes.get(size) ?? 0) + 1);
+  }
   let best: number | null = null;
   for (const [size, n] of votes) if (best === null || n > (votes.get(best) ?? 0)) best = size;
   return best;

@@ -360,7 +360,7 @@ export class Evaluation {
 
 /** The script's present state tensors, copied. */
 export function currentState(capture: Capture): TypedArray[] {
-  return capture.state.map((v) => (v.dataSync() as TypedArray).slice());
+  return capture.state.map((v) => v.dataSync<'float32' | 'int32' | 'bool'>().slice());
 }
 
 function describe(error: unknown): string {
@@ -416,7 +416,7 @@ class Point {
     const { session } = this;
     if (predictions === null) this.refresh();
     const right = new Moments();
-    let accurate = true;
+    const unknown: Batch[] = [];
     let b = 0;
     const loss = lossOver(
       this.batches,
@@ -435,14 +435,14 @@ class Point {
         const answers = given === undefined ? outputs : [given];
         const task = taskOf(session.capture, batch, answers);
         const each = task === null || answers[0] === undefined ? null : rightAnswers(task, batch, answers[0]);
-        if (each === null) accurate = false;
+        if (each === null) unknown.push(batch);
         else right.add(each);
         if (held !== null) session.free([held]);
         return value;
       },
       session,
     );
-    const known = accurate && right.n > 0;
+    const known = unknown.length === 0 && right.n > 0;
     return {
       ...loss,
       accuracy: known ? right.mean : null,
@@ -477,17 +477,16 @@ function lossOver(
   const samples = countSamples(batches);
   const perSample = new Moments();
   const perBatch = new Moments();
-  let bySample = true;
   let loss = 0;
   for (const batch of batches) {
     const value = evaluate(batch, () => {
       const losses = sampleLosses(session, batch);
-      if (losses === null) bySample = false;
-      else perSample.add(losses);
+      if (losses !== null) perSample.add(losses);
     });
     loss += (value * batch.samples) / samples;
     perBatch.add(Float64Array.of(value));
   }
+  const bySample = perSample.n === samples;
   const moments = bySample ? perSample : perBatch;
   const error = moments.standardError;
   return {

@@ -157,7 +157,7 @@ function current(capture: Capture): Vector {
   const values = new Float32Array(capture.variables.reduce((n, v) => n + v.size, 0));
   let offset = 0;
   for (const v of capture.variables) {
-    values.set(v.dataSync() as Float32Array, offset);
+    values.set(v.dataSync(), offset);
     offset += v.size;
   }
   return { values, state: currentState(capture) };

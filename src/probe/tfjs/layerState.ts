@@ -43,7 +43,7 @@ export interface LayerStateGuard {
 export function guardLayerState(layers: readonly Layer[]): LayerStateGuard {
   const resets: (() => void)[] = [];
   const leaves: (() => void)[] = [];
-  for (const x of inside(layers as unknown as readonly Inner[])) {
+  for (const x of inside(layers)) {
     for (const key of ['dropoutMask', 'recurrentDropoutMask'] as const) {
       if (!(key in x)) continue;
       const own = x[key];
@@ -52,8 +52,7 @@ export function guardLayerState(layers: readonly Layer[]): LayerStateGuard {
         x[key] = null;
       });
       leaves.push(() => {
-        if (own === undefined) delete x[key];
-        else x[key] = own;
+        x[key] = own ?? null;
       });
     }
     const generator = x.randomGenerator;

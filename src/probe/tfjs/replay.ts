@@ -101,12 +101,12 @@ export class Session {
 
   /** Undoes everything, newest first. A failure of one part must not keep the others from being undone. */
   leave(): void {
-    let failure: unknown = null;
+    const failures: unknown[] = [];
     const attempt = (u: () => void): void => {
       try {
         u();
       } catch (error) {
-        failure ??= error;
+        failures.push(error);
       }
     };
     for (const t of this.held) {
@@ -117,7 +117,7 @@ export class Session {
     for (const u of this.undo.reverse()) attempt(u);
     this.undo.length = 0;
     this.held.length = 0;
-    if (failure !== null) throw failure;
+    if (failures.length > 0) throw new Error('Evaluation could not be undone.', { cause: failures[0] });
   }
 
   /** Drops a reference to data without touching the engine's count of tensors, which belong to the script. */

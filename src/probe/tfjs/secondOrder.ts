@@ -38,14 +38,13 @@ export function addHessianProduct(
         engine,
         () => {
           const inner = differentiate(engine, f, variables).grads;
-          let product: Tensor | null = null;
-          inner.forEach((g, i) => {
+          const terms = inner.flatMap((g, i) => {
             const direction = v[i];
-            if (g === null || g === undefined || direction === undefined) return;
-            const term = ops.sum(ops.mul(g, direction));
-            product = product === null ? term : ops.add(product, term);
+            return g === null || g === undefined || direction === undefined
+              ? []
+              : [ops.sum(ops.mul(g, direction))];
           });
-          return product ?? ops.scalar(0);
+          return terms.reduce((a, b) => ops.add(a, b), ops.scalar(0));
         },
         variables,
       );
@@ -141,7 +140,7 @@ function restore(
   key: 'customGrad' | 'addTapeNode' | 'runKernelFunc',
   own: PropertyDescriptor | undefined,
 ): void {
-  if (own === undefined) delete (engine as Partial<Engine>)[key];
+  if (own === undefined) Reflect.deleteProperty(engine, key);
   else Object.defineProperty(engine, key, own);
 }
 

@@ -288,9 +288,9 @@ const biasGradient = (dy: Tensor) => (): Tensor =>
   sum(reshape(dy, [dy.size / lastAxis(dy), lastAxis(dy)]), [0]);
 function fused(kernelName: string, inputs: string[], gradient: GradientOf): void {
   define(kernelName, inputs, (dy, saved, attributes) => {
-    if (attributes.activation !== undefined && attributes.activation !== 'linear') {
-      throw new Error(`Second derivative of ${kernelName} with activation ${String(attributes.activation)}.`);
-    }
+    const activation = (attributes.activation as string | undefined) ?? 'linear';
+    if (activation !== 'linear')
+      throw new Error(`${kernelName} with ${activation} has no second derivative.`);
     return { ...gradient(dy, saved, attributes), bias: biasGradient(dy) };
   });
 }

@@ -239,7 +239,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
           [0, 8],
           [8, 8],
           [16, 5],
-        ].map(([from, n]): [tfjs.Tensor2D, number] => [x.slice(from!, n!) as tfjs.Tensor2D, n!]);
+        ].map(([from, n]): [tfjs.Tensor2D, number] => [x.slice<tfjs.Tensor2D>(from!, n), n!]);
         return { model, recording, batches };
       };
 

@@ -30,7 +30,7 @@ export async function load(backend: BackendName): Promise<Tf> {
     wasm.setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
   }
   await tf.setBackend(backend);
-  noteLayerClass(tf.layers.dense({ units: 1 }) as object);
+  noteLayerClass(tf.layers.dense({ units: 1 }));
   return tf;
 }
 
@@ -52,17 +52,19 @@ export async function record(script: () => unknown, steps = Infinity): Promise<R
   const gradients = e.gradients;
   const prototype = layersModelPrototype();
   const makeTrainFunction = prototype.makeTrainFunction;
-  let context: { model: tfjs.LayersModel; data: Tensor[] } | null = null;
-  let capture: Capture | null = null;
+  const state: { context: { model: tfjs.LayersModel; data: Tensor[] } | null; capture: Capture | null } = {
+    context: null,
+    capture: null,
+  };
   const train: Batch[] = [];
   prototype.makeTrainFunction = function (this: tfjs.LayersModel) {
     const train = makeTrainFunction.call(this);
     return (data: Tensor[]) => {
-      context = { model: this, data };
+      state.context = { model: this, data };
       try {
         return train(data);
       } finally {
-        context = null;
+        state.context = null;
       }
     };
   };
@@ -70,15 +72,9 @@ export async function record(script: () => unknown, steps = Infinity): Promise<R
     if (!allowNoGradients || train.length >= steps) return gradients.call(e, f, xs, dy, allowNoGradients);
     const { result, observation } = observeStep(e, f, (watched) => gradients.call(e, watched, xs, dy, true));
     const variables = xs.filter((_, i) => result.grads[i] != null) as Variable[];
-    capture ??= createCapture(
-      e,
-      f,
-      variables,
-      observation,
-      context as { model: tfjs.LayersModel; data: Tensor[] } | null,
-    );
+    state.capture ??= createCapture(e, f, variables, observation, state.context);
     const leaves = observation.leaves.map((leaf) => readLeaf(e, leaf));
-    const inputs = context === null ? null : (context as { data: Tensor[] }).data[0];
+    const inputs = state.context?.data[0];
     const samples = inputs?.shape[0] ?? leaves.find((l) => l.shape.length > 1)?.shape[0] ?? 1;
     train.push({
       leaves,
@@ -96,8 +92,8 @@ export async function record(script: () => unknown, steps = Infinity): Promise<R
     delete (e as Partial<Engine>).gradients;
     prototype.makeTrainFunction = makeTrainFunction;
   }
-  if (capture === null) throw new Error('the script took no step');
-  return { capture, train, validation: null };
+  if (state.capture === null) throw new Error('the script took no step');
+  return { capture: state.capture, train, validation: null };
 }
 
 interface TrainFunctions {
@@ -151,7 +147,7 @@ export function serve(
     resume: () => undefined,
   };
   const { handlers, dispose } = createSession(host);
-  const ask: Client['ask'] = (method, params) => handlers[method](params as never, { cancelled }) as never;
+  const ask: Client['ask'] = (method, params) => handlers[method](params, { cancelled });
   return {
     handlers,
     ask,

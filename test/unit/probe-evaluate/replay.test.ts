@@ -323,7 +323,6 @@ async function recordWithWeights(
   const weights: Float32Array[] = [];
   const e = engine();
   const outer = e.gradients;
-  let recording: Recording | null = null;
   const read = new Map<number, Float32Array[]>();
   e.gradients = function (f, xs, dy, allowNoGradients) {
     if (allowNoGradients)
@@ -339,12 +338,12 @@ async function recordWithWeights(
     return result;
   };
   try {
-    recording = await record(script);
+    const recording = await record(script);
+    assert.ok(tf.memory().numTensors > 0);
+    return { ...recording, weights };
   } finally {
     delete (e as Partial<typeof e>).gradients;
   }
-  assert.ok(tf.memory().numTensors > 0);
-  return { ...recording, weights };
 }
 
 describe('replay()', () => {

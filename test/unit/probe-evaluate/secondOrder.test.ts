@@ -241,8 +241,7 @@ for (const backend of backends) {
       const pools: Record<string, Op> = {
         'max-pool 2': (x, tf) => tf.maxPool(x as tfjs.Tensor4D, 2, 2, 'valid').square(),
         'max-pool 3 with padding': (x, tf) => tf.maxPool(x as tfjs.Tensor4D, 3, 2, 'same').square(),
-        'max-pool overlapping': (x, tf) =>
-          tf.maxPool((x as tfjs.Tensor4D).sub(1) as tfjs.Tensor4D, 3, 1, 'valid').square(),
+        'max-pool overlapping': (x, tf) => tf.maxPool(x.sub<tfjs.Tensor4D>(1), 3, 1, 'valid').square(),
         'average pool 2': (x, tf) => tf.avgPool(x as tfjs.Tensor4D, 2, 2, 'valid').square(),
         'average pool 3 with padding': (x, tf) => tf.avgPool(x as tfjs.Tensor4D, 3, 2, 'same').square(),
         'nearest upsampling': (x, tf) =>
@@ -274,7 +273,7 @@ for (const backend of backends) {
           [3, 3, 3, 3],
           (x, w, tf) =>
             tf.conv2d(
-              tf.conv2d(x, w as tfjs.Tensor4D, 2, 'same').tanh() as tfjs.Tensor4D,
+              tf.conv2d(x, w as tfjs.Tensor4D, 2, 'same').tanh<tfjs.Tensor4D>(),
               w as tfjs.Tensor4D,
               1,
               'same',
@@ -293,7 +292,7 @@ for (const backend of backends) {
           [3, 3, 3, 1],
           (x, w, tf) =>
             tf.depthwiseConv2d(
-              tf.depthwiseConv2d(x, w as tfjs.Tensor4D, 2, 'same').tanh() as tfjs.Tensor4D,
+              tf.depthwiseConv2d(x, w as tfjs.Tensor4D, 2, 'same').tanh<tfjs.Tensor4D>(),
               w as tfjs.Tensor4D,
               1,
               'same',
@@ -307,7 +306,7 @@ for (const backend of backends) {
               filter: w as tfjs.Tensor4D,
               strides: 1,
               pad: 'same',
-              bias: w.sum([0, 1, 2]) as tfjs.Tensor1D,
+              bias: w.sum<tfjs.Tensor1D>([0, 1, 2]),
               activation: 'linear',
             }),
         ],
@@ -315,9 +314,9 @@ for (const backend of backends) {
           [12, 9],
           (x, w, tf) =>
             tf.fused.matMul({
-              a: x.reshape([18, 12]) as tfjs.Tensor2D,
-              b: w as tfjs.Tensor2D,
-              bias: w.sum(0) as tfjs.Tensor1D,
+              a: x.reshape<tfjs.Tensor2D>([18, 12]),
+              b: w,
+              bias: w.sum<tfjs.Tensor1D>(0),
               activation: 'linear',
             }),
         ],
@@ -454,7 +453,7 @@ for (const backend of backends) {
         tf.train.sgd(0).minimize(
           () =>
             tf
-              .localResponseNormalization(w.reshape([1, 1, 1, 6]) as tfjs.Tensor4D, 2)
+              .localResponseNormalization(w.reshape<tfjs.Tensor4D>([1, 1, 1, 6]), 2)
               .square()
               .sum()
               .asScalar(),

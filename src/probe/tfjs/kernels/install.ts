@@ -1,15 +1,9 @@
 /**
- * Kernels that training needs and a backend lacks, or has wrong (see wasm.ts and shared.ts). They are registered only
+ * Kernels that training needs and a backend lacks, or has wrong (see kernels.ts). They are registered only
  * while Basin evaluates, so the script sees the stock library.
  */
-import { kernelRegistry, type Engine, type KernelArguments, type TensorInfo } from '../tf.ts';
+import { kernelRegistry, type Engine } from '../tf.ts';
 import { cpuKernels, wasmKernels } from './kernels.ts';
-
-/** @param stock the backend's own kernel, where it has one */
-export type Kernel = (
-  args: KernelArguments,
-  stock: ((args: KernelArguments) => TensorInfo | TensorInfo[]) | null,
-) => TensorInfo;
 
 /** Registers them for the engine's present backend; the result undoes it. */
 export function installKernels(engine: Engine): () => void {

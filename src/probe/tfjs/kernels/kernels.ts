@@ -7,7 +7,12 @@
 import * as ops from '../ops.ts';
 import { window2d, type Padding, type Pair, type Window2D } from '../geometry.ts';
 import type { Backend, KernelArguments, Tensor, TensorInfo, TypedArray } from '../tf.ts';
-import type { Kernel } from './install.ts';
+
+/** @param stock the backend's own kernel, where it has one */
+export type Kernel = (
+  args: KernelArguments,
+  stock: ((args: KernelArguments) => TensorInfo | TensorInfo[]) | null,
+) => TensorInfo;
 
 /** Needed input of a kernel. */
 function input(args: KernelArguments, name: string): Tensor {
@@ -256,7 +261,7 @@ const depthwiseFilterGrad: Kernel = (args) => {
   const filterShape = args.attrs.filterShape as number[];
   const [kh = 1, kw = 1, C = 1, multiplier = 1] = filterShape;
   const w = geometry(x.shape, [kh, kw], args);
-  const N = x.shape[0] ?? 0;
+  const [N = 0] = x.shape as readonly number[];
   const rows = N * w.outHeight * w.outWidth;
   return tidy(() => {
     const height = (w.outHeight - 1) * w.strideHeight + w.spanHeight;
