@@ -22,7 +22,10 @@ export interface ContourInput extends Evaluation {
   readonly seed?: number;
   /** Half-width of a random plane in units of its directions; default 1. */
   readonly span?: number;
-  /** Snapshots whose own loss is evaluated beside the grid, spread evenly over the run; default 64. */
+  /**
+   * Snapshots whose own loss is evaluated beside the grid, spread evenly over the run; by default one for every 16
+   * points of the grid, from 9 to 64. Those that a plane goes through are always among them.
+   */
   readonly evaluatedSnapshots?: number;
 }
 
@@ -132,7 +135,10 @@ class Grid {
     this.how = howToEvaluate(evaluator.description, input, true);
     this.loss = plane.y.map(() => plane.x.map(() => null));
     this.trajectory = [...plane.trajectory];
-    this.chosen = spread(this.trajectory.length, input.evaluatedSnapshots ?? 64);
+    const fitting = Math.min(64, Math.max(9, Math.round(input.size ** 2 / 16)));
+    const corners: readonly number[] = typeof input.plane === 'string' ? [] : input.plane;
+    const evenly = new Set(spread(this.trajectory.length, input.evaluatedSnapshots ?? fitting));
+    this.chosen = this.trajectory.flatMap((t, i) => (evenly.has(i) || corners.includes(t.step) ? [i] : []));
   }
 
   fraction(): number {

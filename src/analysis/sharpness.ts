@@ -30,6 +30,9 @@ export interface SharpnessInput extends Evaluation {
 const PARTS = 8;
 const FEWEST_PARTS = 3;
 
+/** Products are computed in float32, so no residual is known better than this share of λ₁. */
+const SINGLE_PRECISION = 2 ** -20;
+
 /**
  * Largest eigenvalues of the loss Hessian by Lanczos with full reorthogonalisation; the standard error of λ₁ from
  * the Rayleigh quotients of its eigenvector on parts of the evaluation set (first-order perturbation:
@@ -73,7 +76,7 @@ export async function sharpness(
       at: input.at.id,
       data: { split: input.data.split, samples: parts.samples },
       eigenvalues: pairs.values,
-      residuals: pairs.residuals,
+      residuals: pairs.residuals.map((r) => Math.max(r, SINGLE_PRECISION * Math.abs(lambda))),
       standardError: parts.standardError,
       converged: pairs.converged,
       products: hessian.products,
@@ -87,7 +90,11 @@ export async function sharpness(
     return {
       ...body,
       trust: [
-        ...sharpnessSentences(body, { bound: reason, finiteDifference: hessian.reason }),
+        ...sharpnessSentences(body, {
+          iterations: pairs.products,
+          bound: reason,
+          finiteDifference: hessian.reason,
+        }),
         dataSentence(body.data, input.mode, false),
         ...replaySentence(evaluator.description),
       ],

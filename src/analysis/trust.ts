@@ -90,24 +90,28 @@ export function lineSentences(
 export function sharpnessSentences(
   result: Pick<
     SharpnessResult,
-    'eigenvalues' | 'residuals' | 'standardError' | 'converged' | 'products' | 'method' | 'stabilityBound'
+    'eigenvalues' | 'residuals' | 'standardError' | 'converged' | 'method' | 'stabilityBound'
   >,
-  reasons: { readonly bound: string | null; readonly finiteDifference: string | null },
+  told: {
+    readonly iterations: number;
+    readonly bound: string | null;
+    readonly finiteDifference: string | null;
+  },
 ): string[] {
   const [lambda = NaN] = result.eigenvalues;
   const [residual = NaN] = result.residuals;
   const sentences = [
     result.converged
-      ? `Converged after ${result.products} Hessian-vector products: an eigenvalue lies within ${figures(residual, 2)} of λ₁.`
-      : `Not converged after ${result.products} Hessian-vector products: λ₁ is at least about ${figures(lambda, 3)} (an eigenvalue lies within ${figures(residual, 2)}).`,
+      ? `Converged after ${told.iterations} Hessian-vector products: an eigenvalue lies within ${figures(residual, 2)} of λ₁.`
+      : `Not converged after ${told.iterations} Hessian-vector products: λ₁ is at least about ${figures(lambda, 3)} (an eigenvalue lies within ${figures(residual, 2)}).`,
     result.standardError === null
       ? 'The evaluation set has too few batches for a standard error of λ₁.'
       : `Over parts of the evaluation set λ₁ has a standard error of ${figures(result.standardError, 2)}.`,
     result.method === 'exact'
       ? 'Hessian-vector products are exact.'
-      : `Hessian-vector products are finite differences of gradients${reasons.finiteDifference === null ? '' : ` (${reasons.finiteDifference})`}: unreliable with ReLU and max-pooling.`,
+      : `Hessian-vector products are finite differences of gradients${told.finiteDifference === null ? '' : ` (${told.finiteDifference})`}: unreliable with ReLU and max-pooling.`,
     result.stabilityBound === null
-      ? `No stability bound: ${reasons.bound ?? 'none is known'}.`
+      ? `No stability bound: ${told.bound ?? 'none is known'}.`
       : 'The bound holds for full-batch steps; the noise of small batches keeps λ₁ below it.',
   ];
   if (result.eigenvalues.length > 1)

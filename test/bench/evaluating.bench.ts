@@ -76,7 +76,7 @@ try {
         normalisation: 'none',
         include: { bias: true, norm: true },
       });
-      for (let round = 0; round < rounds; round++) {
+      for (let round = 0; round < 3; round++) {
         const gradient = await typical(3, () => evaluator.gradient({ at: 'origin', into: 'g', how }));
         const product = await typical(3, () =>
           evaluator.hvp({ at: 'origin', vector: 'v', into: 'hv', how, method: 'auto' }),

@@ -247,6 +247,19 @@ describe('contour', () => {
     assert.ok(most <= 6, `${most} vectors at once`);
   });
 
+  it('evaluates as many snapshots as befit its grid, corners of the plane always', async () => {
+    const { evaluator, input } = setUp(diagonalQuadratic([1, 2, 3]), gaussianRows(40, 3, 1));
+    const evaluated = async (plane: ContourInput['plane'], size: number, more = {}): Promise<number[]> => {
+      const result = await contour(evaluator, { ...input, plane, size, ...more }, testContext());
+      return result.trajectory.flatMap((t) => (t.evaluated === null ? [] : [t.step]));
+    };
+    const few = await evaluated('pca', 5);
+    assert.deepEqual([few.length, few[0], few.at(-1)], [9, 0, 390]);
+    assert.equal((await evaluated('random', 21)).length, 28);
+    assert.equal((await evaluated('pca', 41)).length, 40);
+    assert.deepEqual(await evaluated([70, 110, 130], 5, { evaluatedSnapshots: 0 }), [70, 110, 130]);
+  });
+
   it('does not depend on how the data is cut into batches', async () => {
     const weights = train(plain, 6);
     const values: number[][] = [];

@@ -82,7 +82,14 @@ describe('sharpness', () => {
     const at = { id: '5', vector: evaluator.put('w', [1, 2, 3, 4, 5, 6]) };
     const result = await sharpness(evaluator, { ...base, at }, testContext());
     const exact = eigenSymmetric(linearHessian(x)).values[0]!;
-    assert.ok(Math.abs(result.eigenvalues[0]! - exact) < 1e-5 * exact);
+    const error = Math.abs(result.eigenvalues[0]! - exact);
+    assert.ok(error < 1e-5 * exact);
+    assert.ok(
+      error <= result.residuals[0]! && result.residuals[0]! >= 9e-7 * exact,
+      'the bound allows for rounding',
+    );
+    const iterations = result.products - 3;
+    assert.ok(result.trust[0]!.startsWith(`Converged after ${iterations} `), 'parts are no iterations');
   });
 
   it('is that of the model with the statistics it carries', async () => {
