@@ -27,6 +27,8 @@ export class Chart {
   readonly pointer = { x: 0, y: 0 };
   private instance: ECharts | null = null;
   private shape = '';
+  /** The theme that the instance has. */
+  private look = '';
   private frame = 0;
   private readonly ends: (() => void)[] = [];
 
@@ -118,13 +120,12 @@ export class Chart {
       this.element.removeAttribute('aria-label');
       return;
     }
-    this.instance ??= init(this.element);
+    const look = JSON.stringify(theme);
+    // setTheme only takes hold once there is an option: the first theme is given at the start.
+    if (this.instance === null) this.instance = init(this.element, chartTheme(theme));
+    else if (this.look !== look) this.instance.setTheme(chartTheme(theme));
+    this.look = look;
     this.instance.resize({ ...size, silent: true });
-    const key = JSON.stringify(theme);
-    if (this.element.dataset['theme'] !== key) {
-      this.element.dataset['theme'] = key;
-      this.instance.setTheme(chartTheme(theme));
-    }
     const shape = ids(drawing.option.series);
     this.instance.setOption(
       {

@@ -44,7 +44,12 @@ export function contourPicture(result: ContourResult, kind: ScaleKind): ContourP
     scale,
     bands: smooth === null ? [] : isobands(smooth, scale.toUnit, thresholds),
     lines:
-      smooth === null ? [] : isolines(isobands(smooth, scale.toUnit, scale.levels.map(scale.toUnit)), smooth),
+      smooth === null
+        ? []
+        : isolines(isobands(smooth, scale.toUnit, scale.levels.map(scale.toUnit)), smooth).map(({ lines }, k) => ({
+            value: scale.levels[k] ?? 0,
+            lines,
+          })),
     extra: result.complete
       ? []
       : cells(result, (loss, i, j) => {
@@ -70,6 +75,8 @@ export function axisNames(result: ContourResult): readonly [string, string] {
 
 export interface ContourLayout {
   readonly plot: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
+  /** Room below the plot, for the axis. */
+  readonly bottom: number;
   readonly bar: { readonly left: number; readonly width: number };
   /** Whether a unit of weight space is as long on either axis. */
   readonly equal: boolean;
@@ -97,9 +104,9 @@ export function contourLayout(result: ContourResult, size: Size): ContourLayout 
   if (equal && ratio < height / width) height = width * ratio;
   else if (equal) width = height / ratio;
   const left = margin.left + Math.max(0, (available.width - width) / 2);
-  const top = margin.top + (compact ? 0 : Math.max(0, (available.height - height) / 2));
   return {
-    plot: { left, top, width, height },
+    plot: { left, top: margin.top, width, height },
+    bottom: margin.bottom,
     bar: { left: left + width + (compact ? 8 : 20), width: compact ? 8 : 14 },
     equal,
     compact,
@@ -181,9 +188,13 @@ export class ContourChart {
   private shown: { id: string; evaluated: number; kind: ScaleKind } | null = null;
 
   constructor(element: HTMLElement) {
-    this.chart = new Chart(element, (theme, size) =>
-      this.picture === null ? null : contourDrawing(this.picture, theme, size, this.chart),
-    );
+    this.chart = new Chart(element, (theme, size) => {
+      if (this.picture === null) return null;
+      // No taller than a flat plane needs: the observer of the size draws again when this changes it.
+      const { plot, bottom } = contourLayout(this.picture.result, { width: size.width, height: 4000 });
+      element.style.maxHeight = `${Math.max(180, plot.top + plot.height + bottom)}px`;
+      return contourDrawing(this.picture, theme, { width: size.width, height: element.clientHeight || size.height }, this.chart);
+    });
   }
 
   /** Returns what is drawn, for the words beside it. A grid that is on screen already is not contoured again. */
@@ -342,7 +353,7 @@ function barSeries(): CustomSeriesOption {
   );
 }
 
-function trajectorySeries({ trajectory, plane }: ContourResult, theme: Theme, compact: boolean): SeriesOption[] {
+function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: boolean): SeriesOption[] {
   const path = trajectory.map(({ x, y }) => [x, y]);
   const first = trajectory[0];
   const last = trajectory.at(-1);
@@ -358,7 +369,9 @@ function trajectorySeries({ trajectory, plane }: ContourResult, theme: Theme, co
     emphasis: { disabled: true },
   });
   const small = compact ? 3.5 : trajectory.length > 80 ? 4 : 5.5;
-  const marker = (point: TrajectoryPoint, text: string, symbol: string, size: number, fill: string): object => ({
+  // Ends that lie close together, as on a random plane, have their names on opposite sides.
+  const startAbove = first !== undefined && last !== undefined && first.y > last.y;
+  const marker = (point: TrajectoryPoint, text: string, symbol: string, size: number, fill: string, above: boolean): object => ({
     value: [point.x, point.y],
     point,
     symbol,
@@ -367,7 +380,7 @@ function trajectorySeries({ trajectory, plane }: ContourResult, theme: Theme, co
     label: {
       show: true,
       formatter: text,
-      position: 'top',
+      position: above ? 'top' : 'bottom',
       distance: 6,
       color: overRamp.ink,
       textBorderColor: overRamp.halo,
@@ -395,11 +408,9 @@ function trajectorySeries({ trajectory, plane }: ContourResult, theme: Theme, co
       clip: true,
       // The starting point of a path that ends where it began would only hide its end.
       data: [
-        ...(first && last && (first.step !== last.step || trajectory.length > 1) ? [marker(first, strings.start, 'circle', compact ? 8 : 11, '#8ecbff')] : []),
-        ...(last ? [marker(last, strings.last, 'diamond', compact ? 11 : 15, '#ff7a59')] : []),
-        ...(plane.kind === 'random' && last === undefined ? [{ value: [0, 0], symbol: 'diamond', symbolSize: 12 }] : []),
+        ...(first && last && (first.step !== last.step) ? [marker(first, strings.start, 'circle', compact ? 8 : 11, '#8ecbff', startAbove)] : []),
+        ...(last ? [marker(last, strings.last, 'diamond', compact ? 11 : 15, '#ff7a59', !startAbove)] : []),
       ],
-      labelLayout: { hideOverlap: false, moveOverlap: 'shiftY' },
       emphasis: { scale: 1.3 },
     } as SeriesOption,
   ];

@@ -37,6 +37,7 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
       nameLocation: 'middle',
       nameGap: 28,
       splitLine: { show: false },
+      axisLine: { onZero: false },
       axisLabel: { formatter: (x: number) => formatNumber(x, 3) },
     })) as NonNullable<Option['xAxis']>,
     yAxis: [

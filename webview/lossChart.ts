@@ -66,6 +66,8 @@ export function lossDrawing(data: LossData, settings: LossSettings, theme: Theme
     axisLabel: { hideOverlap: true, formatter: (x: number) => formatNumber(x, 6) },
     splitLine: { show: false },
     axisPointer: { snap: true },
+    // On a log axis zero is the loss 1.
+    axisLine: { onZero: false },
   });
   const yAxis = (gridIndex: number, name: string, scaled: ScaledAxis): object => ({
     gridIndex,
@@ -123,7 +125,7 @@ function stepSeries({ steps }: LossData, values: readonly (number | null)[], axi
       data: points as number[][],
       symbol: 'none',
       z: 2,
-      itemStyle: { color: theme.loss },
+      itemStyle: { color: theme.loss, opacity: smooth && !isHighContrast(theme) ? 0.4 : 1 },
       lineStyle: { color: theme.loss, width: smooth ? 1 : 1.8, opacity: smooth && !isHighContrast(theme) ? 0.4 : 1 },
       emphasis: { disabled: true },
     },

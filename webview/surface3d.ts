@@ -86,28 +86,34 @@ export class Surface3d {
       splitLine: { lineStyle: { color: theme.gridLine } },
       axisPointer: { show: false },
     };
-    const formatter = (value: number): string => formatNumber(value, 2);
+    // The frame's own ends are no round numbers, and their labels collide in the corners.
+    const inner =
+      (from: number, to: number, text: (value: number) => string) =>
+      (value: number): string =>
+        value - from < 0.02 * (to - from) || to - value < 0.02 * (to - from) ? '' : text(value);
+    const [x0, x1, y0, y1] = [result.x[0] ?? 0, result.x.at(-1) ?? 1, result.y[0] ?? 0, result.y.at(-1) ?? 1];
+    const wide = Math.max(x1 - x0, y1 - y0);
+    const top = high + LIFT * (high - low);
     this.element.setAttribute('aria-label', `${strings.loss} as a surface over ${nameX} and ${nameY}`);
     this.chart.setTheme(chartTheme(theme));
     this.chart.setOption(
       {
         animation: false,
-        xAxis3D: { ...axis, name: nameX, nameGap: 28, min: result.x[0], max: result.x.at(-1), axisLabel: { ...axis.axisLabel, formatter } },
-        yAxis3D: { ...axis, name: nameY, nameGap: 28, min: result.y[0], max: result.y.at(-1), axisLabel: { ...axis.axisLabel, formatter } },
+        xAxis3D: { ...axis, name: nameX, nameGap: 28, min: x0, max: x1, axisLabel: { ...axis.axisLabel, formatter: inner(x0, x1, (x) => formatNumber(x, 2)) } },
+        yAxis3D: { ...axis, name: nameY, nameGap: 28, min: y0, max: y1, axisLabel: { ...axis.axisLabel, formatter: inner(y0, y1, (y) => formatNumber(y, 2)) } },
         zAxis3D: {
           ...axis,
           name: strings.loss,
           nameGap: 26,
           min: low,
-          max: high + LIFT * (high - low),
-          axisLabel: { ...axis.axisLabel, formatter: (z: number) => formatNumber(scale.kind === 'log' ? 10 ** z : z, 2) },
+          max: top,
+          axisLabel: { ...axis.axisLabel, formatter: inner(low, top, (z) => formatNumber(scale.kind === 'log' ? 10 ** z : z, 2)) },
         },
         grid3D: {
-          boxWidth: 110,
-          boxDepth: 110,
-          boxHeight: 62,
-          viewControl: { alpha: 32, beta: 38, distance: 210, autoRotate: false, animation: !theme.reducedMotion },
-          light: { main: { intensity: 1, shadow: false, alpha: 50, beta: 30 }, ambient: { intensity: 0.45 } },
+          boxWidth: Math.max(60, (120 * (x1 - x0)) / wide),
+          boxDepth: Math.max(60, (120 * (y1 - y0)) / wide),
+          boxHeight: 58,
+          viewControl: { alpha: 32, beta: 38, distance: 185, autoRotate: false, animation: !theme.reducedMotion },
           postEffect: { enable: false },
           environment: 'none',
         },
@@ -115,9 +121,10 @@ export class Surface3d {
           {
             id: 'surface',
             type: 'surface',
-            shading: 'lambert',
+            // Unlit: the colour carries the loss; the wires show the shape.
+            shading: 'color',
             silent: true,
-            wireframe: { show: false },
+            wireframe: { show: true, lineStyle: { color: 'rgba(0, 0, 0, 0.22)', width: 1 } },
             dataShape: [result.y.length, result.x.length],
             data: points,
             itemStyle: {
