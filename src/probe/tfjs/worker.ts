@@ -15,6 +15,7 @@ import { WireServer } from './wireServer.ts';
 
 /** Steps reach the disk within two of these. */
 const TICK_MILLISECONDS = 90;
+const FAREWELL_MILLISECONDS = 25;
 /** A frozen process that nobody has asked for so long ends. */
 const UNASKED_MILLISECONDS = 120_000;
 
@@ -68,6 +69,22 @@ export function runWorker(): void {
       to.appendSketches(projected);
       to.tick();
     });
+  };
+
+  const end = (): void => {
+    const done = (): void => {
+      Atomics.store(control, Control.done, 1);
+      Atomics.notify(control, Control.done);
+    };
+    const clients = server?.clientCount ?? 0;
+    // Answers (that to `resume` is one) are on their way through promises and sockets: they get time to leave.
+    setTimeout(
+      () => {
+        server?.close();
+        setTimeout(done, clients > 0 ? FAREWELL_MILLISECONDS : 0);
+      },
+      clients > 0 ? FAREWELL_MILLISECONDS : 0,
+    );
   };
 
   if (options.mode === 'record') {
@@ -136,15 +153,7 @@ export function runWorker(): void {
         drain();
         attempt((to) => to.patch(message.patch ?? {}));
         clearInterval(clock);
-        server?.close();
-        // Answers that are still in a socket's buffer get a turn of the loop to leave.
-        setTimeout(
-          () => {
-            Atomics.store(control, Control.done, 1);
-            Atomics.notify(control, Control.done);
-          },
-          server !== null && server.clientCount > 0 ? 50 : 0,
-        );
+        end();
         break;
     }
   });

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkSnapshot } from '../../../src/runs/safetensorsFile.ts';
+import { Recording } from './recording.ts';
+
+describe('a training process that is killed', function () {
+  this.timeout(240_000);
+  const recording = new Recording();
+  before(() => recording.build());
+  after(() => {
+    recording.close();
+  });
+
+  for (let i = 0; i < 20; i++) {
+    // Half of them in a loop that never returns to the event loop.
+    const script = i % 2 === 0 ? 'minimize.mjs' : 'fit.cjs';
+    it(`loses only what was in flight (${script}, ${i + 1} of 20)`, async () => {
+      const { training, ended } = await recording.start(script, 'wasm', {
+        environment: recording.environment('wasm', { STEPS: '100000', EPOCHS: '20000' }),
+      });
+      const { run } = training;
+      while (!existsSync(run.path('claim'))) await sleep(10);
+      // From the first step, over the start of the worker, into the steady state.
+      await sleep(Math.random() * 60 * (i + 1));
+      const seen = await completeLines(run.path('steps.jsonl'));
+      training.kill('SIGKILL');
+      const { manifest } = await ended;
+      assert.equal(manifest.state, 'interrupted');
+      const steps = await run.readSteps();
+      assert.ok(steps.length >= seen, 'whatever was on the disk is still there');
+      assert.deepEqual(
+        steps.map(({ step }) => step),
+        steps.map((_, k) => k),
+      );
+      const [objective] = manifest.objectives;
+      if (objective === undefined) return;
+      for (const { file } of await run.snapshots(0)) await checkSnapshot(file, objective);
+      const sketch = await run.readSketch(0);
+      for (const point of sketch?.points ?? []) assert.ok(point.every(Number.isFinite));
+      const [entry] = (await recording.store.list()).filter(({ id }) => id === run.id);
+      assert.ok(entry, 'and the store lists it');
+    });
+  }
+
+  it('has every step on the disk within 200 ms or so, in a synchronous loop too', async () => {
+    const { training, ended } = await recording.start('minimize.mjs', 'wasm', {
+      environment: recording.environment('wasm', { STEPS: '100000' }),
+    });
+    const file = training.run.path('steps.jsonl');
+    while ((await completeLines(file)) < 10) await sleep(10);
+    for (let i = 0; i < 3; i++) {
+      const before = await completeLines(file);
+      await sleep(400);
+      assert.ok((await completeLines(file)) > before);
+    }
+    training.kill('SIGKILL');
+    await ended;
+  });
+});
+
+describe('a probe that fails', function () {
+  this.timeout(120_000);
+  const recording = new Recording();
+  before(() => recording.build());
+  after(() => {
+    recording.close();
+  });
+
+  it('lets training go on when the run directory vanishes under it', async () => {
+    const more = { STEPS: '800' };
+    const { training, ended } = await recording.start('minimize.mjs', 'cpu', {
+      environment: recording.environment('cpu', more),
+    });
+    while (!existsSync(training.run.path('steps.jsonl'))) await sleep(10);
+    const { output } = await Promise.all([
+      ended.catch(() => ({ output: '' })),
+      rm(training.run.path('snapshots'), { recursive: true, force: true }),
+    ]).then(([outcome]) => outcome);
+    assert.equal(output, recording.plain('minimize.mjs', 'cpu', more).output);
+  });
+
+  it('lets training go on when its files cannot be written', async () => {
+    const { training, ended } = await recording.start('fit.cjs', 'cpu');
+    await mkdir(training.run.path('steps.jsonl'));
+    const { output, manifest } = await ended;
+    assert.equal(output, recording.plain('fit.cjs', 'cpu').output);
+    assert.notEqual(manifest.state, 'finished', 'nothing was recorded, and nothing says so');
+  });
+
+  it('leaves nothing behind of what it wrote beside', async () => {
+    const { run } = await recording.record('fit.cjs', 'cpu');
+    const names = await readdir(run.directory, { recursive: true });
+    assert.deepEqual(
+      names.filter((name) => name.endsWith('.tmp') || name === 'endpoint.json'),
+      [],
+    );
+  });
+});
+
+async function completeLines(file: string): Promise<number> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.split('\n').length - 1;
+}
