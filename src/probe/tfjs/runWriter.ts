@@ -201,6 +201,14 @@ export class RunWriter {
   }
 }
 
+/** Adds a note to a run.json that no writer has in hand. */
+export function noteIn(directory: string, text: string): void {
+  const file = join(directory, 'run.json');
+  const manifest = JSON.parse(readFileSync(file, 'utf8')) as RunManifest;
+  manifest.recording.notes.push(text);
+  replaceFile(file, `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
 /** Writes a file beside and renames it, readable by this user alone when `mode` says so. */
 export function replaceFile(file: string, content: string, mode = 0o666): void {
   const beside = `${file}.${process.pid}.tmp`;

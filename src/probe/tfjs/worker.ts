@@ -10,7 +10,7 @@ import {
   type ToWorker,
   type WorkerData,
 } from './channel.ts';
-import { RunWriter } from './runWriter.ts';
+import { RunWriter, noteIn } from './runWriter.ts';
 import { WireServer } from './wireServer.ts';
 
 /** Steps reach the disk within two of these. */
@@ -42,12 +42,13 @@ export function runWorker(): void {
   };
   const failed = (error: unknown): void => {
     Atomics.store(control, Control.failed, 1);
-    try {
-      writer?.note(`Recording stopped: ${error instanceof Error ? error.message : String(error)}`);
-    } catch {
-      // The disk that failed cannot take the note either; the training thread knows by the flag.
-    }
     writer = null;
+    try {
+      const why = error instanceof Error ? error.message : String(error);
+      noteIn(options.runDirectory, `Recording stopped: ${why}`);
+    } catch {
+      // A disk that takes nothing cannot take the note either; the training thread knows by the flag.
+    }
   };
   /** Whatever goes wrong with the run's files ends recording and nothing else. */
   const attempt = (work: (to: RunWriter) => void): void => {
