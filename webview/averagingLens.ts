@@ -69,14 +69,26 @@ export class AveragingLens implements Lens {
       this.body,
       scores,
       h('p', { class: 'note' }, strings.score.legend),
-      average && h('div', { class: 'actions' }, button(strings.saveModel, () => this.actions.command('basin.exportModel', average.model))),
-      h('div', { class: 'below' }, ...[average, ensemble].flatMap((result) => (result ? [trustElement(result.trust), provenanceElement(result)] : []))),
+      average &&
+        h(
+          'div',
+          { class: 'actions' },
+          button(strings.saveModel, () => this.actions.command('basin.exportModel', average.model)),
+        ),
+      h(
+        'div',
+        { class: 'below' },
+        ...[average, ensemble].flatMap((result) =>
+          result ? [trustElement(result.trust), provenanceElement(result)] : [],
+        ),
+      ),
     );
   }
 
   private buildAverage(): void {
     const run = this.state?.view?.run.id;
-    if (run !== undefined) this.actions.start({ kind: 'average', run, from: this.from.number, stride: this.stride.number });
+    if (run !== undefined)
+      this.actions.start({ kind: 'average', run, from: this.from.number, stride: this.stride.number });
   }
 
   private buildEnsemble(): void {

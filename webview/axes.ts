@@ -12,7 +12,12 @@ export interface ScaledAxis {
 }
 
 /** @param ticks about how many labels there is room for */
-export function scaledAxis(values: readonly (number | null | undefined)[], wanted: ScaleKind, ticks: number, includeZero = false): ScaledAxis {
+export function scaledAxis(
+  values: readonly (number | null | undefined)[],
+  wanted: ScaleKind,
+  ticks: number,
+  includeZero = false,
+): ScaledAxis {
   const known = values.filter((v): v is number => typeof v === 'number' && Number.isFinite(v));
   let min = known.reduce((a, b) => Math.min(a, b), Infinity);
   let max = known.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -38,7 +43,12 @@ export function scaledAxis(values: readonly (number | null | undefined)[], wante
       min: low,
       max: high,
       axisTick: { customValues: marks },
-      axisLabel: { customValues: marks, formatter: (x: number) => formatNumber(includeZero && Math.abs(x) < 1e-12 ? 0 : back(x), 4), showMinLabel: true, showMaxLabel: true },
+      axisLabel: {
+        customValues: marks,
+        formatter: (x: number) => formatNumber(includeZero && Math.abs(x) < 1e-12 ? 0 : back(x), 4),
+        showMinLabel: true,
+        showMaxLabel: true,
+      },
       // Split lines would follow ticks of their own: markLines at the labels are not worth it.
       splitLine: { show: false },
     },

@@ -76,12 +76,19 @@ export class Chart {
   }
 
   resetZoom(): void {
-    this.instance?.dispatchAction({ type: 'dataZoom', batch: [0, 1].map((dataZoomIndex) => ({ dataZoomIndex, start: 0, end: 100 })) });
+    this.instance?.dispatchAction({
+      type: 'dataZoom',
+      batch: [0, 1].map((dataZoomIndex) => ({ dataZoomIndex, start: 0, end: 100 })),
+    });
   }
 
   /** The picture as it stands, twice as fine as on screen, as base64; null while nothing is drawn. */
   png(): string | null {
-    const url = this.instance?.getDataURL({ type: 'png', pixelRatio: 2, backgroundColor: readTheme().background });
+    const url = this.instance?.getDataURL({
+      type: 'png',
+      pixelRatio: 2,
+      backgroundColor: readTheme().background,
+    });
     return url?.slice(url.indexOf(',') + 1) ?? null;
   }
 
@@ -130,7 +137,11 @@ export class Chart {
     this.instance.setOption(
       {
         animation: false,
-        aria: { enabled: true, label: { description: drawing.description }, decal: { show: isHighContrast(theme) } },
+        aria: {
+          enabled: true,
+          label: { description: drawing.description },
+          decal: { show: isHighContrast(theme) },
+        },
         ...drawing.option,
       },
       { notMerge: shape !== this.shape, lazyUpdate: false },

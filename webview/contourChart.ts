@@ -46,10 +46,12 @@ export function contourPicture(result: ContourResult, kind: ScaleKind): ContourP
     lines:
       smooth === null
         ? []
-        : isolines(isobands(smooth, scale.toUnit, scale.levels.map(scale.toUnit)), smooth).map(({ lines }, k) => ({
-            value: scale.levels[k] ?? 0,
-            lines,
-          })),
+        : isolines(isobands(smooth, scale.toUnit, scale.levels.map(scale.toUnit)), smooth).map(
+            ({ lines }, k) => ({
+              value: scale.levels[k] ?? 0,
+              lines,
+            }),
+          ),
     extra: result.complete
       ? []
       : cells(result, (loss, i, j) => {
@@ -74,7 +76,12 @@ export function axisNames(result: ContourResult): readonly [string, string] {
 }
 
 export interface ContourLayout {
-  readonly plot: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
+  readonly plot: {
+    readonly left: number;
+    readonly top: number;
+    readonly width: number;
+    readonly height: number;
+  };
   /** Room below the plot, for the axis. */
   readonly bottom: number;
   readonly bar: { readonly left: number; readonly width: number };
@@ -113,26 +120,69 @@ export function contourLayout(result: ContourResult, size: Size): ContourLayout 
   };
 }
 
-export function contourDrawing(picture: ContourPicture, theme: Theme, size: Size, chart: Pick<Chart, 'pointer' | 'coordinates'> | null): Drawing {
+export function contourDrawing(
+  picture: ContourPicture,
+  theme: Theme,
+  size: Size,
+  chart: Pick<Chart, 'pointer' | 'coordinates'> | null,
+): Drawing {
   const { result, scale } = picture;
   const layout = contourLayout(result, size);
   const { plot, bar, compact } = layout;
   const [nameX, nameY] = axisNames(result);
-  const ends = (along: readonly number[]): { min: number; max: number } => ({ min: along[0] ?? 0, max: along.at(-1) ?? 1 });
-  const axis = { type: 'value', splitLine: { show: false }, nameLocation: 'middle', splitNumber: compact ? 3 : 5 } as const;
-  const label = { hideOverlap: true, formatter: (value: number) => formatNumber(value, 3), showMinLabel: false, showMaxLabel: false };
+  const ends = (along: readonly number[]): { min: number; max: number } => ({
+    min: along[0] ?? 0,
+    max: along.at(-1) ?? 1,
+  });
+  const axis = {
+    type: 'value',
+    splitLine: { show: false },
+    nameLocation: 'middle',
+    splitNumber: compact ? 3 : 5,
+  } as const;
+  const label = {
+    hideOverlap: true,
+    formatter: (value: number) => formatNumber(value, 3),
+    showMinLabel: false,
+    showMaxLabel: false,
+  };
   const barTicks = spreadLevels(scale, plot.height / (compact ? 15 : 17));
   const option: Option = {
     grid: [
       { id: 'plot', ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
-      { id: 'bar', left: bar.left, width: bar.width, top: plot.top, height: plot.height, show: true, borderColor: theme.muted, borderWidth: 1 },
+      {
+        id: 'bar',
+        left: bar.left,
+        width: bar.width,
+        top: plot.top,
+        height: plot.height,
+        show: true,
+        borderColor: theme.muted,
+        borderWidth: 1,
+      },
     ],
     xAxis: [
-      { ...axis, gridIndex: 0, ...ends(result.x), name: nameX, nameGap: compact ? 20 : 28, axisLabel: label, axisLine: { show: false } },
+      {
+        ...axis,
+        gridIndex: 0,
+        ...ends(result.x),
+        name: nameX,
+        nameGap: compact ? 20 : 28,
+        axisLabel: label,
+        axisLine: { show: false },
+      },
       { gridIndex: 1, type: 'value', min: 0, max: 1, show: false },
     ],
     yAxis: [
-      { ...axis, gridIndex: 0, ...ends(result.y), name: compact ? '' : nameY, nameGap: 44, axisLabel: label, axisLine: { show: false } },
+      {
+        ...axis,
+        gridIndex: 0,
+        ...ends(result.y),
+        name: compact ? '' : nameY,
+        nameGap: 44,
+        axisLabel: label,
+        axisLine: { show: false },
+      },
       {
         gridIndex: 1,
         type: 'value',
@@ -192,8 +242,13 @@ export class ContourChart {
       if (this.picture === null) return null;
       // No taller than a flat plane needs: the observer of the size draws again when this changes it.
       const { plot, bottom } = contourLayout(this.picture.result, { width: size.width, height: 4000 });
-      element.style.maxHeight = `${Math.max(180, plot.top + plot.height + bottom)}px`;
-      return contourDrawing(this.picture, theme, { width: size.width, height: element.clientHeight || size.height }, this.chart);
+      element.style.maxHeight = `${Math.max(120, plot.top + plot.height + bottom)}px`;
+      return contourDrawing(
+        this.picture,
+        theme,
+        { width: size.width, height: element.clientHeight || size.height },
+        this.chart,
+      );
     });
   }
 
@@ -224,7 +279,12 @@ type RenderApi = Parameters<RenderItem>[1];
 type RenderReturn = ReturnType<RenderItem>;
 
 /** A custom series of one item that draws a whole layer. */
-function layer(id: string, z: number, render: (api: RenderApi, frame: Frame) => object[], rest: Partial<CustomSeriesOption> = {}): CustomSeriesOption {
+function layer(
+  id: string,
+  z: number,
+  render: (api: RenderApi, frame: Frame) => object[],
+  rest: Partial<CustomSeriesOption> = {},
+): CustomSeriesOption {
   return {
     id,
     type: 'custom',
@@ -233,7 +293,8 @@ function layer(id: string, z: number, render: (api: RenderApi, frame: Frame) => 
     clip: true,
     silent: true,
     animation: false,
-    renderItem: (params, api) => ({ type: 'group', children: render(api, params.coordSys as unknown as Frame) }) as RenderReturn,
+    renderItem: (params, api) =>
+      ({ type: 'group', children: render(api, params.coordSys as unknown as Frame) }) as RenderReturn,
     ...rest,
   };
 }
@@ -321,7 +382,11 @@ function cellsSeries({ extra, holes, scale }: ContourPicture, theme: Theme): Cus
       ...holes.flatMap((cell) => {
         const { left, top, right, bottom } = box(cell);
         return [
-          { type: 'rect', shape: { x: left, y: top, width: right - left, height: bottom - top }, style: { fill: theme.background } },
+          {
+            type: 'rect',
+            shape: { x: left, y: top, width: right - left, height: bottom - top },
+            style: { fill: theme.background },
+          },
           {
             type: 'line',
             shape: { x1: left, y1: bottom, x2: right, y2: top },
@@ -371,7 +436,14 @@ function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: 
   const small = compact ? 3.5 : trajectory.length > 80 ? 4 : 5.5;
   // Ends that lie close together, as on a random plane, have their names on opposite sides.
   const startAbove = first !== undefined && last !== undefined && first.y > last.y;
-  const marker = (point: TrajectoryPoint, text: string, symbol: string, size: number, fill: string, above: boolean): object => ({
+  const marker = (
+    point: TrajectoryPoint,
+    text: string,
+    symbol: string,
+    size: number,
+    fill: string,
+    above: boolean,
+  ): object => ({
     value: [point.x, point.y],
     point,
     symbol,
@@ -408,7 +480,9 @@ function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: 
       clip: true,
       // The starting point of a path that ends where it began would only hide its end.
       data: [
-        ...(first && last && (first.step !== last.step) ? [marker(first, strings.start, 'circle', compact ? 8 : 11, '#8ecbff', startAbove)] : []),
+        ...(first && last && first.step !== last.step
+          ? [marker(first, strings.start, 'circle', compact ? 8 : 11, '#8ecbff', startAbove)]
+          : []),
         ...(last ? [marker(last, strings.last, 'diamond', compact ? 11 : 15, '#ff7a59', !startAbove)] : []),
       ],
       emphasis: { scale: 1.3 },
@@ -421,7 +495,11 @@ interface HoveredItem {
   readonly data?: unknown;
 }
 
-function describeItem(picture: ContourPicture, item: HoveredItem, chart: Pick<Chart, 'pointer' | 'coordinates'> | null): HTMLElement | string {
+function describeItem(
+  picture: ContourPicture,
+  item: HoveredItem,
+  chart: Pick<Chart, 'pointer' | 'coordinates'> | null,
+): HTMLElement | string {
   const point = (item.data as { point?: TrajectoryPoint } | undefined)?.point;
   if (point !== undefined) {
     return tip(strings.snapshot(point.step), [
@@ -435,8 +513,14 @@ function describeItem(picture: ContourPicture, item: HoveredItem, chart: Pick<Ch
   const { result } = picture;
   const [i, j] = [nearestIndex(result.x, at[0]), nearestIndex(result.y, at[1])];
   const loss = result.loss[j]?.[i] ?? null;
-  const value = loss === null ? (result.complete ? strings.notFinite : strings.notComputed) : formatWithError(loss, result.standardError);
-  const [nameX, nameY] = result.plane.kind === 'pca' ? [strings.componentPlain(1), strings.componentPlain(2)] : ['x', 'y'];
+  const value =
+    loss === null
+      ? result.complete
+        ? strings.notFinite
+        : strings.notComputed
+      : formatWithError(loss, result.standardError);
+  const [nameX, nameY] =
+    result.plane.kind === 'pca' ? [strings.componentPlain(1), strings.componentPlain(2)] : ['x', 'y'];
   return tip(`${strings.loss} ${value}`, [
     [nameX, formatNumber(result.x[i], 3)],
     [nameY, formatNumber(result.y[j], 3)],

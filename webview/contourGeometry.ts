@@ -38,7 +38,11 @@ export interface Cell {
  * taken off, and what reaches over the outermost points is clamped to them. Losses that are missing count
  * as above every threshold; the caller draws them as missing on top.
  */
-export function isobands(grid: Grid, toUnit: (loss: number) => number, thresholds: readonly number[]): Isoband[] {
+export function isobands(
+  grid: Grid,
+  toUnit: (loss: number) => number,
+  thresholds: readonly number[],
+): Isoband[] {
   const [nx, ny] = [grid.x.length, grid.y.length];
   if (nx < 2 || ny < 2) return [];
   const above = Math.max(1, ...thresholds) + 1;
@@ -54,7 +58,9 @@ export function isobands(grid: Grid, toUnit: (loss: number) => number, threshold
     .thresholds([...thresholds])(values)
     .map(({ value, coordinates }) => ({
       value,
-      rings: coordinates.flat().map((ring) => ring.map(([cx, cy]) => [place(cx ?? 0, grid.x), place(cy ?? 0, grid.y)] as const)),
+      rings: coordinates
+        .flat()
+        .map((ring) => ring.map(([cx, cy]) => [place(cx ?? 0, grid.x), place(cy ?? 0, grid.y)] as const)),
     }));
 }
 
@@ -108,7 +114,9 @@ export function cells(grid: Grid, wanted: (loss: Maybe, i: number, j: number) =>
     return [(here + (along[i - 1] ?? here)) / 2, (here + (along[i + 1] ?? here)) / 2];
   };
   return grid.loss.flatMap((row, j) =>
-    row.flatMap((loss, i) => (wanted(loss, i, j) ? [{ x: reach(grid.x, i), y: reach(grid.y, j), loss }] : [])),
+    row.flatMap((loss, i) =>
+      wanted(loss, i, j) ? [{ x: reach(grid.x, i), y: reach(grid.y, j), loss }] : [],
+    ),
   );
 }
 

@@ -46,29 +46,74 @@ export class ContourLens implements Lens {
       actions.remember(key, value);
       this.redraw();
     };
-    const choices = (labels: Readonly<Record<string, string>>) => Object.entries(labels).map(([value, label]) => ({ value, label }));
-    this.plane = dropdown(strings.planeLabel, choices({ pca: strings.plane.pca, random: strings.plane.random }), actions.recall('plane') ?? 'pca', again('plane'));
-    this.split = dropdown(strings.dataLabel, choices(strings.splitChoice), actions.recall('split') ?? 'train', again('split'));
-    this.size = dropdown(strings.sizeLabel, [21, 41, 81].map((n) => ({ value: String(n), label: `${n} × ${n}` })), actions.recall('size') ?? '41', again('size'));
-    this.colour = dropdown(strings.colourLabel, choices(strings.colour), actions.recall('colour') ?? 'log', again('colour'));
-    this.view = dropdown(strings.viewLabel, choices(strings.view), actions.recall('view') ?? 'plane', again('view'));
+    const choices = (labels: Readonly<Record<string, string>>) =>
+      Object.entries(labels).map(([value, label]) => ({ value, label }));
+    this.plane = dropdown(
+      strings.planeLabel,
+      choices({ pca: strings.plane.pca, random: strings.plane.random }),
+      actions.recall('plane') ?? 'pca',
+      again('plane'),
+    );
+    this.split = dropdown(
+      strings.dataLabel,
+      choices(strings.splitChoice),
+      actions.recall('split') ?? 'train',
+      again('split'),
+    );
+    this.size = dropdown(
+      strings.sizeLabel,
+      [21, 41, 81].map((n) => ({ value: String(n), label: `${n} × ${n}` })),
+      actions.recall('size') ?? '41',
+      again('size'),
+    );
+    this.colour = dropdown(
+      strings.colourLabel,
+      choices(strings.colour),
+      actions.recall('colour') ?? 'log',
+      again('colour'),
+    );
+    this.view = dropdown(
+      strings.viewLabel,
+      choices(strings.view),
+      actions.recall('view') ?? 'plane',
+      again('view'),
+    );
     this.compute = button(strings.compute, () => this.start(), 'primary');
     this.status = new JobStatus(['contour'], actions);
-    const reset = h('button', { type: 'button', class: 'link', on: { click: () => this.chart.chart.resetZoom() } }, strings.resetZoom);
+    const reset = h(
+      'button',
+      { type: 'button', class: 'link', on: { click: () => this.chart.chart.resetZoom() } },
+      strings.resetZoom,
+    );
     this.stage = h(
       'div',
       { class: 'stage' },
       this.chartElement,
       this.surfaceElement,
       this.caption,
-      h('div', { class: 'chart-tools' }, exportButtons(() => this.exportable(), actions.save), reset),
+      h(
+        'div',
+        { class: 'chart-tools' },
+        exportButtons(() => this.exportable(), actions.save),
+        reset,
+      ),
       this.below,
       this.table.element,
     );
     this.element = h(
       'section',
       { class: 'lens' },
-      h('div', { class: 'toolbar' }, this.plane.element, this.split.element, this.size.element, this.compute, h('span', { class: 'spring' }), this.colour.element, this.view.element),
+      h(
+        'div',
+        { class: 'toolbar' },
+        this.plane.element,
+        this.split.element,
+        this.size.element,
+        this.compute,
+        h('span', { class: 'spring' }),
+        this.colour.element,
+        this.view.element,
+      ),
       this.status.element,
       this.empty,
       this.stage,
@@ -101,29 +146,48 @@ export class ContourLens implements Lens {
   private start(): void {
     const run = this.state?.view?.run.id;
     if (run === undefined) return;
-    this.actions.start({ kind: 'contour', run, plane: this.plane.value as Plane, size: Number(this.size.value), split: this.split.value as 'train' | 'validation' });
+    this.actions.start({
+      kind: 'contour',
+      run,
+      plane: this.plane.value as Plane,
+      size: Number(this.size.value),
+      split: this.split.value as 'train' | 'validation',
+    });
   }
 
   private redraw(): void {
     const { view } = this.state ?? {};
     if (!this.state || !view) return;
     const running = runningOf(this.state, ['contour']);
-    const kept = resultsOf(view, 'contour').filter((result) => result.plane.kind === this.plane.value && result.data.split === this.split.value);
-    const result = running?.partial ?? kept.find((one) => one.x.length >= Number(this.size.value)) ?? kept[0] ?? null;
+    const kept = resultsOf(view, 'contour').filter(
+      (result) => result.plane.kind === this.plane.value && result.data.split === this.split.value,
+    );
+    const result =
+      running?.partial ?? kept.find((one) => one.x.length >= Number(this.size.value)) ?? kept[0] ?? null;
     this.result = result;
     const picture = this.chart.show(result, this.colour.value as ScaleKind);
     this.stage.hidden = picture === null;
     this.empty.hidden = picture !== null || running !== null;
     this.compute.textContent = kept.length > 0 ? strings.computeAgain : strings.compute;
-    if (!this.empty.hidden) this.showEmpty(view.snapshots.length > 0, view.run.evaluationSet?.validation != null);
+    if (!this.empty.hidden)
+      this.showEmpty(view.snapshots.length > 0, view.run.evaluationSet?.validation != null);
     if (picture !== null) this.describe(picture);
     void this.showView(picture);
   }
 
   private showEmpty(ready: boolean, validation: boolean): void {
-    const words = ready ? strings.empty.contour(strings.plane[this.plane.value as Plane]) : { ...strings.empty.snapshots, action: '' };
+    const words = ready
+      ? strings.empty.contour(strings.plane[this.plane.value as Plane])
+      : { ...strings.empty.snapshots, action: '' };
     const possible = ready && (validation || this.split.value === 'train');
-    fill(this.empty, emptyElement(words.title, words.text, possible ? button(words.action, () => this.start(), 'primary') : null));
+    fill(
+      this.empty,
+      emptyElement(
+        words.title,
+        words.text,
+        possible ? button(words.action, () => this.start(), 'primary') : null,
+      ),
+    );
   }
 
   private describe(picture: ContourPicture): void {
@@ -180,4 +244,3 @@ export class ContourLens implements Lens {
     };
   }
 }
-

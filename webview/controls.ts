@@ -33,7 +33,11 @@ export interface DropdownField extends Field {
   setChoices(choices: readonly Choice[]): void;
 }
 
-export function button(label: string, onClick: () => void, appearance: 'primary' | 'secondary' = 'secondary'): HTMLElement & { disabled: boolean } {
+export function button(
+  label: string,
+  onClick: () => void,
+  appearance: 'primary' | 'secondary' = 'secondary',
+): HTMLElement & { disabled: boolean } {
   const element = custom('vscode-button', { appearance }) as HTMLElement & { disabled: boolean };
   element.textContent = label;
   element.addEventListener('click', () => {
@@ -42,7 +46,12 @@ export function button(label: string, onClick: () => void, appearance: 'primary'
   return element;
 }
 
-export function dropdown(label: string, choices: readonly Choice[], value: string, onChange: (value: string) => void = () => undefined): DropdownField {
+export function dropdown(
+  label: string,
+  choices: readonly Choice[],
+  value: string,
+  onChange: (value: string) => void = () => undefined,
+): DropdownField {
   const select = custom('vscode-dropdown', { 'aria-label': label }) as HTMLElement & { value: string };
   let offered = '';
   let chosen = value;
@@ -82,8 +91,18 @@ export function dropdown(label: string, choices: readonly Choice[], value: strin
 }
 
 /** A whole number; anything else counts as the smallest one. */
-export function numberField(label: string, value: number, min: number, max: number): Field & { readonly number: number } {
-  const input = custom('vscode-text-field', { value: String(value), size: 5, inputmode: 'numeric', 'aria-label': label }) as HTMLElement & { value: string };
+export function numberField(
+  label: string,
+  value: number,
+  min: number,
+  max: number,
+): Field & { readonly number: number } {
+  const input = custom('vscode-text-field', {
+    value: String(value),
+    size: 5,
+    inputmode: 'numeric',
+    'aria-label': label,
+  }) as HTMLElement & { value: string };
   const read = (): number => {
     const number = Math.round(Number(input.value));
     return Number.isFinite(number) ? Math.min(max, Math.max(min, number)) : min;
@@ -110,7 +129,12 @@ export function progressRing(): HTMLElement {
 
 /** The name stands beside the control for the eye; the control carries it itself for everything else. */
 function labelled(label: string, control: HTMLElement): HTMLElement {
-  return h('span', { class: 'field' }, h('span', { class: 'field-label', 'aria-hidden': 'true' }, label), control);
+  return h(
+    'span',
+    { class: 'field' },
+    h('span', { class: 'field-label', 'aria-hidden': 'true' }, label),
+    control,
+  );
 }
 
 function custom(tag: string, attributes: Readonly<Record<string, unknown>>): HTMLElement {

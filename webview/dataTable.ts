@@ -14,7 +14,12 @@ export class DataTable {
   private source: () => readonly TableData[] = () => [];
 
   constructor() {
-    this.element = h('details', { class: 'fold', on: { toggle: () => this.build() } }, h('summary', {}, strings.asTable), this.body);
+    this.element = h(
+      'details',
+      { class: 'fold', on: { toggle: () => this.build() } },
+      h('summary', {}, strings.asTable),
+      this.body,
+    );
   }
 
   /** The source is only asked while the table is open. */
@@ -45,7 +50,11 @@ export function table({ caption, columns, rows }: TableData): HTMLElement {
         'tbody',
         {},
         ...rows.map((row) =>
-          h('tr', {}, ...row.map((text, k) => (k === 0 ? h('th', { scope: 'row' }, text) : h('td', {}, text)))),
+          h(
+            'tr',
+            {},
+            ...row.map((text, k) => (k === 0 ? h('th', { scope: 'row' }, text) : h('td', {}, text))),
+          ),
         ),
       ),
     ),
@@ -53,7 +62,10 @@ export function table({ caption, columns, rows }: TableData): HTMLElement {
 }
 
 /** RFC 4180: fields with commas, quotes or line breaks are quoted. */
-export function csv(columns: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
+export function csv(
+  columns: readonly string[],
+  rows: readonly (readonly (string | number | null)[])[],
+): string {
   const field = (value: string | number | null): string => {
     const text = value === null ? '' : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -17,7 +17,11 @@ export interface Exportable {
 /** Buttons for PNG, SVG, CSV and JSON. `source` is asked when one is pressed; null while there is nothing. */
 export function exportButtons(source: () => Exportable | null, save: SaveFile): HTMLElement {
   const said = h('span', { class: 'note', role: 'status' });
-  const write = async (ending: string, content: string | null, encoding: 'utf8' | 'base64'): Promise<void> => {
+  const write = async (
+    ending: string,
+    content: string | null,
+    encoding: 'utf8' | 'base64',
+  ): Promise<void> => {
     const name = source()?.name;
     if (name === undefined || content === null) return;
     try {
@@ -43,7 +47,10 @@ export function exportButtons(source: () => Exportable | null, save: SaveFile): 
 
 /** Saves through the browser, where there is no host to ask. */
 export const download: SaveFile = ({ name, content, encoding }) => {
-  const bytes = encoding === 'utf8' ? new TextEncoder().encode(content) : Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+  const bytes =
+    encoding === 'utf8'
+      ? new TextEncoder().encode(content)
+      : Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
   const url = URL.createObjectURL(new Blob([bytes]));
   h('a', { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);

@@ -35,7 +35,9 @@ export function formatPercent(share: number | null | undefined, decimals = 0): s
 /** An accuracy with its standard error in points of percent. */
 export function formatAccuracy(share: number | null, error: number | null): string {
   if (share === null) return '–';
-  return error ? `${(100 * share).toFixed(1)} ± ${(100 * error).toFixed(1)}${NBSP}%` : formatPercent(share, 1);
+  return error
+    ? `${(100 * share).toFixed(1)} ± ${(100 * error).toFixed(1)}${NBSP}%`
+    : formatPercent(share, 1);
 }
 
 /** 1234567 → "1,234,567". */

@@ -40,9 +40,17 @@ export function placeLabels(
       const at = along(longest, k / CANDIDATES);
       const before = along(longest, k / CANDIDATES, -reach);
       const after = along(longest, k / CANDIDATES, reach);
-      const border = Math.min(at[0] - frame.x, frame.x + frame.width - at[0], at[1] - frame.y, frame.y + frame.height - at[1]);
+      const border = Math.min(
+        at[0] - frame.x,
+        frame.x + frame.width - at[0],
+        at[1] - frame.y,
+        frame.y + frame.height - at[1],
+      );
       if (border < reach + 2) continue;
-      const near = Math.min(Infinity, ...placed.map((other) => distance(at, [other.x, other.y]) - other.reach - reach));
+      const near = Math.min(
+        Infinity,
+        ...placed.map((other) => distance(at, [other.x, other.y]) - other.reach - reach),
+      );
       if (near < 6) continue;
       const clear = Math.min(Infinity, ...avoid.map((point) => distance(at, point)));
       if (clear < reach + 4) continue;

@@ -28,8 +28,20 @@ const lossValue = h('span', { class: 'spark-value' });
 const lossSpark = sparkline(strings.landscape.lossSpark);
 const lambdaValue = h('span', { class: 'spark-value' });
 const lambdaSpark = sparkline(strings.landscape.lambdaSpark);
-const lossRow = h('div', { class: 'spark spark-loss' }, h('span', { class: 'spark-name' }, strings.loss), lossSpark, lossValue);
-const lambdaRow = h('div', { class: 'spark spark-lambda' }, h('span', { class: 'spark-name' }, strings.lambda1), lambdaSpark, lambdaValue);
+const lossRow = h(
+  'div',
+  { class: 'spark spark-loss' },
+  h('span', { class: 'spark-name' }, strings.loss),
+  lossSpark,
+  lossValue,
+);
+const lambdaRow = h(
+  'div',
+  { class: 'spark spark-lambda' },
+  h('span', { class: 'spark-name' }, strings.lambda1),
+  lambdaSpark,
+  lambdaValue,
+);
 const verdict = h('p', { class: 'verdict-line' });
 const progressText = h('span', { class: 'note' });
 const progressBar = h('progress', { max: 1, 'aria-label': 'Progress' });
@@ -71,13 +83,27 @@ function schedule(): void {
   });
 }
 
-function draw({ run, steps, live, contour, message: words, progress: doing, error: failure }: LandscapeView): void {
+function draw({
+  run,
+  steps,
+  live,
+  contour,
+  message: words,
+  progress: doing,
+  error: failure,
+}: LandscapeView): void {
   const last = steps.at(-1);
   heading.hidden = run === null;
   if (run !== null) {
-    fill(heading, h('strong', {}, run.name), stateElement(run), last ? h('span', { class: 'note' }, strings.step(formatCount(last.step))) : null);
+    fill(
+      heading,
+      h('strong', {}, run.name),
+      stateElement(run),
+      last ? h('span', { class: 'note' }, strings.step(formatCount(last.step))) : null,
+    );
   }
-  const text = words ?? (run === null ? strings.landscape.none : contour === null ? strings.landscape.noContour : '');
+  const text =
+    words ?? (run === null ? strings.landscape.none : contour === null ? strings.landscape.noContour : '');
   message.hidden = text === '' || contour !== null;
   setText(message, text);
   chartElement.hidden = contour === null;
@@ -93,13 +119,26 @@ function draw({ run, steps, live, contour, message: words, progress: doing, erro
   verdict.hidden = sharp === undefined;
   if (sharp !== undefined && run !== null) {
     const recent = live.slice(-SPARK_POINTS).map(liveNumbers);
-    drawSparkline(lambdaSpark, { values: recent.map(({ lambda1 }) => lambda1), reference: recent.map(({ bound }) => bound) });
+    drawSparkline(lambdaSpark, {
+      values: recent.map(({ lambda1 }) => lambda1),
+      reference: recent.map(({ bound }) => bound),
+    });
     const { lambda1, bound } = liveNumbers(sharp);
     const state = verdictOf(lambda1, bound);
     setText(lambdaValue, formatNumber(lambda1, 3));
     verdict.className = `verdict-line verdict-${state}`;
     const formula = boundFormula(run.objectives[0]?.optimizer);
-    setText(verdict, bound === null ? `λ₁ ${formatNumber(lambda1, 3)} · ${strings.verdict.unknown}` : strings.verdictLine(formatNumber(lambda1, 3), formula, formatNumber(bound, 3), strings.verdict[state]));
+    setText(
+      verdict,
+      bound === null
+        ? `λ₁ ${formatNumber(lambda1, 3)} · ${strings.verdict.unknown}`
+        : strings.verdictLine(
+            formatNumber(lambda1, 3),
+            formula,
+            formatNumber(bound, 3),
+            strings.verdict[state],
+          ),
+    );
   }
   progress.hidden = doing === null;
   if (doing !== null) {
@@ -108,7 +147,8 @@ function draw({ run, steps, live, contour, message: words, progress: doing, erro
     else progressBar.value = doing.fraction;
   }
   if (failure === null) fill(error);
-  else if (error.textContent !== `${failure.message}${failure.cure ?? ''}`) fill(error, errorElement(failure));
+  else if (error.textContent !== `${failure.message}${failure.cure ?? ''}`)
+    fill(error, errorElement(failure));
   showActions(run === null ? 'none' : run.state, steps.length > 0);
 }
 
@@ -118,13 +158,33 @@ function showActions(state: string, trained: boolean): void {
   if (key === actionsShown) return;
   actionsShown = key;
   const command = (label: string, id: string, main = false): HTMLElement =>
-    button(label, () => void wire.request('runCommand', { command: id }).catch(() => undefined), main ? 'primary' : 'secondary');
+    button(
+      label,
+      () => void wire.request('runCommand', { command: id }).catch(() => undefined),
+      main ? 'primary' : 'secondary',
+    );
   const { landscape } = strings;
-  if (state === 'none') fill(actions, command(landscape.train, 'basin.train', true), command(landscape.sample, 'basin.openSample'));
+  if (state === 'none')
+    fill(
+      actions,
+      command(landscape.train, 'basin.train', true),
+      command(landscape.sample, 'basin.openSample'),
+    );
   else if (!trained) fill(actions);
-  else if (state === 'training' || state === 'starting') fill(actions, command(landscape.openContour, 'basin.showContour', true));
-  else if (state === 'held') fill(actions, command(landscape.openContour, 'basin.showContour', true), command(landscape.release, 'basin.releaseRun'));
-  else fill(actions, command(landscape.openContour, 'basin.showContour', true), command(landscape.average, 'basin.average'));
+  else if (state === 'training' || state === 'starting')
+    fill(actions, command(landscape.openContour, 'basin.showContour', true));
+  else if (state === 'held')
+    fill(
+      actions,
+      command(landscape.openContour, 'basin.showContour', true),
+      command(landscape.release, 'basin.releaseRun'),
+    );
+  else
+    fill(
+      actions,
+      command(landscape.openContour, 'basin.showContour', true),
+      command(landscape.average, 'basin.average'),
+    );
 }
 
 /** Every n-th value, the last one always. */

@@ -65,7 +65,12 @@ export class JobStatus {
 
 /** An error where it happened: what, and what mends it. */
 export function errorElement({ message, cure }: Pick<ErrorData, 'message' | 'cure'>): HTMLElement {
-  return h('div', { class: 'error', role: 'alert' }, h('strong', {}, message), cure === undefined ? null : h('span', {}, cure));
+  return h(
+    'div',
+    { class: 'error', role: 'alert' },
+    h('strong', {}, message),
+    cure === undefined ? null : h('span', {}, cure),
+  );
 }
 
 /** In place of a picture: what is missing and what to do. */
@@ -74,7 +79,10 @@ export function emptyElement(title: string, text: string, action: HTMLElement | 
 }
 
 /** Choices for a model: first and last snapshot, those between, then what was built. */
-export function modelChoices(snapshots: readonly number[], models: readonly { id: string; name: string; kind: string }[]): { value: string; label: string }[] {
+export function modelChoices(
+  snapshots: readonly number[],
+  models: readonly { id: string; name: string; kind: string }[],
+): { value: string; label: string }[] {
   const last = snapshots.at(-1);
   return [
     ...[...snapshots].reverse().map((step) => ({

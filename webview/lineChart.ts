@@ -23,17 +23,39 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
   ];
   const losses = [...result.loss, ...(result.validation?.loss ?? [])];
   const lossAxis = scaledAxis(losses, wanted ?? (prefersLog(losses) ? 'log' : 'linear'), upper / 34);
-  const accuracyAxis = scaledAxis([...(result.accuracy ?? []), ...(result.validation?.accuracy ?? [])], 'linear', (plots[1]?.height ?? 0) / 30);
-  const axisName = { nameLocation: 'end', nameGap: 12, nameTextStyle: { align: 'left', padding: [0, 0, 0, -left + 14], fontWeight: 600 } };
+  const accuracyAxis = scaledAxis(
+    [...(result.accuracy ?? []), ...(result.validation?.accuracy ?? [])],
+    'linear',
+    (plots[1]?.height ?? 0) / 30,
+  );
+  const axisName = {
+    nameLocation: 'end',
+    nameGap: 12,
+    nameTextStyle: { align: 'left', padding: [0, 0, 0, -left + 14], fontWeight: 600 },
+  };
   const option: Option = {
     grid: plots,
-    legend: { show: true, top: 2, right, itemWidth: 18, itemHeight: 8, icon: 'roundRect', selectedMode: false, data: [strings.trainLoss, ...(result.validation ? [strings.validationLoss] : [])].map((name) => ({ name })) },
+    legend: {
+      show: true,
+      top: 2,
+      right,
+      itemWidth: 18,
+      itemHeight: 8,
+      icon: 'roundRect',
+      selectedMode: false,
+      data: [strings.trainLoss, ...(result.validation ? [strings.validationLoss] : [])].map((name) => ({
+        name,
+      })),
+    },
     xAxis: plots.map((_, gridIndex) => ({
       type: 'value',
       gridIndex,
       min: result.t[0] ?? 0,
       max: result.t.at(-1) ?? 1,
-      name: gridIndex === plots.length - 1 ? strings.line.position(modelName(result.from), modelName(result.to)) : '',
+      name:
+        gridIndex === plots.length - 1
+          ? strings.line.position(modelName(result.from), modelName(result.to))
+          : '',
       nameLocation: 'middle',
       nameGap: 28,
       splitLine: { show: false },
@@ -43,7 +65,18 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
     yAxis: [
       { gridIndex: 0, name: strings.loss, ...axisName, ...lossAxis.option },
       ...(accurate
-        ? [{ gridIndex: 1, name: strings.accuracy, ...axisName, ...accuracyAxis.option, axisLabel: { ...(accuracyAxis.option as { axisLabel: object }).axisLabel, formatter: (x: number) => formatPercent(x, x % 0.01 > 0.0001 && x % 0.01 < 0.0099 ? 1 : 0) } }]
+        ? [
+            {
+              gridIndex: 1,
+              name: strings.accuracy,
+              ...axisName,
+              ...accuracyAxis.option,
+              axisLabel: {
+                ...(accuracyAxis.option as { axisLabel: object }).axisLabel,
+                formatter: (x: number) => formatPercent(x, x % 0.01 > 0.0001 && x % 0.01 < 0.0099 ? 1 : 0),
+              },
+            },
+          ]
         : []),
     ] as NonNullable<Option['yAxis']>,
     axisPointer: { link: [{ xAxisIndex: 'all' }] },
@@ -56,10 +89,38 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
     series: [
       ...errorBand(result, lossAxis, theme),
       curve('loss', strings.trainLoss, result.t, result.loss, lossAxis, theme.loss, 0),
-      ...(result.validation ? [curve('validation', strings.validationLoss, result.t, result.validation.loss, lossAxis, theme.validation, 0, 'dashed')] : []),
+      ...(result.validation
+        ? [
+            curve(
+              'validation',
+              strings.validationLoss,
+              result.t,
+              result.validation.loss,
+              lossAxis,
+              theme.validation,
+              0,
+              'dashed',
+            ),
+          ]
+        : []),
       ...chord(result, lossAxis, theme),
-      ...(result.accuracy ? [curve('accuracy', strings.trainAccuracy, result.t, result.accuracy, accuracyAxis, theme.loss, 1)] : []),
-      ...(result.validation?.accuracy ? [curve('validation accuracy', strings.validationAccuracy, result.t, result.validation.accuracy, accuracyAxis, theme.validation, 1, 'dashed')] : []),
+      ...(result.accuracy
+        ? [curve('accuracy', strings.trainAccuracy, result.t, result.accuracy, accuracyAxis, theme.loss, 1)]
+        : []),
+      ...(result.validation?.accuracy
+        ? [
+            curve(
+              'validation accuracy',
+              strings.validationAccuracy,
+              result.t,
+              result.validation.accuracy,
+              accuracyAxis,
+              theme.validation,
+              1,
+              'dashed',
+            ),
+          ]
+        : []),
     ],
   };
   return { option, description: describeLine(result) };
@@ -74,10 +135,21 @@ export function modelName(reference: string): string {
 export function barrierText(result: LineResult): string {
   if (result.barrier === null) return '–';
   const error = Math.max(0, ...result.standardError.map((e) => e ?? 0));
-  return result.barrier <= 2 * error ? `${strings.line.noBarrier} (${formatWithError(result.barrier, error)})` : strings.line.barrier(formatWithError(result.barrier, error));
+  return result.barrier <= 2 * error
+    ? `${strings.line.noBarrier} (${formatWithError(result.barrier, error)})`
+    : strings.line.barrier(formatWithError(result.barrier, error));
 }
 
-function curve(id: string, name: string, t: readonly number[], values: readonly (number | null)[], axis: ScaledAxis, color: string, grid: number, type: 'solid' | 'dashed' = 'solid'): SeriesOption {
+function curve(
+  id: string,
+  name: string,
+  t: readonly number[],
+  values: readonly (number | null)[],
+  axis: ScaledAxis,
+  color: string,
+  grid: number,
+  type: 'solid' | 'dashed' = 'solid',
+): SeriesOption {
   return {
     id,
     name,
@@ -98,7 +170,9 @@ function errorBand({ t, loss, standardError }: LineResult, axis: ScaledAxis, the
   if (standardError.every((error) => error === null)) return [];
   const edges = t.map((x, k) => {
     const [value, error] = [loss[k] ?? null, standardError[k] ?? 0];
-    return value === null ? null : ([x, axis.to(value - error) ?? axis.to(value), axis.to(value + error)] as const);
+    return value === null
+      ? null
+      : ([x, axis.to(value - error) ?? axis.to(value), axis.to(value + error)] as const);
   });
   return [
     {
@@ -150,7 +224,8 @@ function describePoint(result: LineResult, item: { value?: unknown } | undefined
   const rows: TipRow[] = [[strings.trainLoss, formatWithError(result.loss[k], result.standardError[k])]];
   if (result.validation) rows.push([strings.validationLoss, formatNumber(result.validation.loss[k])]);
   if (result.accuracy) rows.push([strings.trainAccuracy, formatPercent(result.accuracy[k], 1)]);
-  if (result.validation?.accuracy) rows.push([strings.validationAccuracy, formatPercent(result.validation.accuracy[k], 1)]);
+  if (result.validation?.accuracy)
+    rows.push([strings.validationAccuracy, formatPercent(result.validation.accuracy[k], 1)]);
   return tip(`t = ${formatNumber(x, 3)}`, rows);
 }
 

@@ -44,13 +44,37 @@ export class LineLens implements Lens {
     this.compute = button(strings.compute, () => this.start(), 'primary');
     this.status = new JobStatus(['line'], actions);
     const chartElement = h('div', { class: 'chart' });
-    this.chart = new Chart(chartElement, (theme, size) => (this.result === null ? null : lineDrawing(this.result, null, theme, size)));
+    this.chart = new Chart(chartElement, (theme, size) =>
+      this.result === null ? null : lineDrawing(this.result, null, theme, size),
+    );
     const exports = exportButtons(() => {
       const result = this.result;
-      return result && { name: `${result.run}-${result.id}`, chart: this.chart, csv: () => lineCsv(result), json: () => result };
+      return (
+        result && {
+          name: `${result.run}-${result.id}`,
+          chart: this.chart,
+          csv: () => lineCsv(result),
+          json: () => result,
+        }
+      );
     }, actions.save);
-    this.stage = h('div', { class: 'stage' }, this.summary, chartElement, h('div', { class: 'chart-tools' }, exports), this.below, this.table.element);
-    this.element = h('section', { class: 'lens' }, h('div', { class: 'toolbar' }, this.from.element, this.to.element, this.compute), this.status.element, this.empty, this.stage);
+    this.stage = h(
+      'div',
+      { class: 'stage' },
+      this.summary,
+      chartElement,
+      h('div', { class: 'chart-tools' }, exports),
+      this.below,
+      this.table.element,
+    );
+    this.element = h(
+      'section',
+      { class: 'lens' },
+      h('div', { class: 'toolbar' }, this.from.element, this.to.element, this.compute),
+      this.status.element,
+      this.empty,
+      this.stage,
+    );
   }
 
   update(state: PanelState): void {
@@ -75,24 +99,44 @@ export class LineLens implements Lens {
     const run = this.state?.view?.run.id;
     if (run === undefined) return;
     this.chosen = true;
-    this.actions.start({ kind: 'line', run, from: reference(this.from.value), to: reference(this.to.value), points: POINTS });
+    this.actions.start({
+      kind: 'line',
+      run,
+      from: reference(this.from.value),
+      to: reference(this.to.value),
+      points: POINTS,
+    });
   }
 
   private redraw(): void {
     if (!this.state?.view) return;
-    this.result = resultsOf(this.state.view, 'line').find(({ from, to }) => from === this.from.value && to === this.to.value) ?? null;
+    this.result =
+      resultsOf(this.state.view, 'line').find(
+        ({ from, to }) => from === this.from.value && to === this.to.value,
+      ) ?? null;
     const { result } = this;
     this.stage.hidden = result === null;
     this.empty.hidden = result !== null || runningOf(this.state, ['line']) !== null;
     if (result === null) {
       const enough = this.state.view.snapshots.length >= 2;
       const words = enough ? strings.empty.line : { ...strings.empty.snapshots, action: '' };
-      fill(this.empty, emptyElement(words.title, words.text, enough ? button(words.action, () => this.start(), 'primary') : null));
+      fill(
+        this.empty,
+        emptyElement(
+          words.title,
+          words.text,
+          enough ? button(words.action, () => this.start(), 'primary') : null,
+        ),
+      );
     } else {
       this.table.show(() => lineTables(result));
       if (this.described !== result.id) {
         this.described = result.id;
-        fill(this.summary, h('strong', {}, barrierText(result)), ` · ${formatNumber(result.length, 3)} apart in weight space`);
+        fill(
+          this.summary,
+          h('strong', {}, barrierText(result)),
+          ` · ${formatNumber(result.length, 3)} apart in weight space`,
+        );
         fill(this.below, trustElement(result.trust), provenanceElement(result));
       }
     }

@@ -20,7 +20,11 @@ export class LogLens implements Lens {
   private readonly quantity;
   private readonly scale;
   private readonly stage: HTMLElement;
-  private readonly empty = h('div', {}, emptyElement(strings.empty.steps.title, strings.empty.steps.text, null));
+  private readonly empty = h(
+    'div',
+    {},
+    emptyElement(strings.empty.steps.title, strings.empty.steps.text, null),
+  );
   private readonly facts = h('div', {});
   private readonly table = new DataTable();
   private state: PanelState | null = null;
@@ -30,20 +34,54 @@ export class LogLens implements Lens {
       actions.remember(key, value);
       this.chart.redraw();
     };
-    this.quantity = dropdown('Quantity', Object.entries(quantityNames).map(([value, label]) => ({ value, label })), actions.recall('quantity') ?? 'loss', redraw('quantity'));
-    this.scale = dropdown('Scale', [{ value: 'auto', label: 'Automatic' }, { value: 'log', label: strings.colour.log }, { value: 'linear', label: strings.colour.linear }], actions.recall('scale') ?? 'auto', redraw('scale'));
+    this.quantity = dropdown(
+      'Quantity',
+      Object.entries(quantityNames).map(([value, label]) => ({ value, label })),
+      actions.recall('quantity') ?? 'loss',
+      redraw('quantity'),
+    );
+    this.scale = dropdown(
+      'Scale',
+      [
+        { value: 'auto', label: 'Automatic' },
+        { value: 'log', label: strings.colour.log },
+        { value: 'linear', label: strings.colour.linear },
+      ],
+      actions.recall('scale') ?? 'auto',
+      redraw('scale'),
+    );
     const chartElement = h('div', { class: 'chart' });
     this.chart = new Chart(chartElement, (theme, size) => {
       const view = this.state?.view;
       const scale = this.scale.value === 'auto' ? null : (this.scale.value as ScaleKind);
-      return view ? lossDrawing(view, { quantity: this.quantity.value as StepQuantity, scale }, theme, size) : null;
+      return view
+        ? lossDrawing(view, { quantity: this.quantity.value as StepQuantity, scale }, theme, size)
+        : null;
     });
     const exports = exportButtons(() => {
       const view = this.state?.view;
-      return view ? { name: `${view.run.id}-steps`, chart: this.chart, csv: () => stepCsv(view), json: () => ({ steps: view.steps, live: view.live }) } : null;
+      return view
+        ? {
+            name: `${view.run.id}-steps`,
+            chart: this.chart,
+            csv: () => stepCsv(view),
+            json: () => ({ steps: view.steps, live: view.live }),
+          }
+        : null;
     }, actions.save);
-    const reset = h('button', { type: 'button', class: 'link', on: { click: () => this.chart.resetZoom() } }, strings.resetZoom);
-    this.stage = h('div', { class: 'stage' }, h('div', { class: 'toolbar' }, this.quantity.element, this.scale.element), chartElement, h('div', { class: 'chart-tools' }, exports, reset), this.table.element);
+    const reset = h(
+      'button',
+      { type: 'button', class: 'link', on: { click: () => this.chart.resetZoom() } },
+      strings.resetZoom,
+    );
+    this.stage = h(
+      'div',
+      { class: 'stage' },
+      h('div', { class: 'toolbar' }, this.quantity.element, this.scale.element),
+      chartElement,
+      h('div', { class: 'chart-tools' }, exports, reset),
+      this.table.element,
+    );
     this.element = h('section', { class: 'lens' }, this.empty, this.stage, this.facts);
   }
 
@@ -54,7 +92,11 @@ export class LogLens implements Lens {
     this.empty.hidden = view.steps.length > 0;
     this.stage.hidden = view.steps.length === 0;
     this.table.show(() => stepTables(view));
-    fill(this.facts, factsElement(runFacts(view.run, view.steps)), ...view.run.recording.notes.map((note) => h('p', { class: 'note' }, note)));
+    fill(
+      this.facts,
+      factsElement(runFacts(view.run, view.steps)),
+      ...view.run.recording.notes.map((note) => h('p', { class: 'note' }, note)),
+    );
     this.chart.redraw();
   }
 }

@@ -35,10 +35,17 @@ export interface LossSettings {
 
 type LossData = Pick<RunView, 'run' | 'steps' | 'live' | 'results'>;
 
-export function lossDrawing(data: LossData, settings: LossSettings, theme: Theme, size: Size): Drawing | null {
+export function lossDrawing(
+  data: LossData,
+  settings: LossSettings,
+  theme: Theme,
+  size: Size,
+): Drawing | null {
   const { steps, live } = data;
   if (steps.length === 0) return null;
-  const values = steps.map((step) => (step[settings.quantity] === null ? null : Number(step[settings.quantity])));
+  const values = steps.map((step) =>
+    step[settings.quantity] === null ? null : Number(step[settings.quantity]),
+  );
   const measured = sharpnessAtSteps(data.results);
   const curvature = live.length > 0 || measured.length > 0;
   const formula = boundFormula(data.run.objectives[0]?.optimizer);
@@ -53,7 +60,12 @@ export function lossDrawing(data: LossData, settings: LossSettings, theme: Theme
   const lossAxis = scaledAxis(values, settings.scale ?? (prefersLog(values) ? 'log' : 'linear'), upper / 34);
   const bounds = live.map((one) => liveNumbers(one).bound);
   const curvatures = [...live.map((one) => liveNumbers(one).lambda1), ...measured.map((one) => one.lambda1)];
-  const sharpAxis = scaledAxis([...curvatures, ...visibleBounds(bounds, curvatures)], 'linear', (plots[1]?.height ?? 0) / 30, true);
+  const sharpAxis = scaledAxis(
+    [...curvatures, ...visibleBounds(bounds, curvatures)],
+    'linear',
+    (plots[1]?.height ?? 0) / 30,
+    true,
+  );
   const last = Math.max(steps.at(-1)?.step ?? 1, live.at(-1)?.step ?? 1, ...measured.map((one) => one.step));
   const xAxis = (gridIndex: number, named: boolean): object => ({
     type: 'value',
@@ -79,17 +91,31 @@ export function lossDrawing(data: LossData, settings: LossSettings, theme: Theme
   });
   const option: Option = {
     grid: plots,
-    legend: { show: !compact, top: 2, right, itemWidth: 18, itemHeight: 8, icon: 'roundRect', selectedMode: false },
+    legend: {
+      show: !compact,
+      top: 2,
+      right,
+      itemWidth: 18,
+      itemHeight: 8,
+      icon: 'roundRect',
+      selectedMode: false,
+    },
     xAxis: plots.map((_, k) => xAxis(k, k === plots.length - 1)) as NonNullable<Option['xAxis']>,
-    yAxis: [yAxis(0, quantityNames[settings.quantity], lossAxis), ...(curvature ? [yAxis(1, strings.sharpness, sharpAxis)] : [])] as NonNullable<Option['yAxis']>,
+    yAxis: [
+      yAxis(0, quantityNames[settings.quantity], lossAxis),
+      ...(curvature ? [yAxis(1, strings.sharpness, sharpAxis)] : []),
+    ] as NonNullable<Option['yAxis']>,
     axisPointer: { link: [{ xAxisIndex: 'all' }] },
     tooltip: {
       trigger: 'axis',
       confine: true,
       transitionDuration: 0,
-      formatter: (params) => describeStep(Array.isArray(params) ? params : [params], data, settings.quantity, formula),
+      formatter: (params) =>
+        describeStep(Array.isArray(params) ? params : [params], data, settings.quantity, formula),
     },
-    dataZoom: [{ type: 'inside', xAxisIndex: plots.map((_, k) => k), filterMode: 'none', zoomOnMouseWheel: 'ctrl' }],
+    dataZoom: [
+      { type: 'inside', xAxisIndex: plots.map((_, k) => k), filterMode: 'none', zoomOnMouseWheel: 'ctrl' },
+    ],
     series: [
       ...stepSeries(data, values, lossAxis, settings.quantity, theme),
       ...(curvature ? sharpnessSeries(data, measured, sharpAxis, formula, theme) : []),
@@ -99,7 +125,9 @@ export function lossDrawing(data: LossData, settings: LossSettings, theme: Theme
 }
 
 /** λ₁ that was measured at snapshots after the fact. */
-function sharpnessAtSteps(results: RunView['results']): { step: number; lambda1: number; result: SharpnessResult }[] {
+function sharpnessAtSteps(
+  results: RunView['results'],
+): { step: number; lambda1: number; result: SharpnessResult }[] {
   return results
     .filter((result) => result.kind === 'sharpness')
     .map((result) => ({ step: Number(result.at), lambda1: result.eigenvalues[0] ?? NaN, result }))
@@ -113,7 +141,13 @@ function visibleBounds(bounds: readonly (number | null)[], measured: readonly nu
   return bounds.filter((bound): bound is number => bound !== null && bound < 12 * highest);
 }
 
-function stepSeries({ steps }: LossData, values: readonly (number | null)[], axis: ScaledAxis, quantity: StepQuantity, theme: Theme): SeriesOption[] {
+function stepSeries(
+  { steps }: LossData,
+  values: readonly (number | null)[],
+  axis: ScaledAxis,
+  quantity: StepQuantity,
+  theme: Theme,
+): SeriesOption[] {
   const points = steps.map((step, k) => [step.step, axis.to(values[k])]);
   const window = smoothingWindow(steps.map(({ step }) => step));
   const smooth = window > 1 && quantity !== 'learningRate' && quantity !== 'distance';
@@ -126,7 +160,11 @@ function stepSeries({ steps }: LossData, values: readonly (number | null)[], axi
       symbol: 'none',
       z: 2,
       itemStyle: { color: theme.loss, opacity: smooth && !isHighContrast(theme) ? 0.4 : 1 },
-      lineStyle: { color: theme.loss, width: smooth ? 1 : 1.8, opacity: smooth && !isHighContrast(theme) ? 0.4 : 1 },
+      lineStyle: {
+        color: theme.loss,
+        width: smooth ? 1 : 1.8,
+        opacity: smooth && !isHighContrast(theme) ? 0.4 : 1,
+      },
       emphasis: { disabled: true },
     },
   ];
@@ -148,7 +186,13 @@ function stepSeries({ steps }: LossData, values: readonly (number | null)[], axi
   ];
 }
 
-function sharpnessSeries({ live }: LossData, measured: ReturnType<typeof sharpnessAtSteps>, axis: ScaledAxis, formula: string, theme: Theme): SeriesOption[] {
+function sharpnessSeries(
+  { live }: LossData,
+  measured: ReturnType<typeof sharpnessAtSteps>,
+  axis: ScaledAxis,
+  formula: string,
+  theme: Theme,
+): SeriesOption[] {
   const on = { xAxisIndex: 1, yAxisIndex: 1 };
   const bounded = live.filter((one) => one.bound !== null);
   const series: SeriesOption[] = [];
@@ -202,14 +246,16 @@ function sharpnessSeries({ live }: LossData, measured: ReturnType<typeof sharpne
 /** Steps that a mean is taken over: about 1 % of the run; 1 where steps are missing, as in a thinned log. */
 export function smoothingWindow(steps: readonly number[]): number {
   const [first, last] = [steps[0], steps.at(-1)];
-  if (first === undefined || last === undefined || last - first + 1 !== steps.length || steps.length < 200) return 1;
+  if (first === undefined || last === undefined || last - first + 1 !== steps.length || steps.length < 200)
+    return 1;
   return Math.max(5, 5 * Math.round(steps.length / 250));
 }
 
 /** Mean of the last `window` values up to each one; values that are not finite count for nothing. */
 export function trailingMeans(values: readonly (number | null)[], window: number): (number | null)[] {
   let [sum, count] = [0, 0];
-  const finite = (value: number | null | undefined): value is number => typeof value === 'number' && Number.isFinite(value);
+  const finite = (value: number | null | undefined): value is number =>
+    typeof value === 'number' && Number.isFinite(value);
   return values.map((value, k) => {
     if (finite(value)) [sum, count] = [sum + value, count + 1];
     const leaving = values[k - window];
@@ -218,12 +264,23 @@ export function trailingMeans(values: readonly (number | null)[], window: number
   });
 }
 
-function describeStep(items: readonly { seriesId?: string; value?: unknown }[], data: LossData, quantity: StepQuantity, formula: string): HTMLElement | string {
+function describeStep(
+  items: readonly { seriesId?: string; value?: unknown }[],
+  data: LossData,
+  quantity: StepQuantity,
+  formula: string,
+): HTMLElement | string {
   const x = items.map(({ value }) => (Array.isArray(value) ? Number(value[0]) : NaN)).find(Number.isFinite);
   if (x === undefined) return '';
-  const step = data.steps.reduce((best, one) => (Math.abs(one.step - x) < Math.abs(best.step - x) ? one : best));
+  const step = data.steps.reduce((best, one) =>
+    Math.abs(one.step - x) < Math.abs(best.step - x) ? one : best,
+  );
   const rows: TipRow[] = [[strings.trainLoss, formatNumber(Number(step.loss))]];
-  if (quantity !== 'loss' && quantity !== 'learningRate') rows.push([quantityNames[quantity], formatNumber(step[quantity] === null ? null : Number(step[quantity]))]);
+  if (quantity !== 'loss' && quantity !== 'learningRate')
+    rows.push([
+      quantityNames[quantity],
+      formatNumber(step[quantity] === null ? null : Number(step[quantity])),
+    ]);
   if (step.learningRate !== null) rows.push([strings.learningRate, formatNumber(Number(step.learningRate))]);
   if (step.epoch !== null) rows.push([strings.epoch, String(step.epoch)]);
   const near = data.live.filter((one) => one.step <= step.step).at(-1);
@@ -235,7 +292,11 @@ function describeStep(items: readonly { seriesId?: string; value?: unknown }[], 
   return tip(strings.step(step.step), rows);
 }
 
-function describe({ steps, live }: LossData, values: readonly (number | null)[], quantity: StepQuantity): string {
+function describe(
+  { steps, live }: LossData,
+  values: readonly (number | null)[],
+  quantity: StepQuantity,
+): string {
   const [first, last] = [steps[0], steps.at(-1)];
   const sharp = live.at(-1);
   const text = `${quantityNames[quantity]} from ${formatNumber(values[0])} at step ${first?.step ?? 0} to ${formatNumber(values.at(-1))} at step ${last?.step ?? 0}.`;

@@ -6,7 +6,16 @@ import type { Lens, PanelActions } from './lens.ts';
 import { LineLens } from './lineLens.ts';
 import { LogLens } from './logLens.ts';
 import { optimizerText } from './optimizer.ts';
-import { addSteps, cancelling, initialState, jobDone, jobPartial, jobProgress, showRun, startJob } from './panelState.ts';
+import {
+  addSteps,
+  cancelling,
+  initialState,
+  jobDone,
+  jobPartial,
+  jobProgress,
+  showRun,
+  startJob,
+} from './panelState.ts';
 import type { PanelState } from './panelState.ts';
 import { SharpnessLens } from './sharpnessLens.ts';
 import { stateElement } from './runFacts.ts';
@@ -43,7 +52,9 @@ const actions: PanelActions = {
     void wire.request('cancelJob', { number });
   },
   command(command, argument) {
-    wire.request('runCommand', { command, ...(argument === undefined ? {} : { argument }) }).catch(() => undefined);
+    wire
+      .request('runCommand', { command, ...(argument === undefined ? {} : { argument }) })
+      .catch(() => undefined);
   },
   save: async (file) => (await wire.request('saveFile', file)).saved,
   recall: (key) => remembered.settings?.[key],
@@ -66,11 +77,19 @@ const head = h('header', { class: 'head', hidden: true }, title, subtitle);
 const waiting = h('p', { class: 'note waiting', role: 'status' }, strings.waiting);
 const tabs = new Tabs(
   strings.lensesLabel,
-  (Object.keys(lenses) as LensId[]).map((id) => ({ id, label: strings.lenses[id], panel: lenses[id].element })),
+  (Object.keys(lenses) as LensId[]).map((id) => ({
+    id,
+    label: strings.lenses[id],
+    panel: lenses[id].element,
+  })),
   (id) => remember({ lens: id }),
 );
 tabs.element.hidden = true;
-const body = h('div', { class: 'lenses', hidden: true }, ...Object.values(lenses).map(({ element }) => element));
+const body = h(
+  'div',
+  { class: 'lenses', hidden: true },
+  ...Object.values(lenses).map(({ element }) => element),
+);
 const root = document.querySelector('#app') ?? document.body;
 root.classList.add('panel');
 fill(root, head, tabs.element, waiting, body);

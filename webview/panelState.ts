@@ -24,29 +24,51 @@ export const initialState: PanelState = { view: null, running: [], failures: new
 
 /** A whole snapshot. Jobs that were under way go on being told of. */
 export function showRun(state: PanelState, view: RunView): PanelState {
-  return { ...state, view: { ...view, results: merge(view.results, state.view?.run.id === view.run.id ? state.view.results : []) } };
+  return {
+    ...state,
+    view: {
+      ...view,
+      results: merge(view.results, state.view?.run.id === view.run.id ? state.view.results : []),
+    },
+  };
 }
 
 /** Appends what was added. A step that is known already (sent twice around a snapshot) is not drawn twice. */
 export function addSteps(state: PanelState, { steps, live, run }: PageNotifications['addSteps']): PanelState {
   if (state.view === null) return state;
-  return { ...state, view: { ...state.view, run, steps: append(state.view.steps, steps), live: append(state.view.live, live) } };
+  return {
+    ...state,
+    view: { ...state.view, run, steps: append(state.view.steps, steps), live: append(state.view.live, live) },
+  };
 }
 
 export function startJob(state: PanelState, number: number, job: Job, message: string): PanelState {
   const failures = new Map(state.failures);
   failures.delete(job.kind);
-  return { ...state, failures, running: [...state.running, { number, job, progress: { fraction: null, message }, partial: null, cancelling: false }] };
+  return {
+    ...state,
+    failures,
+    running: [
+      ...state.running,
+      { number, job, progress: { fraction: null, message }, partial: null, cancelling: false },
+    ],
+  };
 }
 
-export function jobProgress(state: PanelState, { number, job, progress }: PageNotifications['jobProgress']): PanelState {
+export function jobProgress(
+  state: PanelState,
+  { number, job, progress }: PageNotifications['jobProgress'],
+): PanelState {
   if (!state.running.some((one) => one.number === number)) {
     return jobProgress(startJob(state, number, job, progress.message), { number, job, progress });
   }
   return { ...state, running: update(state.running, number, { progress }) };
 }
 
-export function jobPartial(state: PanelState, { number, result }: PageNotifications['jobPartial']): PanelState {
+export function jobPartial(
+  state: PanelState,
+  { number, result }: PageNotifications['jobPartial'],
+): PanelState {
   return { ...state, running: update(state.running, number, { partial: result }) };
 }
 
@@ -55,7 +77,10 @@ export function cancelling(state: PanelState, number: number): PanelState {
 }
 
 /** Told by a notification, by the request's answer, or by both: the second changes nothing. */
-export function jobDone(state: PanelState, { number, result, error }: PageNotifications['jobDone']): PanelState {
+export function jobDone(
+  state: PanelState,
+  { number, result, error }: PageNotifications['jobDone'],
+): PanelState {
   const done = state.running.find((one) => one.number === number);
   let next: PanelState = { ...state, running: state.running.filter((one) => one.number !== number) };
   if (result !== null && isKept(result) && next.view !== null) {
@@ -73,8 +98,13 @@ export function runningOf(state: PanelState, kinds: readonly Job['kind'][]): Run
 }
 
 /** Results of one kind, newest first. */
-export function resultsOf<K extends AnalysisResult['kind']>(view: RunView, kind: K): Extract<AnalysisResult, { kind: K }>[] {
-  return view.results.filter((result): result is Extract<AnalysisResult, { kind: K }> => result.kind === kind);
+export function resultsOf<K extends AnalysisResult['kind']>(
+  view: RunView,
+  kind: K,
+): Extract<AnalysisResult, { kind: K }>[] {
+  return view.results.filter(
+    (result): result is Extract<AnalysisResult, { kind: K }> => result.kind === kind,
+  );
 }
 
 function isKept(result: JobResult): result is AnalysisResult {
@@ -84,7 +114,9 @@ function isKept(result: JobResult): result is AnalysisResult {
 /** The first list's results, then those of the second that it does not have. */
 function merge(newer: readonly AnalysisResult[], older: readonly AnalysisResult[]): AnalysisResult[] {
   const seen = new Set(newer.map(({ id }) => id));
-  return [...newer, ...older.filter(({ id }) => !seen.has(id))].sort((a, b) => b.provenance.created.localeCompare(a.provenance.created));
+  return [...newer, ...older.filter(({ id }) => !seen.has(id))].sort((a, b) =>
+    b.provenance.created.localeCompare(a.provenance.created),
+  );
 }
 
 function append<T extends { readonly step: number }>(known: readonly T[], added: readonly T[]): readonly T[] {
@@ -92,6 +124,10 @@ function append<T extends { readonly step: number }>(known: readonly T[], added:
   return [...known, ...added.filter(({ step }) => step > last)];
 }
 
-function update(running: readonly RunningJob[], number: number, change: Partial<RunningJob>): readonly RunningJob[] {
+function update(
+  running: readonly RunningJob[],
+  number: number,
+  change: Partial<RunningJob>,
+): readonly RunningJob[] {
   return running.map((one) => (one.number === number ? { ...one, ...change } : one));
 }

@@ -6,7 +6,9 @@ import { strings } from './strings.ts';
 
 /** The `basin` command that computes a result again, defaults of its job filled in. */
 export function commandLine(result: AnalysisResult): string {
-  const job = (typeof result.provenance.job === 'object' && result.provenance.job !== null ? result.provenance.job : {}) as Record<string, unknown>;
+  const job = (
+    typeof result.provenance.job === 'object' && result.provenance.job !== null ? result.provenance.job : {}
+  ) as Record<string, unknown>;
   const words = ['basin', result.kind, quote(result.run)];
   const option = (flag: string, value: unknown): void => {
     if (value === undefined || value === null) return;
@@ -45,7 +47,14 @@ export function provenanceRows(result: AnalysisResult): readonly (readonly [stri
       `${provenance.mode === 'inference' ? 'inference: dropout off, batch norm by its statistics' : 'as trained: noise replayed draw for draw'}${provenance.refreshedStatistics ? ', statistics computed anew' : ''}`,
     ],
     ['Data', `${strings.samples(data.samples)}, ${strings.split[data.split]}`],
-    ['Versions', [`Basin ${provenance.basin}`, ...Object.entries(provenance.versions).map(([name, version]) => `${name} ${version}`), provenance.backend].join(', ')],
+    [
+      'Versions',
+      [
+        `Basin ${provenance.basin}`,
+        ...Object.entries(provenance.versions).map(([name, version]) => `${name} ${version}`),
+        provenance.backend,
+      ].join(', '),
+    ],
     ['Result', `analyses/${result.id}.json`],
   ];
 }
@@ -71,12 +80,29 @@ export function provenanceElement(result: AnalysisResult, open = false): HTMLEle
     'details',
     { class: 'fold', open },
     h('summary', {}, strings.provenance),
-    h('p', { class: 'command-line' }, h('span', { class: 'note' }, `${strings.sameCommand}: `), h('code', {}, line), ' ', copy, ' ', copied),
-    h('dl', { class: 'facts' }, ...provenanceRows(result).flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])),
+    h(
+      'p',
+      { class: 'command-line' },
+      h('span', { class: 'note' }, `${strings.sameCommand}: `),
+      h('code', {}, line),
+      ' ',
+      copy,
+      ' ',
+      copied,
+    ),
+    h(
+      'dl',
+      { class: 'facts' },
+      ...provenanceRows(result).flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]),
+    ),
   );
 }
 
 /** The sentences on trust, the weightiest first. */
 export function trustElement(sentences: readonly string[]): HTMLElement {
-  return h('ul', { class: 'trust', 'aria-label': strings.trustLabel }, ...sentences.map((text) => h('li', {}, text)));
+  return h(
+    'ul',
+    { class: 'trust', 'aria-label': strings.trustLabel },
+    ...sentences.map((text) => h('li', {}, text)),
+  );
 }

@@ -15,4 +15,8 @@ export function rampColors(count: number): string[] {
 }
 
 /** Ink that stays legible on any colour of the ramp, with its halo. */
-export const overRamp = { ink: '#ffffff', halo: 'rgba(0, 0, 0, 0.62)', isoline: 'rgba(255, 255, 255, 0.38)' } as const;
+export const overRamp = {
+  ink: '#ffffff',
+  halo: 'rgba(0, 0, 0, 0.62)',
+  isoline: 'rgba(255, 255, 255, 0.38)',
+} as const;

@@ -22,7 +22,16 @@ const root = document.querySelector('#root, #app, main') ?? document.body.append
 root.classList.add('report');
 root.setAttribute('role', 'main');
 const view = readView();
-if (view === null) fill(root, h('div', { class: 'error', role: 'alert' }, h('strong', {}, strings.report.failed), h('span', {}, strings.report.failedCure)));
+if (view === null)
+  fill(
+    root,
+    h(
+      'div',
+      { class: 'error', role: 'alert' },
+      h('strong', {}, strings.report.failed),
+      h('span', {}, strings.report.failedCure),
+    ),
+  );
 else show(view);
 
 function readView(): RunView | null {
@@ -37,7 +46,8 @@ function readView(): RunView | null {
 function show(run: RunView): void {
   document.title = `${run.run.name} · Basin`;
   const newest = <K extends AnalysisResult['kind']>(kind: K): Extract<AnalysisResult, { kind: K }> | null =>
-    run.results.find((result): result is Extract<AnalysisResult, { kind: K }> => result.kind === kind) ?? null;
+    run.results.find((result): result is Extract<AnalysisResult, { kind: K }> => result.kind === kind) ??
+    null;
   const contours = newestContours(run.results);
   const line = newest('line');
   const sharpness = newest('sharpness');
@@ -52,7 +62,16 @@ function show(run: RunView): void {
       h('h1', {}, run.run.name),
       h('p', { class: 'lede' }, stateElement(run.run), ...headline(run).map((fact) => h('span', {}, fact))),
     ),
-    contours.length > 0 ? section(strings.report.contour, h('div', { class: `contours contours-${contours.length}` }, ...contours.map((contour) => contourFigure(contour, run.run.id)))) : null,
+    contours.length > 0
+      ? section(
+          strings.report.contour,
+          h(
+            'div',
+            { class: `contours contours-${contours.length}` },
+            ...contours.map((contour) => contourFigure(contour, run.run.id)),
+          ),
+        )
+      : null,
     run.steps.length > 0 ? section(strings.report.training, lossFigure(run)) : null,
     sharpness ? section(strings.report.sharpness, ...sharpnessElements(sharpness)) : null,
     scores
@@ -60,12 +79,24 @@ function show(run: RunView): void {
           strings.report.scores,
           scores,
           h('p', { class: 'note' }, strings.score.legend),
-          ...[average, ensemble].flatMap((result) => (result ? [trustElement(result.trust), provenanceElement(result)] : [])),
+          ...[average, ensemble].flatMap((result) =>
+            result ? [trustElement(result.trust), provenanceElement(result)] : [],
+          ),
         )
       : null,
     line ? section(strings.report.line, lineFigure(line, run.run.id)) : null,
-    section(strings.report.facts, factsElement(runFacts(run.run, run.steps)), ...run.run.recording.notes.map((note) => h('p', { class: 'note' }, note))),
-    h('footer', { class: 'note' }, [made ? strings.report.madeBy(made.basin) : 'Basin', run.run.id, formatTime(run.run.updated)].join(' · ')),
+    section(
+      strings.report.facts,
+      factsElement(runFacts(run.run, run.steps)),
+      ...run.run.recording.notes.map((note) => h('p', { class: 'note' }, note)),
+    ),
+    h(
+      'footer',
+      { class: 'note' },
+      [made ? strings.report.madeBy(made.basin) : 'Basin', run.run.id, formatTime(run.run.updated)].join(
+        ' · ',
+      ),
+    ),
   );
 }
 
@@ -109,9 +140,23 @@ function contourFigure(result: ContourResult, run: string): HTMLElement {
   return h(
     'figure',
     {},
-    h('figcaption', {}, h('h3', {}, title), h('span', { class: 'note' }, `${strings.samples(result.data.samples)}, ${strings.split[result.data.split]} · ${result.x.length} × ${result.y.length}${equal ? '' : ` · ${strings.scales}`}`)),
+    h(
+      'figcaption',
+      {},
+      h('h3', {}, title),
+      h(
+        'span',
+        { class: 'note' },
+        `${strings.samples(result.data.samples)}, ${strings.split[result.data.split]} · ${result.x.length} × ${result.y.length}${equal ? '' : ` · ${strings.scales}`}`,
+      ),
+    ),
     element,
-    tools(chart.chart, `${run}-${result.id}`, () => contourCsv(result), () => result),
+    tools(
+      chart.chart,
+      `${run}-${result.id}`,
+      () => contourCsv(result),
+      () => result,
+    ),
     trustElement(result.trust),
     provenanceElement(result),
     table.element,
@@ -120,11 +165,24 @@ function contourFigure(result: ContourResult, run: string): HTMLElement {
 
 function lossFigure(run: RunView): HTMLElement {
   const element = h('div', { class: 'chart' });
-  const chart = new Chart(element, (theme, size) => lossDrawing(run, { quantity: 'loss', scale: null }, theme, size));
+  const chart = new Chart(element, (theme, size) =>
+    lossDrawing(run, { quantity: 'loss', scale: null }, theme, size),
+  );
   chart.redraw();
   const table = new DataTable();
   table.show(() => stepTables(run));
-  return h('figure', {}, element, tools(chart, `${run.run.id}-steps`, () => stepCsv(run), () => ({ steps: run.steps, live: run.live })), table.element);
+  return h(
+    'figure',
+    {},
+    element,
+    tools(
+      chart,
+      `${run.run.id}-steps`,
+      () => stepCsv(run),
+      () => ({ steps: run.steps, live: run.live }),
+    ),
+    table.element,
+  );
 }
 
 function lineFigure(result: Extract<AnalysisResult, { kind: 'line' }>, run: string): HTMLElement {
@@ -136,9 +194,19 @@ function lineFigure(result: Extract<AnalysisResult, { kind: 'line' }>, run: stri
   return h(
     'figure',
     {},
-    h('figcaption', {}, h('h3', {}, `${modelName(result.from)} to ${modelName(result.to)}`), h('span', { class: 'note' }, barrierText(result))),
+    h(
+      'figcaption',
+      {},
+      h('h3', {}, `${modelName(result.from)} to ${modelName(result.to)}`),
+      h('span', { class: 'note' }, barrierText(result)),
+    ),
     element,
-    tools(chart, `${run}-${result.id}`, () => lineCsv(result), () => result),
+    tools(
+      chart,
+      `${run}-${result.id}`,
+      () => lineCsv(result),
+      () => result,
+    ),
     trustElement(result.trust),
     provenanceElement(result),
     table.element,
@@ -146,6 +214,15 @@ function lineFigure(result: Extract<AnalysisResult, { kind: 'line' }>, run: stri
 }
 
 function tools(chart: Chart, name: string, csv: () => string, json: () => unknown): HTMLElement {
-  const reset = h('button', { type: 'button', class: 'link', on: { click: () => chart.resetZoom() } }, strings.resetZoom);
-  return h('div', { class: 'chart-tools' }, exportButtons(() => ({ name, chart, csv, json }), download), reset);
+  const reset = h(
+    'button',
+    { type: 'button', class: 'link', on: { click: () => chart.resetZoom() } },
+    strings.resetZoom,
+  );
+  return h(
+    'div',
+    { class: 'chart-tools' },
+    exportButtons(() => ({ name, chart, csv, json }), download),
+    reset,
+  );
 }

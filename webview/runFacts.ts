@@ -5,7 +5,10 @@ import { formatCount, formatNumber, formatTime } from './format.ts';
 import { optimizerText } from './optimizer.ts';
 import { strings } from './strings.ts';
 
-export function runFacts(run: RunManifest, steps: readonly StepRecord[]): readonly (readonly [string, string])[] {
+export function runFacts(
+  run: RunManifest,
+  steps: readonly StepRecord[],
+): readonly (readonly [string, string])[] {
   const objective = run.objectives[0];
   const last = steps.at(-1);
   const { facts, replay } = strings;
@@ -14,10 +17,20 @@ export function runFacts(run: RunManifest, steps: readonly StepRecord[]): readon
     [facts.optimizer, objective ? optimizerText(objective.optimizer) : null],
     [facts.parameters, objective ? formatCount(objective.parameterCount) : null],
     [facts.steps, formatCount(run.recording.steps)],
-    [facts.snapshots, run.recording.snapshots > 0 ? `${run.recording.snapshots}, every ${run.recording.snapshotEvery} steps` : '0'],
+    [
+      facts.snapshots,
+      run.recording.snapshots > 0
+        ? `${run.recording.snapshots}, every ${run.recording.snapshotEvery} steps`
+        : '0',
+    ],
     [facts.finalLoss, last ? formatNumber(Number(last.loss)) : null],
     [facts.evaluation, run.evaluationSet?.train.source ?? null],
-    [facts.framework, run.framework ? [run.framework === 'tfjs' ? 'TensorFlow.js' : 'PyTorch', run.backend].filter(Boolean).join(', ') : null],
+    [
+      facts.framework,
+      run.framework
+        ? [run.framework === 'tfjs' ? 'TensorFlow.js' : 'PyTorch', run.backend].filter(Boolean).join(', ')
+        : null,
+    ],
     [facts.created, formatTime(run.created)],
     [facts.replay, objective?.replay ? (objective.replay.exact ? replay.exact : replay.notExact) : null],
   ];
@@ -25,10 +38,19 @@ export function runFacts(run: RunManifest, steps: readonly StepRecord[]): readon
 }
 
 export function factsElement(rows: readonly (readonly [string, string])[]): HTMLElement {
-  return h('dl', { class: 'facts' }, ...rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
+  return h(
+    'dl',
+    { class: 'facts' },
+    ...rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
+  );
 }
 
 /** State as a dot with its word; the reason, when there is one, is shown beside it. */
 export function stateElement(run: RunManifest): HTMLElement {
-  return h('span', { class: `state state-${run.state}` }, h('span', { class: 'dot', 'aria-hidden': 'true' }), strings.state[run.state]);
+  return h(
+    'span',
+    { class: `state state-${run.state}` },
+    h('span', { class: 'dot', 'aria-hidden': 'true' }),
+    strings.state[run.state],
+  );
 }

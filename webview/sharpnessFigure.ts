@@ -16,16 +16,36 @@ export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
     h(
       'div',
       { class: 'figure' },
-      h('div', { class: 'figure-number' }, h('span', { class: 'figure-name' }, strings.lambda1), formatWithError(lambda1, error)),
-      h('div', { class: 'figure-words' }, h('strong', { class: `verdict verdict-${result.verdict}` }, strings.verdict[result.verdict]), h('span', { class: 'note' }, `${modelName(result.at)} · ${result.method === 'exact' ? 'exact Hessian-vector products' : 'finite differences of the gradient'} · ${result.converged ? 'converged' : 'not converged'} after ${result.products} products`)),
+      h(
+        'div',
+        { class: 'figure-number' },
+        h('span', { class: 'figure-name' }, strings.lambda1),
+        formatWithError(lambda1, error),
+      ),
+      h(
+        'div',
+        { class: 'figure-words' },
+        h('strong', { class: `verdict verdict-${result.verdict}` }, strings.verdict[result.verdict]),
+        h(
+          'span',
+          { class: 'note' },
+          `${modelName(result.at)} · ${result.method === 'exact' ? 'exact Hessian-vector products' : 'finite differences of the gradient'} · ${result.converged ? 'converged' : 'not converged'} after ${result.products} products`,
+        ),
+      ),
     ),
-    ...(result.stabilityBound === null ? [] : [gauge(lambda1, result.stabilityBound, result.stabilityFormula ?? strings.bound)]),
+    ...(result.stabilityBound === null
+      ? []
+      : [gauge(lambda1, result.stabilityBound, result.stabilityFormula ?? strings.bound)]),
     ...(result.eigenvalues.length > 1
       ? [
           table({
             caption: strings.tableOf.eigenvalues,
             columns: ['', 'eigenvalue', 'residual ‖Hv − λv‖'],
-            rows: result.eigenvalues.map((value, k) => [`λ${subscript(k + 1)}`, formatNumber(value), formatNumber(result.residuals[k], 2)]),
+            rows: result.eigenvalues.map((value, k) => [
+              `λ${subscript(k + 1)}`,
+              formatNumber(value),
+              formatNumber(result.residuals[k], 2),
+            ]),
           }),
         ]
       : []),
@@ -37,9 +57,15 @@ export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
 function gauge(lambda1: number, bound: number, formula: string): HTMLElement {
   const share = lambda1 / bound;
   const text = `${strings.lambda1} is ${formatPercent(share)} of ${formula} = ${formatNumber(bound)}`;
-  const meter = h('div', { class: 'gauge', role: 'img', 'aria-label': text }, h('div', { class: 'gauge-fill' }), h('div', { class: 'gauge-bound' }));
+  const meter = h(
+    'div',
+    { class: 'gauge', role: 'img', 'aria-label': text },
+    h('div', { class: 'gauge-fill' }),
+    h('div', { class: 'gauge-bound' }),
+  );
   meter.style.setProperty('--share', String(Math.min(1, Math.max(0, share / 2))));
   return h('div', { class: 'gauge-block' }, meter, h('span', { class: 'note' }, text));
 }
 
-const subscript = (n: number): string => String(n).replace(/\d/g, (digit) => String.fromCharCode(0x2080 + Number(digit)));
+const subscript = (n: number): string =>
+  String(n).replace(/\d/g, (digit) => String.fromCharCode(0x2080 + Number(digit)));

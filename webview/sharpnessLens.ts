@@ -26,7 +26,13 @@ export class SharpnessLens implements Lens {
     });
     this.measure = button(strings.measure, () => this.start(), 'primary');
     this.status = new JobStatus(['sharpness'], actions);
-    this.element = h('section', { class: 'lens' }, h('div', { class: 'toolbar' }, this.at.element, this.top.element, this.measure), this.status.element, this.body);
+    this.element = h(
+      'section',
+      { class: 'lens' },
+      h('div', { class: 'toolbar' }, this.at.element, this.top.element, this.measure),
+      this.status.element,
+      this.body,
+    );
   }
 
   update(state: PanelState): void {
@@ -35,7 +41,8 @@ export class SharpnessLens implements Lens {
     const { view } = state;
     if (view === null) return;
     this.at.setChoices(modelChoices(view.snapshots, view.models));
-    if (!this.chosen) this.at.value = resultsOf(view, 'sharpness')[0]?.at ?? String(view.snapshots.at(-1) ?? '');
+    if (!this.chosen)
+      this.at.value = resultsOf(view, 'sharpness')[0]?.at ?? String(view.snapshots.at(-1) ?? '');
     this.measure.disabled = runningOf(state, ['sharpness']) !== null || view.snapshots.length === 0;
     this.redraw();
   }
@@ -63,7 +70,14 @@ export class SharpnessLens implements Lens {
       fill(this.body, emptyElement(strings.empty.snapshots.title, strings.empty.snapshots.text, null));
     } else {
       const words = strings.empty.sharpness;
-      fill(this.body, emptyElement(words.title, words.text, button(strings.measure, () => this.start(), 'primary')));
+      fill(
+        this.body,
+        emptyElement(
+          words.title,
+          words.text,
+          button(strings.measure, () => this.start(), 'primary'),
+        ),
+      );
     }
   }
 }

@@ -12,7 +12,13 @@ const WIDTH = 200;
 const HEIGHT = 36;
 
 export function sparkline(label: string): SVGSVGElement {
-  return svg('svg', { class: 'sparkline', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label });
+  return svg('svg', {
+    class: 'sparkline',
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    preserveAspectRatio: 'none',
+    role: 'img',
+    'aria-label': label,
+  });
 }
 
 export function drawSparkline(element: SVGSVGElement, data: Sparkline): void {
@@ -26,7 +32,11 @@ export function drawSparkline(element: SVGSVGElement, data: Sparkline): void {
 }
 
 /** Paths in a box of 200 × 36; `reference` is empty when it lies so far off that it would flatten the line. */
-export function sparklinePaths({ values, reference, log }: Sparkline): { line: string; reference: string; end: readonly [number, number] | null } {
+export function sparklinePaths({ values, reference, log }: Sparkline): {
+  line: string;
+  reference: string;
+  end: readonly [number, number] | null;
+} {
   const forward = (value: number | null | undefined): number | null => {
     if (value === null || value === undefined || !Number.isFinite(value)) return null;
     return log ? (value > 0 ? Math.log10(value) : null) : value;
@@ -47,12 +57,17 @@ export function sparklinePaths({ values, reference, log }: Sparkline): { line: s
     series.map((value, k) =>
       value === null
         ? null
-        : [round(3 + (k * (WIDTH - 6)) / Math.max(1, series.length - 1)), round(HEIGHT - 3 - ((value - low) / span) * (HEIGHT - 6))],
+        : [
+            round(3 + (k * (WIDTH - 6)) / Math.max(1, series.length - 1)),
+            round(HEIGHT - 3 - ((value - low) / span) * (HEIGHT - 6)),
+          ],
     );
   const placed = place(points);
   return {
     line: path(placed),
-    reference: useful ? path(place(against.length === 1 ? [against[0] ?? null, against[0] ?? null] : against)) : '',
+    reference: useful
+      ? path(place(against.length === 1 ? [against[0] ?? null, against[0] ?? null] : against))
+      : '',
     end: placed.filter((p) => p !== null).at(-1) ?? null,
   };
 }

@@ -150,7 +150,8 @@ export const strings = {
     better: 'better than the last snapshot by more than two standard errors',
     worse: 'worse than the last snapshot by more than two standard errors',
     same: 'within two standard errors of the last snapshot',
-    legend: 'A difference is marked only where it exceeds two standard errors of two independent scores. Both are scored on the same samples, so this is cautious.',
+    legend:
+      'A difference is marked only where it exceeds two standard errors of two independent scores. Both are scored on the same samples, so this is cautious.',
   },
   line: {
     barrier: (value: string) => `barrier ${value}`,

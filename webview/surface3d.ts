@@ -49,7 +49,11 @@ export class Surface3d {
   }
 
   png(): string | null {
-    const url = this.chart.getDataURL({ type: 'png', pixelRatio: 1, backgroundColor: readTheme().background });
+    const url = this.chart.getDataURL({
+      type: 'png',
+      pixelRatio: 1,
+      backgroundColor: readTheme().background,
+    });
     return url.slice(url.indexOf(',') + 1);
   }
 
@@ -99,21 +103,44 @@ export class Surface3d {
     this.chart.setOption(
       {
         animation: false,
-        xAxis3D: { ...axis, name: nameX, nameGap: 28, min: x0, max: x1, axisLabel: { ...axis.axisLabel, formatter: inner(x0, x1, (x) => formatNumber(x, 2)) } },
-        yAxis3D: { ...axis, name: nameY, nameGap: 28, min: y0, max: y1, axisLabel: { ...axis.axisLabel, formatter: inner(y0, y1, (y) => formatNumber(y, 2)) } },
+        xAxis3D: {
+          ...axis,
+          name: nameX,
+          nameGap: 28,
+          min: x0,
+          max: x1,
+          axisLabel: { ...axis.axisLabel, formatter: inner(x0, x1, (x) => formatNumber(x, 2)) },
+        },
+        yAxis3D: {
+          ...axis,
+          name: nameY,
+          nameGap: 28,
+          min: y0,
+          max: y1,
+          axisLabel: { ...axis.axisLabel, formatter: inner(y0, y1, (y) => formatNumber(y, 2)) },
+        },
         zAxis3D: {
           ...axis,
           name: strings.loss,
           nameGap: 26,
           min: low,
           max: top,
-          axisLabel: { ...axis.axisLabel, formatter: inner(low, top, (z) => formatNumber(scale.kind === 'log' ? 10 ** z : z, 2)) },
+          axisLabel: {
+            ...axis.axisLabel,
+            formatter: inner(low, top, (z) => formatNumber(scale.kind === 'log' ? 10 ** z : z, 2)),
+          },
         },
         grid3D: {
           boxWidth: Math.max(60, (120 * (x1 - x0)) / wide),
           boxDepth: Math.max(60, (120 * (y1 - y0)) / wide),
           boxHeight: 58,
-          viewControl: { alpha: 32, beta: 38, distance: 185, autoRotate: false, animation: !theme.reducedMotion },
+          viewControl: {
+            alpha: 32,
+            beta: 38,
+            distance: 160,
+            autoRotate: false,
+            animation: !theme.reducedMotion,
+          },
           postEffect: { enable: false },
           environment: 'none',
         },
@@ -128,10 +155,17 @@ export class Surface3d {
             dataShape: [result.y.length, result.x.length],
             data: points,
             itemStyle: {
-              color: ({ value }: { value: readonly number[] }) => rampColor(((value[2] ?? low) - low) / (high - low || 1)),
+              color: ({ value }: { value: readonly number[] }) =>
+                rampColor(((value[2] ?? low) - low) / (high - low || 1)),
             },
           },
-          { id: 'path', type: 'line3D', silent: true, data: path.map(({ value }) => value), lineStyle: { width: 4, color: '#ffffff' } },
+          {
+            id: 'path',
+            type: 'line3D',
+            silent: true,
+            data: path.map(({ value }) => value),
+            lineStyle: { width: 4, color: '#ffffff' },
+          },
           {
             id: 'ends',
             type: 'scatter3D',

@@ -45,7 +45,14 @@ export function lineTables(result: LineResult): TableData[] {
   return [
     {
       caption: strings.tableOf.line,
-      columns: ['t', strings.trainLoss, 'standard error', strings.trainAccuracy, strings.validationLoss, strings.validationAccuracy],
+      columns: [
+        't',
+        strings.trainLoss,
+        'standard error',
+        strings.trainAccuracy,
+        strings.validationLoss,
+        strings.validationAccuracy,
+      ],
       rows: result.t.map((t, k) => [
         formatNumber(t, 3),
         formatNumber(result.loss[k]),
@@ -78,7 +85,15 @@ export function stepTables({ steps, live }: Pick<RunView, 'steps' | 'live'>): Ta
   return [
     {
       caption: strings.tableOf.steps,
-      columns: ['step', strings.epoch, strings.loss, strings.learningRate, strings.gradientNorm, strings.updateNorm, strings.distanceFromStart],
+      columns: [
+        'step',
+        strings.epoch,
+        strings.loss,
+        strings.learningRate,
+        strings.gradientNorm,
+        strings.updateNorm,
+        strings.distanceFromStart,
+      ],
       rows: steps.map((s) => [
         String(s.step),
         s.epoch === null ? '–' : String(s.epoch),
@@ -97,7 +112,13 @@ export function stepTables({ steps, live }: Pick<RunView, 'steps' | 'live'>): Ta
             columns: ['step', strings.lambda1, strings.bound, strings.learningRate, 'residual'],
             rows: live.map((one) => {
               const { lambda1, bound } = liveNumbers(one);
-              return [String(one.step), formatNumber(lambda1), formatNumber(bound), number(one.learningRate), formatPercent(Number(one.residual), 1)];
+              return [
+                String(one.step),
+                formatNumber(lambda1),
+                formatNumber(bound),
+                number(one.learningRate),
+                formatPercent(Number(one.residual), 1),
+              ];
             }),
           },
         ]),
@@ -107,6 +128,15 @@ export function stepTables({ steps, live }: Pick<RunView, 'steps' | 'live'>): Ta
 export function stepCsv({ steps }: Pick<RunView, 'steps'>): string {
   return csv(
     ['step', 'epoch', 'loss', 'learningRate', 'gradientNorm', 'updateNorm', 'distance', 'time'],
-    steps.map((s) => [s.step, s.epoch, s.loss, s.learningRate, s.gradientNorm, s.updateNorm, s.distance, s.time]),
+    steps.map((s) => [
+      s.step,
+      s.epoch,
+      s.loss,
+      s.learningRate,
+      s.gradientNorm,
+      s.updateNorm,
+      s.distance,
+      s.time,
+    ]),
   );
 }

@@ -22,11 +22,21 @@ export class Tabs {
       panel.setAttribute('aria-labelledby', `tab-${id}`);
       return h(
         'button',
-        { type: 'button', role: 'tab', id: `tab-${id}`, 'aria-controls': panel.id, on: { click: () => this.choose(id, false) } },
+        {
+          type: 'button',
+          role: 'tab',
+          id: `tab-${id}`,
+          'aria-controls': panel.id,
+          on: { click: () => this.choose(id, false) },
+        },
         name,
       );
     });
-    this.element = h('div', { class: 'tabs', role: 'tablist', 'aria-label': label, on: { keydown: (event) => this.key(event) } }, ...this.buttons);
+    this.element = h(
+      'div',
+      { class: 'tabs', role: 'tablist', 'aria-label': label, on: { keydown: (event) => this.key(event) } },
+      ...this.buttons,
+    );
   }
 
   /** Shows a tab without telling anyone. */

@@ -49,15 +49,21 @@ export function readTheme(source: ThemeSource = documentSource()): Theme {
   const foreground = pick('--vscode-foreground', '#3b3b3b', '#cccccc');
   return {
     kind,
-    reducedMotion: source.hasClass('vscode-reduce-motion') || source.matches('(prefers-reduced-motion: reduce)'),
+    reducedMotion:
+      source.hasClass('vscode-reduce-motion') || source.matches('(prefers-reduced-motion: reduce)'),
     foreground,
     muted: contrast ? foreground : pick('--vscode-descriptionForeground', '#5f6368', '#9d9d9d'),
-    background: pick('--basin-background', '', '') || pick('--vscode-editor-background', '#ffffff', '#1f1f1f'),
+    background:
+      pick('--basin-background', '', '') || pick('--vscode-editor-background', '#ffffff', '#1f1f1f'),
     raised: pick('--vscode-editorHoverWidget-background', '#f8f8f8', '#202020'),
     border: contrast
       ? pick('--vscode-contrastBorder', foreground, foreground)
       : pick('--vscode-editorHoverWidget-border', '#c8c8c8', '#454545'),
-    gridLine: contrast ? pick('--vscode-contrastBorder', foreground, foreground) : dark ? '#ffffff1f' : '#0000001a',
+    gridLine: contrast
+      ? pick('--vscode-contrastBorder', foreground, foreground)
+      : dark
+        ? '#ffffff1f'
+        : '#0000001a',
     loss: pick('--vscode-charts-blue', '#1a6fc4', '#4fa6ff'),
     validation: pick('--vscode-charts-purple', '#652d90', '#b180d7'),
     accuracy: pick('--vscode-charts-green', '#388a34', '#89d185'),
@@ -72,9 +78,14 @@ export function readTheme(source: ThemeSource = documentSource()): Theme {
 export function onThemeChange(listener: () => void): () => void {
   const observer = new MutationObserver(listener);
   for (const element of [document.documentElement, document.body]) {
-    observer.observe(element, { attributes: true, attributeFilter: ['class', 'style', 'data-vscode-theme-kind'] });
+    observer.observe(element, {
+      attributes: true,
+      attributeFilter: ['class', 'style', 'data-vscode-theme-kind'],
+    });
   }
-  const queries = ['(prefers-color-scheme: dark)', '(prefers-reduced-motion: reduce)'].map((q) => matchMedia(q));
+  const queries = ['(prefers-color-scheme: dark)', '(prefers-reduced-motion: reduce)'].map((q) =>
+    matchMedia(q),
+  );
   for (const query of queries) query.addEventListener('change', listener);
   return () => {
     observer.disconnect();
@@ -98,7 +109,10 @@ export function chartTheme(theme: Theme): object {
     textStyle: { color: theme.foreground, fontFamily: theme.fontFamily, fontSize: theme.fontSize - 1 },
     valueAxis: axis,
     categoryAxis: axis,
-    legend: { textStyle: { color: theme.foreground, fontSize: theme.fontSize - 1 }, inactiveColor: theme.muted },
+    legend: {
+      textStyle: { color: theme.foreground, fontSize: theme.fontSize - 1 },
+      inactiveColor: theme.muted,
+    },
     tooltip: {
       backgroundColor: theme.raised,
       borderColor: theme.border,

@@ -8,7 +8,13 @@ import {
   Message,
   ResponseError,
 } from 'vscode-jsonrpc/browser.js';
-import type { DataCallback, Disposable, MessageConnection, MessageReader, MessageWriter } from 'vscode-jsonrpc/browser.js';
+import type {
+  DataCallback,
+  Disposable,
+  MessageConnection,
+  MessageReader,
+  MessageWriter,
+} from 'vscode-jsonrpc/browser.js';
 import { BasinError, toErrorData } from '../src/protocol/errors.ts';
 import type { ErrorData } from '../src/protocol/errors.ts';
 import type { PageNotifications, PageRequests } from '../src/protocol/page.ts';
@@ -25,7 +31,11 @@ export class PostMessageReader extends AbstractMessageReader implements MessageR
   private readonly data = new Emitter<Message>();
   private readonly listener = (event: Event): void => {
     const message: unknown = (event as MessageEvent).data;
-    if (Message.isRequest(message as Message) || Message.isNotification(message as Message) || Message.isResponse(message as Message)) {
+    if (
+      Message.isRequest(message as Message) ||
+      Message.isNotification(message as Message) ||
+      Message.isResponse(message as Message)
+    ) {
       this.data.fire(message as Message);
     }
   };
@@ -112,7 +122,8 @@ function fromWire(error: unknown): BasinError {
   const data = error instanceof ResponseError ? (error.data as Partial<ErrorData> | undefined) : undefined;
   if (data?.code !== undefined && data.message !== undefined) return BasinError.fromData(data as ErrorData);
   // LSP's RequestCancelled: the host gave up on a request whose token was cancelled.
-  if (error instanceof ResponseError && error.code === -32800) return new BasinError('cancelled', 'Cancelled.');
+  if (error instanceof ResponseError && error.code === -32800)
+    return new BasinError('cancelled', 'Cancelled.');
   return BasinError.fromData(toErrorData(error));
 }
 

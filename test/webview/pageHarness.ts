@@ -22,7 +22,9 @@ export const digits = JSON.parse(
   readFileSync(path.join(import.meta.dirname, '../fixtures/digits-view.json'), 'utf8'),
 ) as RunView;
 
-export const executablePath = process.env['CHROME_PATH'] ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+export const executablePath =
+  process.env['CHROME_PATH'] ??
+  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
 export async function launchBrowser(webgl = true): Promise<Browser> {
   return chromium.launch({
@@ -33,7 +35,9 @@ export async function launchBrowser(webgl = true): Promise<Browser> {
       '--disable-dev-shm-usage',
       '--disable-background-networking',
       '--disable-component-update',
-      ...(webgl ? ['--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'] : ['--disable-gpu', '--disable-3d-apis']),
+      ...(webgl
+        ? ['--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist']
+        : ['--disable-gpu', '--disable-3d-apis']),
     ],
   });
 }
@@ -56,9 +60,17 @@ export class HostedPage {
 
   private constructor(readonly page: Page) {}
 
-  static async open(browser: Browser, name: 'panel' | 'landscape', options: PageOptions = {}): Promise<HostedPage> {
+  static async open(
+    browser: Browser,
+    name: 'panel' | 'landscape',
+    options: PageOptions = {},
+  ): Promise<HostedPage> {
     const { theme = 'dark', width = 1100, height = 860 } = options;
-    const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: 1, permissions: ['clipboard-write'] });
+    const context = await browser.newContext({
+      viewport: { width, height },
+      deviceScaleFactor: 1,
+      permissions: ['clipboard-write'],
+    });
     const hosted = new HostedPage(await context.newPage());
     const { page } = hosted;
     hosted.watch();
@@ -68,15 +80,27 @@ export class HostedPage {
     await page.route(`${ORIGIN}/**`, async (route) => {
       const file = new URL(route.request().url()).pathname.slice(1);
       if (file === `${name}.html`) {
-        const body = pageHtml({ title: name, language: 'en', cspSource: ORIGIN, script: `${ORIGIN}/${name}.js`, style: `${ORIGIN}/${name}.css` });
+        const body = pageHtml({
+          title: name,
+          language: 'en',
+          cspSource: ORIGIN,
+          script: `${ORIGIN}/${name}.js`,
+          style: `${ORIGIN}/${name}.css`,
+        });
         return route.fulfill({ contentType: 'text/html', body });
       }
       const at = path.join(pages, path.basename(file));
       if (!existsSync(at)) return route.fulfill({ status: 404 });
-      return route.fulfill({ contentType: file.endsWith('.css') ? 'text/css' : 'text/javascript', body: readFileSync(at) });
+      return route.fulfill({
+        contentType: file.endsWith('.css') ? 'text/css' : 'text/javascript',
+        body: readFileSync(at),
+      });
     });
     await page.goto(`${ORIGIN}/${name}.html`);
-    const loaded = await Promise.race([ready.then(() => true), page.waitForTimeout(15_000).then(() => false)]);
+    const loaded = await Promise.race([
+      ready.then(() => true),
+      page.waitForTimeout(15_000).then(() => false),
+    ]);
     if (!loaded) throw new Error(`The page never said ready: ${hosted.problems.join('; ')}`);
     // VS Code paints the body itself.
     const background = name === 'panel' ? '--vscode-editor-background' : '--vscode-sideBar-background';
@@ -85,16 +109,25 @@ export class HostedPage {
   }
 
   /** The report, as a file of its own under its own policy. */
-  static async openReport(browser: Browser, view: RunView, options: { dark?: boolean; width?: number; height?: number } = {}): Promise<HostedPage> {
+  static async openReport(
+    browser: Browser,
+    view: RunView,
+    options: { dark?: boolean; width?: number; height?: number } = {},
+  ): Promise<HostedPage> {
     const context = await browser.newContext({
       viewport: { width: options.width ?? 1280, height: options.height ?? 900 },
       colorScheme: options.dark ? 'dark' : 'light',
     });
     const hosted = new HostedPage(await context.newPage());
     hosted.watch();
-    const html = renderReport(view, readFileSync(path.join(pages, 'report.js'), 'utf8'), readFileSync(path.join(pages, 'report.css'), 'utf8'));
+    const html = renderReport(
+      view,
+      readFileSync(path.join(pages, 'report.js'), 'utf8'),
+      readFileSync(path.join(pages, 'report.css'), 'utf8'),
+    );
     await hosted.page.route('**/*', (route) => {
-      if (route.request().url() === `${ORIGIN}/report.html`) return route.fulfill({ contentType: 'text/html', body: html });
+      if (route.request().url() === `${ORIGIN}/report.html`)
+        return route.fulfill({ contentType: 'text/html', body: html });
       hosted.problems.push(`asked for ${route.request().url()}`);
       return route.abort();
     });
@@ -110,7 +143,9 @@ export class HostedPage {
   /** Waits until everything that was sent so far has been drawn. */
   async settle(): Promise<void> {
     await this.page.waitForTimeout(120);
-    await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    await this.page.evaluate(
+      () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+    );
   }
 
   async close(): Promise<void> {
@@ -127,7 +162,8 @@ export class HostedPage {
   private watch(): void {
     this.page.on('pageerror', (error) => this.problems.push(error.message));
     this.page.on('console', (message) => {
-      if (message.type() === 'error' || /Content Security Policy/.test(message.text())) this.problems.push(message.text());
+      if (message.type() === 'error' || /Content Security Policy/.test(message.text()))
+        this.problems.push(message.text());
     });
   }
 

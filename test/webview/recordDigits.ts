@@ -62,7 +62,11 @@ function readDigits(): Samples {
 }
 
 function slice(all: Samples, from: number, count: number): Samples {
-  return { inputs: all.inputs.subarray(from * INPUTS, (from + count) * INPUTS), labels: all.labels.subarray(from, from + count), count };
+  return {
+    inputs: all.inputs.subarray(from * INPUTS, (from + count) * INPUTS),
+    labels: all.labels.subarray(from, from + count),
+    count,
+  };
 }
 
 const W1 = 0;
@@ -72,7 +76,12 @@ const B2 = W2 + HIDDEN * CLASSES;
 const COUNT = B2 + CLASSES;
 
 /** Softmax cross entropy per sample, predicted probabilities on request, mean gradient on request. */
-function evaluate(w: Float64Array, data: Samples, gradient?: Float64Array, probabilities?: Float64Array): { loss: number; error: number; accuracy: number } {
+function evaluate(
+  w: Float64Array,
+  data: Samples,
+  gradient?: Float64Array,
+  probabilities?: Float64Array,
+): { loss: number; error: number; accuracy: number } {
   gradient?.fill(0);
   const hidden = new Float64Array(HIDDEN);
   const logits = new Float64Array(CLASSES);
@@ -125,7 +134,11 @@ function evaluate(w: Float64Array, data: Samples, gradient?: Float64Array, proba
     }
   }
   const loss = sum / data.count;
-  return { loss, error: Math.sqrt(Math.max(0, squares / data.count - loss * loss) / (data.count - 1)), accuracy: right / data.count };
+  return {
+    loss,
+    error: Math.sqrt(Math.max(0, squares / data.count - loss * loss) / (data.count - 1)),
+    accuracy: right / data.count,
+  };
 }
 
 const dot = (a: Float64Array, b: Float64Array): number => a.reduce((total, v, i) => total + v * b[i]!, 0);
@@ -144,11 +157,33 @@ function lambda1(w: Float64Array, data: Samples, iterations: number): { value: n
   for (let k = 0; k < iterations; k++) {
     v = sum([[1 / norm(v), v]]);
     const h = 1e-4;
-    evaluate(sum([[1, w], [h, v]]), data, up);
-    evaluate(sum([[1, w], [-h, v]]), data, down);
-    const product = sum([[1 / (2 * h), up], [-1 / (2 * h), down]]);
+    evaluate(
+      sum([
+        [1, w],
+        [h, v],
+      ]),
+      data,
+      up,
+    );
+    evaluate(
+      sum([
+        [1, w],
+        [-h, v],
+      ]),
+      data,
+      down,
+    );
+    const product = sum([
+      [1 / (2 * h), up],
+      [-1 / (2 * h), down],
+    ]);
     value = dot(v, product);
-    residual = norm(sum([[1, product], [-value, v]]));
+    residual = norm(
+      sum([
+        [1, product],
+        [-value, v],
+      ]),
+    );
     v = product;
   }
   return { value, residual };
@@ -196,24 +231,52 @@ for (let step = 0; step < STEPS; step++) {
     learningRate: rate,
     gradientNorm: norm(g),
     updateNorm,
-    distance: norm(sum([[1, w], [-1, start]])),
+    distance: norm(
+      sum([
+        [1, w],
+        [-1, start],
+      ]),
+    ),
     time: step * 0.011,
     samples: BATCH,
   });
   if (step % 40 === 0) {
     const measured = lambda1(w, slice(all, 0, 256), 12);
-    live.push({ step, objective: 0, lambda1: measured.value, residual: measured.residual / measured.value, products: 12, samples: 256, learningRate: rate, bound: 2 / rate, seconds: 0.4 });
+    live.push({
+      step,
+      objective: 0,
+      lambda1: measured.value,
+      residual: measured.residual / measured.value,
+      products: 12,
+      samples: 256,
+      learningRate: rate,
+      bound: 2 / rate,
+      seconds: 0.4,
+    });
   }
-  w = sum([[1, w], [-rate, g]]);
+  w = sum([
+    [1, w],
+    [-rate, g],
+  ]);
   updateNorm = rate * norm(g);
   if ((step + 1) % EVERY === 0) snapshots.set(step + 1, w.slice());
 }
 
 const last = snapshots.get(STEPS)!;
 const kept = [...snapshots.keys()];
-const differences = kept.map((step) => sum([[1, snapshots.get(step)!], [-1, last]]));
+const differences = kept.map((step) =>
+  sum([
+    [1, snapshots.get(step)!],
+    [-1, last],
+  ]),
+);
 const mean = sum(differences.map((d) => [1 / kept.length, d] as const));
-const centred = differences.map((d) => sum([[1, d], [-1, mean]]));
+const centred = differences.map((d) =>
+  sum([
+    [1, d],
+    [-1, mean],
+  ]),
+);
 const gram = new Matrix(centred.map((a) => centred.map((b) => dot(a, b))));
 const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, { assumeSymmetric: true });
 const ranked = realEigenvalues.map((value, k) => ({ value, k })).sort((a, b) => b.value - a.value);
@@ -225,7 +288,13 @@ const component = (rank: number): Float64Array => {
 
 const score = (data: Samples, at: Float64Array): Score => {
   const { loss, error, accuracy } = evaluate(at, data);
-  return { loss, lossStandardError: error, accuracy, accuracyStandardError: Math.sqrt((accuracy * (1 - accuracy)) / data.count), samples: data.count };
+  return {
+    loss,
+    lossStandardError: error,
+    accuracy,
+    accuracyStandardError: Math.sqrt((accuracy * (1 - accuracy)) / data.count),
+    samples: data.count,
+  };
 };
 const scores = (at: Float64Array): Scores => ({ train: score(evaluation, at), validation: score(held, at) });
 const ensemble = (members: readonly Float64Array[], data: Samples): Score => {
@@ -240,7 +309,13 @@ const ensemble = (members: readonly Float64Array[], data: Samples): Score => {
     right += row.indexOf(Math.max(...row)) === data.labels[s] ? 1 : 0;
   }
   const [loss, accuracy] = [total / data.count, right / data.count];
-  return { loss, lossStandardError: Math.sqrt((squares / data.count - loss * loss) / (data.count - 1)), accuracy, accuracyStandardError: Math.sqrt((accuracy * (1 - accuracy)) / data.count), samples: data.count };
+  return {
+    loss,
+    lossStandardError: Math.sqrt((squares / data.count - loss * loss) / (data.count - 1)),
+    accuracy,
+    accuracyStandardError: Math.sqrt((accuracy * (1 - accuracy)) / data.count),
+    samples: data.count,
+  };
 };
 
 const RUN = '20261103-141502-digits-4f2a';
@@ -264,7 +339,12 @@ const common = (id: string, job: object, trust: readonly string[]) => ({
   } satisfies Provenance,
 });
 
-function contour(kind: 'pca' | 'random', d1: Float64Array, d2: Float64Array, half: number | null): ContourResult {
+function contour(
+  kind: 'pca' | 'random',
+  d1: Float64Array,
+  d2: Float64Array,
+  half: number | null,
+): ContourResult {
   const [n1, n2] = [norm(d1), norm(d2)];
   const trajectory = kept.map((step, i) => {
     const x = dot(differences[i]!, d1) / (n1 * n1);
@@ -273,7 +353,13 @@ function contour(kind: 'pca' | 'random', d1: Float64Array, d2: Float64Array, hal
       step,
       x,
       y,
-      distance: norm(sum([[1, differences[i]!], [-x, d1], [-y, d2]])),
+      distance: norm(
+        sum([
+          [1, differences[i]!],
+          [-x, d1],
+          [-y, d2],
+        ]),
+      ),
       loss: losses[step] ?? null,
       evaluated: evaluate(snapshots.get(step)!, evaluation).loss,
     };
@@ -281,14 +367,24 @@ function contour(kind: 'pca' | 'random', d1: Float64Array, d2: Float64Array, hal
   const range = (values: readonly number[]): number[] => {
     const [low, high] = half === null ? [Math.min(0, ...values), Math.max(0, ...values)] : [-half, half];
     const margin = half === null ? 0.2 * (high - low) : 0;
-    return Array.from({ length: SIZE }, (_, i) => low - margin + ((high - low + 2 * margin) * i) / (SIZE - 1));
+    return Array.from(
+      { length: SIZE },
+      (_, i) => low - margin + ((high - low + 2 * margin) * i) / (SIZE - 1),
+    );
   };
   const x = range(trajectory.map((p) => p.x));
   const y = range(trajectory.map((p) => p.y));
   const errors: number[] = [];
   const loss = y.map((b) =>
     x.map((a) => {
-      const value = evaluate(sum([[1, last], [a, d1], [b, d2]]), evaluation);
+      const value = evaluate(
+        sum([
+          [1, last],
+          [a, d1],
+          [b, d2],
+        ]),
+        evaluation,
+      );
       errors.push(value.error);
       return value.loss;
     }),
@@ -333,7 +429,10 @@ function contour(kind: 'pca' | 'random', d1: Float64Array, d2: Float64Array, hal
 /** Filter-normalised: each unit's incoming weights have the norm of the model's own; biases stay put. */
 function randomDirection(): Float64Array {
   const d = new Float64Array(COUNT);
-  for (const [from, rows, units] of [[W1, INPUTS, HIDDEN], [W2, HIDDEN, CLASSES]] as const) {
+  for (const [from, rows, units] of [
+    [W1, INPUTS, HIDDEN],
+    [W2, HIDDEN, CLASSES],
+  ] as const) {
     for (let u = 0; u < units; u++) {
       let [own, drawn] = [0, 0];
       for (let r = 0; r < rows; r++) {
@@ -354,9 +453,20 @@ const averaged = kept.filter((step) => step >= 900);
 const average = sum(averaged.map((step) => [1 / averaged.length, snapshots.get(step)!] as const));
 const members = kept.slice(-5);
 const t = Array.from({ length: 61 }, (_, k) => k / 60);
-const along = (data: Samples) => t.map((s) => evaluate(sum([[1 - s, snapshots.get(100)!], [s, last]]), data));
+const along = (data: Samples) =>
+  t.map((s) =>
+    evaluate(
+      sum([
+        [1 - s, snapshots.get(100)!],
+        [s, last],
+      ]),
+      data,
+    ),
+  );
 const [onTrain, onHeld] = [along(evaluation), along(held)];
-const barrier = Math.max(...onTrain.map(({ loss }, k) => loss - ((1 - t[k]!) * onTrain[0]!.loss + t[k]! * onTrain.at(-1)!.loss)));
+const barrier = Math.max(
+  ...onTrain.map(({ loss }, k) => loss - ((1 - t[k]!) * onTrain[0]!.loss + t[k]! * onTrain.at(-1)!.loss)),
+);
 
 const results: AnalysisResult[] = [
   contour('pca', component(0), component(1), null),
@@ -389,9 +499,18 @@ const results: AnalysisResult[] = [
     loss: onTrain.map((p) => p.loss),
     standardError: onTrain.map((p) => p.error),
     accuracy: onTrain.map((p) => p.accuracy),
-    validation: { loss: onHeld.map((p) => p.loss), accuracy: onHeld.map((p) => p.accuracy), samples: SAMPLES },
+    validation: {
+      loss: onHeld.map((p) => p.loss),
+      accuracy: onHeld.map((p) => p.accuracy),
+      samples: SAMPLES,
+    },
     barrier,
-    length: norm(sum([[1, snapshots.get(100)!], [-1, last]])),
+    length: norm(
+      sum([
+        [1, snapshots.get(100)!],
+        [-1, last],
+      ]),
+    ),
   },
   {
     kind: 'average',
@@ -405,12 +524,20 @@ const results: AnalysisResult[] = [
   },
   {
     kind: 'ensemble',
-    ...common('ensemble-1', { kind: 'ensemble', last: members.length }, ['Predicted probabilities of the members, averaged.']),
+    ...common('ensemble-1', { kind: 'ensemble', last: members.length }, [
+      'Predicted probabilities of the members, averaged.',
+    ]),
     model: 'ensemble-1',
     members,
     score: {
-      train: ensemble(members.map((step) => snapshots.get(step)!), evaluation),
-      validation: ensemble(members.map((step) => snapshots.get(step)!), held),
+      train: ensemble(
+        members.map((step) => snapshots.get(step)!),
+        evaluation,
+      ),
+      validation: ensemble(
+        members.map((step) => snapshots.get(step)!),
+        held,
+      ),
     },
     baseline,
     memberScores: members.map((step) => scores(snapshots.get(step)!)),
@@ -462,9 +589,20 @@ const run: RunManifest = {
       replay: { exact: true, checked: 1, passed: 1, worstRelativeError: 0, reason: null, cure: null },
     },
   ],
-  recording: { snapshotEvery: EVERY, weightsEvery: 1, requestedEvery: null, steps: STEPS, snapshots: kept.length, notes: [] },
+  recording: {
+    snapshotEvery: EVERY,
+    weightsEvery: 1,
+    requestedEvery: null,
+    steps: STEPS,
+    snapshots: kept.length,
+    notes: [],
+  },
   evaluationSet: {
-    train: { samples: SAMPLES, batches: SAMPLES / BATCH, source: `the first ${SAMPLES} training samples, batches of ${BATCH}` },
+    train: {
+      samples: SAMPLES,
+      batches: SAMPLES / BATCH,
+      source: `the first ${SAMPLES} training samples, batches of ${BATCH}`,
+    },
     validation: { samples: SAMPLES, batches: SAMPLES / BATCH, source: `${SAMPLES} held-out digits` },
   },
 };
@@ -474,9 +612,16 @@ const view: RunView = {
   steps,
   live,
   snapshots: kept,
-  models: [model('average-1', 'average', `SWA of ${averaged.length} snapshots`, averaged), model('ensemble-1', 'ensemble', `Ensemble of ${members.length}`, members)],
+  models: [
+    model('average-1', 'average', `SWA of ${averaged.length} snapshots`, averaged),
+    model('ensemble-1', 'ensemble', `Ensemble of ${members.length}`, members),
+  ],
   results,
 };
-const rounded = JSON.stringify(view, (_, value: unknown) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value));
+const rounded = JSON.stringify(view, (_, value: unknown) =>
+  typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value,
+);
 writeFileSync(join(import.meta.dirname, '../fixtures/digits-view.json'), rounded);
-console.log(`${(rounded.length / 1000).toFixed(0)} kB; final loss ${baseline.train.loss?.toFixed(4)}, λ₁ ${live.map((s) => Number(s.lambda1).toFixed(1)).join(' ')}; barrier ${barrier.toFixed(3)}`);
+console.log(
+  `${(rounded.length / 1000).toFixed(0)} kB; final loss ${baseline.train.loss?.toFixed(4)}, λ₁ ${live.map((s) => Number(s.lambda1).toFixed(1)).join(' ')}; barrier ${barrier.toFixed(3)}`,
+);

@@ -1,0 +1,232 @@
+/** The built pages in a browser, under the extension's own policy and wire, with a recorded real run. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Browser } from 'playwright-core';
+import type { LandscapeView } from '../../src/protocol/page.ts';
+import { BasinError } from '../../src/protocol/errors.ts';
+import { resultsOf } from '../../webview/panelState.ts';
+import { digits, HostedPage, launchBrowser } from './pageHarness.ts';
+import type { ThemeName } from './vscodeThemes.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const contour = resultsOf(digits, 'contour')[0]!;
+const landscape: LandscapeView = {
+  run: digits.run,
+  steps: digits.steps,
+  live: digits.live,
+  contour,
+  message: null,
+  progress: null,
+  error: null,
+};
+const without = { ...digits, results: [], models: [] };
+
+/** What axe finds wrong, in a line each. */
+async function violations({ page }: HostedPage): Promise<string[]> {
+  // Through the debugger: the page's policy allows no foreign script, as it should.
+  await page.evaluate(axe);
+  return page.evaluate(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.target.join(' ') + ' ' + (node.any[0]?.message ?? ''))))`);
+}
+
+/** Colours in a canvas: a drawn contour has many, an empty one has one. */
+async function colours({ page }: HostedPage, selector: string): Promise<number> {
+  return page.evaluate((at) => {
+    const canvas = document.querySelector<HTMLCanvasElement>(`${at} canvas`);
+    const data = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    const seen = new Set<number>();
+    for (let i = 0; i < data.length; i += 4 * 7)
+      seen.add(((data[i] ?? 0) << 16) | ((data[i + 1] ?? 0) << 8) | (data[i + 2] ?? 0));
+    return seen.size;
+  }, selector);
+}
+
+describe('pages', function () {
+  this.timeout(120_000);
+  let browser: Browser;
+  let open: HostedPage[] = [];
+  before(async () => (browser = await launchBrowser()));
+  after(async () => browser.close());
+  afterEach(async () => {
+    const problems = open.flatMap((page) => page.problems);
+    for (const page of open) await page.close();
+    open = [];
+    assert.deepEqual(problems, []);
+  });
+  const keep = async (page: Promise<HostedPage>): Promise<HostedPage> => {
+    open.push(await page);
+    return page;
+  };
+
+  for (const theme of ['dark', 'light', 'high-contrast', 'high-contrast-light'] satisfies ThemeName[]) {
+    it(`panel, every lens, is accessible (${theme})`, async () => {
+      const page = await keep(HostedPage.open(browser, 'panel', { theme }));
+      page.notify('showRun', digits);
+      for (const lens of ['contour', 'line', 'spectrum', 'averaging', 'trajectory'] as const) {
+        page.notify('showLens', { lens });
+        await page.settle();
+        assert.deepEqual(await violations(page), [], lens);
+      }
+    });
+  }
+
+  it('panel draws the contour and follows a refinement in place', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', without);
+    await page.page.getByRole('heading', { name: 'No contour yet' }).waitFor();
+    await page.page.getByText('Compute the contour', { exact: true }).click();
+    const asked = page.requests.find(({ method }) => method === 'runJob')?.params as {
+      number: number;
+      job: { kind: string; plane: string };
+    };
+    assert.deepEqual([asked.job.kind, asked.job.plane], ['contour', 'pca']);
+    const coarse = contour.loss.map((row, j) =>
+      row.map((loss, i) => (i % 8 === 0 && j % 8 === 0 ? loss : null)),
+    );
+    page.notify('jobPartial', {
+      number: asked.number,
+      result: { ...contour, loss: coarse, complete: false, evaluated: 36 },
+    });
+    await page.page.getByText('Coarse: 6 × 6 of 41 × 41').waitFor();
+    await page.settle();
+    assert.ok((await colours(page, '.chart-contour')) > 40);
+    page.notify('jobDone', { number: asked.number, result: contour, error: null });
+    await page.page.getByText('Compute again').waitFor();
+    assert.equal(await page.page.getByText('Coarse:').count(), 0);
+  });
+
+  it('panel cancels, and shows a failure with its cure', async () => {
+    let fail: (error: Error) => void = () => undefined;
+    const page = await keep(
+      HostedPage.open(browser, 'panel', {
+        handlers: { runJob: () => new Promise((_, reject) => (fail = reject)) },
+      }),
+    );
+    page.notify('showRun', without);
+    await page.page.getByText('Compute the contour', { exact: true }).click();
+    await page.page.getByText('Cancel', { exact: true }).click();
+    await page.page.getByText('Cancelling…').waitFor();
+    assert.ok(page.requests.some(({ method }) => method === 'cancelJob'));
+    fail(new BasinError('not-replayable', 'The loss does not replay.', 'Seed the noise.'));
+    const alert = page.page.getByRole('alert');
+    await alert.waitFor();
+    assert.equal(await alert.textContent(), 'The loss does not replay.Seed the noise.');
+  });
+
+  it('panel tabs move with the arrow keys and the lens outlives a reload', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel', { state: { lens: 'line' } }));
+    page.notify('showRun', digits);
+    const selected = page.page.locator('[role=tab][aria-selected=true]');
+    await selected.waitFor();
+    assert.equal(await selected.textContent(), 'Line');
+    await selected.focus();
+    await page.page.keyboard.press('ArrowRight');
+    assert.equal(await selected.textContent(), 'Sharpness');
+    await page.page.keyboard.press('End');
+    assert.equal(await selected.textContent(), 'Log');
+    assert.deepEqual(await page.page.evaluate('[basinState.lens, basinState.run]'), [
+      'trajectory',
+      digits.run.id,
+    ]);
+  });
+
+  it('panel loads 3-D code only when it is asked for', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    const loaded: string[] = [];
+    page.page.on('request', (request) => loaded.push(request.url()));
+    page.notify('showRun', digits);
+    await page.settle();
+    assert.deepEqual(loaded, []);
+    page.notify('showLens', { lens: 'surface' });
+    await page.page.locator('.chart-contour:not([hidden]) canvas').waitFor();
+    assert.ok(loaded.length > 0);
+  });
+
+  it('panel exports the picture as PNG and SVG, the numbers as CSV and JSON', async () => {
+    const files: { name: string; content: string }[] = [];
+    const page = await keep(
+      HostedPage.open(browser, 'panel', {
+        handlers: { saveFile: (file) => (files.push(file), { saved: file.name }) },
+      }),
+    );
+    page.notify('showRun', digits);
+    await page.settle();
+    for (const name of ['PNG', 'SVG', 'CSV', 'JSON']) {
+      await page.page.locator('#lens-contour').getByRole('button', { name, exact: true }).click();
+      await page.page.getByText(`.${name.toLowerCase()}`).first().waitFor();
+    }
+    const content = (ending: string): string =>
+      files.find(({ name }) => name.endsWith(ending))?.content ?? '';
+    assert.ok(Buffer.from(content('.png'), 'base64').subarray(1, 4).equals(Buffer.from('PNG')));
+    assert.match(content('.svg'), /^<svg[\s\S]*PC\u00a01/);
+    assert.equal(content('.csv').trim().split('\r\n').length, 1 + 41 * 41);
+    assert.deepEqual(JSON.parse(content('.json')), contour);
+  });
+
+  it('a table behind the chart is reached and opened by keyboard', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', digits);
+    const summary = page.page.locator('#lens-contour summary', { hasText: 'Show as table' });
+    await summary.focus();
+    await page.page.keyboard.press('Enter');
+    await page.page.getByRole('region', { name: 'Snapshots on the plane' }).waitFor();
+    assert.equal(
+      await page.page.locator('#lens-contour table').first().locator('tbody tr').count(),
+      contour.trajectory.length,
+    );
+  });
+
+  it('landscape is accessible, and keeps up with ten updates a second', async () => {
+    const page = await keep(HostedPage.open(browser, 'landscape', { width: 300, height: 640 }));
+    page.notify('showLandscape', landscape);
+    await page.settle();
+    assert.deepEqual(await violations(page), []);
+    assert.ok((await colours(page, '.chart-live')) > 40);
+    const cost = await page.page.evaluate<{ frames: number; seconds: number }>(`new Promise((done) => {
+      let frames = 0;
+      const start = performance.now();
+      const tick = () => { frames++; performance.now() - start < 2000 ? requestAnimationFrame(tick) : done({ frames, seconds: (performance.now() - start) / 1000 }); };
+      requestAnimationFrame(tick);
+    })`);
+    assert.ok(cost.frames > 0);
+    for (let k = 1; k <= 20; k++) {
+      page.notify('addSteps', {
+        steps: [{ ...digits.steps.at(-1)!, step: 1200 + k }],
+        live: [],
+        run: { ...digits.run, state: 'training' },
+      });
+      await page.page.waitForTimeout(100);
+    }
+    await page.page.getByText('step 1,220').waitFor({ timeout: 2000 });
+  });
+
+  it('landscape says what to do when there is no run', async () => {
+    const page = await keep(HostedPage.open(browser, 'landscape', { width: 300 }));
+    page.notify('showLandscape', { ...landscape, run: null, steps: [], live: [], contour: null });
+    await page.page.getByText('Train This File').click();
+    await page.settle();
+    assert.deepEqual(page.requests.at(-1), { method: 'runCommand', params: { command: 'basin.train' } });
+  });
+
+  for (const dark of [true, false]) {
+    it(`report is self-contained and accessible (${dark ? 'dark' : 'light'})`, async () => {
+      const page = await keep(HostedPage.openReport(browser, digits, { dark }));
+      await page.settle();
+      assert.deepEqual(await violations(page), []);
+      assert.ok((await colours(page, 'figure .chart')) > 40);
+      assert.equal(await page.page.locator('figure canvas').count(), 4);
+    });
+  }
+
+  it('shows names from a run as text, never as markup', async () => {
+    const page = await keep(
+      HostedPage.openReport(browser, {
+        ...digits,
+        run: { ...digits.run, name: '<img src=x onerror=alert(1)>' },
+      }),
+    );
+    assert.equal(await page.page.locator('h1').textContent(), '<img src=x onerror=alert(1)>');
+    assert.equal(await page.page.locator('img').count(), 0);
+  });
+});
