@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 from dataclasses import dataclass
@@ -21,6 +22,23 @@ from .statistics import refreshing, statistics_modules
 from .versions import copy_into, exact_attention
 
 Cancelled = Callable[[], bool]
+
+
+def _retried(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Inference mode is a little faster than no_grad, and a few modules do not stand it: then it is left for good."""
+
+    @functools.wraps(method)
+    def call(self: "Evaluator", *args: Any) -> Any:
+        try:
+            return method(self, *args)
+        except RuntimeError as error:
+            if not self.inference_mode or "nference" not in str(error):
+                raise
+            self.inference_mode = False
+            return method(self, *args)
+
+    return call
+
 
 #: Share of the memory that is free which graphs kept for several products may take.
 _GRAPH_MEMORY = 0.3
@@ -69,7 +87,7 @@ class Evaluator:
         self.pristine = pristine
         self.scratch = Scratch(self.layout, objective.state)
         self.state_count = len(objective.state)
-        self._inference_mode = hasattr(torch, "inference_mode")
+        self.inference_mode = hasattr(torch, "inference_mode")
         self._sites: dict[int, list[LossSite]] = {}
         self._feeds = Feeds(self)
         self._curvature: Optional[_Curvature] = None
@@ -85,6 +103,7 @@ class Evaluator:
             self._inference_works = self._try_inference()
         return ["inference", "as-trained"] if self._inference_works else ["as-trained"]
 
+    @_retried
     def _try_inference(self) -> bool:
         batches = self.objective.train
         if not batches or not batches[0].program.modules:
@@ -93,6 +112,10 @@ class Evaluator:
             with self._at(batches, self.current(), grad=False, inference=True):
                 self._value(batches[0], inference=True)
             return True
+        except RuntimeError as error:
+            if self.inference_mode and "nference" in str(error):
+                raise
+            return False
         except Exception:  # a module that gives something else outside of training
             return False
 
@@ -137,6 +160,7 @@ class Evaluator:
         return [s.now().detach().clone() for s in self.objective.state]
 
     # ---- losses ---------------------------------------------------------------------------------------------------
+    @_retried
     def losses(
         self, origin: Vector, directions: list[Vector], coefficients: list[list[float]], how: How, stop: Cancelled
     ) -> list[Loss]:
@@ -181,6 +205,7 @@ class Evaluator:
             answers += note.answers
         return _summary(feeds, sums, singles, right, answers)
 
+    @_retried
     def score(self, members: list[Vector], how: How, stop: Cancelled) -> Loss:
         """One vector: its score. Several: that of the ensemble which averages their predicted probabilities."""
         batches = self.batches(how.split, how.samples)
@@ -237,6 +262,7 @@ class Evaluator:
                 answers += note.answers
         return _summary(batches, sums, singles, right, answers)
 
+    @_retried
     def replay(self, vector: Vector, batch: Batch) -> float:
         """A recorded batch at the given weights and state, as trained."""
         with self._at([batch], vector, grad=batch.program.needs_grad, inference=False):
@@ -245,6 +271,7 @@ class Evaluator:
             return sum(float(t.detach().double()) for t in batch.program.terms_of(values))
 
     # ---- derivatives ----------------------------------------------------------------------------------------------
+    @_retried
     def gradient(self, at: Vector, how: How, stop: Cancelled) -> tuple[float, torch.Tensor]:
         """(mean loss, mean gradient as a flat vector)."""
         batches = self.batches(how.split, how.samples)
@@ -364,6 +391,7 @@ class Evaluator:
         return (ahead - behind) / (2 * h)
 
     # ---- statistics -----------------------------------------------------------------------------------------------
+    @_retried
     def refreshed(self, vector: Vector, samples: Optional[int], stop: Cancelled) -> tuple[Vector, int, int]:
         """The vector with batch-norm statistics computed anew; how many tensors, on how many samples."""
         batches = self.batches("train", samples)
@@ -408,7 +436,7 @@ class Evaluator:
             self.objective.state,
             self.scratch,
             grad=needs_grad,
-            inference_mode=self._inference_mode and not needs_grad,
+            inference_mode=self.inference_mode and not needs_grad,
         ):
             for program in programs:
                 set_training(program.training, inference)

@@ -281,6 +281,19 @@ class Interception:
         self._original_train = original
         nn.Module.train = train  # type: ignore[method-assign]
 
+    def await_module(self, called: Callable[[], None]) -> None:
+        """Calls back once, at the first call of a module that could be training; scripts without an optimizer need it."""
+        original = self._module_call
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if torch.is_grad_enabled() and self.enabled and nn.Module.__call__ is call:
+                nn.Module.__call__ = original  # type: ignore[method-assign]
+                self._report("the first module call", called)
+                return nn.Module.__call__(module, *args, **kwargs)
+            return original(module, *args, **kwargs)
+
+        nn.Module.__call__ = call  # type: ignore[method-assign]
+
     # ---- the window -----------------------------------------------------------------------------------------------
     @property
     def is_open(self) -> bool:

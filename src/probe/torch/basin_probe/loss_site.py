@@ -92,6 +92,8 @@ class LossSite:
                 target = target.argmax(axis)
             counted = target >= 0  # ignore_index is negative by default
             return ((guess == target) & counted).sum(), int(counted.sum())
+        if self.kind.startswith("binary") and not bool(((target == 0) | (target == 1)).all()):
+            return None  # shares, not classes
         if self.kind == "binary-logits":
             return ((prediction > 0) == (target > 0.5)).sum(), target.numel()
         if self.kind == "binary-probabilities":
@@ -107,6 +109,8 @@ class LossSite:
         if self.kind == "log-probabilities":
             logs = torch.stack([p.double() for p in predictions])
             return (torch.logsumexp(logs, 0) - math.log(len(predictions))).to(predictions[0].dtype)
+        if self.kind.startswith("binary") and not bool(((target == 0) | (target == 1)).all()):
+            return None  # shares, not classes
         if self.kind == "binary-logits":
             return torch.logit(torch.stack([torch.sigmoid(p.double()) for p in predictions]).mean(0)).to(predictions[0].dtype)
         return torch.stack(predictions).mean(0)

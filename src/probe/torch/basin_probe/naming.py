@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, Iterator, Optional
 
 import torch
@@ -87,20 +87,29 @@ def _variables() -> Iterator[tuple[str, Any]]:
             continue
         scopes = [dict(frame.f_locals)]
         if frame.f_globals is not frame.f_locals:
-            scopes.append({k: v for k, v in frame.f_globals.items() if isinstance(v, (nn.Module, torch.Tensor, list, dict))})
+            scopes.append({k: v for k, v in frame.f_globals.items() if issubclass(type(v), (nn.Module, torch.Tensor, list, dict))})
         for scope in scopes:
             for name, value in list(scope.items()):
                 if name.startswith("__") or id(value) in seen:
                     continue
                 seen.add(id(value))
                 yield name, value
-                inner = getattr(value, "__dict__", None)
-                if isinstance(inner, dict) and not isinstance(value, (nn.Module, type)) and len(inner) < 500:
+                inner = _own_attributes(value)
+                if type(inner) is dict and not isinstance(value, (nn.Module, type, ModuleType)) and len(inner) < 500:
                     held.extend(inner.items())
     for name, value in held:
-        if isinstance(value, (nn.Module, torch.Tensor)) and id(value) not in seen:
+        # By type: isinstance would wake lazy and deprecated objects.
+        if issubclass(type(value), (nn.Module, torch.Tensor)) and id(value) not in seen:
             seen.add(id(value))
             yield name, value
+
+
+def _own_attributes(value: Any) -> Any:
+    """An object's plain attributes, asked without running any of its own code."""
+    try:
+        return object.__getattribute__(value, "__dict__")
+    except (AttributeError, TypeError):
+        return None
 
 
 def name_parameters(

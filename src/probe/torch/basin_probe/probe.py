@@ -106,6 +106,7 @@ class Probe:
 
     def install(self) -> None:
         self.interception.install()
+        self.interception.await_module(self._module_called)
         atexit.register(self.finish)
         self._watch_failure()
         self._watch_hard_exit()
@@ -131,6 +132,10 @@ class Probe:
         if self.interception.is_open:
             self._reset_tape()  # what led up to it is no part of any loss
         elif self._wants_tape():
+            self.interception.open()
+
+    def _module_called(self) -> None:
+        if not self.interception.is_open and self._wants_tape():
             self.interception.open()
 
     def _know_parameters(self, optimizer: Optimizer) -> None:
@@ -221,6 +226,8 @@ class Probe:
         trackers = [self._tracker(o) for o in optimizers]
         before = [t.before() for t in trackers]
         taped = recorder.on and recorder.thread == threading.get_ident()
+        if not optimizers and not taped and self._wants_tape():
+            self.interception.open()  # weights without modules, updated by hand: from the next step on
         checking = taped and self._wants_check()
         parameters = _unique([p for t in trackers for p in t.parameters])
         own = {id(p): p.grad.detach().clone() for p in parameters if checking and p.grad is not None}

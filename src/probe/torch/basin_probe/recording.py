@@ -10,6 +10,8 @@ import torch
 from .objective import Objective
 from .run_writer import RunWriter, SnapshotBuffer
 from .safetensors import can_hold
+from .session import StateTensor
+from .versions import copy_into
 from .weights import ReadingBudget, SnapshotSchedule, WeightReader, gradient_norm
 
 #: Bytes a second at which fresh pages of a file are written.
@@ -27,6 +29,9 @@ class ObjectiveRecording:
         self.budget = ReadingBudget(every_step)
         self.schedule = SnapshotSchedule(every)
         self._buffers: list[SnapshotBuffer] = []
+        #: (step, buffer, snapshots to drop) of the one that is not with the writer yet
+        self._waiting: Optional[tuple[int, SnapshotBuffer, list[int]]] = None
+        self._outside: Optional[list[StateTensor]] = None
         self._update: Optional[float] = None
         self._distance: Optional[float] = 0.0
         self._gradient: Optional[float] = None
@@ -39,6 +44,7 @@ class ObjectiveRecording:
     def begin(self) -> None:
         """Before an update: the weights are θ_k."""
         start = time.perf_counter()
+        self._submit(refresh=True)
         step = self.objective.steps
         self._gradient = gradient_norm(self.objective.parameters) if self.budget.due(step) else None
         self._remembered = self.budget.due(step + 1)
@@ -93,9 +99,11 @@ class ObjectiveRecording:
     def layout_changed(self) -> None:
         """The objective's state has become known: later snapshots hold it."""
         self._buffers = []
+        self._outside = None
 
     def last(self) -> None:
         """The final weights."""
+        self._submit()
         if not self.schedule.kept or self.schedule.kept[-1] != self.objective.steps:
             self.snapshot(wait=True)
 
@@ -111,7 +119,32 @@ class ObjectiveRecording:
         buffer.fill([tensors[name] for name in buffer.order])
         cost = time.perf_counter() - start + buffer.memory.numel() / _FRESH_BYTES_PER_SECOND
         dropped = self.schedule.keep(self.objective.steps, cost)
-        self.writer.snapshot(self.objective.index, self.objective.steps, buffer, dropped, self.schedule.every)
+        self._waiting = (self.objective.steps, buffer, dropped)
+        if state is not None or wait or not self._moved_by_others():
+            self._submit()
+
+    def _moved_by_others(self) -> list[StateTensor]:
+        """State that changes between two steps outside of the loss: an opponent's weights, a target network."""
+        if self._outside is None:
+            program = self.objective.program
+            inside = set() if program is None else {
+                id(owner[key]) for e in program.entries for owner, key, _ in e.before.tensors
+            }  # fmt: skip
+            self._outside = [s for s in self.objective.state if id(s.now()) not in inside]
+        return self._outside
+
+    def _submit(self, refresh: bool = False) -> None:
+        """Hands the waiting snapshot over, with what others have moved since the weights were read."""
+        if self._waiting is None:
+            return
+        step, buffer, dropped = self._waiting
+        self._waiting = None
+        if refresh:
+            now = {s.name: s.now().detach() for s in self._moved_by_others()}
+            places = [i for i, name in enumerate(buffer.order) if name in now]
+            with torch.no_grad():
+                copy_into([buffer.views[i] for i in places], [now[buffer.order[i]] for i in places])
+        self.writer.snapshot(self.objective.index, step, buffer, dropped, self.schedule.every)
 
     def _free_buffer(self, wait: bool) -> Optional[SnapshotBuffer]:
         for buffer in self._buffers:

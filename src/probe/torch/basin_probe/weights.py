@@ -160,7 +160,7 @@ class SnapshotSchedule:
 
     most = 200
     #: What snapshots may cost beside this share of the time that has passed, so that short runs have enough of them.
-    _free_seconds = 0.3
+    _free_seconds = 1.0
     _share = 0.012
 
     def __init__(self, requested: Optional[int]) -> None:
