@@ -71,7 +71,7 @@ export class Chart {
 
   /** Data coordinates of a pixel in a grid. */
   coordinates(x: number, y: number, gridIndex = 0): readonly [number, number] | null {
-    const found = this.instance?.convertFromPixel({ gridIndex }, [x, y]) as number[] | undefined;
+    const found = this.instance?.convertFromPixel({ gridIndex }, [x, y]);
     return found?.[0] === undefined || found[1] === undefined ? null : [found[0], found[1]];
   }
 

@@ -323,7 +323,7 @@ function bandsSeries({ bands, resolution }: ContourPicture): CustomSeriesOption 
         style: { fill: rampColor(value + 0.5 / BANDS) },
       })),
     ],
-    { silent: false, cursor: 'crosshair' } as Partial<CustomSeriesOption>,
+    { silent: false, cursor: 'crosshair' },
   );
 }
 
@@ -472,7 +472,7 @@ function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: 
       data: trajectory.map((point) => ({ value: [point.x, point.y], point })),
       itemStyle: { color: overRamp.ink, borderColor: '#101010', borderWidth: 1, opacity: 1 },
       emphasis: { scale: 1.7 },
-    } as SeriesOption,
+    },
     {
       id: 'ends',
       type: 'scatter',
@@ -486,7 +486,7 @@ function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: 
         ...(last ? [marker(last, strings.last, 'diamond', compact ? 11 : 15, '#ff7a59', !startAbove)] : []),
       ],
       emphasis: { scale: 1.3 },
-    } as SeriesOption,
+    },
   ];
 }
 

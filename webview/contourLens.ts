@@ -37,6 +37,7 @@ export class ContourLens implements Lens {
   private readonly compute;
   private surface: Surface3d | null = null;
   private surfaceRefused = false;
+  private loading3d: Promise<Surface3d | null> | null = null;
   private state: PanelState | null = null;
   private result: ContourResult | null = null;
   private described: string | null = null;
@@ -221,15 +222,21 @@ export class ContourLens implements Lens {
     }
     if (this.surface === null) {
       setText(this.caption, strings.loading3d);
-      const { Surface3d, hasWebgl } = await import('./surface3d.ts');
-      if (!hasWebgl()) {
-        this.surfaceRefused = true;
-        return this.showView(picture);
-      }
-      this.surface ??= new Surface3d(this.surfaceElement);
-      if (picture !== null) this.describe(picture);
+      this.surface = await this.load3d();
+      this.surfaceRefused = this.surface === null;
+      // What is to be shown may have changed meanwhile.
+      this.redraw();
+      return;
     }
     this.surface.show(picture);
+  }
+
+  /** null without WebGL. */
+  private load3d(): Promise<Surface3d | null> {
+    this.loading3d ??= import('./surface3d.ts').then(({ Surface3d, hasWebgl }) =>
+      hasWebgl() ? new Surface3d(this.surfaceElement) : null,
+    );
+    return this.loading3d;
   }
 
   private exportable() {

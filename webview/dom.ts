@@ -49,6 +49,6 @@ export function setText(element: Element, text: string): void {
 function setAttributes(element: Element, attributes: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(attributes)) {
     if (name === 'on' || value === undefined || value === null || value === false) continue;
-    element.setAttribute(name, value === true ? '' : String(value));
+    element.setAttribute(name, value === true ? '' : `${value as string | number}`);
   }
 }

@@ -40,7 +40,7 @@ export function exportButtons(source: () => Exportable | null, save: SaveFile): 
     link('PNG', () => write('png', source()?.chart?.png() ?? null, 'base64')),
     link('SVG', () => write('svg', source()?.chart?.svg() ?? null, 'utf8')),
     link('CSV', () => write('csv', source()?.csv() ?? null, 'utf8')),
-    link('JSON', () => write('json', JSON.stringify(source()?.json(), null, 1) ?? null, 'utf8')),
+    link('JSON', () => write('json', JSON.stringify(source()?.json() ?? null, null, 1), 'utf8')),
     said,
   );
 }

@@ -51,7 +51,19 @@ const actions = h('div', { class: 'actions' });
 
 const root = document.querySelector('#app') ?? document.body;
 root.classList.add('landscape');
-fill(root, heading, message, chartElement, progress, lossRow, lambdaRow, verdict, error, actions);
+fill(
+  root,
+  h('h1', { class: 'visually-hidden' }, strings.landscape.title),
+  heading,
+  message,
+  chartElement,
+  progress,
+  lossRow,
+  lambdaRow,
+  verdict,
+  error,
+  actions,
+);
 for (const element of [chartElement, lossRow, lambdaRow, verdict]) element.hidden = true;
 
 wire.on('showLandscape', (shown) => {

@@ -61,7 +61,7 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
       splitLine: { show: false },
       axisLine: { onZero: false },
       axisLabel: { formatter: (x: number) => formatNumber(x, 3) },
-    })) as NonNullable<Option['xAxis']>,
+    })),
     yAxis: [
       { gridIndex: 0, name: strings.loss, ...axisName, ...lossAxis.option },
       ...(accurate
@@ -156,7 +156,7 @@ function curve(
     type: 'line',
     xAxisIndex: grid,
     yAxisIndex: grid,
-    data: t.map((x, k) => [x, axis.to(values[k])]) as number[][],
+    data: t.map((x, k) => [x, axis.to(values[k])]),
     symbol: 'none',
     z: 3,
     itemStyle: { color },
@@ -207,7 +207,7 @@ function chord({ t, loss }: LineResult, axis: ScaledAxis, theme: Theme): SeriesO
     {
       id: 'chord',
       type: 'line',
-      data: t.map((x) => [x, axis.to((1 - x) * from + x * to)]) as number[][],
+      data: t.map((x) => [x, axis.to((1 - x) * from + x * to)]),
       symbol: 'none',
       silent: true,
       z: 2,

@@ -11,8 +11,8 @@ export interface LossScale {
   /** Round values strictly between min and max, ascending. */
   readonly levels: readonly number[];
   /** Loss to its position, 0 at min, 1 at max; monotone, so isolines are the same on either side. */
-  toUnit(loss: number): number;
-  fromUnit(unit: number): number;
+  readonly toUnit: (loss: number) => number;
+  readonly fromUnit: (unit: number) => number;
 }
 
 /** Multiples of a power of ten that count as round, from coarse to fine. */

@@ -12,7 +12,7 @@ export function commandLine(result: AnalysisResult): string {
   const words = ['basin', result.kind, quote(result.run)];
   const option = (flag: string, value: unknown): void => {
     if (value === undefined || value === null) return;
-    words.push(`--${flag}`, quote(Array.isArray(value) ? value.join(',') : String(value)));
+    words.push(`--${flag}`, quote(Array.isArray(value) ? value.join(',') : `${value as string | number}`));
   };
   const names: Record<AnalysisResult['kind'], readonly string[]> = {
     contour: ['plane', 'size', 'at', 'seed', 'span'],

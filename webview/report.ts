@@ -57,7 +57,7 @@ function show(run: RunView): void {
   fill(
     root,
     h(
-      'header',
+      'div',
       { class: 'report-head' },
       h('h1', {}, run.run.name),
       h('p', { class: 'lede' }, stateElement(run.run), ...headline(run).map((fact) => h('span', {}, fact))),
@@ -91,8 +91,8 @@ function show(run: RunView): void {
       ...run.run.recording.notes.map((note) => h('p', { class: 'note' }, note)),
     ),
     h(
-      'footer',
-      { class: 'note' },
+      'div',
+      { class: 'note report-foot' },
       [made ? strings.report.madeBy(made.basin) : 'Basin', run.run.id, formatTime(run.run.updated)].join(
         ' · ',
       ),

@@ -128,6 +128,7 @@ export const strings = {
     steps: { title: 'No steps yet', text: 'Steps appear here as soon as the script trains.' },
   },
   landscape: {
+    title: 'Landscape',
     none: 'No run yet. Train a script with Basin to see its loss landscape here.',
     train: 'Train This File',
     sample: 'Open the Sample',

@@ -12,7 +12,7 @@ import { rampColor } from './ramp.ts';
 import { strings } from './strings.ts';
 import { chartTheme, onThemeChange, readTheme } from './theme.ts';
 
-use([Line3DChart, Scatter3DChart, SurfaceChart, Grid3DComponent] as unknown as Parameters<typeof use>[0]);
+use([Line3DChart, Scatter3DChart, SurfaceChart, Grid3DComponent]);
 
 /** Half a percent of the height: what lies on the surface is lifted so that it is not half buried. */
 const LIFT = 0.015;

@@ -143,6 +143,20 @@ describe('pages', function () {
     assert.ok(loaded.length > 0);
   });
 
+  it('panel falls back to 2-D where there is no WebGL, and says so', async () => {
+    const plain = await launchBrowser(false);
+    const page = await HostedPage.open(plain, 'panel');
+    try {
+      page.notify('showRun', digits);
+      page.notify('showLens', { lens: 'surface' });
+      await page.page.getByText('This window has no WebGL').waitFor();
+      await page.settle();
+      assert.ok((await colours(page, '.chart-contour')) > 40);
+    } finally {
+      await plain.close();
+    }
+  });
+
   it('panel exports the picture as PNG and SVG, the numbers as CSV and JSON', async () => {
     const files: { name: string; content: string }[] = [];
     const page = await keep(

@@ -439,7 +439,7 @@ function randomDirection(): Float64Array {
         const at = from + r * units + u;
         d[at] = gaussian();
         own += last[at]! ** 2;
-        drawn += d[at]! ** 2;
+        drawn += d[at] ** 2;
       }
       for (let r = 0; r < rows; r++) d[from + r * units + u]! *= Math.sqrt(own / drawn);
     }
