@@ -97,7 +97,7 @@ export class ObjectiveRecorder {
     this.start = this.reader.hold(variables);
     this.info = this.describe(context, callSite);
     this.publish();
-    this.writeSnapshot(0, before);
+    this.writeSnapshot(0, { before });
   }
 
   get every(): number {
@@ -289,7 +289,9 @@ export class ObjectiveRecorder {
   end(): void {
     if (this.ended) return;
     this.settle(true);
-    if (this.capture.variables.every((v) => !v.isDisposed)) this.writeSnapshot(this.updates);
+    if (this.capture.variables.every((v) => !v.isDisposed)) {
+      this.writeSnapshot(this.updates, { last: true });
+    }
     if (this.evaluation.train.length > this.batchesWritten) this.writeEvaluationSet('train');
     this.ended = true;
   }
@@ -353,17 +355,23 @@ export class ObjectiveRecorder {
     }
   }
 
-  private writeSnapshot(step: number, before: ReadonlyMap<Variable, HostTensor> = new Map()): void {
+  private writeSnapshot(
+    step: number,
+    {
+      before,
+      last = false,
+    }: { readonly before?: ReadonlyMap<Variable, HostTensor>; readonly last?: boolean } = {},
+  ): void {
     const { engine, variables, state } = this.capture;
     const all = [...variables, ...state];
     if (all.some((v) => v.isDisposed)) return;
     const tensors: OutgoingTensor[] = all.flatMap((variable) => {
       const dtype = safetensorsDtype(variable.dtype);
       if (dtype === null) return [];
-      const values = before.get(variable)?.values ?? copyValues(engine, variable);
+      const values = before?.get(variable)?.values ?? copyValues(engine, variable);
       return [{ name: variable.name, dtype, shape: variable.shape, values }];
     });
-    const drop = this.schedule.keep(step);
+    const drop = this.schedule.keep(step, last);
     const { every } = this.schedule;
     const written = this.environment.link.postSnapshot({
       type: 'snapshot',

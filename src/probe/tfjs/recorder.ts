@@ -451,8 +451,6 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       try {
         const text = error instanceof Error ? error.message : String(error);
         this.link?.post({ type: 'note', text: `Recording stopped at a fault of Basin's own: ${text}` });
-        if (process.env.BASIN_PROBE_TRACE !== undefined)
-          process.stderr.write(`${(error as Error).stack ?? text}\n`);
       } catch {
         // The worker is gone as well.
       }

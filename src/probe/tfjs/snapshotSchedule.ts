@@ -4,8 +4,8 @@
 export const FEWEST_SNAPSHOTS = 50;
 /** … and at most as many. */
 export const MOST_SNAPSHOTS = 200;
-/** What a run with large weights may spend on snapshots beyond the fewest. */
-const COMFORTABLE_BYTES = 4 * 2 ** 30;
+/** What a run with large weights may write beyond the fewest: a gigabyte is about a second of the processor. */
+const COMFORTABLE_BYTES = 2 ** 30;
 
 /**
  * Keeps snapshot k for multiples of {@link every}. With a known number of updates the stride is chosen at once; else
@@ -15,6 +15,8 @@ export class SnapshotSchedule {
   private kept: number[] = [];
   private stride: number;
   private readonly most: number;
+  /** How many to aim at when the length of the run is known. */
+  private readonly aim: number;
 
   /**
    * @param requested the user's stride, kept to whatever it costs; null for the automatic choice
@@ -27,6 +29,7 @@ export class SnapshotSchedule {
     this.stride = requested ?? 1;
     const affordable = Math.floor(COMFORTABLE_BYTES / Math.max(1, snapshotBytes));
     this.most = Math.min(MOST_SNAPSHOTS, Math.max(2 * FEWEST_SNAPSHOTS, affordable));
+    this.aim = Math.min(2 * FEWEST_SNAPSHOTS, Math.max(FEWEST_SNAPSHOTS, affordable));
   }
 
   get every(): number {
@@ -43,7 +46,7 @@ export class SnapshotSchedule {
    */
   expect(total: number): number[] {
     if (this.requested !== null) return [];
-    const stride = Math.max(1, Math.floor(total / (2 * FEWEST_SNAPSHOTS)));
+    const stride = Math.max(1, Math.floor(total / this.aim));
     // Strides only grow, and to multiples, so that what is kept stays evenly spaced.
     return stride > this.stride ? this.widen(Math.ceil(stride / this.stride) * this.stride) : [];
   }
@@ -54,12 +57,15 @@ export class SnapshotSchedule {
 
   /**
    * Notes that snapshot `step` was kept.
+   * @param last whether it is the run's last one, which stays whatever the stride is
    * @returns steps of kept snapshots that are now to be dropped
    */
-  keep(step: number): number[] {
+  keep(step: number, last = false): number[] {
     if (this.kept[this.kept.length - 1] === step) return [];
     this.kept.push(step);
-    return this.requested === null && this.kept.length > this.most ? this.widen(this.stride * 2) : [];
+    return !last && this.requested === null && this.kept.length > this.most
+      ? this.widen(this.stride * 2)
+      : [];
   }
 
   private widen(stride: number): number[] {
