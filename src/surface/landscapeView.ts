@@ -208,7 +208,7 @@ class Landscape implements vscode.Disposable {
         },
         partial: (partial) => {
           // Coarser than what is shown already would be a step back.
-          if (!current() || this.#contour !== null) return;
+          if (!current() || this.#contour?.complete === true) return;
           this.#contour = partial;
           this.#showWhole();
         },
@@ -225,6 +225,8 @@ class Landscape implements vscode.Disposable {
       if (this.#asking === asking) {
         this.#asking = null;
         this.#progress = null;
+        // A picture that nobody finishes any more says less than the sentence in its place.
+        if (this.#contour?.complete === false) this.#contour = null;
         if (!this.#disposed) this.#showWhole();
       }
     }

@@ -13,7 +13,7 @@ const FEWEST_SNAPSHOTS = 4;
 /** Share of the training time that live contours may take: half of what all live questions may, λ₁ has the other. */
 const BUDGET = 0.025;
 /** Seconds that the first contour waits for the first λ₁, which costs less and would have to wait for the contour's share. */
-const PATIENCE_SECONDS = 8;
+const PATIENCE_SECONDS = 20;
 
 /**
  * Asks whenever the snapshots roughly doubled, so that a run of any length gets a handful of contours, and only while

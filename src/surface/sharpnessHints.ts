@@ -5,8 +5,8 @@ import { onSetting, setting } from './configuration.ts';
 import { DisposableStore } from './disposables.ts';
 import { commands } from './ids.ts';
 import {
+  atSnapshot,
   boundFormula,
-  latestSharpness,
   sharpnessText,
   shortNumber,
   verdictOf,
@@ -14,7 +14,7 @@ import {
 } from './sharpnessText.ts';
 import { throttle } from './throttle.ts';
 import type { TrainingSite, TrainingSites } from './trainingSites.ts';
-import type { WorkspaceRuns } from './workspaceRuns.ts';
+import { isActive, type WorkspaceRuns } from './workspaceRuns.ts';
 
 const REFRESH_MS = 250;
 /** Measurements in the tooltip. */
@@ -36,12 +36,15 @@ export class SharpnessHints implements vscode.InlayHintsProvider, vscode.Disposa
     this.#store.add(vscode.workspace.onDidGrantWorkspaceTrust(refresh));
   }
 
-  provideInlayHints(document: vscode.TextDocument, range: vscode.Range): vscode.InlayHint[] {
+  async provideInlayHints(document: vscode.TextDocument, range: vscode.Range): Promise<vscode.InlayHint[]> {
     // What a file in .basin says is the workspace's word: not shown as fact beside code that nobody trusts yet.
     if (!vscode.workspace.isTrusted || !setting('inlayHints', document.uri)) return [];
-    return this.sites.sites(document).flatMap((site) => {
-      const latest = latestSharpness(site.run.live, site.index);
-      if (latest === null || site.line < range.start.line || site.line > range.end.line) return [];
+    const hints: vscode.InlayHint[] = [];
+    for (const site of this.sites.sites(document)) {
+      if (site.line < range.start.line || site.line > range.end.line) continue;
+      const history = await measurements(site);
+      const latest = history.at(-1);
+      if (latest === undefined || site.line >= document.lineCount) continue;
       const { objective } = site;
       const bound = latest.bound === null ? null : decodeNumber(latest.bound);
       const name = (site.run.manifest?.objectives.length ?? 1) > 1 ? `${objective.name}: ` : '';
@@ -50,9 +53,10 @@ export class SharpnessHints implements vscode.InlayHintsProvider, vscode.Disposa
         name + sharpnessText(decodeNumber(latest.lambda1), bound, objective.optimizer),
       );
       hint.paddingLeft = true;
-      hint.tooltip = tooltip(site, latest);
-      return [hint];
-    });
+      hint.tooltip = tooltip(site, history, latest);
+      hints.push(hint);
+    }
+    return hints;
   }
 
   dispose(): void {
@@ -60,7 +64,25 @@ export class SharpnessHints implements vscode.InlayHintsProvider, vscode.Disposa
   }
 }
 
-function tooltip({ run, objective, index }: TrainingSite, latest: LiveSharpness): vscode.MarkdownString {
+/** λ₁ by step: as measured while the run trained and, once it has ended, by analyses of its snapshots. */
+async function measurements({ run, objective, index }: TrainingSite): Promise<LiveSharpness[]> {
+  const live = run.live.filter((l) => l.objective === index);
+  if (isActive(run)) return live;
+  const analyses = (await run.run.analyses()).flatMap((result) => {
+    if (result.kind !== 'sharpness' || result.objective !== objective.name) return [];
+    const measured = atSnapshot(result, index);
+    return measured === null ? [] : [measured];
+  });
+  // Newest first as they are kept: of several at one step the newest counts.
+  const bySteps = new Map([...live, ...analyses.reverse()].map((m) => [m.step, m]));
+  return [...bySteps.values()].sort((a, b) => a.step - b.step);
+}
+
+function tooltip(
+  { run, objective }: TrainingSite,
+  history: readonly LiveSharpness[],
+  latest: LiveSharpness,
+): vscode.MarkdownString {
   const text = new vscode.MarkdownString();
   // Only these commands may be linked; names in the run's files cannot add others.
   text.isTrusted = { enabledCommands: [commands.openRun, commands.sharpness] };
@@ -76,7 +98,7 @@ function tooltip({ run, objective, index }: TrainingSite, latest: LiveSharpness)
       shortNumber(100 * decodeNumber(latest.residual)),
     ) + '\n\n',
   );
-  const rows = run.live.filter((l) => l.objective === index).slice(-HISTORY);
+  const rows = history.slice(-HISTORY);
   text.appendMarkdown(
     `| ${vscode.l10n.t('step')} | λ₁ | ${boundFormula(objective.optimizer)} | |\n|--:|--:|--:|:--|\n`,
   );

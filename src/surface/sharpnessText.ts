@@ -1,7 +1,7 @@
 /** Words for λ₁ against the optimizer's stability bound, as hints, tree and status show them. */
 import { decodeNumber } from '../protocol/run.ts';
 import type { LiveSharpness, OptimizerInfo, RunManifest, StepRecord } from '../protocol/run.ts';
-import type { Verdict } from '../protocol/results.ts';
+import type { SharpnessResult, Verdict } from '../protocol/results.ts';
 
 /** λ₁ within this share of the bound counts as the edge of stability. */
 const EDGE = 0.1;
@@ -58,6 +58,24 @@ export function sharpnessText(
 /** The latest λ₁ of an objective among live measurements. */
 export function latestSharpness(live: readonly LiveSharpness[], objective: number): LiveSharpness | null {
   return live.filter((l) => l.objective === objective).at(-1) ?? null;
+}
+
+/** A kept analysis of a snapshot in the form of a live measurement; null for one of a built model. */
+export function atSnapshot(result: SharpnessResult, objective: number): LiveSharpness | null {
+  const [lambda1] = result.eigenvalues;
+  const [residual] = result.residuals;
+  if (!/^\d+$/.test(result.at) || lambda1 === undefined || residual === undefined) return null;
+  return {
+    step: Number(result.at),
+    objective,
+    lambda1,
+    residual: residual / Math.abs(lambda1),
+    products: result.products,
+    samples: result.data.samples,
+    learningRate: result.learningRate,
+    bound: result.stabilityBound,
+    seconds: result.provenance.seconds,
+  };
 }
 
 /** `step 1200 · loss 0.312`. */
