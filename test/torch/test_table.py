@@ -1,0 +1,146 @@
+"""Every kind of script: replay exact, also in a process that was started again, and training bit for bit as without."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness import PROBE, SCRIPTS, Run, asking, environment, how, new_run, record
+
+KINDS = sorted(SCRIPTS.glob("*.py"))
+REFUSED = {
+    "number_from_loss": "frozen",
+    "branch_on_loss": "branch at branch_on_loss.py",
+    "step_in_backward": "steps inside of backward()",
+    "reentrant_checkpoint": "reentrant activation checkpointing",
+    "gradient_by_hand": "did not come from backward()",
+}
+TOLERANCE = 1e-5
+
+needs_torch_2 = {"compiled_module", "compiled_loss"}
+
+
+def skip_old(script: Path) -> None:
+    import torch
+
+    if script.stem in needs_torch_2 and not hasattr(torch, "compile"):
+        pytest.skip("torch.compile came with torch 2.0")
+
+
+def trouble(run: Run) -> str:
+    log = run.directory / "probe.log"
+    return log.read_text() if log.exists() else ""
+
+
+@pytest.mark.parametrize("script", KINDS, ids=lambda p: p.stem)
+def test_replays_exactly_also_when_started_again(script: Path) -> None:
+    skip_old(script)
+    with new_run() as run:
+        done = record(run, script, every=1)
+        assert done.returncode == 0, done.stderr
+        assert trouble(run) == ""
+        manifest = run.manifest()
+        assert manifest["state"] == "finished"
+        assert len(manifest["objectives"]) == (2 if script.stem == "gan" else 1)
+        for index, objective in enumerate(manifest["objectives"]):
+            replay = objective["replay"]
+            assert replay["exact"], replay["reason"]
+            steps = [s for s in run.steps() if s["objective"] == index]
+            assert run.snapshots(index) == list(range(len(steps) + 1))
+            with asking(run, script, objective=index) as client:
+                batches = client.description["train"]["batches"]
+                assert batches > 0
+                for batch in range(batches):
+                    client.call("load", into="a", **{"from": {"file": str(run.snapshot(0, index))}})
+                    step = client.call("verify", vector="a", batch=batch)["step"]
+                    client.call("load", into="a", **{"from": {"file": str(run.snapshot(step, index))}})
+                    found = client.call("verify", vector="a", batch=batch)
+                    assert found["recorded"] == pytest.approx(steps[step]["loss"], rel=1e-6)
+                    assert found["replayed"] == pytest.approx(found["recorded"], rel=TOLERANCE)
+            assert trouble(run) == ""
+
+
+@pytest.mark.parametrize("script", KINDS, ids=lambda p: p.stem)
+def test_training_is_bit_for_bit_as_without(script: Path) -> None:
+    skip_old(script)
+    runner = Path(__file__).with_name("fingerprint.py")
+
+    def result(env: dict[str, str], folder: Path) -> dict:
+        out = folder / "result.json"
+        done = subprocess.run(
+            [sys.executable, str(runner), str(script)],
+            env={**env, "RESULT": str(out), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return {**json.loads(out.read_text()), "output": (done.stdout, done.stderr)}
+
+    with new_run() as run:
+        plain = result({k: v for k, v in os.environ.items() if k != "BASIN_PROBE"}, run.directory)
+    with new_run() as run:
+        asked = result({**environment(run), "ASK": str(run.directory / "endpoint.json")}, run.directory)
+        assert trouble(run) == ""
+    with new_run() as run:
+        recorded = result(environment(run, everyStep=True, every=1), run.directory)
+        assert trouble(run) == ""
+    assert recorded["hash"] == plain["hash"]
+    assert recorded["output"] == plain["output"]
+    assert asked["problems"] == []
+    assert asked["answered"] > 0 or script.stem == "update_by_hand"
+    assert asked["hash"] == plain["hash"]
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_says_why_it_cannot_be_replayed(name: str) -> None:
+    script = SCRIPTS.with_name("scripts-refused") / f"{name}.py"
+    import torch
+
+    if name == "step_in_backward" and not hasattr(torch.Tensor, "register_post_accumulate_grad_hook"):
+        pytest.skip("this torch has no such hook")
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        replay = run.manifest()["objectives"][0]["replay"]
+        assert not replay["exact"]
+        assert REFUSED[name] in replay["reason"]
+        assert "watch(model, loss, loader)" in replay["cure"]
+
+
+def test_the_sentence_names_the_number() -> None:
+    with new_run() as run:
+        record(run, SCRIPTS.with_name("scripts-refused") / "number_from_loss.py")
+        reason = run.manifest()["objectives"][0]["replay"]["reason"]
+        assert "number_from_loss.py:11" in reason and "number_from_loss.py:10" in reason
+
+
+def test_the_probe_is_importable_without_basin() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(PROBE)!r}); import basin_probe; basin_probe.watch(None, None, [])"]
+    )
+    assert done.returncode == 0
+
+
+def test_modes_and_held_out_data() -> None:
+    script = SCRIPTS / "conv_batch_norm_dropout.py"
+    with new_run() as run:
+        record(run, script)
+        with asking(run, script) as client:
+            d = client.description
+            assert d["modes"] == ["inference", "as-trained"] and d["hasStatistics"] and d["predictions"]
+            assert d["validation"]["samples"] == 64
+            client.call("load", into="a", **{"from": {"file": str(run.snapshot(run.snapshots()[-1]))}})
+            score = client.call("score", members=["a"], how=how("inference", "validation"))
+            assert 0 <= score["accuracy"] <= 1 and score["samples"] == 64
+            pair = client.call("score", members=["a", "a"], how=how("inference", "validation"))
+            assert pair["loss"] == pytest.approx(score["loss"], rel=1e-6)
+            assert pair["accuracy"] == score["accuracy"]
+    script = SCRIPTS / "cross_entropy_module.py"
+    with new_run() as run:
+        record(run, script)
+        assert run.manifest()["evaluationSet"]["validation"]["samples"] == 128
