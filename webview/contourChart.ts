@@ -293,8 +293,13 @@ function layer(
     clip: true,
     silent: true,
     animation: false,
+    // Without $mergeChildren: false, ECharts leaves what was drawn before when there is nothing to draw any more.
     renderItem: (params, api) =>
-      ({ type: 'group', children: render(api, params.coordSys as unknown as Frame) }) as RenderReturn,
+      ({
+        type: 'group',
+        $mergeChildren: false,
+        children: render(api, params.coordSys as unknown as Frame),
+      }) as RenderReturn,
     ...rest,
   };
 }

@@ -135,9 +135,10 @@ export function modelName(reference: string): string {
 export function barrierText(result: LineResult): string {
   if (result.barrier === null) return '–';
   const error = Math.max(0, ...result.standardError.map((e) => e ?? 0));
-  return result.barrier <= 2 * error
-    ? `${strings.line.noBarrier} (${formatWithError(result.barrier, error)})`
-    : strings.line.barrier(formatWithError(result.barrier, error));
+  if (result.barrier <= 0) return strings.line.noBarrier;
+  const text = formatWithError(result.barrier, error);
+  // Values along the line share their samples, so a barrier is known better than either error says.
+  return result.barrier <= 2 * error ? strings.line.smallBarrier(text) : strings.line.barrier(text);
 }
 
 function curve(

@@ -10,8 +10,8 @@ import { strings } from './strings.ts';
 /** A measurement: the number, a gauge against the bound, further eigenvalues, trust. */
 export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
   const lambda1 = result.eigenvalues[0] ?? NaN;
-  // The half-width that is known best: how far measurements on parts of the data spread, or the solver's residual.
-  const error = result.standardError ?? result.residuals[0] ?? null;
+  // The solver's residual is no standard error: without one it stands in words.
+  const error = result.standardError;
   return [
     h(
       'div',
@@ -29,7 +29,7 @@ export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
         h(
           'span',
           { class: 'note' },
-          `${modelName(result.at)} · ${result.method === 'exact' ? 'exact Hessian-vector products' : 'finite differences of the gradient'} · ${result.converged ? 'converged' : 'not converged'} after ${result.products} products`,
+          `${modelName(result.at)} · ${result.method === 'exact' ? 'exact Hessian-vector products' : 'finite differences of the gradient'} · ${result.converged ? 'converged' : 'not converged'} after ${result.products} products${error === null ? `, residual ${formatNumber(result.residuals[0], 2)}` : ''}`,
         ),
       ),
     ),

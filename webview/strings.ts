@@ -156,6 +156,7 @@ export const strings = {
   },
   line: {
     barrier: (value: string) => `barrier ${value}`,
+    smallBarrier: (value: string) => `barrier ${value}, within two standard errors of none`,
     noBarrier: 'no barrier',
     position: (from: string, to: string) => `position from ${from} (0) to ${to} (1)`,
   },
