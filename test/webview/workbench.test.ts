@@ -114,7 +114,7 @@ describe('the workbench, from a script to its landscape', function () {
       .locator('.monaco-tl-twistie')
       .first()
       .click();
-    await until('snapshots', 20, async () => (await rows()).some((r) => /Snapshots \d+/.test(r)));
+    await until('snapshots', 20, async () => (await rows()).some((r) => /Snapshots\s*\d+/.test(r)));
   });
 
   it('asks once before it starts the script again, and draws the contour in the panel', async () => {
