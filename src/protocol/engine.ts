@@ -67,14 +67,7 @@ export interface ReportJob {
   readonly to: string;
 }
 export type Job =
-  | ContourJob
-  | LineJob
-  | SharpnessJob
-  | ScoreJob
-  | AverageJob
-  | EnsembleJob
-  | ExportJob
-  | ReportJob;
+  ContourJob | LineJob | SharpnessJob | ScoreJob | AverageJob | EnsembleJob | ExportJob | ReportJob;
 
 export interface JobProgress {
   /** 0..1, or null while it cannot be known. */

@@ -50,7 +50,10 @@ export interface PageRequests {
   runJob: { params: { job: Job; number: number }; result: JobResult };
   cancelJob: { params: { number: number }; result: object };
   /** Saves what the page rendered: the host asks for the place. */
-  saveFile: { params: { name: string; content: string; encoding: 'utf8' | 'base64' }; result: { saved: string | null } };
+  saveFile: {
+    params: { name: string; content: string; encoding: 'utf8' | 'base64' };
+    result: { saved: string | null };
+  };
   /** Runs one of the extension's own commands with this run as its argument. */
   runCommand: { params: { command: string; argument?: string }; result: object };
 }

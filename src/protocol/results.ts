@@ -84,7 +84,11 @@ export interface LineResult extends Result {
   readonly standardError: readonly Maybe[];
   /** null where the script's loss has no accuracy. */
   readonly accuracy: readonly Maybe[] | null;
-  readonly validation: { readonly loss: readonly Maybe[]; readonly accuracy: readonly Maybe[] | null; readonly samples: number } | null;
+  readonly validation: {
+    readonly loss: readonly Maybe[];
+    readonly accuracy: readonly Maybe[] | null;
+    readonly samples: number;
+  } | null;
   /** max over t of loss(t) − ((1−t)·loss(0) + t·loss(1)) (Frankle et al. 2020); null when an end is not finite. */
   readonly barrier: number | null;
   /** ‖θ_to − θ_from‖. */
@@ -171,11 +175,6 @@ export interface ReportResult {
 
 /** A result that is kept under analyses/ and can be drawn again. */
 export type AnalysisResult =
-  | ContourResult
-  | LineResult
-  | SharpnessResult
-  | ScoreResult
-  | AverageResult
-  | EnsembleResult;
+  ContourResult | LineResult | SharpnessResult | ScoreResult | AverageResult | EnsembleResult;
 
 export type JobResult = AnalysisResult | ExportResult | ReportResult;

@@ -60,7 +60,9 @@ export const objectiveSchema = v.object({
   parameterCount: count,
   optimizer: nullable(optimizerSchema),
   /** Where the script takes the step: the innermost frame of the user's own code. */
-  callSite: nullable(v.object({ file: v.string(), line: v.pipe(v.number(), v.integer()), column: v.number() })),
+  callSite: nullable(
+    v.object({ file: v.string(), line: v.pipe(v.number(), v.integer()), column: v.number() }),
+  ),
   /** Whether the loss goes through a layers model, so that inference mode and predictions exist. */
   layersModel: nullable(v.object({ name: v.string(), layers: count, loss: nullable(v.string()) })),
   /** Outcome of replaying the recorded loss at capture; null until checked. */
@@ -115,7 +117,9 @@ export const manifestSchema = v.object({
   framework: nullable(v.picklist(['tfjs', 'torch'])),
   backend: nullable(v.string()),
   /** Process that writes this run while it lives; startTime tells a reused pid from the same process. */
-  process: nullable(v.object({ pid: count, startTime: nullable(v.string()), exitCode: nullable(v.number()) })),
+  process: nullable(
+    v.object({ pid: count, startTime: nullable(v.string()), exitCode: nullable(v.number()) }),
+  ),
   objectives: v.array(objectiveSchema),
   recording: v.object({
     /** Snapshots are kept at multiples of this many updates (doubles as the run grows), and first and last always. */

@@ -7,7 +7,18 @@ import * as v from 'valibot';
 import { BasinError } from './errors.ts';
 
 /** Bytes per element of the dtypes that Basin reads or writes. */
-export const dtypeBytes = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
+export const dtypeBytes = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+} as const;
 export type Dtype = keyof typeof dtypeBytes;
 
 export interface TensorSpec {
@@ -61,7 +72,11 @@ export function encodeHeader(
   return {
     bytes,
     layout: {
-      tensors: tensors.map((t, i) => ({ ...t, begin: start + (ends[i - 1] ?? 0), end: start + (ends[i] ?? 0) })),
+      tensors: tensors.map((t, i) => ({
+        ...t,
+        begin: start + (ends[i - 1] ?? 0),
+        end: start + (ends[i] ?? 0),
+      })),
       metadata,
       fileBytes: start + offset,
     },
@@ -99,7 +114,8 @@ export function parseHeader(json: Uint8Array, fileBytes: number): SafetensorsHea
   } catch {
     throw corrupt('its header is not JSON');
   }
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw corrupt('its header is not an object');
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
+    throw corrupt('its header is not an object');
   const start = 8 + json.length;
   let metadata: Record<string, string> = {};
   const tensors: TensorEntry[] = [];
@@ -114,7 +130,9 @@ export function parseHeader(json: Uint8Array, fileBytes: number): SafetensorsHea
     if (!parsed.success) throw corrupt(`tensor "${name}" has no valid dtype, shape and offsets`);
     const { dtype, shape, data_offsets } = parsed.output;
     if (data_offsets[1] - data_offsets[0] !== elementCount(shape) * dtypeBytes[dtype]) {
-      throw corrupt(`tensor "${name}" of shape [${shape.join(', ')}] does not fit its ${data_offsets[1] - data_offsets[0]} bytes`);
+      throw corrupt(
+        `tensor "${name}" of shape [${shape.join(', ')}] does not fit its ${data_offsets[1] - data_offsets[0]} bytes`,
+      );
     }
     tensors.push({ name, dtype, shape, begin: start + data_offsets[0], end: start + data_offsets[1] });
   }
