@@ -176,6 +176,18 @@ class Evaluator:
                 found.append(self._point(feeds, origin, how, stop))
         return found
 
+    @contextlib.contextmanager
+    def placed(self, batches: list[Batch], vector: Vector) -> Iterator[None]:
+        """A session in inference mode at a vector, for measuring."""
+        with self._at(batches, vector, grad=False, inference=True):
+            self._combine(vector, [], [])
+            yield
+
+    def mean_loss(self, batches: list[Batch]) -> float:
+        """Inside of :meth:`placed`."""
+        how = How("train", None, True, False)
+        return self._point(batches, Vector(self.scratch.flat, None), how, lambda: False).loss
+
     def _combine(self, origin: Vector, directions: list[Vector], point: list[float]) -> None:
         flat = self.scratch.flat
         if not directions:

@@ -188,6 +188,6 @@ class SnapshotSchedule:
         if self.requested is not None or len(self.kept) <= self.most:
             return []
         self.every *= 2
-        dropped = [s for s in self.kept if s % self.every and s != self.kept[0] and s != step]
+        dropped = [s for s in self.kept if s % self.every and s != self.kept[0]]
         self.kept = [s for s in self.kept if s not in dropped]
         return dropped
