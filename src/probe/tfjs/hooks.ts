@@ -82,7 +82,7 @@ export function watchModules(patch: (exports: Exports) => void): void {
       // A module that is still being loaded (a cycle) has nothing to show yet.
       if ('LayersModel' in exports || 'Optimizer' in exports) {
         seen.add(exports);
-        patch(exports as Exports);
+        patch(exports);
       }
     }
     return exports;

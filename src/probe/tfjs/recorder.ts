@@ -106,30 +106,28 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   ): GradientResult {
     if (this.off || this.held || this.dispatcher?.isAnswering === true) return call(f);
     const entered = performance.now();
-    let known: ObjectiveRecorder | null = null;
-    let before: ReadonlyMap<Variable, HostTensor> | null = null;
-    let watch = false;
-    this.guard(() => {
+    const prepared = this.guard(() => {
       this.dispatcher?.poll();
       for (const objective of this.objectives) {
         objective.settle(false);
         objective.refresh();
       }
       const entry = this.entries.find((one) => sameVariables(one.asked, asked));
-      known = entry === undefined ? null : (this.objectives[entry.index] ?? null);
+      const known = entry === undefined ? null : (this.objectives[entry.index] ?? null);
       known?.begin(entered);
-      if (entry === undefined) before = readState(engine, asked);
-      watch = this.watchNext || entry === undefined || known?.wantsObservation === true;
+      const watch = this.watchNext || entry === undefined || known?.wantsObservation === true;
       this.watchNext = false;
+      return { watch, before: entry === undefined ? readState(engine, asked) : null };
     });
+    if (prepared === null) return call(f);
     const asking = performance.now();
     let result: GradientResult;
     let observation: Observation | null = null;
-    if (watch) ({ result, observation } = observeStep(engine, f, call));
+    if (prepared.watch) ({ result, observation } = observeStep(engine, f, call));
     else result = call(f);
     const answered = performance.now();
     this.guard(() => {
-      const objective = this.after(engine, f, asked, result, observation, before);
+      const objective = this.after(engine, f, asked, result, observation, prepared.before);
       objective?.spent(performance.now() - answered + (asking - entered));
     });
     return result;
@@ -440,12 +438,13 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     return this.objectives.find((objective) => objective.capture.model === model) ?? null;
   }
 
-  /** Nothing that the probe does may reach the script. */
-  private guard(work: () => void): void {
-    if (this.off) return;
+  /** Nothing that the probe does may reach the script: null when it failed, or has before. */
+  private guard<T>(work: () => T): T | null {
+    if (this.off) return null;
     try {
-      work();
+      const result = work();
       if (this.link?.failed === true) this.off = true;
+      return result;
     } catch (error) {
       this.off = true;
       try {
@@ -454,6 +453,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       } catch {
         // The worker is gone as well.
       }
+      return null;
     }
   }
 }

@@ -15,13 +15,7 @@ import {
   writevSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import {
-  encodeNumber,
-  snapshotFile,
-  type ObjectiveInfo,
-  type RunManifest,
-  type StepRecord,
-} from '../../protocol/run.ts';
+import { encodeNumber, snapshotFile, type RunManifest, type StepRecord } from '../../protocol/run.ts';
 import { encodeHeader } from '../../protocol/safetensors.ts';
 import { SKETCH_HEADER_BYTES, encodeSketchHeader, sketchRecordBytes } from '../../protocol/sketch.ts';
 import type { OutgoingTensor, SketchRecord, StepNumbers, ToWorker } from './channel.ts';
@@ -68,7 +62,7 @@ export class RunWriter {
   }
 
   objective({ index, info, sketch }: Message<'objective'>): void {
-    (this.manifest.objectives as ObjectiveInfo[])[index] = info;
+    this.manifest.objectives[index] = info;
     if (sketch !== null && !this.sketches.has(index)) {
       const file = join(this.directory, index === 0 ? 'sketch.bin' : `sketch.${index}.bin`);
       const descriptor = openSync(file, 'w');
