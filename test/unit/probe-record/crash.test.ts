@@ -69,7 +69,7 @@ describe('a probe that fails', function () {
     recording.close();
   });
 
-  it('lets training go on when the snapshots' directory vanishes under it', async () => {
+  it('lets training go on when the snapshot directory vanishes under it', async () => {
     const more = { STEPS: '800' };
     const { training, ended } = await recording.start('minimize.mjs', 'cpu', {
       environment: recording.environment('cpu', more),
