@@ -1,0 +1,112 @@
+"""What the evaluator answers, held against direct computations in float64 and torch's own tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from harness import SCRIPTS, Client, WireError, asking, command, environment, how, new_run, record, wait_for
+from torch import nn
+
+from basin_probe.safetensors import SafetensorsFile
+
+ZERO = {"bias": False, "norm": False}
+
+
+def load(client: Client, name: str, path: Path) -> None:
+    client.call("load", into=name, **{"from": {"file": str(path)}})
+
+
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    with SafetensorsFile(str(path)) as file:
+        return {name: file.read(name) for name in file.entries}
+
+
+def test_gradient_and_product_against_float64() -> None:
+    script = SCRIPTS / "cross_entropy_module.py"
+    with new_run() as run:
+        record(run, script)
+        last = run.snapshot(run.snapshots()[-1])
+        with asking(run, script) as client:
+            load(client, "a", last)
+            client.call("random", into="d", seed=3, like="a", normalisation="filter", include=ZERO)
+            loss = client.call("loss", origin="a", directions=[], coefficients=[[]], how=how())["points"][0]
+            client.call("gradient", at="a", into="g", how=how())
+            product = client.call("hvp", at="a", vector="d", into="h", how=how(), method="exact")
+            assert product["method"] == "exact"
+            again = client.call("hvp", at="a", vector="d", into="h2", how=how(), method="exact")
+            assert again["norm"] == product["norm"]  # the kept graph gives the same
+            for name in ("d", "g", "h"):
+                client.call("save", vector=name, file=str(run.directory / f"{name}.safetensors"), metadata={})
+        data = tensors(run.directory / "data" / "train.safetensors")
+        x = torch.cat([data[f"b{i}/0"] for i in range(8)]).double()
+        y = torch.cat([data[f"b{i}/1"] for i in range(8)])
+        names = ["hidden.weight", "hidden.bias", "out.weight", "out.bias"]
+        at, d, g, h = (
+            [tensors(p)[n].double() for n in names] for p in (last, *(run.directory / f"{k}.safetensors" for k in "dgh"))
+        )
+        w = [t.clone().requires_grad_() for t in at]
+        direct = F.cross_entropy(torch.relu(x @ w[0].T + w[1]) @ w[2].T + w[3], y)
+        gradient = torch.autograd.grad(direct, w, create_graph=True)
+        second = torch.autograd.grad(sum((a * b).sum() for a, b in zip(gradient, d)), w)
+        assert loss["loss"] == pytest.approx(float(direct), rel=1e-6)
+        for found, wanted in ((g, gradient), (h, second)):
+            off = sum(float((a - b).pow(2).sum()) for a, b in zip(found, wanted)) ** 0.5
+            assert off <= 1e-5 * sum(float(b.pow(2).sum()) for b in wanted) ** 0.5
+
+
+def test_refreshed_statistics_are_those_of_update_bn_and_the_export_loads_strictly() -> None:
+    script = SCRIPTS / "siamese.py"
+    with new_run() as run:
+        record(run, script)
+        with asking(run, script) as client:
+            load(client, "a", run.snapshot(run.snapshots()[-1]))
+            client.call("refreshStatistics", vector="a", data={"split": "train"})
+            client.call("exportModel", vector="a", directory=str(run.directory / "out"))
+        net = nn.Sequential(nn.Linear(10, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 8))
+        state = torch.load(run.directory / "out" / "model.pt")
+        net.load_state_dict(state, strict=True)
+        assert sorted(tensors(run.directory / "out" / "model.safetensors")) == sorted(state)
+        exported = net[1].running_mean.clone(), net[1].running_var.clone()
+        data = tensors(run.directory / "data" / "train.safetensors")
+        batches = [data[f"b{i}/{leaf}"] for i in range(6) for leaf in range(3)]
+        torch.optim.swa_utils.update_bn(batches, net)
+        assert torch.allclose(exported[0], net[1].running_mean, atol=1e-6)
+        assert torch.allclose(exported[1], net[1].running_var, atol=1e-6)
+
+
+def test_refuses_a_wrong_token_and_unknown_vectors() -> None:
+    script = SCRIPTS / "cross_entropy_module.py"
+    with new_run() as run:
+        record(run, script)
+        with asking(run, script) as client:
+            with pytest.raises(WireError) as error:
+                client.call("dots", pairs=[["no", "no"]])
+            assert error.value.code == "not-found"
+            endpoint = next(run.directory.glob("frozen-*.json"))
+            with pytest.raises(WireError) as error:
+                Client(json.loads(endpoint.read_text()), token="wrong")
+            assert error.value.code == "not-allowed"
+
+
+def test_what_was_recorded_survives_kill() -> None:
+    script = SCRIPTS / "lbfgs.py"
+    with new_run() as run:
+        endless = run.directory / "endless.py"
+        endless.write_text(script.read_text().replace("range(5)", "iter(int, 1)"))
+        process = subprocess.Popen(command(endless), env=environment(run), cwd=run.directory)
+        path = run.directory / "steps.jsonl"
+        wait_for(lambda: path.exists() and path.stat().st_size > 2000, process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        text = path.read_text()
+        steps = [json.loads(line)["step"] for line in text[: text.rindex("\n")].splitlines()]
+        assert steps == list(range(len(steps))) and len(steps) > 5
+        for step in run.snapshots():
+            assert tensors(run.snapshot(step))
