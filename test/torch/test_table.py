@@ -144,3 +144,16 @@ def test_modes_and_held_out_data() -> None:
     with new_run() as run:
         record(run, script)
         assert run.manifest()["evaluationSet"]["validation"]["samples"] == 128
+
+
+def test_a_watched_loss_is_asked_instead() -> None:
+    script = SCRIPTS.with_name("scripts-watched") / "named_loss.py"
+    with new_run() as run:
+        record(run, script)
+        assert run.manifest()["objectives"][0]["replay"]["exact"]
+        with asking(run, script) as client:
+            assert client.description["train"] == {"samples": 256, "batches": 4}
+            client.call("load", into="a", **{"from": {"file": str(run.snapshot(0))}})
+            found = client.call("verify", vector="a", batch=0)
+            assert found["replayed"] == pytest.approx(found["recorded"], rel=TOLERANCE)
+            assert client.call("score", members=["a"], how=how("inference"))["accuracy"] is not None

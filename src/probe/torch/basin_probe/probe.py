@@ -400,6 +400,9 @@ class Probe:
             if objective.index == 0:
                 self.writer.patch({"backend": backend(objective.layout.device)})
             course.recording.first(_state_before(objective))
+            if program is not None and program.watched:
+                # Now, so that its recorded losses are those of the first snapshot.
+                self.gather_watched(course)
         return course
 
     def _unique_name(self, objective: Objective) -> None:
