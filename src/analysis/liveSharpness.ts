@@ -5,7 +5,7 @@ import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { lanczos } from './lanczos.ts';
 import { howToEvaluate, type Evaluation } from './model.ts';
 import { HessianProduct } from './sharpness.ts';
-import { stabilityBound } from './stability.ts';
+import { stabilityBound } from '../protocol/stability.ts';
 import { Vectors, withVectors } from './vectors.ts';
 
 export interface LiveSharpnessInput extends Evaluation {

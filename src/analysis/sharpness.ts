@@ -7,7 +7,7 @@ import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { lanczos, type Product } from './lanczos.ts';
 import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
 import { requireReplay } from './replay.ts';
-import { stabilityBound, verdict } from './stability.ts';
+import { stabilityBound, verdictOf } from '../protocol/stability.ts';
 import { dataSentence, replaySentence, sharpnessSentences } from './trust.ts';
 import { withVectors, type Vectors } from './vectors.ts';
 
@@ -84,7 +84,7 @@ export async function sharpness(
       learningRate: input.learningRate,
       stabilityBound: bound,
       stabilityFormula: formula,
-      verdict: verdict(lambda, bound),
+      verdict: verdictOf(lambda, bound),
       refreshedStatistics: false,
     };
     return {

@@ -1,17 +1,11 @@
 /** λ₁ against the optimizer's stability bound, as an inlay hint at the end of the training call's line. */
 import * as vscode from 'vscode';
 import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
+import { boundFormula, verdictOf } from '../protocol/stability.ts';
 import { onSetting, setting } from './configuration.ts';
 import { DisposableStore } from './disposables.ts';
 import { commands } from './ids.ts';
-import {
-  atSnapshot,
-  boundFormula,
-  sharpnessText,
-  shortNumber,
-  verdictOf,
-  verdictWords,
-} from './sharpnessText.ts';
+import { atSnapshot, sharpnessText, shortNumber, verdictWords } from './sharpnessText.ts';
 import { throttle } from './throttle.ts';
 import type { TrainingSite, TrainingSites } from './trainingSites.ts';
 import { isActive, type WorkspaceRuns } from './workspaceRuns.ts';

@@ -1,17 +1,8 @@
 /** Words for λ₁ against the optimizer's stability bound, as hints, tree and status show them. */
 import { decodeNumber } from '../protocol/run.ts';
+import { boundFormula, verdictOf } from '../protocol/stability.ts';
 import type { LiveSharpness, OptimizerInfo, RunManifest, StepRecord } from '../protocol/run.ts';
 import type { SharpnessResult, Verdict } from '../protocol/results.ts';
-
-/** λ₁ within this share of the bound counts as the edge of stability. */
-const EDGE = 0.1;
-
-/** How λ₁ stands to the bound above which the optimizer diverges on a quadratic. */
-export function verdictOf(lambda1: number, bound: number | null): Verdict {
-  if (bound === null || !Number.isFinite(lambda1) || !(bound > 0)) return 'unknown';
-  if (lambda1 > bound * (1 + EDGE)) return 'above';
-  return lambda1 >= bound * (1 - EDGE) ? 'edge' : 'below';
-}
 
 export const verdictWords: Readonly<Record<Verdict, string>> = {
   below: 'stable',
@@ -19,16 +10,6 @@ export const verdictWords: Readonly<Record<Verdict, string>> = {
   above: 'unstable',
   unknown: 'no bound known',
 };
-
-/** The bound's formula for an optimizer: 2/η, heavy ball (2+2β)/η, Nesterov (2+2β)/(η(1+2β)). */
-export function boundFormula(optimizer: OptimizerInfo | null): string {
-  const name = optimizer?.name.toLowerCase() ?? '';
-  const momentum = optimizer?.config['momentum'];
-  if (typeof momentum === 'number' && momentum > 0) {
-    return optimizer?.config['useNesterov'] === true ? '(2+2β)/(η(1+2β))' : '(2+2β)/η';
-  }
-  return name === 'sgd' || name.startsWith('sgd') ? '2/η' : 'bound';
-}
 
 /** Three significant digits, without an exponent where it can be read without one. */
 export function shortNumber(x: number): string {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { boundFormula, sharpnessText, shortNumber, verdictOf } from '../../../src/surface/sharpnessText.ts';
+import { boundFormula, verdictOf } from '../../../src/protocol/stability.ts';
+import { sharpnessText, shortNumber } from '../../../src/surface/sharpnessText.ts';
 
 const sgd = { name: 'SGD', config: { learningRate: 0.1 } };
 

@@ -11,7 +11,7 @@ import {
 import { placeLabels } from '../../../webview/labelPlacement.ts';
 import { smoothingWindow, trailingMeans } from '../../../webview/lossChart.ts';
 import { linearLevels, logLevels, lossScale } from '../../../webview/lossScale.ts';
-import { boundFormula, verdictOf } from '../../../webview/optimizer.ts';
+import { boundFormula, verdictOf } from '../../../src/protocol/stability.ts';
 import { rampColor } from '../../../webview/ramp.ts';
 import { compare } from '../../../webview/scoreTable.ts';
 import { sparklinePaths } from '../../../webview/sparkline.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { stabilityBound, verdict } from '../../../src/analysis/stability.ts';
+import { stabilityBound, verdictOf } from '../../../src/protocol/stability.ts';
 import type { OptimizerInfo } from '../../../src/protocol/run.ts';
 
 const rate = 0.1;
@@ -79,11 +79,11 @@ describe('stability bounds', () => {
 
   it('give a verdict: edge within 10 %', () => {
     assert.deepEqual(
-      [8.9, 9.1, 10.9, 11.1].map((l) => verdict(l, 10)),
+      [8.9, 9.1, 10.9, 11.1].map((l) => verdictOf(l, 10)),
       ['below', 'edge', 'edge', 'above'],
     );
-    assert.equal(verdict(-3, 10), 'below');
-    assert.equal(verdict(5, null), 'unknown');
-    assert.equal(verdict(NaN, 10), 'unknown');
+    assert.equal(verdictOf(-3, 10), 'below');
+    assert.equal(verdictOf(5, null), 'unknown');
+    assert.equal(verdictOf(NaN, 10), 'unknown');
   });
 });

@@ -6,8 +6,11 @@
  * Adaptive optimizers are stable while the *preconditioned* Hessian's largest eigenvalue is below (2 + 2β₁)/((1 − β₁)η)
  * (Cohen et al. 2022); the plain λ₁ says nothing about that, so no bound is stated.
  */
-import type { OptimizerInfo } from '../protocol/run.ts';
-import type { Verdict } from '../protocol/results.ts';
+import type { OptimizerInfo } from './run.ts';
+import type { Verdict } from './results.ts';
+
+/** λ₁ within this share of the bound counts as the edge of stability. */
+const EDGE = 0.1;
 
 export interface StabilityBound {
   /** Largest stable λ₁; null when none can be stated for the plain Hessian. */
@@ -55,11 +58,16 @@ export function stabilityBound(optimizer: OptimizerInfo | null, learningRate: nu
   return { bound: bound - decay, formula, reason: null };
 }
 
+/** The bound's formula for people: such as "2/η", or "bound" where none can be stated. */
+export function boundFormula(optimizer: OptimizerInfo | null | undefined): string {
+  return stabilityBound(optimizer ?? null, 1).formula ?? 'bound';
+}
+
 /** Where λ₁ stands: edge is within 10 % of the bound, unknown without a bound or with a λ₁ that is not finite. */
-export function verdict(lambda1: number, bound: number | null): Verdict {
+export function verdictOf(lambda1: number, bound: number | null): Verdict {
   if (bound === null || !(bound > 0) || !Number.isFinite(lambda1)) return 'unknown';
-  const ratio = lambda1 / bound;
-  return ratio < 0.9 ? 'below' : ratio > 1.1 ? 'above' : 'edge';
+  if (lambda1 > bound * (1 + EDGE)) return 'above';
+  return lambda1 >= bound * (1 - EDGE) ? 'edge' : 'below';
 }
 
 const adaptive = new Set([
