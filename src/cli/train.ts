@@ -102,6 +102,6 @@ function forwardSignals(training: Training): () => void {
 
 function exitCode({ manifest, ending }: TrainingEnd): number {
   if (manifest.state === 'finished') return EXIT_DONE;
-  if (ending.signal !== null) return 128 + (os.constants.signals[ending.signal] ?? 0);
+  if (ending.signal !== null) return 128 + os.constants.signals[ending.signal];
   return ending.code === 0 || ending.code === null ? EXIT_FAILED : ending.code;
 }

@@ -9,7 +9,7 @@ import { waitForEndpoint } from '../evaluators/waitForEndpoint.ts';
 import type { Run } from '../runs/run.ts';
 
 export interface LiveSharpnessOptions {
-  /** Share of the training's time that may go into answers. */
+  /** Share of the training's time that may go into λ₁; what other questions take is theirs. */
   readonly budget?: number;
   /** Seconds that may be spent beyond that share, so that a short run is measured at all. */
   readonly advance?: number;
@@ -29,11 +29,12 @@ const GRADIENTS_PER_PRODUCT = 3;
 /** Appends to live.jsonl until the run stops training or the signal is aborted. Never rejects. */
 export async function followSharpness(run: Run, options: LiveSharpnessOptions): Promise<void> {
   const told = new Set</* error code */ string>();
-  while (!options.signal.aborted) {
+  const stopped = (): boolean => options.signal.aborted;
+  while (!stopped()) {
     try {
       if (await measureOverOneConnection(run, options)) return;
     } catch (error) {
-      if (options.signal.aborted) return;
+      if (stopped()) return;
       const trouble = error instanceof BasinError ? error : new BasinError('internal', String(error));
       if (!told.has(trouble.code)) options.onTrouble?.(trouble);
       told.add(trouble.code);
@@ -67,11 +68,12 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
   let tracker: LiveSharpnessTracker | null = null;
   let products = FEWEST_PRODUCTS;
   let cost = Infinity;
+  let spent = 0;
   try {
     for (;;) {
       const status = await evaluator.status({}, signal);
       if (status.state !== 'training') return true;
-      const allowance = advance + budget * status.seconds - status.answeringSeconds;
+      const allowance = advance + budget * status.seconds - spent;
       if (tracker === null) {
         const product = guessProductCost(await run.readSteps(), samples);
         const affordable = Math.floor(allowance / (FIRST_ROUND * product));
@@ -93,6 +95,7 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
       const estimate: LiveSharpness = await tracker.measure(context);
       // The first one takes more products than those after it.
       cost = (estimate.seconds / estimate.products) * products;
+      spent += estimate.seconds;
       await appendFile(run.path('live.jsonl'), `${toLine(estimate)}\n`);
     }
   } finally {

@@ -34,8 +34,8 @@ export async function findKept(
 
 /** Without what does not change the answer, as JSON has it. */
 function comparable(job: unknown): unknown {
-  const { live: _, ...rest } = JSON.parse(JSON.stringify(job)) as Record<string, unknown>;
-  return rest;
+  const entries = Object.entries(JSON.parse(JSON.stringify(job)) as Record<string, unknown>);
+  return Object.fromEntries(entries.filter(([key]) => key !== 'live'));
 }
 
 async function modified(file: string): Promise<number> {

@@ -114,6 +114,8 @@ class Peer {
     private readonly lastWords: () => string,
   ) {
     const reader = new StreamMessageReader(socket, wireReader);
+    // Its watch over half a message re-arms itself for ever once the peer has died inside one.
+    reader.partialMessageTimeout = 0;
     const writer = new StreamMessageWriter(socket, wireWriter);
     this.#rpc = createMessageConnection(reader, writer);
     // A peer that sends no valid messages is as good as gone: nothing it still owes will come.
@@ -158,7 +160,7 @@ class Peer {
     });
   }
 
-  #translate(error: unknown): unknown {
+  #translate(error: unknown): Error {
     if (error instanceof ResponseError) {
       if (error.code === BASIN_ERROR) return BasinError.fromData(error.data as ErrorData);
       if (error.code === REQUEST_CANCELLED) return cancelled();
@@ -166,7 +168,7 @@ class Peer {
       return new BasinError('internal', error.message, 'Please report this.', { cause: error });
     }
     if (error instanceof ConnectionError || this.socket.destroyed) return this.#ended();
-    return error;
+    return error instanceof Error ? error : new BasinError('internal', String(error));
   }
 
   #ended(): BasinError {

@@ -42,8 +42,8 @@ export async function openEvaluator(
       };
     }
   }
-  const { evaluator, close } = await relaunch(run, manifest, objectiveIndex, options);
-  return { evaluator, source: 'relaunched', close };
+  const relaunched = await relaunch(run, manifest, objectiveIndex, options);
+  return { evaluator: relaunched.evaluator, source: 'relaunched', close: () => relaunched.close() };
 }
 
 /**

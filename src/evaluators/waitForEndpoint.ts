@@ -10,8 +10,8 @@ export async function waitForEndpoint(
   file: string,
   { signal, until, every = 50 }: { signal?: AbortSignal; until: Promise<unknown>; every?: number },
 ): Promise<Endpoint | null> {
-  let over = false;
-  const stop = (): void => void (over = true);
+  const over = new AbortController();
+  const stop = (): void => over.abort();
   until.then(stop, stop);
   for (;;) {
     if (signal?.aborted === true) throw cancelled();
@@ -22,7 +22,7 @@ export async function waitForEndpoint(
         .catch(() => null),
     );
     if (parsed.success) return parsed.output;
-    if (over) return null;
+    if (over.signal.aborted) return null;
     await Promise.race([sleep(every), until.catch(() => undefined)]);
   }
 }

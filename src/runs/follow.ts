@@ -103,7 +103,7 @@ function refreshOn(
   const watchers = new Map</* folder */ string, FSWatcher>();
   let disposed = false;
   let timer: NodeJS.Timeout | null = null;
-  let dirty = false;
+  let events = 0;
   let last = 0;
   let due = Infinity;
 
@@ -112,7 +112,7 @@ function refreshOn(
       if (watchers.has(folder)) continue;
       try {
         const watcher = watch(folder, { persistent: false }, () => {
-          dirty = true;
+          events++;
           const soonest = Math.max(Date.now(), last + throttle);
           if (timer !== null && soonest < due) schedule(soonest - Date.now());
         });
@@ -137,7 +137,7 @@ function refreshOn(
     timer.unref();
   };
   const look = async (): Promise<void> => {
-    dirty = false;
+    const known = events;
     last = Date.now();
     watchFolders();
     try {
@@ -145,7 +145,7 @@ function refreshOn(
     } catch {
       // A folder that vanishes under us; the next look tells what is there.
     }
-    schedule(dirty ? Math.max(0, last + throttle - Date.now()) : poll);
+    schedule(events > known ? Math.max(0, last + throttle - Date.now()) : poll);
   };
   void look();
   return {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { connect, type EvaluatorConnection } from '../../../src/evaluators/connection.ts';
 import { BasinError, isCancelled, type ErrorCode } from '../../../src/protocol/errors.ts';
 import { EvaluatorServer } from '../../fixtures/evaluatorServer.ts';
@@ -99,6 +101,33 @@ describe('evaluator connection', () => {
     const asked = evaluator.status({});
     setTimeout(() => evaluator.close(), 20);
     await assert.rejects(asked, hasCode('process-ended'));
+  });
+
+  it('lets its own process end when the peer has died inside a message', async () => {
+    const module = new URL('../../../src/evaluators/connection.ts', import.meta.url).href;
+    const asking = spawn(
+      process.execPath,
+      [
+        '--import',
+        'tsx',
+        '--input-type=module',
+        '-e',
+        `const { connect } = await import(${JSON.stringify(module)});
+         const evaluator = await connect(${JSON.stringify(server.endpoint)}, { objective: 0 });
+         console.log('connected');
+         await evaluator.status({}).catch((error) => console.log(error.code));`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'], timeout: 8000 },
+    );
+    let said = '';
+    asking.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const ended = once(asking, 'close');
+    while (!said.includes('connected')) await new Promise((resolve) => setTimeout(resolve, 20));
+    server.gate = new Promise(() => undefined);
+    server.begin();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    server.drop();
+    assert.deepEqual(await ended, [0, null]);
   });
 
   it('takes a peer that sends no messages for gone', async () => {

@@ -175,7 +175,7 @@ describe('launching', () => {
 
     it('gives up on a script that never comes to a step', async () => {
       const script = 'console.log("waiting for a service"); setInterval(() => {}, 1000)';
-      await assert.rejects(again(script, { timeout: 400 }), (error: unknown) => {
+      await assert.rejects(again(script, { timeout: 2500 }), (error: unknown) => {
         assert.ok(hasCode('timeout')(error));
         assert.match((error as BasinError).detail ?? '', /waiting for a service/);
         return true;

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { BasinError, type ErrorCode } from '../../../src/protocol/errors.ts';
 import { isAlive, startTimeOf } from '../../../src/runs/processes.ts';
-import { findObjective, Run } from '../../../src/runs/run.ts';
+import { findObjective, type Run } from '../../../src/runs/run.ts';
 import { findRoot } from '../../../src/runs/runStore.ts';
 import { makeFinishedRun, makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
 
