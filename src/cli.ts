@@ -2,7 +2,7 @@
 /** The `basin` command: composition root of the command line. */
 import path from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { modelReference, oddNumber, plane, stepList, wholeNumber } from './cli/arguments.ts';
+import { modelReference, oddNumber, plane, positiveNumber, stepList, wholeNumber } from './cli/arguments.ts';
 import {
   EXIT_DONE,
   EXIT_INTERRUPTED,
@@ -202,7 +202,9 @@ run(
       '--at <model>',
       'centre of a random or pca plane: a step, first, last, or a model',
       modelReference,
-    ),
+    )
+    .option('--seed <seed>', 'seed of a random plane (default: 1)', wholeNumber(0))
+    .option('--span <width>', 'half-width of a random plane, in directions (default: 1)', positiveNumber),
   async (common, options, reference: string) =>
     ask(common, {
       kind: 'contour',
@@ -211,6 +213,8 @@ run(
       size: options.size as number,
       split: options.data as 'train' | 'validation',
       ...at(options),
+      ...(options.seed === undefined ? {} : { seed: options.seed as number }),
+      ...(options.span === undefined ? {} : { span: options.span as number }),
     }),
 );
 

@@ -18,6 +18,12 @@ export function oddNumber(text: string): number {
   throw new InvalidArgumentError(`It has to be odd, so that the centre is a point: take ${value + 1}.`);
 }
 
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('It has to be a number above 0.');
+}
+
 /** A snapshot's step, first, last, or the id of a built model. */
 export function modelReference(text: string): ModelReference {
   return /^\d+$/.test(text) ? Number(text) : text;
