@@ -119,8 +119,11 @@ export class WireServer {
     const number = ++this.connections;
     let welcome = false;
     this.sockets.add(socket);
+    const reader = new StreamMessageReader(socket, wireReader);
+    // Its watch over half a message re-arms itself for ever once the client has died inside one.
+    reader.partialMessageTimeout = 0;
     const connection: MessageConnection = createMessageConnection(
-      new StreamMessageReader(socket, wireReader),
+      reader,
       new StreamMessageWriter(socket, wireWriter),
     );
     const forward = (method: EvaluatorMethod, params: unknown, token: CancellationToken): Promise<unknown> =>
