@@ -36,13 +36,12 @@ export async function followSharpness(run: Run, options: LiveSharpnessOptions): 
     } catch (error) {
       if (stopped()) return;
       const trouble = error instanceof BasinError ? error : new BasinError('internal', String(error));
-      if (!told.has(trouble.code)) options.onTrouble?.(trouble);
+      // At the end of training this is no news; before it, the next greeting finds the process again.
+      const news = trouble.code !== 'process-ended' && !told.has(trouble.code);
+      if (news) options.onTrouble?.(trouble);
       told.add(trouble.code);
       // No second derivative, no replay: asking again gives the same answer.
-      if (
-        ['unsupported', 'not-replayable', 'internal', 'not-allowed', 'process-ended'].includes(trouble.code)
-      )
-        return;
+      if (['unsupported', 'not-replayable', 'internal', 'not-allowed'].includes(trouble.code)) return;
     }
     await pause(0.25, options.signal);
   }
