@@ -321,6 +321,11 @@ program
     // Commander has printed what was wrong; help and version are no errors.
     if (!(error instanceof CommanderError)) throw error;
     exitCode = error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+    const own = process.argv.slice(2, process.argv.includes('--') ? process.argv.indexOf('--') : undefined);
+    if (exitCode === EXIT_USAGE && own.includes('--json')) {
+      const message = error.message.replace(/^error: /, '');
+      process.stdout.write(`${JSON.stringify({ error: { code: 'bad-input', message } })}\n`);
+    }
   })
   .finally(() => {
     process.exitCode = exitCode;

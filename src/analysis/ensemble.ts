@@ -90,7 +90,11 @@ export async function ensemble(
   });
 }
 
-function chooseEnsemble(input: EnsembleInput): Snapshot[] {
+/**
+ * The members of an ensemble, by step or in the order they were named.
+ * @throws BasinError `bad-input` for fewer than two or too many, `not-found` for a step without a snapshot
+ */
+export function chooseEnsemble(input: Pick<EnsembleInput, 'snapshots' | 'members' | 'last'>): Snapshot[] {
   const { snapshots } = input;
   const last = input.last ?? Math.min(5, snapshots.length);
   const members =
@@ -100,8 +104,10 @@ function chooseEnsemble(input: EnsembleInput): Snapshot[] {
   if (members.length < 2) {
     throw new BasinError(
       'bad-input',
-      `An ensemble needs at least 2 snapshots; ${snapshots.length} are there and ${members.length} were asked for.`,
-      'Name more members, or train with a smaller --every.',
+      `An ensemble needs at least 2 snapshots; the run has ${snapshots.length}, and this names ${members.length}.`,
+      snapshots.length < 2
+        ? 'Train for longer, or with a smaller --every.'
+        : 'Name at least 2 different steps, or use --last with 2 or more.',
     );
   }
   if (members.length > MOST_MEMBERS) {

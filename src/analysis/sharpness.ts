@@ -53,6 +53,15 @@ export async function sharpness(
   return withVectors(evaluator, async (vectors) => {
     context.progress(0, 'eigenvalues: start');
     const at = await vectors.load(input.at.vector, 'model', context.signal);
+    const [squared = NaN] = (await evaluator.dots({ pairs: [[at, at]] }, context.signal)).values;
+    if (!Number.isFinite(squared)) {
+      // A Hessian that does not depend on the weights (least squares) would hide it.
+      throw new BasinError(
+        'non-finite',
+        `Model ${input.at.id} has weights that are NaN or infinite.`,
+        'Choose an earlier snapshot with --at, and lower the learning rate.',
+      );
+    }
     const hessian = new HessianProduct(evaluator, at, how, context);
     const pairs = await lanczos(
       evaluator,

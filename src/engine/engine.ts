@@ -18,7 +18,7 @@ import { RunStore } from '../runs/runStore.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EvaluatorPool } from './evaluatorPool.ts';
 import { exportSafetensors, exportTfjs } from './exportModel.ts';
-import { completeJob, modeOf, runAnalysis, type AnalysisJob } from './jobs.ts';
+import { completeJob, modeOf, requireModels, runAnalysis, type AnalysisJob } from './jobs.ts';
 import { readContents, resolveModel, type RunContents } from './references.ts';
 import { writeReport } from './report.ts';
 import { findKept } from './resultCache.ts';
@@ -154,6 +154,7 @@ export class Engine {
     const job = completeJob(request, contents);
     const kept = await findKept(job, contents, this.options.version);
     if (kept !== null) return kept;
+    await requireModels(job, contents);
     const progress = (fraction: number | null, message: string): void =>
       observer.progress?.({ fraction, message });
     return this.#pool.use(

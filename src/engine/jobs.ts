@@ -1,7 +1,7 @@
 /** The jobs that ask an evaluator: from the request to the analysis and its draft of a result. */
-import { average } from '../analysis/average.ts';
+import { average, chooseMembers } from '../analysis/average.ts';
 import { contour } from '../analysis/contour.ts';
-import { ensemble } from '../analysis/ensemble.ts';
+import { chooseEnsemble, ensemble } from '../analysis/ensemble.ts';
 import type { AnalysisContext, Evaluator } from '../analysis/evaluator.ts';
 import { line } from '../analysis/line.ts';
 import type { Draft, Evaluation } from '../analysis/model.ts';
@@ -56,11 +56,35 @@ export function completeJob(job: AnalysisJob, contents: RunContents): AnalysisJo
       return { ...job, ...common, split: job.split ?? 'train', at: name(job.at ?? 'last') };
     case 'score':
       return { ...job, ...common, at: name(job.at ?? 'last') };
-    case 'average':
-      return { ...job, ...common };
-    case 'ensemble':
-      return { ...job, ...common };
+    case 'average': {
+      const members = chooseMembers(contents.snapshots, job);
+      return {
+        ...job,
+        ...common,
+        from: job.from ?? members[0]?.step ?? 0,
+        to: job.to ?? members.at(-1)?.step ?? 0,
+        stride: job.stride ?? 1,
+      };
+    }
+    case 'ensemble': {
+      const { last: _, ...rest } = job;
+      const members = chooseEnsemble({ ...job, snapshots: contents.snapshots });
+      return { ...rest, ...common, members: members.map((m) => m.step) };
+    }
   }
+}
+
+/**
+ * Looks up every model that a job names, so that a wrong name costs nothing: no script is started for it.
+ * @param job with its defaults filled in
+ * @throws BasinError `not-found`, `unsupported` for an ensemble where weights are needed, `corrupt-run`
+ */
+export async function requireModels(job: AnalysisJob, contents: RunContents): Promise<void> {
+  const named: ModelReference[] = [];
+  if (job.kind === 'line') named.push(job.from, job.to);
+  if (job.kind === 'contour' && typeof job.plane !== 'string') named.push(...job.plane);
+  if ('at' in job) named.push(job.at);
+  for (const reference of named) await resolveModel(contents, reference);
 }
 
 /**

@@ -23,6 +23,8 @@ export interface LiveSharpnessOptions {
 const MOST_PRODUCTS = 6;
 const FEWEST_PRODUCTS = 2;
 const FIRST_ROUND = 3;
+/** Seconds between estimates: nobody reads them faster, and a long run's file stays small. */
+const SHORTEST_INTERVAL = 0.5;
 /** What a product costs before any has been measured. */
 const GRADIENTS_PER_PRODUCT = 3;
 
@@ -68,6 +70,7 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
   let products = FEWEST_PRODUCTS;
   let cost = Infinity;
   let spent = 0;
+  let measured = -1;
   try {
     for (;;) {
       const status = await evaluator.status({}, signal);
@@ -91,11 +94,17 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
         await pause(Math.min(1, Math.max(0.1, missing)), signal);
         continue;
       }
+      if (status.step === measured) {
+        await pause(SHORTEST_INTERVAL, signal);
+        continue;
+      }
       const estimate: LiveSharpness = await tracker.measure(context);
+      measured = estimate.step;
       // The first one takes more products than those after it.
       cost = (estimate.seconds / estimate.products) * products;
       spent += estimate.seconds;
       await appendFile(run.path('live.jsonl'), `${toLine(estimate)}\n`);
+      await pause(SHORTEST_INTERVAL, signal);
     }
   } finally {
     if (tracker === null) evaluator.close();

@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { BasinError, toErrorData, type ErrorData } from '../protocol/errors.ts';
 import { RUN_FORMAT, type RunManifest } from '../protocol/run.ts';
-import { isMissing } from './files.ts';
+import { isMissing, makeDirectory } from './files.ts';
 import { startTimeOf } from './processes.ts';
 import { Run } from './run.ts';
 import { newRunId } from './runId.ts';
@@ -39,7 +39,7 @@ export class RunStore {
   /** Makes a run directory in state `starting`, owned by this process until a training process claims it. */
   async create(options: NewRun): Promise<Run> {
     const basin = path.join(this.root, '.basin');
-    await mkdir(this.directory, { recursive: true });
+    await makeDirectory(this.directory);
     await writeFile(path.join(basin, '.gitignore'), '*\n', { flag: 'wx' }).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     });

@@ -200,6 +200,10 @@ describe('sharpness', () => {
     const broken = new ReferenceEvaluator(net);
     const nan = { id: '9', vector: broken.put('w', Array<number>(6).fill(NaN)) };
     await assert.rejects(sharpness(broken, { ...base, at: nan }, testContext()), { code: 'non-finite' });
+    // Its Hessian is the same everywhere, so only the weights themselves can tell.
+    const lost = { id: '9', vector: evaluator.put('lost', [1, NaN, 3, 4, 5, 6]) };
+    evaluator.before = () => undefined;
+    await assert.rejects(sharpness(evaluator, { ...base, at: lost }, testContext()), { code: 'non-finite' });
   });
 });
 

@@ -100,6 +100,14 @@ describe('command line', function () {
       }
     });
 
+    it('gives wrong usage as one document too, when asked for JSON', async () => {
+      const { code, stdout } = await basin('contour', '--size', '10', '--json');
+      assert.equal(code, 2);
+      const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+      assert.equal(error.code, 'bad-input');
+      assert.match(error.message, /odd/);
+    });
+
     it('says what is wrong and what mends it', async () => {
       const { code, stdout, stderr } = await basin('score', 'nope', '--json');
       assert.equal(code, 1);

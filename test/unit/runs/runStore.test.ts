@@ -33,6 +33,17 @@ describe('run store', () => {
     assert.equal(await readFile(file, 'utf8'), 'mine\n');
   });
 
+  it('says which folder it cannot write to, and what to do', async () => {
+    await writeFile(path.join(workspace.root, '.basin'), 'a file');
+    const create = workspace.store.create({ command: ['node'], cwd: workspace.root });
+    await assert.rejects(create, (error: unknown) => {
+      assert.ok(error instanceof BasinError && error.code === 'not-allowed');
+      assert.match(error.message, /cannot write to .*\.basin/);
+      assert.match(error.cure ?? '', /--root/);
+      return true;
+    });
+  });
+
   it('lists newest first and finds by id, unique prefix and last', async () => {
     const runs: Run[] = [];
     for (let i = 0; i < 3; i++) {
