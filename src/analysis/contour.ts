@@ -3,25 +3,13 @@ import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate, LossValue } from '../protocol/evaluator.ts';
 import type { ContourResult, Maybe, TrajectoryPoint } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { howToEvaluate, type Draft, type Evaluation, type Model, type Snapshot } from './model.ts';
-import { buildPlane, type Plane } from './plane.ts';
+import { howToEvaluate, type Draft, type Evaluation } from './model.ts';
+import { buildPlane, type Plane, type PlaneInput } from './plane.ts';
 import { requireReplay } from './replay.ts';
 import { contourSentences, dataSentence, replaySentence } from './trust.ts';
 import { withVectors, type Vectors } from './vectors.ts';
 
-export interface ContourInput extends Evaluation {
-  /** The trajectory, by step; drawn over every plane, and the source of the pca plane. */
-  readonly snapshots: readonly Snapshot[];
-  /** Origin of the plane; a plane through three snapshots has the first of them as its origin instead. */
-  readonly at: Model;
-  /** Two principal components of the trajectory, a filter-normalised random pair, or three snapshot steps. */
-  readonly plane: 'pca' | 'random' | readonly [number, number, number];
-  /** Points along each axis, odd, 5 to 401. */
-  readonly size: number;
-  /** Seed of a random plane; default 1. */
-  readonly seed?: number;
-  /** Half-width of a random plane in units of its directions; default 1. */
-  readonly span?: number;
+export interface ContourInput extends Evaluation, PlaneInput {
   /**
    * Snapshots whose own loss is evaluated beside the grid, spread evenly over the run; by default one for every 16
    * points of the grid, from 9 to 64. Those that a plane goes through are always among them.

@@ -15,11 +15,17 @@ import { principalComponents, randomWalkShares } from './pca.ts';
 import type { Vectors } from './vectors.ts';
 
 export interface PlaneInput {
+  /** The trajectory, by step; drawn over every plane, and the source of the pca plane. */
   readonly snapshots: readonly Snapshot[];
+  /** Origin of the plane; a plane through three snapshots has the first of them as its origin instead. */
   readonly at: Model;
+  /** Two principal components of the trajectory, a filter-normalised random pair, or three snapshot steps. */
   readonly plane: 'pca' | 'random' | readonly [number, number, number];
+  /** Points along each axis, odd, 5 to 401. */
   readonly size: number;
+  /** Seed of a random plane; default 1. */
   readonly seed?: number;
+  /** Half-width of a random plane in units of its directions; default 1. */
   readonly span?: number;
 }
 
