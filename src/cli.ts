@@ -15,7 +15,9 @@ import { detailsText, resultText, runsTable, type RunDetails, type RunRow } from
 import { train } from './cli/train.ts';
 import { Engine } from './engine/engine.ts';
 import { findInstallation } from './engine/installation.ts';
-import type { ContourJob, Job, ModelReference } from './protocol/engine.ts';
+import type { ContourJob } from './protocol/analyses.ts';
+import type { Job } from './protocol/engine.ts';
+import type { ModelReference } from './protocol/job.ts';
 import { decodeNumber } from './protocol/run.ts';
 import { findRoot, RunStore } from './runs/runStore.ts';
 

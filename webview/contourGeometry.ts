@@ -1,6 +1,6 @@
 /** Isobands and isolines of a loss grid, in the plane's own coordinates. No charts here. */
 import { contours } from 'd3-contour';
-import type { Maybe } from '../src/protocol/results.ts';
+import type { Maybe } from '../src/protocol/result.ts';
 
 export type Point = readonly [number, number];
 /** A closed ring; the first point is repeated at the end. Outer rings and holes wind oppositely. */

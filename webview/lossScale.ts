@@ -1,5 +1,5 @@
 /** From a grid of losses to positions on a colour ramp and to round levels for isolines. */
-import type { Maybe } from '../src/protocol/results.ts';
+import type { Maybe } from '../src/protocol/result.ts';
 
 export type ScaleKind = 'log' | 'linear';
 

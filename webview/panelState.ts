@@ -2,7 +2,9 @@
 import type { Job, JobProgress } from '../src/protocol/engine.ts';
 import type { ErrorData } from '../src/protocol/errors.ts';
 import type { PageNotifications, RunView } from '../src/protocol/page.ts';
-import type { AnalysisResult, ContourResult, JobResult } from '../src/protocol/results.ts';
+import type { AnalysisResult } from '../src/protocol/analyses.ts';
+import type { ContourResult } from '../src/protocol/results.ts';
+import type { JobResult } from '../src/protocol/engine.ts';
 
 export interface RunningJob {
   readonly number: number;

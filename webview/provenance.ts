@@ -1,5 +1,5 @@
 /** Where a result comes from: the command line that gives the same, versions, and how it was evaluated. */
-import type { AnalysisResult } from '../src/protocol/results.ts';
+import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import { h } from './dom.ts';
 import { formatDuration, formatTime } from './format.ts';
 import { strings } from './strings.ts';

@@ -1,6 +1,7 @@
 /** A run as one self-contained page: opened from disk, without a network, for reading, showing and printing. */
 import type { RunView } from '../src/protocol/page.ts';
-import type { AnalysisResult, ContourResult } from '../src/protocol/results.ts';
+import type { AnalysisResult } from '../src/protocol/analyses.ts';
+import type { ContourResult } from '../src/protocol/results.ts';
 import { Chart } from './chart.ts';
 import { ContourChart, contourLayout } from './contourChart.ts';
 import { DataTable } from './dataTable.ts';

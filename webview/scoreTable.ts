@@ -1,11 +1,6 @@
 /** Scores of the last snapshot, the average and the ensemble side by side, with their standard errors. */
-import type {
-  AnalysisResult,
-  AverageResult,
-  EnsembleResult,
-  Score,
-  Scores,
-} from '../src/protocol/results.ts';
+import type { AnalysisResult } from '../src/protocol/analyses.ts';
+import type { AverageResult, EnsembleResult, Score, Scores } from '../src/protocol/results.ts';
 import { h } from './dom.ts';
 import { formatAccuracy, formatCount, formatWithError } from './format.ts';
 import { strings } from './strings.ts';

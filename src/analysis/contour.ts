@@ -1,7 +1,8 @@
 /** Loss over a plane in weight space, coarse to fine. */
 import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate, LossValue } from '../protocol/evaluator.ts';
-import type { ContourResult, Maybe, TrajectoryPoint } from '../protocol/results.ts';
+import type { ContourResult, TrajectoryPoint } from '../protocol/results.ts';
+import type { Maybe } from '../protocol/result.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { howToEvaluate, type Draft, type Evaluation } from './model.ts';
 import { buildPlane, type Plane, type PlaneInput } from './plane.ts';

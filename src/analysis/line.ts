@@ -1,7 +1,8 @@
 /** Loss and accuracy along the straight segment between two models. */
 import { BasinError } from '../protocol/errors.ts';
 import type { DataSelection, ScoreValue } from '../protocol/evaluator.ts';
-import type { LineResult, Maybe } from '../protocol/results.ts';
+import type { LineResult } from '../protocol/results.ts';
+import type { Maybe } from '../protocol/result.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
 import { requireReplay } from './replay.ts';

@@ -6,7 +6,7 @@ import type {
   HowToEvaluate,
   Operand,
 } from '../protocol/evaluator.ts';
-import type { AnalysisResult } from '../protocol/results.ts';
+import type { AnalysisResult } from '../protocol/analyses.ts';
 
 /** One point in weight space, and what a result calls it: a snapshot's step as text, or a built model's id. */
 export interface Model {

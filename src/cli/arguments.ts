@@ -1,6 +1,7 @@
 /** Option values as commander hands them over; a wrong one is wrong usage (exit 2). */
 import { InvalidArgumentError } from 'commander';
-import type { ContourJob, ModelReference } from '../protocol/engine.ts';
+import type { ContourJob } from '../protocol/analyses.ts';
+import type { ModelReference } from '../protocol/job.ts';
 
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {

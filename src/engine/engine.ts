@@ -5,20 +5,17 @@ import { attach } from '../evaluators/openEvaluator.ts';
 import type { RelaunchOptions } from '../evaluators/relaunch.ts';
 import type { ExportJob, Job, JobProgress } from '../protocol/engine.ts';
 import { BasinError, cancelled } from '../protocol/errors.ts';
-import type {
-  AnalysisResult,
-  ContourResult,
-  ExportResult,
-  JobResult,
-  ReportResult,
-} from '../protocol/results.ts';
+import type { AnalysisResult } from '../protocol/analyses.ts';
+import type { ContourResult, ExportResult, ReportResult } from '../protocol/results.ts';
+import type { JobResult } from '../protocol/engine.ts';
 import type { BuiltModel } from '../protocol/run.ts';
 import { newResultId } from '../runs/runId.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EvaluatorPool } from './evaluatorPool.ts';
 import { exportSafetensors, exportTfjs } from './exportModel.ts';
-import { completeJob, modeOf, requireModels, runAnalysis, type AnalysisJob } from './jobs.ts';
+import { completeJob, modeOf, requireModels, runAnalysis } from './jobs.ts';
+import type { AnalysisJob } from '../protocol/analyses.ts';
 import { readContents, resolveModel, type RunContents } from './references.ts';
 import { writeReport } from './report.ts';
 import { findKept } from './resultCache.ts';

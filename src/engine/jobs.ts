@@ -12,13 +12,14 @@ import type {
   ContourJob,
   EnsembleJob,
   LineJob,
-  ModelReference,
   ScoreJob,
   SharpnessJob,
-} from '../protocol/engine.ts';
+} from '../protocol/analyses.ts';
+import type { ModelReference } from '../protocol/job.ts';
 import { BasinError } from '../protocol/errors.ts';
 import type { EvaluationMode, EvaluatorDescription } from '../protocol/evaluator.ts';
-import type { AnalysisResult, ContourResult } from '../protocol/results.ts';
+import type { AnalysisResult } from '../protocol/analyses.ts';
+import type { ContourResult } from '../protocol/results.ts';
 import { learningRateAt, resolveModel, stepOf, type RunContents } from './references.ts';
 
 export type AnalysisJob = ContourJob | LineJob | SharpnessJob | ScoreJob | AverageJob | EnsembleJob;

@@ -1,6 +1,6 @@
 /** What a job calls a model (a step, `last`, `first`, the id of a built model), as a point in weight space. */
 import type { Model, Snapshot } from '../analysis/model.ts';
-import type { ModelReference } from '../protocol/engine.ts';
+import type { ModelReference } from '../protocol/job.ts';
 import { BasinError } from '../protocol/errors.ts';
 import {
   decodeNumber,

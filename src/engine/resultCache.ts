@@ -1,8 +1,8 @@
 /** The same question to an unchanged run has its answer on disk already. */
 import { stat } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { AnalysisResult } from '../protocol/results.ts';
-import type { AnalysisJob } from './jobs.ts';
+import type { AnalysisResult } from '../protocol/analyses.ts';
+import type { AnalysisJob } from '../protocol/analyses.ts';
 import type { RunContents } from './references.ts';
 
 /**

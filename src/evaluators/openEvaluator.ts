@@ -1,6 +1,6 @@
 /** Choosing which process answers the questions to a run. */
 import { BasinError } from '../protocol/errors.ts';
-import type { Provenance } from '../protocol/results.ts';
+import type { Provenance } from '../protocol/result.ts';
 import type { RunManifest } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
 import { connect, type EvaluatorConnection } from './connection.ts';

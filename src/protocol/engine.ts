@@ -1,59 +1,8 @@
 /** The engine wire: jobs that the CLI and the extension ask for. JSON-RPC over the child's IPC (structured clone). */
-import type { EvaluationMode } from './evaluator.ts';
-import type { AnalysisResult, ContourResult, JobResult } from './results.ts';
+import type { AnalysisJob, AnalysisResult } from './analyses.ts';
+import type { ModelReference } from './job.ts';
+import type { ContourResult, ExportResult, ReportResult } from './results.ts';
 
-/** A snapshot's step, 'last', 'first', or the id of a built model. */
-export type ModelReference = number | string;
-
-interface EvaluationOptions {
-  readonly run: string;
-  /** Name or index; the first by default. */
-  readonly objective?: number;
-  readonly split?: 'train' | 'validation';
-  /** Default: the evaluator's own (inference for layers models, as trained otherwise). */
-  readonly mode?: EvaluationMode;
-}
-
-export interface ContourJob extends EvaluationOptions {
-  readonly kind: 'contour';
-  /** pca: the trajectory's two main components; random: filter-normalised; or three snapshot steps. */
-  readonly plane: 'pca' | 'random' | readonly [number, number, number];
-  /** Points along each axis, odd so that the centre is a point. */
-  readonly size: number;
-  readonly at?: ModelReference;
-  readonly seed?: number;
-  /** Half-width of a random plane in units of the filter-normalised directions. */
-  readonly span?: number;
-  /** Ask the living process between its steps, rather than relaunching, while it trains. */
-  readonly live?: boolean;
-}
-export interface LineJob extends EvaluationOptions {
-  readonly kind: 'line';
-  readonly from: ModelReference;
-  readonly to: ModelReference;
-  readonly points: number;
-}
-export interface SharpnessJob extends EvaluationOptions {
-  readonly kind: 'sharpness';
-  readonly at?: ModelReference;
-  readonly top: number;
-}
-export interface ScoreJob extends EvaluationOptions {
-  readonly kind: 'score';
-  readonly at?: ModelReference;
-}
-export interface AverageJob extends EvaluationOptions {
-  readonly kind: 'average';
-  /** Default: the last quarter of the run. */
-  readonly from?: number;
-  readonly to?: number;
-  readonly stride?: number;
-}
-export interface EnsembleJob extends EvaluationOptions {
-  readonly kind: 'ensemble';
-  readonly members?: readonly number[];
-  readonly last?: number;
-}
 export interface ExportJob {
   readonly kind: 'export';
   readonly run: string;
@@ -66,8 +15,8 @@ export interface ReportJob {
   readonly run: string;
   readonly to: string;
 }
-export type Job =
-  ContourJob | LineJob | SharpnessJob | ScoreJob | AverageJob | EnsembleJob | ExportJob | ReportJob;
+export type Job = AnalysisJob | ExportJob | ReportJob;
+export type JobResult = AnalysisResult | ExportResult | ReportResult;
 
 export interface JobProgress {
   /** 0..1, or null while it cannot be known. */
@@ -87,5 +36,3 @@ export interface EngineNotifications {
   progress: { number: number; progress: JobProgress };
   partial: { number: number; result: ContourResult };
 }
-
-export type { AnalysisResult, JobResult };

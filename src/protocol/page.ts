@@ -5,7 +5,9 @@
  */
 import type { ErrorData } from './errors.ts';
 import type { Job, JobProgress } from './engine.ts';
-import type { AnalysisResult, ContourResult, JobResult } from './results.ts';
+import type { AnalysisResult } from './analyses.ts';
+import type { ContourResult } from './results.ts';
+import type { JobResult } from './engine.ts';
 import type { BuiltModel, LiveSharpness, RunManifest, StepRecord } from './run.ts';
 
 /** Everything a panel or report shows of one run. */

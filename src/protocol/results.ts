@@ -1,34 +1,5 @@
 /** What analyses answer: files under analyses/, the CLI's --json, and what the page draws. Stable; documented in the README. */
-import type { EvaluationMode } from './evaluator.ts';
-
-/** Where a result comes from: enough to compute it again. */
-export interface Provenance {
-  readonly basin: string;
-  readonly created: string;
-  /** The request that gave it, defaults filled in. */
-  readonly job: unknown;
-  readonly mode: EvaluationMode;
-  readonly refreshedStatistics: boolean;
-  readonly framework: string;
-  readonly backend: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly evaluator: 'live' | 'held' | 'relaunched';
-  readonly seconds: number;
-}
-
-interface Result {
-  /** File name under analyses/, without .json. */
-  readonly id: string;
-  readonly run: string;
-  readonly objective: string;
-  readonly data: { readonly split: 'train' | 'validation'; readonly samples: number };
-  /** Plain sentences on how far to trust it, first the one that matters most. */
-  readonly trust: readonly string[];
-  readonly provenance: Provenance;
-}
-
-/** null stands for a loss that is not finite, or (while refining) not computed yet. */
-export type Maybe = number | null;
+import type { Maybe, Result } from './result.ts';
 
 export interface TrajectoryPoint {
   readonly step: number;
@@ -172,9 +143,3 @@ export interface ReportResult {
   readonly run: string;
   readonly file: string;
 }
-
-/** A result that is kept under analyses/ and can be drawn again. */
-export type AnalysisResult =
-  ContourResult | LineResult | SharpnessResult | ScoreResult | AverageResult | EnsembleResult;
-
-export type JobResult = AnalysisResult | ExportResult | ReportResult;

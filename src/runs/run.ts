@@ -4,7 +4,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { evaluationSetFile } from '../protocol/evaluationSet.ts';
 import { BasinError } from '../protocol/errors.ts';
-import type { AnalysisResult } from '../protocol/results.ts';
+import type { AnalysisResult } from '../protocol/analyses.ts';
 import {
   builtModelSchema,
   endpointSchema,

@@ -2,7 +2,8 @@
 import { cp, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import type { Job, JobResult, ModelReference } from '../protocol/engine.ts';
+import type { Job, JobResult } from '../protocol/engine.ts';
+import type { ModelReference } from '../protocol/job.ts';
 import { BasinError, isCancelled } from '../protocol/errors.ts';
 import type { LensName } from '../protocol/page.ts';
 import type { AverageResult, EnsembleResult } from '../protocol/results.ts';

@@ -1,6 +1,7 @@
 /** Words for results, as tree rows and notifications show them. */
 import type { LensName } from '../protocol/page.ts';
-import type { AnalysisResult, AverageResult, EnsembleResult, Score, Scores } from '../protocol/results.ts';
+import type { AnalysisResult } from '../protocol/analyses.ts';
+import type { AverageResult, EnsembleResult, Score, Scores } from '../protocol/results.ts';
 import { shortNumber, verdictWords } from './sharpnessText.ts';
 
 /** The lens of the panel that draws a kind of result. */

@@ -1,7 +1,7 @@
 /** The Runs view: runs, and below each its snapshots, the models built from it and the analyses kept. */
 import path from 'node:path';
 import * as vscode from 'vscode';
-import type { AnalysisResult } from '../protocol/results.ts';
+import type { AnalysisResult } from '../protocol/analyses.ts';
 import type { BuiltModel, RunState } from '../protocol/run.ts';
 import { DisposableStore } from './disposables.ts';
 import { commands, treeItems, views } from './ids.ts';

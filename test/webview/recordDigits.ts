@@ -12,7 +12,9 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { RunView } from '../../src/protocol/page.ts';
-import type { AnalysisResult, ContourResult, Provenance, Score, Scores } from '../../src/protocol/results.ts';
+import type { AnalysisResult } from '../../src/protocol/analyses.ts';
+import type { ContourResult, Score, Scores } from '../../src/protocol/results.ts';
+import type { Provenance } from '../../src/protocol/result.ts';
 import type { LiveSharpness, RunManifest, StepRecord } from '../../src/protocol/run.ts';
 
 const SIDE = 14;

@@ -12,11 +12,11 @@ import type {
   ContourResult,
   EnsembleResult,
   ExportResult,
-  JobResult,
   LineResult,
   ScoreResult,
   SharpnessResult,
 } from '../../../src/protocol/results.ts';
+import type { JobResult } from '../../../src/protocol/engine.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
 import { checkSnapshot } from '../../../src/runs/safetensorsFile.ts';

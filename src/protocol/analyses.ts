@@ -1,0 +1,66 @@
+/** Every kind of analysis: its request and its answer. The engine, the command line and the page take their types from here. */
+import type { EvaluationOptions, ModelReference } from './job.ts';
+import type {
+  AverageResult,
+  ContourResult,
+  EnsembleResult,
+  LineResult,
+  ScoreResult,
+  SharpnessResult,
+} from './results.ts';
+
+export interface ContourJob extends EvaluationOptions {
+  readonly kind: 'contour';
+  /** pca: the trajectory's two main components; random: filter-normalised; or three snapshot steps. */
+  readonly plane: 'pca' | 'random' | readonly [number, number, number];
+  /** Points along each axis, odd so that the centre is a point. */
+  readonly size: number;
+  readonly at?: ModelReference;
+  readonly seed?: number;
+  /** Half-width of a random plane in units of the filter-normalised directions. */
+  readonly span?: number;
+  /** Ask the living process between its steps, rather than relaunching, while it trains. */
+  readonly live?: boolean;
+}
+export interface LineJob extends EvaluationOptions {
+  readonly kind: 'line';
+  readonly from: ModelReference;
+  readonly to: ModelReference;
+  readonly points: number;
+}
+export interface SharpnessJob extends EvaluationOptions {
+  readonly kind: 'sharpness';
+  readonly at?: ModelReference;
+  readonly top: number;
+}
+export interface ScoreJob extends EvaluationOptions {
+  readonly kind: 'score';
+  readonly at?: ModelReference;
+}
+export interface AverageJob extends EvaluationOptions {
+  readonly kind: 'average';
+  /** Default: the last quarter of the run. */
+  readonly from?: number;
+  readonly to?: number;
+  readonly stride?: number;
+}
+export interface EnsembleJob extends EvaluationOptions {
+  readonly kind: 'ensemble';
+  readonly members?: readonly number[];
+  readonly last?: number;
+}
+
+/** By kind. A family of analyses declares its own map in a file of its own, and is added here by `extends`. */
+export interface Analyses {
+  contour: { job: ContourJob; result: ContourResult };
+  line: { job: LineJob; result: LineResult };
+  sharpness: { job: SharpnessJob; result: SharpnessResult };
+  score: { job: ScoreJob; result: ScoreResult };
+  average: { job: AverageJob; result: AverageResult };
+  ensemble: { job: EnsembleJob; result: EnsembleResult };
+}
+
+export type AnalysisKind = keyof Analyses;
+export type AnalysisJob = Analyses[AnalysisKind]['job'];
+/** A result that is kept under analyses/ and can be drawn again. */
+export type AnalysisResult = Analyses[AnalysisKind]['result'];

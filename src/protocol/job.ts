@@ -1,0 +1,15 @@
+/** What jobs have in common: the run, the model and the samples they ask about. */
+import type { EvaluationMode } from './evaluator.ts';
+
+/** A snapshot's step, 'last', 'first', or the id of a built model. */
+export type ModelReference = number | string;
+
+/** What every analysis job takes. */
+export interface EvaluationOptions {
+  readonly run: string;
+  /** Name or index; the first by default. */
+  readonly objective?: number;
+  readonly split?: 'train' | 'validation';
+  /** Default: the evaluator's own (inference for layers models, as trained otherwise). */
+  readonly mode?: EvaluationMode;
+}
