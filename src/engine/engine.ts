@@ -6,7 +6,7 @@ import type { RelaunchOptions } from '../evaluators/relaunch.ts';
 import type { ExportJob, Job, JobProgress } from '../protocol/engine.ts';
 import { BasinError, cancelled } from '../protocol/errors.ts';
 import type { AnalysisResult } from '../protocol/analyses.ts';
-import type { ContourResult, ExportResult, ReportResult } from '../protocol/results.ts';
+import type { ExportResult, ReportResult } from '../protocol/results.ts';
 import type { JobResult } from '../protocol/engine.ts';
 import type { BuiltModel } from '../protocol/run.ts';
 import { newResultId } from '../runs/runId.ts';
@@ -14,7 +14,8 @@ import { RunStore } from '../runs/runStore.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EvaluatorPool } from './evaluatorPool.ts';
 import { exportSafetensors, exportTfjs } from './exportModel.ts';
-import { completeJob, modeOf, requireModels, runAnalysis } from './jobs.ts';
+import { builtBy, completeJob, requireModels, runAnalysis } from './jobs.ts';
+import { modeOf } from './kind.ts';
 import type { AnalysisJob } from '../protocol/analyses.ts';
 import { readContents, resolveModel, type RunContents } from './references.ts';
 import { writeReport } from './report.ts';
@@ -36,8 +37,8 @@ export interface EngineOptions extends Pick<RelaunchOptions, 'onCommand' | 'envi
 export interface JobObserver {
   readonly signal?: AbortSignal;
   readonly progress?: (progress: JobProgress) => void;
-  /** A contour that is being refined. */
-  readonly partial?: (result: ContourResult) => void;
+  /** A result that is being refined. */
+  readonly partial?: (result: AnalysisResult) => void;
 }
 
 export class Engine {
@@ -185,12 +186,17 @@ export class Engine {
           // As the file has it: a number that is not finite is null there.
           return JSON.parse(JSON.stringify(result)) as R;
         };
-        const builds = job.kind === 'average' || job.kind === 'ensemble' ? job.kind : null;
+        const builds = builtBy(job);
         const model = builds === null ? '' : await contents.run.reserveModelId(builds);
         try {
-          const draft = await runAnalysis(job, contents, evaluator, { signal, progress }, model, (partial) =>
-            observer.partial?.(finish(partial)),
-          );
+          const draft = await runAnalysis(job, {
+            contents,
+            evaluator,
+            mode,
+            context: { signal, progress },
+            model,
+            publish: (partial) => observer.partial?.(finish(partial)),
+          });
           if (signal.aborted) throw cancelled();
           const result = finish(draft);
           await contents.run.saveAnalysis(result);

@@ -1,7 +1,7 @@
 /** The engine wire: jobs that the CLI and the extension ask for. JSON-RPC over the child's IPC (structured clone). */
 import type { AnalysisJob, AnalysisResult } from './analyses.ts';
 import type { ModelReference } from './job.ts';
-import type { ContourResult, ExportResult, ReportResult } from './results.ts';
+import type { ExportResult, ReportResult } from './results.ts';
 
 export interface ExportJob {
   readonly kind: 'export';
@@ -34,5 +34,5 @@ export interface EngineRequests {
 
 export interface EngineNotifications {
   progress: { number: number; progress: JobProgress };
-  partial: { number: number; result: ContourResult };
+  partial: { number: number; result: AnalysisResult };
 }

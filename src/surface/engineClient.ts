@@ -140,7 +140,9 @@ export class EngineClient {
       handler: (params: EngineNotifications[N]) => void,
     ): void => void connection.onNotification(method, handler);
     on('progress', ({ number, progress }) => this.#observers.get(number)?.progress(progress));
-    on('partial', ({ number, result }) => this.#observers.get(number)?.partial(result));
+    on('partial', ({ number, result }) => {
+      if (result.kind === 'contour') this.#observers.get(number)?.partial(result);
+    });
     connection.listen();
     this.#process = { child, connection, ended };
     return this.#process;

@@ -64,7 +64,7 @@ describe('engine', () => {
     const partials: ContourResult[] = [];
     const result = (await engine.run(
       { ...contour, size: 17 },
-      { partial: (p) => partials.push(p) },
+      { partial: (p) => partials.push(p as ContourResult) },
     )) as ContourResult;
     assert.ok(partials.length >= 2);
     const counts = partials.map((p) => p.evaluated);

@@ -1,0 +1,114 @@
+/** How a subcommand is declared, run and answered: the same options, progress, cancellation and exit codes for all. */
+import path from 'node:path';
+import type { Command} from 'commander';
+import { Option } from 'commander';
+import { Engine } from '../engine/engine.ts';
+import type { Installation } from '../engine/installation.ts';
+import type { Job } from '../protocol/engine.ts';
+import type { ModelReference } from '../protocol/job.ts';
+import { findRoot } from '../runs/runStore.ts';
+import { modelReference } from './arguments.ts';
+import { EXIT_DONE, EXIT_INTERRUPTED, printAnswer, printError, ProgressLine } from './output.ts';
+import { resultText } from './tables.ts';
+
+/** Options that every subcommand understands. */
+export interface Common {
+  readonly root: string;
+  readonly json: boolean;
+}
+
+/** The argument that names a run, for `Command.argument`. */
+export const RUN = ['[run]', 'id, unique prefix, or last', 'last'] as const;
+
+export class CommandLine {
+  exitCode = EXIT_DONE;
+
+  constructor(
+    readonly program: Command,
+    readonly installation: Installation,
+  ) {
+    withCommon(program);
+  }
+
+  /** A subcommand; --root and --json are understood before and after its name. */
+  command(name: string, description: string): Command {
+    return withCommon(this.program.command(name).description(description));
+  }
+
+  /** Runs a command's work, and turns its failure into words and an exit code. */
+  run<A extends unknown[]>(
+    target: Command,
+    work: (common: Common, options: Record<string, unknown>, ...args: A) => Promise<number | void>,
+  ): void {
+    target.action(async (...all: unknown[]) => {
+      const values = target.optsWithGlobals<{ root?: string; json?: boolean }>();
+      const common = {
+        root: values.root === undefined ? findRoot(process.cwd()) : path.resolve(values.root),
+        json: values.json === true,
+      };
+      try {
+        this.exitCode = (await work(common, values, ...(all.slice(0, -2) as A))) ?? EXIT_DONE;
+      } catch (error) {
+        this.exitCode = await printError(common.json, error);
+      }
+    });
+  }
+
+  /** Runs one job, with progress on stderr; the first Ctrl+C cancels it in good order, a second one ends at once. */
+  async ask({ root, json }: Common, job: Job): Promise<void> {
+    const controller = new AbortController();
+    const interrupt = (): void => {
+      if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+      controller.abort();
+    };
+    process.on('SIGINT', interrupt);
+    process.on('SIGTERM', interrupt);
+    const progress = new ProgressLine();
+    const engine = new Engine({ root, ...this.installation });
+    try {
+      const result = await engine.run(job, { signal: controller.signal, progress: (p) => progress.show(p) });
+      progress.end();
+      await printAnswer(json, result, () => resultText(result));
+    } finally {
+      progress.end();
+      await engine.dispose();
+      process.off('SIGINT', interrupt);
+      process.off('SIGTERM', interrupt);
+    }
+  }
+}
+
+function withCommon(target: Command): Command {
+  return target
+    .option(
+      '--root <dir>',
+      'workspace folder (default: the nearest one upwards that has runs, else this one)',
+    )
+    .option('--json', 'print one JSON document on stdout; progress and messages go to stderr');
+}
+
+/** Adds --at to a command. */
+export function withAt(
+  target: Command,
+  meaning = 'a step, first, last, or a model (default: last)',
+): Command {
+  return target.option('--at <model>', meaning, modelReference);
+}
+
+/** Adds --data to a command. */
+export function withData(target: Command): Command {
+  return target.addOption(
+    new Option('--data <split>', 'samples to evaluate on').choices(['train', 'validation']).default('train'),
+  );
+}
+
+/** The value of --at, as a job has it. */
+export function at(options: Record<string, unknown>): { at?: ModelReference } {
+  return options.at === undefined ? {} : { at: options.at as ModelReference };
+}
+
+/** Options under the names a job has them by; what was not given is left out. */
+export function given<T extends object>(options: Record<string, unknown>, ...names: (keyof T & string)[]): T {
+  const present = names.filter((name) => options[name] !== undefined);
+  return Object.fromEntries(present.map((name) => [name, options[name]])) as T;
+}

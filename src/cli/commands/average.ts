@@ -1,0 +1,21 @@
+import type { AverageJob } from '../../protocol/analyses.ts';
+import { wholeNumber } from '../arguments.ts';
+import { given, RUN, type CommandLine } from '../command.ts';
+
+/** `basin average` */
+export function addAverage(cli: CommandLine): void {
+  cli.run(
+    cli
+      .command('average', 'average snapshots (SWA), refresh batch-norm statistics, and score the average')
+      .argument(...RUN)
+      .option('--from <step>', 'first snapshot (default: three quarters of the run)', wholeNumber(0))
+      .option('--to <step>', 'last snapshot', wholeNumber(0))
+      .option('--stride <k>', 'every k-th snapshot', wholeNumber(1)),
+    async (common, options, reference: string) =>
+      cli.ask(common, {
+        kind: 'average',
+        run: reference,
+        ...given<Pick<AverageJob, 'from' | 'to' | 'stride'>>(options, 'from', 'to', 'stride'),
+      }),
+  );
+}

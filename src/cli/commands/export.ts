@@ -1,0 +1,29 @@
+import path from 'node:path';
+import { Option } from 'commander';
+import type { ModelReference } from '../../protocol/job.ts';
+import { modelReference } from '../arguments.ts';
+import { RUN, type CommandLine } from '../command.ts';
+
+/** `basin export` */
+export function addExport(cli: CommandLine): void {
+  cli.run(
+    cli
+      .command('export', 'write a snapshot or built model for other programs')
+      .argument('<run>', RUN[1])
+      .argument('<model>', 'a step, first, last, or a model', modelReference)
+      .addOption(
+        new Option('--format <format>', 'tfjs: model.json and weights')
+          .choices(['tfjs', 'safetensors'])
+          .makeOptionMandatory(),
+      )
+      .requiredOption('--to <dir>', 'directory to write into'),
+    async (common, options, reference: string, model: ModelReference) =>
+      cli.ask(common, {
+        kind: 'export',
+        run: reference,
+        model,
+        format: options.format as 'tfjs' | 'safetensors',
+        to: path.resolve(options.to as string),
+      }),
+  );
+}

@@ -1,0 +1,30 @@
+import { decodeNumber } from '../../protocol/run.ts';
+import { RunStore } from '../../runs/runStore.ts';
+import type { CommandLine } from '../command.ts';
+import { printAnswer } from '../output.ts';
+import { runsTable, type RunRow } from '../tables.ts';
+
+/** `basin runs` */
+export function addRuns(cli: CommandLine): void {
+  cli.run(cli.command('runs', 'list the runs of a workspace'), async ({ root, json }) => {
+    const rows: RunRow[] = [];
+    for (const entry of await new RunStore(root).list()) {
+      const last = (await entry.run.readSteps().catch(() => [])).at(-1);
+      const loss = last === undefined ? NaN : decodeNumber(last.loss);
+      rows.push({ entry, lastLoss: Number.isFinite(loss) ? loss : null });
+    }
+    const runs = rows.map(({ entry: { id, manifest, error }, lastLoss }) => ({
+      id,
+      name: manifest?.name ?? null,
+      state: manifest?.state ?? null,
+      stateReason: manifest?.stateReason ?? null,
+      created: manifest?.created ?? null,
+      ended: manifest?.ended ?? null,
+      steps: manifest?.recording.steps ?? null,
+      snapshots: manifest?.recording.snapshots ?? null,
+      lastLoss,
+      error,
+    }));
+    await printAnswer(json, { kind: 'runs', root, runs }, () => runsTable(rows));
+  });
+}

@@ -1,0 +1,84 @@
+/** What the engine knows of a kind of analysis: how its job is completed, which models it names, and how it is run. */
+import type { AnalysisContext, Evaluator } from '../analysis/evaluator.ts';
+import type { Draft, Evaluation } from '../analysis/model.ts';
+import type { Analyses, AnalysisKind, AnalysisResult } from '../protocol/analyses.ts';
+import { BasinError } from '../protocol/errors.ts';
+import type { EvaluationMode, EvaluatorDescription } from '../protocol/evaluator.ts';
+import type { ModelReference } from '../protocol/job.ts';
+import { stepOf, type RunContents } from './references.ts';
+
+/** A job's surroundings while it runs. */
+export interface Asked<R extends AnalysisResult> {
+  readonly contents: RunContents;
+  readonly evaluator: Evaluator;
+  readonly mode: EvaluationMode;
+  readonly context: AnalysisContext;
+  /** Id of the model that the job builds; empty where it builds none. */
+  readonly model: string;
+  /** Shows a result that is being refined. */
+  readonly publish: (partial: Draft<R>) => void;
+}
+
+export interface Kind<K extends AnalysisKind> {
+  /**
+   * The job with every default filled in and every reference made definite, as a result's provenance keeps it and as
+   * the cache compares it. `run`, `objective` and, where `split` is asked for, the split are filled in by the caller.
+   * @throws BasinError `bad-input`, `not-found`
+   */
+  complete(job: Analyses[K]['job'], contents: RunContents): Analyses[K]['job'];
+  /** Every model that a complete job names: looked up before anything is started. */
+  models(job: Analyses[K]['job']): readonly ModelReference[];
+  /** What it adds to the run's models, beside its result. */
+  readonly builds?: 'average' | 'ensemble';
+  /** @throws BasinError as the analysis does */
+  run(job: Analyses[K]['job'], asked: Asked<Analyses[K]['result']>): Promise<Draft<Analyses[K]['result']>>;
+}
+
+/** A reference as the step that it names, or the built model's id. @throws BasinError `no-steps` */
+export function definite(contents: RunContents, reference: ModelReference): ModelReference {
+  return stepOf(contents, reference) ?? reference;
+}
+
+/** The samples and the mode of a job. @throws BasinError `unsupported` for a split that the run does not have */
+export function evaluationOf(
+  job: { readonly split?: 'train' | 'validation' },
+  { evaluator: { description }, mode }: Pick<Asked<AnalysisResult>, 'evaluator' | 'mode'>,
+): Evaluation {
+  const split = job.split ?? 'train';
+  if (description[split] === null) {
+    throw new BasinError(
+      'unsupported',
+      split === 'validation'
+        ? 'The run has no validation data: the script evaluated none while it was recorded.'
+        : 'The run has kept no training batches yet.',
+      split === 'validation'
+        ? 'Use --data train, or let the script evaluate held-out samples while it trains.'
+        : 'Let it train a few steps more.',
+    );
+  }
+  return { data: { split }, mode };
+}
+
+/** @throws BasinError `unsupported` */
+export function modeOf(
+  job: { readonly mode?: EvaluationMode },
+  description: EvaluatorDescription,
+): EvaluationMode {
+  const [usual = 'as-trained'] = description.modes;
+  const mode = job.mode ?? usual;
+  if (description.modes.includes(mode) || mode === usual) return mode;
+  throw new BasinError(
+    'unsupported',
+    `This run cannot be evaluated in ${mode} mode: its loss does not go through a layers model.`,
+    `Leave the mode out; ${usual} is what it has.`,
+  );
+}
+
+/** @throws BasinError `bad-input` */
+export function requireInteger(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new BasinError(
+    'bad-input',
+    `${name} has to be a whole number from ${least} to ${most}, not ${value}.`,
+  );
+}
