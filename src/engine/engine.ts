@@ -20,6 +20,7 @@ import type { AnalysisJob } from '../protocol/analyses.ts';
 import { readContents, resolveModel, type RunContents } from './references.ts';
 import { writeReport } from './report.ts';
 import { findKept } from './resultCache.ts';
+import { shareableView } from './shareableView.ts';
 
 export interface EngineOptions extends Pick<RelaunchOptions, 'onCommand' | 'environment'> {
   /** The workspace folder. */
@@ -111,7 +112,8 @@ export class Engine {
 
   async #report(reference: string, file: string): Promise<ReportResult> {
     const run = await this.store.open(reference);
-    await writeReport(await buildRunView(run), path.join(this.options.dist, 'webview'), file);
+    const view = shareableView(await buildRunView(run), this.options.root);
+    await writeReport(view, path.join(this.options.dist, 'webview'), file);
     return { kind: 'report', run: run.id, file };
   }
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Engine } from '../../../src/engine/engine.ts';
 import { jsonForScript, REPORT_DATA_ID, renderReport } from '../../../src/engine/report.ts';
 import { BasinError } from '../../../src/protocol/errors.ts';
+import { shareableView } from '../../../src/engine/shareableView.ts';
 import { buildRunView } from '../../../src/runs/runView.ts';
 import { makeFinishedRun, makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
 
@@ -50,5 +51,48 @@ describe('report', () => {
     const result = await engine.run({ kind: 'report', run: 'last', to });
     assert.deepEqual(result, { kind: 'report', run: run.id, file: to });
     assert.equal((dataOf(await readFile(to, 'utf8')) as { run: { id: string } }).run.id, run.id);
+  });
+
+  it('says nothing of the folders it was made in', async () => {
+    const run = await makeFinishedRun(workspace.store, 3);
+    const view = await buildRunView(run);
+    const cwd = path.join(workspace.root, 'vision models');
+    const script = path.join(cwd, 'train.mjs');
+    const [objective] = view.run.objectives;
+    assert.ok(objective !== undefined);
+    const told = {
+      ...view,
+      run: {
+        ...view.run,
+        cwd,
+        script,
+        command: [
+          '/opt/tools/bin/node',
+          '--import',
+          'tsx',
+          script,
+          '--data=/srv/private/digits',
+          '--rate',
+          '0.1',
+        ],
+        stateReason: `The script ${script} ended with exit code 1.`,
+        process: { pid: 1, startTime: null, exitCode: 1 },
+        objectives: [{ ...objective, callSite: { file: script, line: 3, column: 1 } }],
+      },
+    };
+    const shared = shareableView(told, workspace.root);
+    assert.deepEqual(shared.run.command, [
+      'node',
+      '--import',
+      'tsx',
+      path.join('vision models', 'train.mjs'),
+      '--data=digits',
+      '--rate',
+      '0.1',
+    ]);
+    assert.equal(shared.run.objectives[0]?.callSite?.file, path.join('vision models', 'train.mjs'));
+    assert.equal(shared.run.process, null);
+    const text = JSON.stringify(shared);
+    for (const folder of [workspace.root, '/opt/', '/srv/']) assert.ok(!text.includes(folder), folder);
   });
 });
