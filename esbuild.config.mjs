@@ -5,10 +5,19 @@
  *
  * dist/extension.cjs   the VS Code extension          dist/engine.cjs   the analysis process
  * dist/probe-tfjs.cjs  the preload for training       dist/cli.cjs      the `basin` command
+ * dist/probe-torch/    the package that Python loads, as it is
  * dist/webview/        the pages; 3-D is a chunk that loads on demand, the report is one self-contained script
  */
-import { readFileSync, readdirSync, rmSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  watch as watchFolder,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import * as esbuild from 'esbuild';
 
 const root = import.meta.dirname;
@@ -96,7 +105,25 @@ const builds = [
   { ...page, entryPoints: ['webview/report.ts'], outdir: 'dist/webview', format: 'iife', sourcemap: false },
 ];
 
+/** Python files ship as they are; what Python itself left beside them does not. @returns the files copied */
+function copyTorchProbe() {
+  const from = join(root, 'src/probe/torch');
+  const copied = [];
+  for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.py')) continue;
+    const file = join(entry.parentPath, entry.name);
+    const target = join(root, 'dist/probe-torch', relative(from, file));
+    mkdirSync(dirname(target), { recursive: true });
+    // Left alone when unchanged: a training process may be reading it.
+    if (!existsSync(target) || !readFileSync(file).equals(readFileSync(target))) cpSync(file, target);
+    copied.push(relative(root, target));
+  }
+  return copied;
+}
+
 if (watch) {
+  copyTorchProbe();
+  watchFolder(join(root, 'src/probe/torch'), { recursive: true }, copyTorchProbe);
   for (const build of builds) await (await esbuild.context({ ...build, logLevel: 'info' })).watch();
 } else {
   const results = await Promise.all(builds.map((build) => esbuild.build(build))).catch(() => process.exit(1));
@@ -104,7 +131,7 @@ if (watch) {
   for (const [file, { bytes }] of sizes) {
     if (!file.endsWith('.map')) console.log(`${file.padEnd(44)} ${(bytes / 1000).toFixed(0).padStart(6)} kB`);
   }
-  removeStale(new Set(sizes.map(([file]) => file)));
+  removeStale(new Set([...sizes.map(([file]) => file), ...copyTorchProbe()]));
   refuseEager3d(results.map(({ metafile }) => metafile.outputs));
 }
 

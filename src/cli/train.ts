@@ -1,8 +1,8 @@
 /** `basin train`: a training command under the probe, its own output untouched. */
 import os from 'node:os';
-import path from 'node:path';
 import { followSharpness } from '../engine/liveSharpness.ts';
 import type { Installation } from '../engine/installation.ts';
+import { installedProbes } from '../evaluators/probes.ts';
 import { launchTraining, type Training, type TrainingEnd } from '../evaluators/training.ts';
 import { followRun } from '../runs/follow.ts';
 import { RunStore } from '../runs/runStore.ts';
@@ -28,7 +28,7 @@ export async function train(options: TrainArguments, installation: Installation)
     store: new RunStore(options.root),
     command: options.command,
     cwd: process.cwd(),
-    probe: path.join(installation.dist, 'probe-tfjs.cjs'),
+    probes: installedProbes(installation.dist),
     version: installation.version,
     everyStep: options.everyStep,
     holdSeconds: options.holdSeconds,

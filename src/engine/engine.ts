@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Draft } from '../analysis/model.ts';
 import { attach } from '../evaluators/openEvaluator.ts';
+import { installedProbes } from '../evaluators/probes.ts';
 import type { RelaunchOptions } from '../evaluators/relaunch.ts';
 import type { ExportJob, Job, JobProgress } from '../protocol/engine.ts';
 import { BasinError, cancelled } from '../protocol/errors.ts';
@@ -25,7 +26,7 @@ import { shareableView } from './shareableView.ts';
 export interface EngineOptions extends Pick<RelaunchOptions, 'onCommand' | 'environment'> {
   /** The workspace folder. */
   readonly root: string;
-  /** dist/, with probe-tfjs.cjs and webview/. */
+  /** dist/, with the probes and webview/. */
   readonly dist: string;
   /** Basin's own version, for provenance. */
   readonly version: string;
@@ -52,7 +53,7 @@ export class Engine {
     this.store = new RunStore(options.root);
     this.#pool = new EvaluatorPool(
       {
-        probe: path.join(options.dist, 'probe-tfjs.cjs'),
+        probes: installedProbes(options.dist),
         ...(options.onCommand ? { onCommand: options.onCommand } : {}),
         ...(options.environment ? { environment: options.environment } : {}),
         ...(options.startTime === undefined ? {} : { timeout: options.startTime }),

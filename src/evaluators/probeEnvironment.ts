@@ -1,29 +1,32 @@
-/** The environment in which a command's Node processes load the probe. */
+/** The environment in which a command's Node and Python processes load the probe. */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { BasinError } from '../protocol/errors.ts';
 import { PROBE_VARIABLE, type ProbeOptions } from '../protocol/launch.ts';
+import { requireProbes, type Probes } from './probes.ts';
 
 export const EVALUATION_SAMPLES = 1024;
 
 /**
- * The given environment with the probe's options and preload added.
- * @param probe absolute path of dist/probe-tfjs.cjs
+ * The given environment with the probe's options, Node's preload, and the folder whose `sitecustomize` Python runs at
+ * its start. Which of them comes to work is decided by the framework that the script loads.
  * @throws BasinError `internal` when the probe is not built
  */
 export function probeEnvironment(
   base: NodeJS.ProcessEnv,
-  probe: string,
+  probes: Probes,
   options: ProbeOptions,
 ): NodeJS.ProcessEnv {
-  if (!existsSync(probe)) {
-    throw new BasinError('internal', `The probe is missing: ${probe}.`, 'Run `npm run build`.');
-  }
+  requireProbes(probes);
   const environment: NodeJS.ProcessEnv = { ...base, [PROBE_VARIABLE]: JSON.stringify(options) };
-  environment.NODE_OPTIONS = [base.NODE_OPTIONS, `--require ${quoteForNodeOptions(path.resolve(probe))}`]
+  environment.NODE_OPTIONS = [
+    base.NODE_OPTIONS,
+    `--require ${quoteForNodeOptions(path.resolve(probes.tfjs))}`,
+  ]
     .filter(Boolean)
     .join(' ');
+  environment.PYTHONPATH = [path.resolve(probes.torch, 'site'), base.PYTHONPATH]
+    .filter(Boolean)
+    .join(path.delimiter);
   // Set inside VS Code's own processes; a script that starts Electron would find it there.
   delete environment.ELECTRON_RUN_AS_NODE;
   return environment;

@@ -9,6 +9,7 @@ import type { Run } from '../runs/run.ts';
 import { startCommand, type StartedChild } from './children.ts';
 import { connect, type EvaluatorConnection } from './connection.ts';
 import { EVALUATION_SAMPLES, newToken, probeEnvironment } from './probeEnvironment.ts';
+import type { Probes } from './probes.ts';
 import { makePrivateFolder } from './socketFolder.ts';
 import { waitForEndpoint } from './waitForEndpoint.ts';
 
@@ -16,8 +17,7 @@ import { waitForEndpoint } from './waitForEndpoint.ts';
 const REPLAY_TOLERANCE = 1e-5;
 
 export interface RelaunchOptions {
-  /** Absolute path of the probe's bundle. */
-  readonly probe: string;
+  readonly probes: Probes;
   /** Shown the command before it is run; rejects to refuse. */
   readonly onCommand?: (command: readonly string[], cwd: string) => void | Promise<void>;
   readonly environment?: NodeJS.ProcessEnv;
@@ -62,7 +62,7 @@ export async function relaunch(
         // Its own process group: a command may be a chain of processes, and all of them have to end with it.
         detached: process.platform !== 'win32',
         stdio: ['ignore', output.fd, output.fd],
-        env: probeEnvironment(options.environment ?? process.env, options.probe, {
+        env: probeEnvironment(options.environment ?? process.env, options.probes, {
           mode: 'evaluate',
           runDirectory: run.directory,
           endpointFile,

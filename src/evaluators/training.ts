@@ -2,25 +2,33 @@
 import { execFile } from 'node:child_process';
 import type { StdioOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { CLAIM_FILE, LOADED_FILE } from '../protocol/launch.ts';
+import * as v from 'valibot';
+import {
+  CLAIM_FILE,
+  LOADED_FILE,
+  PYTHON_TROUBLE_FILE,
+  pythonTroubleSchema,
+  type PythonTrouble,
+} from '../protocol/launch.ts';
 import type { RunManifest, RunState } from '../protocol/run.ts';
 import { exists } from '../runs/files.ts';
 import { isAlive } from '../runs/processes.ts';
+import { pythonWithTorch } from '../runs/python.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/runStore.ts';
 import { endingSignal, startCommand, type Ending } from './children.ts';
 import { EVALUATION_SAMPLES, newToken, probeEnvironment } from './probeEnvironment.ts';
+import type { Probes } from './probes.ts';
 import { makePrivateFolder } from './socketFolder.ts';
 
 export interface TrainingOptions {
   readonly store: RunStore;
   readonly command: readonly string[];
   readonly cwd: string;
-  /** Absolute path of the probe's bundle. */
-  readonly probe: string;
+  readonly probes: Probes;
   /** Basin's own version, for the run's record. */
   readonly version: string;
   readonly name?: string;
@@ -64,7 +72,7 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
     const { child, pid, ended } = await startCommand(options.command, {
       cwd,
       stdio: options.stdio ?? 'inherit',
-      env: probeEnvironment(options.environment ?? process.env, options.probe, {
+      env: probeEnvironment(options.environment ?? process.env, options.probes, {
         mode: 'record',
         runDirectory: run.directory,
         endpointFile: run.path('endpoint.json'),
@@ -104,7 +112,10 @@ export async function settleRun(run: Run, ending: Ending): Promise<RunManifest> 
   const claimed = await exists(run.path(CLAIM_FILE));
   const final = claimed
     ? stateAfterTraining(recorded, ending)
-    : stateWithoutTraining(recorded, ending, await exists(run.path(LOADED_FILE)));
+    : stateWithoutTraining(recorded, ending, {
+        loaded: await exists(run.path(LOADED_FILE)),
+        trouble: await pythonTrouble(run),
+      });
   const now = new Date().toISOString();
   const manifest: RunManifest = {
     ...recorded,
@@ -140,7 +151,11 @@ function stateAfterTraining(recorded: RunManifest, ending: Ending): Final {
   return { state: 'finished', stateReason: null };
 }
 
-function stateWithoutTraining(recorded: RunManifest, ending: Ending, loaded: boolean): Final {
+function stateWithoutTraining(
+  recorded: RunManifest,
+  ending: Ending,
+  seen: { readonly loaded: boolean; readonly trouble: string | null },
+): Final {
   const signal = endingSignal(ending);
   if (signal !== null) {
     return { state: stateFor(signal), stateReason: `${nameSignal(signal)} before the first training step.` };
@@ -150,16 +165,56 @@ function stateWithoutTraining(recorded: RunManifest, ending: Ending, loaded: boo
       state: 'failed',
       stateReason:
         recorded.stateReason ??
+        seen.trouble ??
         `The script ended with exit code ${ending.code} before its first training step.`,
     };
   }
-  return {
-    state: 'no-training',
-    stateReason: loaded
-      ? 'The script loaded TensorFlow.js and ended without a training step. Basin sees fit, fitDataset, trainOnBatch, ' +
-        'minimize and variableGrads with applyGradients; a hand-made update by assign is not seen.'
-      : 'The command ended without loading TensorFlow.js. Check that it starts the training script with Node.',
-  };
+  if (seen.trouble !== null) return { state: 'no-training', stateReason: seen.trouble };
+  return { state: 'no-training', stateReason: seen.loaded ? NO_STEP : noFramework(recorded.command) };
+}
+
+const NO_STEP =
+  'The script loaded its framework and ended without a training step. In TensorFlow.js Basin sees fit, fitDataset, ' +
+  'trainOnBatch, minimize and variableGrads with applyGradients, in PyTorch backward() and the step of an optimizer; ' +
+  'other updates by hand are not seen.';
+
+function noFramework(command: readonly string[]): string {
+  const isolated = command.find((word) => /^-[A-Za-z]*[ISE][A-Za-z]*$/.test(word));
+  if (isolated !== undefined && command.some((word) => /python/i.test(path.basename(word)))) {
+    return (
+      `The command ended without Basin's probe: Python's option ${isolated} shuts out what its environment adds. ` +
+      'Leave it out (-S, -I and -E do that).'
+    );
+  }
+  return (
+    'The command ended without loading TensorFlow.js or PyTorch. Check that it starts the training script with Node ' +
+    'or Python.'
+  );
+}
+
+/** What a Python said that has no torch, or one too old, as a sentence with its cure; null when none did. */
+async function pythonTrouble(run: Run): Promise<string | null> {
+  const text = await readFile(run.path(PYTHON_TROUBLE_FILE), 'utf8').catch(() => null);
+  if (text === null) return null;
+  let told: PythonTrouble;
+  try {
+    told = v.parse(pythonTroubleSchema, JSON.parse(text));
+  } catch {
+    return null;
+  }
+  const { executable, python, torch } = told;
+  const install = `Install it there: ${executable} -m pip install torch`;
+  if (torch !== null) {
+    return `Basin needs Python 3.9 and torch 1.13 or newer; ${executable} is Python ${python} with torch ${torch}. ${install} --upgrade.`;
+  }
+  const { cwd } = await run.readRecordedManifest();
+  const other = await pythonWithTorch(cwd);
+  return (
+    `The script imports torch, and ${executable} (Python ${python}) does not have it. ` +
+    (other === null || other === executable
+      ? `${install}.`
+      : `${other} has it: start the script with that one.`)
+  );
 }
 
 function isRunning(manifest: RunManifest): boolean {

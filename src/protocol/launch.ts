@@ -10,6 +10,20 @@ export const CLAIM_FILE = 'claim';
  * without a step can say whether the script never loaded the framework or loaded it and never trained.
  */
 export const LOADED_FILE = 'loaded';
+/**
+ * Written into the run directory by a Python that was asked for torch and has none, or one too old for the probe
+ * (JSON, `pythonTroubleSchema`), so that a run that never trained can say so.
+ */
+export const PYTHON_TROUBLE_FILE = 'python.json';
+
+export const pythonTroubleSchema = v.object({
+  executable: v.string(),
+  /** Python's own version. */
+  python: v.string(),
+  /** torch's version; null when there is none. */
+  torch: v.nullable(v.string()),
+});
+export type PythonTrouble = v.InferOutput<typeof pythonTroubleSchema>;
 
 export const probeOptionsSchema = v.object({
   /** record: write a run. evaluate: freeze before the first update and answer questions. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { contour } from '../../src/analysis/contour.ts';
 import type { AnalysisContext } from '../../src/analysis/evaluator.ts';
 import { sharpness } from '../../src/analysis/sharpness.ts';
+import { installedProbes } from '../../src/evaluators/probes.ts';
 import { openEvaluator } from '../../src/evaluators/openEvaluator.ts';
 import type { HowToEvaluate } from '../../src/protocol/evaluator.ts';
 import { RunStore } from '../../src/runs/runStore.ts';
@@ -44,7 +45,7 @@ try {
     await node([cli, 'train', '--root', scratch.path, '--json', '--', ...command], env);
     const run = await new RunStore(scratch.path).open('last');
     const manifest = await run.readManifest();
-    const opened = await openEvaluator(run, manifest, 0, { probe: join(root, 'dist/probe-tfjs.cjs') });
+    const opened = await openEvaluator(run, manifest, 0, { probes: installedProbes(join(root, 'dist')) });
     const { evaluator } = opened;
     try {
       const { description } = evaluator;

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { endingSignal } from '../../../src/evaluators/children.ts';
 import { probeEnvironment } from '../../../src/evaluators/probeEnvironment.ts';
+import type { Probes } from '../../../src/evaluators/probes.ts';
 import { relaunch } from '../../../src/evaluators/relaunch.ts';
 import { makePrivateFolder } from '../../../src/evaluators/socketFolder.ts';
 import { launchTraining, settleRun } from '../../../src/evaluators/training.ts';
@@ -14,6 +15,8 @@ import type { RunState } from '../../../src/protocol/run.ts';
 import { makeFinishedRun, makeWorkspace, objective, type Workspace } from '../../fixtures/runs.ts';
 
 const hasCode = (code: ErrorCode) => (error: unknown) => error instanceof BasinError && error.code === code;
+
+const probesOf = (tfjs: string): Probes => ({ tfjs, torch: path.resolve('src/probe/torch') });
 
 describe('launching', () => {
   let workspace: Workspace;
@@ -38,7 +41,7 @@ describe('launching', () => {
       store: workspace.store,
       command: [process.execPath, script, '--lr', '0.1'],
       cwd: workspace.root,
-      probe,
+      probes: probesOf(probe),
       version: '0.0.0',
       stdio: 'ignore',
     });
@@ -46,7 +49,11 @@ describe('launching', () => {
 
   it('loads the probe from a path with spaces and quotes, beside the NODE_OPTIONS there were', async () => {
     const options = { mode: 'record' } as ProbeOptions;
-    const env = probeEnvironment({ ...process.env, NODE_OPTIONS: '--no-deprecation' }, probe, options);
+    const env = probeEnvironment(
+      { ...process.env, NODE_OPTIONS: '--no-deprecation' },
+      probesOf(probe),
+      options,
+    );
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ['-p', 'process.noDeprecation + " " + process.env.BASIN_PROBE'],
@@ -54,7 +61,7 @@ describe('launching', () => {
     );
     assert.equal(stdout.trim(), 'true {"mode":"record"}');
     assert.ok(await stat(path.join(workspace.root, 'preloaded')));
-    assert.throws(() => probeEnvironment({}, `${probe}.none`, options), BasinError);
+    assert.throws(() => probeEnvironment({}, probesOf(`${probe}.none`), options), BasinError);
   });
 
   it('makes socket folders that nobody else can enter, with short paths', async () => {
@@ -92,7 +99,12 @@ describe('launching', () => {
   });
 
   it('leaves no run behind when the command is not there', async () => {
-    const options = { store: workspace.store, probe, version: '0.0.0', stdio: 'ignore' } as const;
+    const options = {
+      store: workspace.store,
+      probes: probesOf(probe),
+      version: '0.0.0',
+      stdio: 'ignore',
+    } as const;
     const there = { cwd: workspace.root, command: ['no-such-program-here'] };
     await assert.rejects(launchTraining({ ...options, ...there }), hasCode('bad-input'));
     const nowhere = { cwd: path.join(workspace.root, 'gone'), command: ['node'] };
@@ -152,7 +164,7 @@ describe('launching', () => {
         command: [process.execPath, script],
         objectives: [objective],
       });
-      return relaunch(run, await run.readManifest(), 0, { probe, ...more });
+      return relaunch(run, await run.readManifest(), 0, { probes: probesOf(probe), ...more });
     };
 
     it('shows the command first, and does not run it when that is refused', async () => {
@@ -160,7 +172,7 @@ describe('launching', () => {
       const refused = new BasinError('not-allowed', 'No.');
       const onCommand = (): Promise<void> => Promise.reject(refused);
       await assert.rejects(
-        relaunch(run, await run.readManifest(), 0, { probe, onCommand }),
+        relaunch(run, await run.readManifest(), 0, { probes: probesOf(probe), onCommand }),
         (error: unknown) => error === refused,
       );
     });

@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as esbuild from 'esbuild';
+import type { Probes } from '../../../src/evaluators/probes.ts';
 import { launchTraining, type Training, type TrainingOptions } from '../../../src/evaluators/training.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import type { Run } from '../../../src/runs/run.ts';
@@ -23,6 +24,7 @@ export interface Outcome {
 export class Recording {
   readonly folder = mkdtempSync(join(tmpdir(), 'basin-record-'));
   readonly probe = join(this.folder, 'probe with a space.cjs');
+  readonly probes: Probes = { tfjs: this.probe, torch: join(repository, 'src/probe/torch') };
   readonly store = new RunStore(this.folder);
   private logs = 0;
 
@@ -74,7 +76,7 @@ export class Recording {
       store: this.store,
       command: this.command(script),
       cwd: repository,
-      probe: this.probe,
+      probes: this.probes,
       version: '0.0.0',
       environment: this.environment(backend),
       stdio: ['ignore', out, err],

@@ -74,7 +74,7 @@ describe('answering from a training process', function () {
     it(`freezes ${script} before its first update of objective ${objective}, with the recorded data`, async () => {
       const { run, manifest } = await recording.record(script, 'cpu', { every: 1 });
       const { evaluator, close } = await relaunch(run, manifest, objective, {
-        probe: recording.probe,
+        probes: recording.probes,
         environment: recording.environment('cpu'),
       });
       try {
@@ -100,7 +100,7 @@ describe('answering from a training process', function () {
     const { run, manifest } = await recording.record('fit.cjs', 'cpu');
     const pids: number[] = [];
     const { evaluator, close } = await relaunch(run, manifest, 0, {
-      probe: recording.probe,
+      probes: recording.probes,
       environment: recording.environment('cpu', { PID_FILE: `${recording.folder}/pid` }),
     });
     try {

@@ -26,6 +26,34 @@ def _is_worker():
     return "--multiprocessing-fork" in getattr(sys, "argv", [])
 
 
+def _report_trouble(torch_version):
+    """
+    Leaves word in the run's record that this Python has no torch, or one that is too old (PYTHON_TROUBLE_FILE of
+    src/protocol/launch.ts); the script goes on as it would without Basin.
+    """
+    import json
+
+    try:
+        options = json.loads(os.environ["BASIN_PROBE"])
+        if options["mode"] != "record":
+            return
+        version = ".".join(str(part) for part in sys.version_info[:3])
+        told = {"executable": sys.executable, "python": version, "torch": torch_version}
+        with open(os.path.join(options["runDirectory"], "python.json"), "w", encoding="utf-8") as file:
+            json.dump(told, file)
+    except Exception:
+        pass
+
+
+def _too_old(torch_version):
+    """Whether this is a torch before 1.13, or Python before 3.9, whose syntax the probe cannot do without."""
+    numbers = []
+    for part in str(torch_version).split(".")[:2]:
+        digits = "".join(c for c in part if c.isdigit())
+        numbers.append(int(digits) if digits else 0)
+    return numbers < [1, 13] or sys.version_info < (3, 9)
+
+
 def _attach_after_torch():
     import importlib.abc
     import importlib.util
@@ -44,12 +72,16 @@ def _attach_after_torch():
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
             if spec is None or spec.loader is None:
+                _report_trouble(None)
                 return spec
             execute = spec.loader.exec_module
 
             def exec_module(module):
                 execute(module)
                 try:
+                    if _too_old(module.__version__):
+                        _report_trouble(str(module.__version__))
+                        return
                     import basin_probe
 
                     basin_probe.attach()
