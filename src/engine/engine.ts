@@ -14,7 +14,7 @@ import { newResultId } from '../runs/runId.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EvaluatorPool } from './evaluatorPool.ts';
-import { exportSafetensors, exportTfjs } from './exportModel.ts';
+import { exportByProcess, exportSafetensors, needsProcess } from './exportModel.ts';
 import { builtBy, completeJob, requireModels, runAnalysis } from './jobs.ts';
 import { modeOf } from './kind.ts';
 import type { AnalysisJob } from '../protocol/analyses.ts';
@@ -122,20 +122,19 @@ export class Engine {
     const contents = await readContents(await this.store.open(job.run), undefined);
     const model = await resolveModel(contents, job.model);
     const directory = path.resolve(job.to);
-    const written =
-      job.format === 'tfjs'
-        ? await this.#pool.use(
-            contents,
-            { live: false, signal: observer.signal },
-            ({ evaluator }) => exportTfjs(evaluator, model, directory, observer.signal),
-            () => observer.progress?.({ fraction: null, message: opening(contents) }),
-          )
-        : await exportSafetensors(fileOf(model.vector), exportName(contents, model.id), directory, {
-            'basin.run': contents.run.id,
-            'basin.model': model.id,
-            'basin.version': this.options.version,
-            framework: contents.manifest.framework ?? 'unknown',
-          });
+    const written = needsProcess(job.format, contents.manifest.framework)
+      ? await this.#pool.use(
+          contents,
+          { live: false, signal: observer.signal },
+          ({ evaluator }) => exportByProcess(evaluator, model, directory, job.format, observer.signal),
+          () => observer.progress?.({ fraction: null, message: opening(contents) }),
+        )
+      : await exportSafetensors(fileOf(model.vector), exportName(contents, model.id), directory, {
+          'basin.run': contents.run.id,
+          'basin.model': model.id,
+          'basin.version': this.options.version,
+          framework: contents.manifest.framework ?? 'unknown',
+        });
     return {
       kind: 'export',
       run: contents.run.id,

@@ -7,6 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import type { Evaluator } from '../analysis/evaluator.ts';
 import type { Model } from '../analysis/model.ts';
 import { BasinError } from '../protocol/errors.ts';
+import type { ExportFormat } from '../protocol/results.ts';
+import type { RunManifest } from '../protocol/run.ts';
 import { encodeHeader } from '../protocol/safetensors.ts';
 import { writeAtomically } from '../runs/files.ts';
 import { readSafetensorsHeader } from '../runs/safetensorsFile.ts';
@@ -14,14 +16,39 @@ import { readSafetensorsHeader } from '../runs/safetensorsFile.ts';
 /** Names what Basin wrote into a directory, so that a second export may replace it and nothing else. */
 const MARKER = '.basin-export.json';
 
-/** Writes model.json and its weights, by the training process's own TF.js. @returns file names */
-export async function exportTfjs(
+/** Files that an export by the training process may write. */
+const written: Readonly<Record<ExportFormat, (name: string) => boolean>> = {
+  tfjs: (name) => name === 'model.json' || name.endsWith('.bin'),
+  pt: (name) => name === 'model.pt',
+  safetensors: (name) => name === 'model.safetensors',
+};
+
+/**
+ * Whether a format has to be written by the training process: TF.js's variables have the names they are exported by,
+ * a state_dict is known to the script's own module only.
+ * @throws BasinError `bad-input` for a format that the run's framework does not load
+ */
+export function needsProcess(format: ExportFormat, framework: RunManifest['framework']): boolean {
+  const other = framework === 'torch' ? 'tfjs' : 'pt';
+  if (format === other) {
+    throw new BasinError(
+      'bad-input',
+      `A ${framework === 'torch' ? 'PyTorch' : 'TensorFlow.js'} run cannot be exported as ${format}.`,
+      `Use --format ${framework === 'torch' ? 'pt' : 'tfjs'} or safetensors.`,
+    );
+  }
+  return format !== 'safetensors' || framework === 'torch';
+}
+
+/** Writes a model in its framework's own format, by the training process. @returns file names */
+export async function exportByProcess(
   evaluator: Evaluator,
   model: Model,
   directory: string,
+  format: ExportFormat,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  await prepare(directory, (name) => name === 'model.json' || name.endsWith('.bin'));
+  await prepare(directory, written[format]);
   const operand = model.vector;
   const vector = 'basin.export';
   if (typeof operand === 'string') {
@@ -33,7 +60,7 @@ export async function exportTfjs(
     await evaluator.load({ into: vector, from: operand }, signal);
   }
   try {
-    const { files } = await evaluator.exportModel({ vector, directory }, signal);
+    const { files } = await evaluator.exportModel({ vector, directory, format }, signal);
     const names = files.map((file) => path.relative(directory, path.resolve(directory, file)));
     await mark(directory, names);
     return names;

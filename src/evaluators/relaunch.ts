@@ -103,11 +103,21 @@ export async function relaunch(
       ...(options.signal ? { signal: options.signal } : {}),
     });
     await verifyReplay(run, manifest, objectiveIndex, evaluator, options.signal);
-    return { evaluator, close };
+    return { evaluator: withRecordedReplay(evaluator, manifest.objectives[objectiveIndex]), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** A process that has taken no step has checked none: what the recording one found is true of the same script. */
+function withRecordedReplay(
+  evaluator: EvaluatorConnection,
+  recorded: ObjectiveInfo | undefined,
+): EvaluatorConnection {
+  const { description } = evaluator;
+  const replay = description.objective.replay ?? recorded?.replay ?? null;
+  return { ...evaluator, description: { ...description, objective: { ...description.objective, replay } } };
 }
 
 /** @throws BasinError `not-replayable` with the reason */

@@ -1,13 +1,13 @@
 /** The engine wire: jobs that the CLI and the extension ask for. JSON-RPC over the child's IPC (structured clone). */
 import type { AnalysisJob, AnalysisResult } from './analyses.ts';
 import type { ModelReference } from './job.ts';
-import type { ExportResult, ReportResult } from './results.ts';
+import type { ExportFormat, ExportResult, ReportResult } from './results.ts';
 
 export interface ExportJob {
   readonly kind: 'export';
   readonly run: string;
   readonly model: ModelReference;
-  readonly format: 'tfjs' | 'safetensors';
+  readonly format: ExportFormat;
   readonly to: string;
 }
 export interface ReportJob {

@@ -173,8 +173,14 @@ export interface EvaluatorRequests {
     params: { vector: string; file: string; metadata: Record<string, string> };
     result: { bytes: number };
   };
-  /** Writes the model in the framework's own format into a directory (tfjs: model.json and weights). */
-  exportModel: { params: { vector: string; directory: string }; result: { files: string[] } };
+  /**
+   * Writes the model into a directory as its own framework loads it. tfjs: model.json and weights; pt, safetensors:
+   * the state_dict of the script's own module, which loads strictly.
+   */
+  exportModel: {
+    params: { vector: string; directory: string; format: 'tfjs' | 'pt' | 'safetensors' };
+    result: { files: string[] };
+  };
   release: { params: { vectors: readonly string[] }; result: { released: number } };
   /** Lets a held process end, and a frozen one exit. */
   resume: { params: object; result: object };

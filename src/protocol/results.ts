@@ -129,11 +129,14 @@ export interface EnsembleResult extends Result {
   readonly forwardPasses: number;
 }
 
+/** tfjs: model.json and weights; pt: PyTorch's state_dict; safetensors: tensors by the framework's own names. */
+export type ExportFormat = 'tfjs' | 'pt' | 'safetensors';
+
 export interface ExportResult {
   readonly kind: 'export';
   readonly run: string;
   readonly model: string;
-  readonly format: 'tfjs' | 'safetensors';
+  readonly format: ExportFormat;
   readonly directory: string;
   readonly files: readonly string[];
 }

@@ -300,7 +300,7 @@ async function exportModel(
     kind: 'export',
     run: run.id,
     model,
-    format: 'tfjs',
+    format: run.manifest?.framework === 'torch' ? 'pt' : 'tfjs',
     to: folder,
   });
   if (result.kind !== 'export') return result;

@@ -68,7 +68,8 @@ def test_refreshed_statistics_are_those_of_update_bn_and_the_export_loads_strict
         with asking(run, script) as client:
             load(client, "a", run.snapshot(run.snapshots()[-1]))
             client.call("refreshStatistics", vector="a", data={"split": "train"})
-            client.call("exportModel", vector="a", directory=str(run.directory / "out"))
+            for form in ("pt", "safetensors"):
+                client.call("exportModel", vector="a", directory=str(run.directory / "out"), format=form)
         net = nn.Sequential(nn.Linear(10, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 8))
         state = torch.load(run.directory / "out" / "model.pt")
         net.load_state_dict(state, strict=True)

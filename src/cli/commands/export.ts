@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Option } from 'commander';
 import type { ModelReference } from '../../protocol/job.ts';
+import type { ExportFormat } from '../../protocol/results.ts';
 import { modelReference } from '../arguments.ts';
 import { RUN, type CommandLine } from '../command.ts';
 
@@ -12,8 +13,8 @@ export function addExport(cli: CommandLine): void {
       .argument('<run>', RUN[1])
       .argument('<model>', 'a step, first, last, or a model', modelReference)
       .addOption(
-        new Option('--format <format>', 'tfjs: model.json and weights')
-          .choices(['tfjs', 'safetensors'])
+        new Option('--format <format>', 'tfjs: model.json and weights; pt: a PyTorch state_dict')
+          .choices(['tfjs', 'pt', 'safetensors'])
           .makeOptionMandatory(),
       )
       .requiredOption('--to <dir>', 'directory to write into'),
@@ -22,7 +23,7 @@ export function addExport(cli: CommandLine): void {
         kind: 'export',
         run: reference,
         model,
-        format: options.format as 'tfjs' | 'safetensors',
+        format: options.format as ExportFormat,
         to: path.resolve(options.to as string),
       }),
   );

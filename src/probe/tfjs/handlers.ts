@@ -135,7 +135,16 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
     save: ({ vector, file, metadata }) => ({
       bytes: saveVector(file, objective, vectors.get(vector), metadata),
     }),
-    exportModel: ({ vector, directory }) => ({ files: exportModel(capture, vectors.get(vector), directory) }),
+    exportModel({ vector, directory, format }) {
+      if (format !== 'tfjs') {
+        throw new BasinError(
+          'unsupported',
+          `TensorFlow.js writes no ${format} file.`,
+          'Use the format tfjs.',
+        );
+      }
+      return { files: exportModel(capture, vectors.get(vector), directory) };
+    },
   };
   return {
     handlers,

@@ -464,7 +464,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       client.ask('load', { into: 'θ', from: 'current' });
       client.ask('combine', { into: 'half', terms: [{ coefficient: 0.5, vector: 'θ' }], state: 'combine' });
       const to = join(directory, `model-${backend}`);
-      assert.deepEqual(client.ask('exportModel', { vector: 'half', directory: to }).files, [
+      assert.deepEqual(client.ask('exportModel', { vector: 'half', directory: to, format: 'tfjs' }).files, [
         'model.json',
         'weights.bin',
       ]);

@@ -7,15 +7,21 @@ from typing import Any
 
 import torch
 
+from .errors import BasinError
 from .evaluator import Evaluator, Vector
 from .safetensors import can_hold, write_file
 
 
-def export_model(evaluator: Evaluator, vector: Vector, directory: str) -> list[str]:
+def export_model(evaluator: Evaluator, vector: Vector, directory: str, form: str) -> list[str]:
     """
-    Writes ``model.pt`` and ``model.safetensors``; both load strictly into the script's own model. Where no single
+    Writes ``model.pt`` or ``model.safetensors``, which loads strictly into the script's own model. Where no single
     module holds the parameters, a dictionary of the tensors by their names in Basin.
+
+    :param form: ``pt`` or ``safetensors``
+    :raises BasinError: ``unsupported`` for another form, or tensors that safetensors cannot hold
     """
+    if form not in ("pt", "safetensors"):
+        raise BasinError("unsupported", f"PyTorch writes no {form} model.", "Use the format pt or safetensors.")
     objective = evaluator.objective
     os.makedirs(directory, exist_ok=True)
     values: dict[int, torch.Tensor] = {}
@@ -32,7 +38,18 @@ def export_model(evaluator: Evaluator, vector: Vector, directory: str) -> list[s
             state[key] = values.get(id(t), t.detach()).detach().clone() if isinstance(t, torch.Tensor) else t
     else:
         state = {n.name: values[id(n.tensor)].clone() for n in objective.named}
-    torch.save(state, os.path.join(directory, "model.pt"))
-    tensors = [(k, t) for k, t in state.items() if isinstance(t, torch.Tensor) and can_hold(t.dtype)]
-    write_file(os.path.join(directory, "model.safetensors"), tensors, {"format": "pt"})
-    return ["model.pt", "model.safetensors"]
+    name = f"model.{form}"
+    beside = os.path.join(directory, f"{name}.{os.getpid()}.part")
+    if form == "pt":
+        torch.save(state, beside)
+    else:
+        left_out = [k for k, t in state.items() if not (isinstance(t, torch.Tensor) and can_hold(t.dtype))]
+        if left_out:
+            raise BasinError(
+                "unsupported",
+                f"safetensors cannot hold {', '.join(left_out[:5])} of this model.",
+                "Use the format pt.",
+            )
+        write_file(beside, list(state.items()), {"format": "pt"})
+    os.replace(beside, os.path.join(directory, name))
+    return [name]

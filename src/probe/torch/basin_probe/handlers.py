@@ -251,7 +251,8 @@ class Session:
         return {"bytes": write_file(file, tensors, {str(k): str(v) for k, v in params["metadata"].items()})}
 
     def _on_export_model(self, params: dict, stop: Any) -> Any:
-        return {"files": export_model(self._evaluator, self._vector(params["vector"]), params["directory"])}
+        vector = self._vector(params["vector"])
+        return {"files": export_model(self._evaluator, vector, params["directory"], params["format"])}
 
 
 def _loss(x: Loss) -> dict[str, Any]:
