@@ -7,7 +7,7 @@ import type { RunView } from '../protocol/page.ts';
  * left. The process and what its relaunch needs are left out.
  */
 export function shareableView(view: RunView, root: string): RunView {
-  const { run } = view;
+  const { environment: _, ...run } = view.run;
   const bases = [root, run.cwd].filter((base) => base !== path.parse(base).root);
   const short = (file: string): string => {
     const base = bases.find((b) => file === b || file.startsWith(b + path.sep));

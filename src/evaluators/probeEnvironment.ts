@@ -32,6 +32,34 @@ export function probeEnvironment(
   return environment;
 }
 
+/**
+ * What decides which interpreter and libraries a command line means. None of them holds a secret, so they may be kept
+ * with the run; everything else a relaunch takes from its own surroundings.
+ */
+const DECIDING = [
+  'PATH',
+  'Path',
+  'VIRTUAL_ENV',
+  'CONDA_PREFIX',
+  'PYENV_VERSION',
+  'PYTHONPATH',
+  'PYTHONHOME',
+  'NODE_PATH',
+  'LD_LIBRARY_PATH',
+  'DYLD_LIBRARY_PATH',
+  'CUDA_VISIBLE_DEVICES',
+];
+
+/** The variables of an environment that a relaunch of the same command needs. */
+export function decidingVariables(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    DECIDING.flatMap((name) => {
+      const value = env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
 /** NODE_OPTIONS splits at spaces outside double quotes; inside them a backslash escapes. */
 export function quoteForNodeOptions(value: string): string {
   return `"${value.replaceAll(/[\\"]/g, '\\$&')}"`;

@@ -62,18 +62,22 @@ export async function relaunch(
         // Its own process group: a command may be a chain of processes, and all of them have to end with it.
         detached: process.platform !== 'win32',
         stdio: ['ignore', output.fd, output.fd],
-        env: probeEnvironment(options.environment ?? process.env, options.probes, {
-          mode: 'evaluate',
-          runDirectory: run.directory,
-          endpointFile,
-          socketDirectory: folder.path,
-          token: newToken(),
-          objective: objectiveIndex,
-          every: null,
-          everyStep: false,
-          holdSeconds: 0,
-          evaluationSamples: EVALUATION_SAMPLES,
-        }),
+        env: probeEnvironment(
+          { ...(options.environment ?? process.env), ...manifest.environment },
+          options.probes,
+          {
+            mode: 'evaluate',
+            runDirectory: run.directory,
+            endpointFile,
+            socketDirectory: folder.path,
+            token: newToken(),
+            objective: objectiveIndex,
+            every: null,
+            everyStep: false,
+            holdSeconds: 0,
+            evaluationSamples: EVALUATION_SAMPLES,
+          },
+        ),
       });
     } finally {
       await output.close();

@@ -20,7 +20,7 @@ import { pythonWithTorch } from '../runs/python.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/runStore.ts';
 import { endingSignal, startCommand, type Ending } from './children.ts';
-import { EVALUATION_SAMPLES, newToken, probeEnvironment } from './probeEnvironment.ts';
+import { decidingVariables, EVALUATION_SAMPLES, newToken, probeEnvironment } from './probeEnvironment.ts';
 import type { Probes } from './probes.ts';
 import { makePrivateFolder } from './socketFolder.ts';
 
@@ -61,6 +61,7 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
   const run = await options.store.create({
     command: options.command,
     cwd,
+    environment: decidingVariables(options.environment ?? process.env),
     script: findScript(options.command, cwd),
     gitCommit: await gitCommit(cwd),
     versions: { basin: options.version, node: process.versions.node },

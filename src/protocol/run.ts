@@ -108,9 +108,11 @@ export const manifestSchema = v.object({
   created: v.string(),
   updated: v.string(),
   ended: nullable(v.string()),
-  /** The launched command line, working directory and the variables Basin did not set itself but needs for a relaunch. */
+  /** The launched command line and its working directory. */
   command: v.array(v.string()),
   cwd: v.string(),
+  /** Variables that decide what the command means (PATH, the active virtual environment …), for a relaunch. */
+  environment: v.optional(v.record(v.string(), v.string())),
   script: nullable(v.string()),
   versions: v.record(v.string(), v.string()),
   gitCommit: nullable(v.string()),

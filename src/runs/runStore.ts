@@ -20,6 +20,8 @@ export interface RunEntry {
 export interface NewRun {
   readonly command: readonly string[];
   readonly cwd: string;
+  /** Variables that a relaunch of the command needs. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly name?: string;
   /** Snapshot stride asked for; null or absent for the automatic choice. */
   readonly every?: number | null;
@@ -56,6 +58,7 @@ export class RunStore {
       ended: null,
       command: [...options.command],
       cwd: path.resolve(options.cwd),
+      ...(options.environment === undefined ? {} : { environment: { ...options.environment } }),
       script: options.script ?? null,
       versions: { ...options.versions },
       gitCommit: options.gitCommit ?? null,

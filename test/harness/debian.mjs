@@ -29,6 +29,15 @@ export function findPip() {
   return null;
 }
 
+/** A Python ≥ 3.9 that can make virtual environments. */
+export function findVenv() {
+  const check = 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))';
+  for (const name of ['python3', 'python', '/usr/bin/python3']) {
+    if (spawnSync(name, ['-c', check], { stdio: 'ignore' }).status === 0) return name;
+  }
+  return null;
+}
+
 export const findCompiler = () => findProgram('g++', 'c++', 'clang++');
 
 function hasFonts() {
@@ -42,6 +51,7 @@ const packages = {
   chromium: () => findChromium() !== null,
   'fonts-dejavu-core': hasFonts,
   'g++': () => findCompiler() !== null,
+  'python3-venv': () => findVenv() !== null,
   'python3-pip': () => findPip() !== null,
 };
 

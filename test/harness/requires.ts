@@ -6,9 +6,16 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
 import type { Context } from 'mocha';
+import { fileURLToPath } from 'node:url';
 import { findChromium } from './debian.mjs';
+import { findTestPython } from './torch.mjs';
 
-export type Requirement = 'tfjs-node' | 'chromium' | 'bundles';
+export type Requirement = 'tfjs-node' | 'torch' | 'chromium' | 'bundles';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The Python of the tests, after `needs(this, 'torch')`. */
+export const testPython = (): string => findTestPython(root) ?? 'python3';
 
 const checks: Record<Requirement, () => string | null> = {
   'tfjs-node': () => {
@@ -18,6 +25,10 @@ const checks: Record<Requirement, () => string | null> = {
     const loads = spawnSync(process.execPath, ['-e', script], { env, stdio: 'ignore' }).status === 0;
     return loads ? null : '@tensorflow/tfjs-node does not load; `node test/harness/setup.mjs` sets it up';
   },
+  torch: () =>
+    findTestPython(root) === null
+      ? 'no Python with torch; `node test/harness/setup.mjs --torch` sets it up'
+      : null,
   chromium: () => (findChromium() ? null : 'no chromium; `node test/harness/setup.mjs --vscode` sets it up'),
   bundles: () =>
     existsSync(new URL('../../dist/cli.cjs', import.meta.url))

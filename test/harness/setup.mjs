@@ -2,7 +2,7 @@
  * Sets a fresh clone up, and finds at once that nothing is left to do in one that is. Runs before node_modules exist,
  * so it imports nothing but Node's own.
  *
- *   node test/harness/setup.mjs [--vscode]
+ *   node test/harness/setup.mjs [--vscode] [--torch]
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -10,15 +10,18 @@ import { exclusively } from './cache.mjs';
 import { ensurePackages } from './debian.mjs';
 import { must, say } from './progress.mjs';
 import { setUpTfjsNode } from './tfjs-node.mjs';
+import { setUpTorch } from './torch.mjs';
 import { installVSCode } from './vscode/install.mjs';
 
 export const root = resolve(import.meta.dirname, '../..');
 
 /**
- * @param {{vscode?: boolean}} wanted vscode: also a real VS Code and a browser, for the editor and webview suites
- * @returns {Promise<{tfjs: 'native' | 'wasm', missing: string[]}>} missing: system packages the wanted needs
+ * @param {{vscode?: boolean, torch?: boolean}} wanted vscode: also a real VS Code and a browser, for the editor and
+ *   webview suites; torch: also a Python with torch
+ * @returns {Promise<{tfjs: 'native' | 'wasm', python: string | null, missing: string[]}>} python: one that imports
+ *   torch, null when there is none or none was wanted; missing: what could not be had, for people to read
  */
-export async function setUp({ vscode = false } = {}) {
+export async function setUp({ vscode = false, torch = false } = {}) {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 12)) {
     throw new Error(`Node ${process.versions.node} is too old: Basin needs Node 20.12 or newer.`);
@@ -32,7 +35,16 @@ export async function setUp({ vscode = false } = {}) {
     missing = await ensurePackages(['chromium', 'fonts-dejavu-core'], 'driving a real VS Code');
     await installVSCode();
   }
-  return { tfjs, missing };
+  let python = null;
+  if (torch) {
+    try {
+      python = await setUpTorch(root);
+    } catch (error) {
+      say(error.message);
+      missing = [...missing, 'a Python with torch'];
+    }
+  }
+  return { tfjs, python, missing };
 }
 
 async function installDependencies() {
@@ -59,7 +71,10 @@ function installedAsLocked() {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const { tfjs, missing } = await setUp({ vscode: process.argv.includes('--vscode') });
+  const { tfjs, missing } = await setUp({
+    vscode: process.argv.includes('--vscode'),
+    torch: process.argv.includes('--torch'),
+  });
   say(`ready; TensorFlow.js runs ${tfjs === 'native' ? 'natively (tfjs-node)' : 'on wasm'}`);
   process.exitCode = missing.length > 0 ? 1 : 0;
 }

@@ -2,7 +2,7 @@
  * `npm test`: sets up, builds, checks, and runs every suite. The last line sums all suites up; a step that breaks off
  * counts as a failure, so that the sum never looks better than the run was.
  *
- *   node test/harness/test.mjs [static] [unit] [editor] [webview]     by default all of them
+ *   node test/harness/test.mjs [static] [unit] [torch] [editor] [webview]     by default all of them
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -68,17 +68,61 @@ async function suite(name) {
   } else count(name, { ...counts, failed: counts.failed || (code === 0 ? 0 : 1) });
 }
 
+/** The PyTorch probe's own tests, by pytest; its JUnit file has the counts. */
+async function torchSuite() {
+  const python = process.env.BASIN_TEST_PYTHON;
+  if (!python) {
+    say('torch: SKIPPED, there is no Python with torch; see above for what to install');
+    count('torch', { skipped: 1 });
+    return;
+  }
+  const summary = join(scratch, 'torch.xml');
+  say('torch tests …');
+  const workers = String(Math.min(4, Math.max(2, availableParallelism())));
+  const args = [
+    '-m',
+    'pytest',
+    'test/torch',
+    '-q',
+    '-n',
+    workers,
+    '--dist',
+    'worksteal',
+    `--junitxml=${summary}`,
+  ];
+  const env = { ...process.env, OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
+  const { code } = await run(python, [...args, '-p', 'no:cacheprovider'], { cwd: root, env });
+  let counts = null;
+  try {
+    const of = (name) =>
+      Number(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`).exec(readFileSync(summary, 'utf8'))[1]);
+    const failed = of('failures') + of('errors');
+    counts = { failed, skipped: of('skipped'), passed: of('tests') - failed - of('skipped') };
+  } catch {
+    say(`torch tests broke off (exit ${code})`);
+  }
+  if (counts === null) count('torch', { failed: 1 });
+  else count('torch', { ...counts, failed: counts.failed || (code === 0 ? 0 : 1) });
+}
+
 const ready = await step('set-up', async () => {
-  const { tfjs, missing } = await setUp({ vscode: wants('editor') || wants('webview') });
+  const { tfjs, python, missing } = await setUp({
+    vscode: wants('editor') || wants('webview'),
+    torch: wants('unit') || wants('torch') || wants('editor'),
+  });
+  if (python !== null) process.env.BASIN_TEST_PYTHON = python;
   say(
     `TensorFlow.js runs ${tfjs === 'native' ? 'natively (tfjs-node)' : 'on wasm'}; ${availableParallelism()} cores`,
   );
-  if (missing.length > 0) throw new Error(`Missing: ${missing.join(', ')}.`);
+  if (missing.length > 0 && (process.env.CI || missing.some((name) => !name.includes('torch')))) {
+    throw new Error(`Missing: ${missing.join(', ')}.`);
+  }
 });
 if (ready && (await step('build and package', packageExtension))) {
   if (wants('static'))
     for (const name of ['typecheck', 'lint', 'walls', 'format:check']) await step(name, () => script(name));
   for (const name of ['unit', 'editor', 'webview']) if (wants(name)) await suite(name);
+  if (wants('torch')) await torchSuite();
 }
 rmSync(scratch, { recursive: true, force: true });
 
