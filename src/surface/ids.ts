@@ -41,6 +41,7 @@ export const WALKTHROUGH = 'basin.start';
 /** Settings with the type and default that package.json declares for them. */
 export const settings = {
   nodePath: 'basin.nodePath',
+  pythonPath: 'basin.pythonPath',
   relaunch: 'basin.relaunch',
   snapshotEvery: 'basin.snapshotEvery',
   hold: 'basin.holdSeconds',
@@ -52,6 +53,7 @@ export const settings = {
 
 export interface SettingTypes {
   nodePath: string;
+  pythonPath: string;
   relaunch: 'ask' | 'always' | 'never';
   snapshotEvery: number;
   hold: number;
@@ -82,5 +84,5 @@ export const treeItems = {
   analysis: 'analysis',
 } as const;
 
-/** Languages whose files can train TensorFlow.js in Node. */
-export const languages = ['javascript', 'typescript'] as const;
+/** Languages whose files can train: TensorFlow.js in Node, PyTorch in Python. */
+export const languages = ['javascript', 'typescript', 'python'] as const;

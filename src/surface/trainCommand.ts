@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import path from 'node:path';
 import { BasinError } from '../protocol/errors.ts';
+import { findPython } from '../runs/python.ts';
 
 export interface TrainOptions {
   readonly script: string;
@@ -11,6 +12,10 @@ export interface TrainOptions {
   readonly root: string;
   /** From the setting; empty for the `node` on the PATH. */
   readonly nodePath: string;
+  /** From the setting; empty to look for one. */
+  readonly pythonPath: string;
+  /** The interpreter that the Python extension has for the script; null without that extension. */
+  readonly activePython: string | null;
   /** dist/cli.cjs */
   readonly cli: string;
   /** Updates between snapshots; 0 for automatic. */
@@ -23,19 +28,69 @@ export interface TrainCommand {
   readonly program: string;
   readonly arguments: readonly string[];
   readonly cwd: string;
+  /** Added to the environment. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 const TYPESCRIPT = /\.[cm]?ts$/;
 const JAVASCRIPT = /\.[cm]?js$/;
+const PYTHON = /\.py$/;
 
 /**
- * Runs `basin train -- node script` in the script's package folder, as `npm run` would.
- * @throws BasinError `unsupported` for a file that Node cannot run, `not-found` without Node or, for TypeScript, tsx
+ * The command line that records a file: `basin train -- node script` in the script's package folder, as `npm run` would,
+ * or `basin train -- python script`.
+ * @throws BasinError `unsupported` for a file that neither runs, `not-found` without Node, Python or, for TypeScript, tsx
  */
 export async function trainCommand(
   options: TrainOptions,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<TrainCommand> {
+  const recording = [
+    ...(options.snapshotEvery > 0 ? ['--every', String(options.snapshotEvery)] : []),
+    ...(options.holdSeconds > 0 ? ['--hold', String(options.holdSeconds)] : []),
+  ];
+  const basin = [options.cli, 'train', '--root', options.root, ...recording, '--'];
+  if (PYTHON.test(options.script)) {
+    const { run, cwd } = await pythonCommand(options, env);
+    // The editor's own Node runs the command line: people who train in Python need not have another one.
+    const own = { ELECTRON_RUN_AS_NODE: '1' };
+    return { program: process.execPath, arguments: [...basin, ...run], cwd, env: own };
+  }
+  const { run, cwd } = await nodeCommand(options, env);
+  return { program: run[0] as string, arguments: [...basin, ...run], cwd, env: {} };
+}
+
+interface ScriptCommand {
+  readonly run: readonly string[];
+  readonly cwd: string;
+}
+
+/**
+ * `python script` in the workspace folder, as the Python extension's Run does; a module of a package (there is an
+ * `__init__.py` beside it) as `python -m package.module` in the folder that holds the package, so that its relative
+ * imports work.
+ */
+async function pythonCommand(options: TrainOptions, env: NodeJS.ProcessEnv): Promise<ScriptCommand> {
+  const { script, root, scriptArguments } = options;
+  const folder = path.dirname(script);
+  const python =
+    options.pythonPath === '' && options.activePython !== null
+      ? options.activePython
+      : (await findPython({ folder, root, setting: options.pythonPath, env })).program;
+  const packages: string[] = [];
+  let above = folder;
+  while (above !== path.dirname(above) && (await exists(path.join(above, '__init__.py')))) {
+    packages.unshift(path.basename(above));
+    above = path.dirname(above);
+  }
+  if (packages.length === 0) return { run: [python, script, ...scriptArguments], cwd: root };
+  const name = path.basename(script, '.py');
+  const module = [...packages, ...(name === '__main__' || name === '__init__' ? [] : [name])].join('.');
+  return { run: [python, '-m', module, ...scriptArguments], cwd: above };
+}
+
+/** `node script` in the nearest folder with a package.json. */
+async function nodeCommand(options: TrainOptions, env: NodeJS.ProcessEnv): Promise<ScriptCommand> {
   const { script, root } = options;
   const cwd = await packageFolder(path.dirname(script), root);
   const program = await findNode(options.nodePath, root, env);
@@ -52,16 +107,12 @@ export async function trainCommand(
   } else if (!JAVASCRIPT.test(script)) {
     throw new BasinError(
       'unsupported',
-      `${path.basename(script)} is not a script that Node runs.`,
-      'Open a .js, .mjs, .cjs or .ts file that trains a model.',
+      `${path.basename(script)} is not a script that Node or Python runs.`,
+      'Open a .js, .mjs, .cjs, .ts or .py file that trains a model.',
     );
   }
   run.push(script, ...options.scriptArguments);
-  const recording = [
-    ...(options.snapshotEvery > 0 ? ['--every', String(options.snapshotEvery)] : []),
-    ...(options.holdSeconds > 0 ? ['--hold', String(options.holdSeconds)] : []),
-  ];
-  return { program, arguments: [options.cli, 'train', '--root', root, ...recording, '--', ...run], cwd };
+  return { run, cwd };
 }
 
 /** The nearest folder with a package.json between a script's folder and the workspace folder, else the latter. */

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { BasinError } from '../protocol/errors.ts';
+import { activePython } from './activePython.ts';
 import { setting } from './configuration.ts';
 import { TASK_TYPE } from './ids.ts';
 import { trainCommand } from './trainCommand.ts';
@@ -55,11 +56,14 @@ export class Training implements vscode.TaskProvider {
   }
 
   async #task(definition: TrainDefinition, folder: vscode.WorkspaceFolder): Promise<vscode.Task> {
+    const script = path.resolve(folder.uri.fsPath, definition.script);
     const command = await trainCommand({
-      script: path.resolve(folder.uri.fsPath, definition.script),
+      script,
       scriptArguments: definition.args ?? [],
       root: folder.uri.fsPath,
       nodePath: setting('nodePath', folder.uri),
+      pythonPath: setting('pythonPath', folder.uri),
+      activePython: await activePython(script),
       cli: this.cli,
       snapshotEvery: setting('snapshotEvery', folder.uri),
       holdSeconds: setting('hold', folder.uri),
@@ -69,7 +73,10 @@ export class Training implements vscode.TaskProvider {
       folder,
       vscode.l10n.t('Train {0}', path.basename(definition.script)),
       'Basin',
-      new vscode.ProcessExecution(command.program, [...command.arguments], { cwd: command.cwd }),
+      new vscode.ProcessExecution(command.program, [...command.arguments], {
+        cwd: command.cwd,
+        env: { ...command.env },
+      }),
     );
     task.presentationOptions = {
       reveal: vscode.TaskRevealKind.Always,

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as vscode from 'vscode';
 import type { ObjectiveInfo } from '../protocol/run.ts';
+import { findPythonCalls, MAIN } from './pythonCalls.ts';
 import { findTrainingCalls, nearestCall, type TrainingCall } from './trainingCalls.ts';
 import type { KnownRun, WorkspaceRuns } from './workspaceRuns.ts';
 
@@ -23,7 +24,8 @@ export class TrainingSites {
   calls(document: vscode.TextDocument): readonly TrainingCall[] {
     const known = this.#calls.get(document);
     if (known?.version === document.version) return known.calls;
-    const calls = findTrainingCalls(document.getText());
+    const find = document.languageId === 'python' ? findPythonCalls : findTrainingCalls;
+    const calls = find(document.getText());
     this.#calls.set(document, { version: document.version, calls });
     return calls;
   }
@@ -49,7 +51,8 @@ export class TrainingSites {
     const run = this.run(document);
     if (run?.manifest == null) return [];
     const { manifest } = run;
-    const calls = this.calls(document);
+    // The start of a script is no place where a step is taken.
+    const calls = this.calls(document).filter((call) => call.name !== MAIN);
     return manifest.objectives.flatMap((objective, index) => {
       const { callSite } = objective;
       const here = callSite !== null && samePath(callSite.file, document.uri.fsPath, manifest.cwd);

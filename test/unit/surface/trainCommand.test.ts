@@ -17,6 +17,8 @@ describe('the command that trains a file', () => {
     scriptArguments: [],
     root,
     nodePath: process.execPath,
+    pythonPath: '',
+    activePython: null,
     cli: '/basin/cli.cjs',
     snapshotEvery: 0,
     holdSeconds: 0,
@@ -65,8 +67,8 @@ describe('the command that trains a file', () => {
     assert.deepEqual(all.slice(-3), ['--import', 'tsx', path.join(root, 'a.ts')]);
   });
 
-  it('refuses what Node cannot run', async () => {
-    await assert.rejects(trainCommand(options('a.py')), failsWith('unsupported', /\.mjs/));
+  it('refuses what neither Node nor Python runs', async () => {
+    await assert.rejects(trainCommand(options('a.rb')), failsWith('unsupported', /\.py/));
   });
 
   it('finds node on the PATH, or says what to do', async () => {
@@ -82,5 +84,68 @@ describe('the command that trains a file', () => {
       trainCommand(options('a.js', { nodePath: 'no/such' })),
       failsWith('not-found', /basin\.nodePath/),
     );
+  });
+
+  describe('in Python', () => {
+    const python = async (folder: string): Promise<string> => {
+      const program = path.join(root, folder, 'bin', 'python');
+      await mkdir(path.dirname(program), { recursive: true });
+      await writeFile(path.join(root, folder, 'pyvenv.cfg'), 'home = /usr/bin');
+      await writeFile(program, '#!/bin/sh', { mode: 0o755 });
+      return program;
+    };
+    const runOf = (all: readonly string[]) => all.slice(all.indexOf('--') + 1);
+
+    it('takes the setting, the Python extension’s choice, a virtual environment, and the PATH, in this order', async () => {
+      const env = { PATH: path.join(root, 'path') };
+      const script = 'models/träin it.py';
+      await assert.rejects(trainCommand(options(script), env), failsWith('not-found', /basin\.pythonPath/));
+      await mkdir(path.join(root, 'path'));
+      const onPath = path.join(root, 'path', 'python3');
+      await writeFile(onPath, '#!/bin/sh', { mode: 0o755 });
+      const file = path.join(root, script);
+      assert.deepEqual(runOf((await trainCommand(options(script), env)).arguments), [onPath, file]);
+      const active = await python('conda');
+      const conda = { ...env, CONDA_PREFIX: path.join(root, 'conda') };
+      assert.equal(runOf((await trainCommand(options(script), conda)).arguments)[0], active);
+      const venv = await python('.venv');
+      assert.equal(runOf((await trainCommand(options(script), conda)).arguments)[0], venv);
+      const chosen = options(script, { activePython: '/chosen/python' });
+      assert.equal(runOf((await trainCommand(chosen, env)).arguments)[0], '/chosen/python');
+      const set = { ...chosen, pythonPath: 'conda' };
+      assert.equal(runOf((await trainCommand(set, env)).arguments)[0], active);
+      await assert.rejects(
+        trainCommand({ ...chosen, pythonPath: 'nowhere/python' }, env),
+        failsWith('not-found', /basin\.pythonPath/),
+      );
+    });
+
+    it('needs no Node of the user’s own, and runs in the workspace folder', async () => {
+      const chosen = options('src/train.py', { activePython: '/chosen/python', nodePath: '/no/node' });
+      const command = await trainCommand(chosen, {});
+      assert.equal(command.program, process.execPath);
+      assert.deepEqual(command.env, { ELECTRON_RUN_AS_NODE: '1' });
+      assert.equal(command.cwd, root);
+    });
+
+    it('runs a module of a package as one', async () => {
+      await mkdir(path.join(root, 'src', 'vision', 'digits'), { recursive: true });
+      for (const folder of ['src/vision', 'src/vision/digits']) {
+        await writeFile(path.join(root, folder, '__init__.py'), '');
+      }
+      const inPackage = async (script: string) => {
+        const chosen = options(script, { activePython: '/chosen/python', scriptArguments: ['--lr', '1'] });
+        const command = await trainCommand(chosen, {});
+        assert.equal(command.cwd, path.join(root, 'src'));
+        return runOf(command.arguments).slice(1);
+      };
+      assert.deepEqual(await inPackage('src/vision/digits/train.py'), [
+        '-m',
+        'vision.digits.train',
+        '--lr',
+        '1',
+      ]);
+      assert.deepEqual(await inPackage('src/vision/__main__.py'), ['-m', 'vision', '--lr', '1']);
+    });
   });
 });
