@@ -397,7 +397,8 @@ export function axis(min: number, max: number, size: number): number[] {
   if (Math.abs(-min / step - zero) > 1e-9 * size) {
     // One interval is given up to slide the lattice onto 0.
     step = (max - min) / (size - 2);
-    zero = Math.ceil(-min / step);
+    // Rounding must not decide it: the same path from another framework gets the same lattice.
+    zero = Math.ceil(-min / step - 1e-6);
   }
   return Array.from({ length: size }, (_, i) => (i - zero) * step);
 }

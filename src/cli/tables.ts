@@ -77,6 +77,12 @@ export function detailsText(details: RunDetails): string {
   row('framework', [run.framework, run.backend].filter(Boolean).join(' on '));
   row('git commit', run.gitCommit);
   row('objectives', run.objectives.length > 1 ? run.objectives.map((o) => o.name).join(', ') : null);
+  row(
+    'versions',
+    Object.entries(run.versions)
+      .map(([name, version]) => `${name === 'python' ? 'Python' : name} ${version}`)
+      .join(', '),
+  );
   row('parameters', objective?.parameterCount);
   row('optimizer', optimizer == null ? null : `${optimizer.name} ${JSON.stringify(optimizer.config)}`);
   row('replay', replayText(run));

@@ -2,6 +2,7 @@
  * `npm run demo`: from a fresh clone to the loss landscape of the sample digit classifier and one HTML report.
  *
  *   npm run demo                 trains, analyses, prints a table and, last, the report's path
+ *   npm run demo -- --python     the same for the PyTorch twin of the sample as well
  *   npm run demo -- --open       serves VS Code with the extension and the trained workspace, prints its address
  *   npm run demo -- --size 21    points along each axis of the contours
  */
@@ -17,13 +18,22 @@ import { freshWorkspace } from './workspace.mjs';
 const open = process.argv.includes('--open');
 const sizeAt = process.argv.indexOf('--size');
 const size = sizeAt < 0 ? '31' : process.argv[sizeAt + 1];
-/** A copy, so that runs in the sample's own folder stay what they are. */
-const workspace = join(root, 'out/workspaces/demo');
-const report = join(root, 'out/digits-report.html');
+/**
+ * The sample in one framework. Its workspace is a copy, so that runs in the sample's own folder stay what they are.
+ * @param {string[]} command what trains it
+ */
+const sample = (name, source, title, command) => ({
+  name,
+  source,
+  title,
+  command,
+  workspace: join(root, 'out/workspaces', name),
+  report: join(root, 'out', `${name === 'demo' ? 'digits' : 'digits-torch'}-report.html`),
+});
 const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
 
 /** Runs the `basin` command: progress goes through, the one JSON document on stdout is the answer. */
-function basin(...args) {
+function basin(workspace, ...args) {
   return new Promise((resolve, reject) => {
     const command = [join(root, 'dist/cli.cjs'), ...args];
     const child = spawn(process.execPath, command, {
@@ -44,20 +54,19 @@ function basin(...args) {
   });
 }
 
-const ask = async (...args) => JSON.parse(await basin(...args, '--root', workspace, '--json'));
-
-async function analyse() {
-  say('training the digit classifier under Basin');
+async function analyse({ workspace, title, command }) {
+  const ask = async (...args) => JSON.parse(await basin(workspace, ...args, '--root', workspace, '--json'));
+  say(`training the digit classifier under Basin: ${title}`);
   await basin(
+    workspace,
     'train',
     '--root',
     workspace,
     '--name',
-    'digits demo',
+    `digits demo, ${title}`,
     '--json',
     '--',
-    process.execPath,
-    'train.mjs',
+    ...command,
   );
   const steps = [
     ['contour on the plane of the trajectory', 'contour', 'last', '--plane', 'pca', '--size', size],
@@ -108,22 +117,31 @@ function table([pca, random, sharpness, average, ensemble]) {
 }
 
 try {
-  await setUp({ vscode: open });
+  const withPython = process.argv.includes('--python');
+  const { python, missing } = await setUp({ vscode: open, torch: withPython });
+  if (withPython && python === null) throw new Error(`Missing: ${missing.join(', ')}.`);
+  const samples = [sample('demo', 'media/samples/digits', 'TensorFlow.js', [process.execPath, 'train.mjs'])];
+  if (python !== null) {
+    samples.push(sample('demo-torch', 'media/samples/digits-torch', 'PyTorch', [python, 'train.py']));
+  }
   if (open) await packageExtension();
   else await build({ production: true });
-  const trained = existsSync(join(workspace, '.basin/runs'));
-  let results = null;
-  if (!open || !trained) {
-    freshWorkspace('demo');
-    results = await analyse();
-    console.log(`\n${table(results)}\n`);
+  for (const one of samples) {
+    const { workspace } = one;
+    if (!open || !existsSync(join(workspace, '.basin/runs'))) {
+      freshWorkspace(one.name, one.source);
+      const results = await analyse(one);
+      console.log(`\n${one.title}\n${table(results)}\n`);
+    }
   }
   if (open) {
-    await startServing(workspace);
+    await startServing(samples.at(-1).workspace);
   } else {
-    say('writing the report');
-    await basin('report', 'last', '--root', workspace, '--to', report, '--json');
-    console.log(report);
+    say('writing the reports');
+    for (const { workspace, report } of samples) {
+      await basin(workspace, 'report', 'last', '--root', workspace, '--to', report, '--json');
+    }
+    for (const { report } of samples) console.log(report);
   }
 } catch (error) {
   console.error(`error: ${error.message}`);

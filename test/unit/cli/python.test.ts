@@ -1,0 +1,308 @@
+/** PyTorch scripts on the command line, in a workspace whose path has spaces and an umlaut. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmod, copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type {
+  AverageResult,
+  ContourResult,
+  EnsembleResult,
+  ExportResult,
+  LineResult,
+  ScoreResult,
+  SharpnessResult,
+} from '../../../src/protocol/results.ts';
+import type { RunManifest } from '../../../src/protocol/run.ts';
+import { RunStore } from '../../../src/runs/runStore.ts';
+import { CommandLine } from '../../fixtures/commandLine.ts';
+import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+import { needs, testPython } from '../../harness/requires.ts';
+
+const run = promisify(execFile);
+const scripts = path.resolve('test/torch/scripts');
+
+describe('command line with PyTorch', function () {
+  this.timeout(180_000);
+  let workspace: Workspace;
+  let python: string;
+  let basin: CommandLine;
+  before(async function () {
+    needs(this, 'bundles');
+    needs(this, 'torch');
+    python = testPython();
+    workspace = await makeWorkspace();
+    basin = new CommandLine(workspace.root, { OMP_NUM_THREADS: '1' });
+    await copyFile(path.join(scripts, 'cross_entropy_module.py'), path.join(workspace.root, 'träin me.py'));
+  });
+  after(() => workspace?.remove());
+
+  const write = async (name: string, ...lines: string[]): Promise<string> => {
+    const file = path.join(workspace.root, name);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, lines.join('\n'));
+    return file;
+  };
+  const train = (...command: string[]) => basin.run('train', '--', ...command);
+  const manifest = async (): Promise<RunManifest> =>
+    (await new RunStore(workspace.root).open('last')).readManifest();
+  /** A few steps of a small model, with a line of the test's own after each. */
+  const loop = (...inside: string[]): string[] => [
+    'import os, sys, time, torch',
+    'net = torch.nn.Linear(4, 2)',
+    'optimizer = torch.optim.SGD(net.parameters(), lr=0.1)',
+    'for step in range(12):',
+    '    optimizer.zero_grad()',
+    '    torch.nn.functional.cross_entropy(net(torch.randn(8, 4)), torch.randint(2, (8,))).backward()',
+    '    optimizer.step()',
+    ...inside.map((line) => `    ${line}`),
+  ];
+
+  describe('a run', () => {
+    before(async () => {
+      const { code, stderr } = await train(python, 'träin me.py');
+      assert.equal(code, 0, stderr);
+    });
+
+    it('is recorded with what ran it, and replays', async () => {
+      const recorded = await manifest();
+      assert.equal(recorded.state, 'finished');
+      assert.equal(recorded.framework, 'torch');
+      assert.equal(recorded.recording.steps, 16);
+      assert.match(recorded.versions.torch ?? '', /^\d+\.\d+/);
+      assert.match(recorded.versions.python ?? '', /^3\.\d+/);
+      const [objective] = recorded.objectives;
+      assert.ok(objective?.replay?.exact);
+      assert.ok(objective.replay.checked >= 1);
+      assert.equal(path.basename(objective.callSite?.file ?? ''), 'träin me.py');
+      assert.equal(recorded.evaluationSet?.validation?.samples, 128);
+      const { stdout } = await basin.run('show');
+      assert.match(stdout, /torch on cpu/);
+      assert.match(stdout, new RegExp(`Python ${recorded.versions.python}`));
+    });
+
+    it('answers every question from a process that was started again', async () => {
+      const scored = await basin.ask<ScoreResult>('score');
+      assert.equal(scored.provenance.framework, 'torch');
+      assert.equal(scored.provenance.evaluator, 'relaunched');
+      assert.ok(!scored.trust.some((sentence) => /not been checked/.test(sentence)), scored.trust.join(' '));
+      const contour = await basin.ask<ContourResult>('contour', '--size', '9');
+      assert.equal(contour.evaluated, 81);
+      const [line, end] = [
+        await basin.ask<LineResult>('line', '--from', 'first', '--to', 'last', '--points', '5'),
+        scored.score.train.loss ?? NaN,
+      ];
+      assert.ok(Math.abs((line.loss.at(-1) ?? NaN) - end) <= 1e-5 * end);
+      assert.ok((line.loss[0] ?? NaN) > end);
+      const random = await basin.ask<ContourResult>('contour', '--plane', 'random', '--size', '5');
+      assert.ok(Math.abs((random.centre.loss ?? NaN) - end) <= 1e-5 * end);
+      const sharpness = await basin.ask<SharpnessResult>('sharpness', '--top', '2');
+      assert.equal(sharpness.method, 'exact');
+      assert.ok(sharpness.converged);
+      // Heavy ball: (2 + 2·0.9)/0.1
+      assert.ok(Math.abs((sharpness.stabilityBound ?? NaN) - 38) < 1e-9);
+      const average = await basin.ask<AverageResult>('average', '--from', '8');
+      assert.equal(average.score.validation?.samples, 128);
+      const ensemble = await basin.ask<EnsembleResult>('ensemble', '--last', '3');
+      assert.equal(ensemble.memberScores.length, 3);
+      const { code } = await basin.run('report', '--to', 'bericht ü.html');
+      assert.equal(code, 0);
+      assert.ok((await stat(path.join(workspace.root, 'bericht ü.html'))).size > 100_000);
+    });
+
+    it('exports state_dicts that load strictly and give the score that they had', async () => {
+      const { model, score } = await basin.ask<AverageResult>('average', '--from', '12');
+      for (const format of ['pt', 'safetensors']) {
+        const { files, directory } = await basin.ask<ExportResult>(
+          ...['export', 'last', model, '--format', format, '--to', `export ${format}`],
+        );
+        assert.deepEqual(files, [`model.${format}`]);
+        const load = await write(
+          'load.py',
+          'import importlib.util, json, struct, sys, torch',
+          "spec = importlib.util.spec_from_file_location('script', sys.argv[1])",
+          'script = importlib.util.module_from_spec(spec); spec.loader.exec_module(script)',
+          'file = sys.argv[2]',
+          "if file.endswith('.pt'): state = torch.load(file, weights_only=True)",
+          'else:',
+          "    raw = open(file, 'rb').read(); n = struct.unpack('<Q', raw[:8])[0]",
+          "    heads = json.loads(raw[8:8 + n]); heads.pop('__metadata__', None)",
+          '    state = {k: torch.frombuffer(bytearray(raw[8 + n + h["data_offsets"][0]:8 + n + h["data_offsets"][1]]), dtype=torch.float32).reshape(h["shape"]) for k, h in heads.items()}',
+          'net = script.Net(); net.load_state_dict(state, strict=True)',
+          'torch.manual_seed(0); x = torch.randn(640, 20)',
+          '_, held_out = script.random_split(script.TensorDataset(x, x[:, :5].argmax(1)), [512, 128])',
+          'a = torch.stack([p[0] for p in held_out]); b = torch.stack([p[1] for p in held_out])',
+          'with torch.no_grad(): print(torch.nn.functional.cross_entropy(net(a), b).item())',
+        );
+        const { stdout } = await run(python, [
+          load,
+          path.join(workspace.root, 'träin me.py'),
+          path.join(directory, `model.${format}`),
+        ]);
+        const there = score.validation?.loss ?? NaN;
+        assert.ok(Math.abs(Number(stdout) - there) <= 1e-5 * there, `${stdout} ${there}`);
+      }
+      const { code, stderr } = await basin.run('export', 'last', 'last', '--format', 'tfjs', '--to', 'no');
+      assert.equal(code, 1);
+      assert.match(stderr, /cure: Use --format pt/);
+    });
+  });
+
+  it('relaunches with the interpreter that a bare name meant when it trained', async () => {
+    const bin = path.join(workspace.root, 'tools');
+    await mkdir(bin, { recursive: true });
+    await writeFile(path.join(bin, 'my-python'), `#!/bin/sh\nexec '${python}' "$@"\n`);
+    await chmod(path.join(bin, 'my-python'), 0o755);
+    const own = new CommandLine(workspace.root, {
+      OMP_NUM_THREADS: '1',
+      PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`,
+    });
+    const { code, stderr } = await own.run('train', '--', 'my-python', 'träin me.py');
+    assert.equal(code, 0, stderr);
+    assert.equal((await basin.ask<ScoreResult>('score')).provenance.evaluator, 'relaunched');
+  });
+
+  it('records a module of a package, with its arguments', async () => {
+    await write('vision/__init__.py');
+    await write('vision/parts.py', 'import torch', 'def net(): return torch.nn.Linear(4, 2)');
+    const [, , ...rest] = loop();
+    await write(
+      'vision/train.py',
+      'import sys, torch',
+      'from .parts import net as make',
+      'net = make()',
+      ...rest,
+    );
+    const { code, stderr } = await train(python, '-m', 'vision.train', '--rate', '0.1');
+    assert.equal(code, 0, stderr);
+    const { recording, objectives } = await manifest();
+    assert.equal(recording.steps, 12);
+    assert.match(objectives[0]?.callSite?.file ?? '', /vision.train\.py$/);
+    assert.equal((await basin.ask<ScoreResult>('score')).provenance.evaluator, 'relaunched');
+  });
+
+  it('keeps what there is of scripts that end in other ways, and their exit codes', async () => {
+    for (const [line, code, state, steps] of [
+      ['if step == 5: sys.exit(3)', 3, 'failed', 6],
+      ['if step == 5: raise ValueError("no more")', 1, 'failed', 6],
+      ['if step == 5: os._exit(4)', 4, 'failed', 5],
+      ['if step == 5: os.kill(os.getpid(), 9)', 137, 'interrupted', 5],
+    ] as const) {
+      const script = await write('ends.py', ...loop(line));
+      const finished = await train(python, script);
+      assert.equal(finished.code, code, `${line}: ${finished.stderr}`);
+      const recorded = await manifest();
+      assert.equal(recorded.state, state, line);
+      const kept = (await (await new RunStore(workspace.root).open('last')).readSteps()).length;
+      assert.ok(kept >= steps, `${line}: ${kept} steps`);
+      if (line.includes('no more')) assert.match(recorded.stateReason ?? '', /ValueError: no more/);
+      assert.equal((await basin.ask<ScoreResult>('score', '--at', 'first')).kind, 'score');
+    }
+  });
+
+  it('passes Ctrl+C on to the script', async () => {
+    const script = await write('slow.py', ...loop('time.sleep(0.05)').map((l) => l.replace('12', '100000')));
+    const { child, finished, said } = basin.start('train', '--', python, script);
+    while (!/recording run/.test(said())) await sleep(30);
+    while (
+      (await manifest()).recording.steps < 3 &&
+      (await (await new RunStore(workspace.root).open('last')).readSteps()).length < 3
+    )
+      await sleep(50);
+    child.kill('SIGINT');
+    const { code } = await finished;
+    assert.equal(code, 130);
+    const recorded = await manifest();
+    assert.equal(recorded.state, 'interrupted');
+    assert.ok(recorded.recording.steps >= 3);
+  });
+
+  it('asks a process that is held at its end, and lets it go', async () => {
+    const script = await write('held.py', ...loop());
+    const { finished } = basin.start('train', '--hold', '60', '--', python, script);
+    for (;;) {
+      const recorded = await manifest();
+      if (recorded.script === script && recorded.state === 'held') break;
+      await sleep(50);
+    }
+    const scored = await basin.ask<ScoreResult>('score');
+    assert.equal(scored.provenance.evaluator, 'held');
+    await basin.ask('release');
+    assert.equal((await finished).code, 0);
+    assert.equal((await manifest()).state, 'finished');
+  });
+
+  describe('without what it needs', () => {
+    /** A Python of the test environment's version that does not see its packages. */
+    let bare: string;
+    before(async () => {
+      const folder = path.join(workspace.root, 'bare');
+      await run(python, ['-m', 'venv', '--without-pip', folder]);
+      bare = path.join(folder, 'bin', 'python');
+    });
+
+    it('says which Python has no torch, and how it gets it', async () => {
+      const script = await write('needs.py', ...loop());
+      const { code, stderr } = await train(bare, script);
+      assert.equal(code, 1);
+      assert.ok(stderr.includes(`${bare} -m pip install torch`), stderr);
+    });
+
+    it('names the virtual environment that has it', async () => {
+      await write('other/.venv/pyvenv.cfg', 'home = /usr/bin');
+      await write('other/.venv/bin/python', '#!/bin/sh');
+      await chmod(path.join(workspace.root, 'other/.venv/bin/python'), 0o755);
+      await write('other/.venv/lib/python3.11/site-packages/torch/__init__.py');
+      const script = await write('other/needs.py', ...loop());
+      const there = new CommandLine(path.dirname(script));
+      const { stderr } = await there.run('train', '--root', workspace.root, '--', bare, script);
+      assert.match(stderr, /other\/\.venv\/bin\/python has it/);
+    });
+
+    it('says that a torch is too old', async () => {
+      const site = (
+        await run(bare, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'])
+      ).stdout.trim();
+      await mkdir(path.join(site, 'torch'));
+      await writeFile(path.join(site, 'torch', '__init__.py'), '__version__ = "1.10.2+cpu"\n');
+      const script = await write('old.py', 'import torch');
+      const { stderr } = await train(bare, script);
+      assert.match(stderr, /torch 1\.13 or newer; .* with torch 1\.10\.2\+cpu/);
+    });
+
+    it('says that an isolated Python does not load the probe', async () => {
+      const script = await write('isolated.py', ...loop());
+      const { stderr } = await train(python, '-I', script);
+      assert.match(stderr, /option -I shuts out/);
+    });
+
+    it('tells a script that trained nothing from one that loaded nothing', async () => {
+      assert.match(
+        (await train(python, await write('none.py', 'import torch'))).stderr,
+        /without a training step/,
+      );
+      assert.match((await train(python, await write('none.py', 'print(1)'))).stderr, /without loading/);
+    });
+  });
+
+  it('passes on to the sitecustomize that it shadows, and keeps PYTHONPATH', async () => {
+    await write('site before/sitecustomize.py', 'import builtins', 'builtins.came_before = True');
+    await write('site before/mine.py', 'value = 7');
+    const script = await write(
+      'shadow.py',
+      'import mine',
+      'print("seen", came_before, mine.value)',
+      'import torch',
+    );
+    const own = new CommandLine(workspace.root, { PYTHONPATH: path.join(workspace.root, 'site before') });
+    const { stdout } = await own.run('train', '--', python, script);
+    assert.match(stdout, /seen True 7/);
+  });
+
+  it('leaves no bytecode beside the probe', async () => {
+    const { stdout } = await run('find', [path.resolve('dist/probe-torch'), '-name', '*.pyc']);
+    assert.equal(stdout, '');
+    assert.ok((await readFile(path.resolve('dist/probe-torch/basin_probe/probe.py'), 'utf8')).length > 0);
+  });
+});
