@@ -12,8 +12,10 @@ import { root, setUp } from './setup.mjs';
 import { freshWorkspace } from './workspace.mjs';
 
 const desktop = Boolean(process.env.VSCODE_TEST_EXECUTABLE || process.env.VSCODE_TEST_DESKTOP);
-const { missing } = await setUp({ vscode: !desktop });
+const { missing, python } = await setUp({ vscode: !desktop, torch: true });
 if (missing.includes('chromium')) process.exit(1);
+// Tests read it; without it those that need torch are skipped, or fail on CI.
+if (python !== null) process.env.BASIN_TEST_PYTHON = python;
 await build();
 const testsPath = await bundleSuites();
 

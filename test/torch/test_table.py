@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from harness import PROBE, SCRIPTS, Run, asking, environment, how, new_run, record
 
-KINDS = sorted(SCRIPTS.glob("*.py"))
+#: Scripts that train by a library of their own, and the module they need.
+LIBRARIES = {"lightning_trainer": "lightning", "transformers_trainer": "transformers"}
+KINDS = sorted(SCRIPTS.glob("*.py")) + sorted(SCRIPTS.with_name("scripts-libraries").glob("*.py"))
 REFUSED = {
     "number_from_loss": "frozen",
     "branch_on_loss": "branch at branch_on_loss.py",
@@ -24,8 +26,17 @@ TOLERANCE = 1e-5
 needs_torch_2 = {"compiled_module", "compiled_loss"}
 
 
-def skip_old(script: Path) -> None:
+def skip_absent(script: Path) -> None:
+    """Skips what this Python or torch does not have; on CI, where all is installed, a missing library fails."""
+    import importlib.util
+
     import torch
+
+    library = LIBRARIES.get(script.stem)
+    if library is not None and importlib.util.find_spec(library) is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{library} is not installed, and test/torch/requirements.txt names it")
+        pytest.skip(f"needs {library}")
 
     if script.stem in needs_torch_2 and not hasattr(torch, "compile"):
         pytest.skip("torch.compile came with torch 2.0")
@@ -38,7 +49,7 @@ def trouble(run: Run) -> str:
 
 @pytest.mark.parametrize("script", KINDS, ids=lambda p: p.stem)
 def test_replays_exactly_also_when_started_again(script: Path) -> None:
-    skip_old(script)
+    skip_absent(script)
     with new_run() as run:
         done = record(run, script, every=1)
         assert done.returncode == 0, done.stderr
@@ -66,7 +77,7 @@ def test_replays_exactly_also_when_started_again(script: Path) -> None:
 
 @pytest.mark.parametrize("script", KINDS, ids=lambda p: p.stem)
 def test_training_is_bit_for_bit_as_without(script: Path) -> None:
-    skip_old(script)
+    skip_absent(script)
     runner = Path(__file__).with_name("fingerprint.py")
 
     def result(env: dict[str, str], folder: Path) -> dict:
@@ -157,3 +168,10 @@ def test_a_watched_loss_is_asked_instead() -> None:
             found = client.call("verify", vector="a", batch=0)
             assert found["replayed"] == pytest.approx(found["recorded"], rel=TOLERANCE)
             assert client.call("score", members=["a"], how=how("inference"))["accuracy"] is not None
+
+
+def test_the_readme_lists_every_kind() -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    folders = ("scripts", "scripts-libraries", "scripts-refused", "scripts-watched")
+    names = [p.stem for folder in folders for p in SCRIPTS.with_name(folder).glob("*.py")]
+    assert [n for n in names if f"| `{n}` |" not in readme] == []

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from digits import load_digits
 
 SEED = 7
-EPOCHS = 20
+EPOCHS = 10
 
 
 def he_normal(layer):
@@ -33,16 +33,16 @@ def evaluate(model, loader):
 def main():
     torch.manual_seed(SEED)
     train, held_out = load_digits(SEED)
-    loader = DataLoader(TensorDataset(*train), batch_size=128)  # load_digits has shuffled them, by a seed
+    loader = DataLoader(TensorDataset(*train), batch_size=64)  # load_digits has shuffled them, by a seed
     held_out_loader = DataLoader(TensorDataset(*held_out), batch_size=500)
     model = nn.Sequential(
-        he_normal(nn.Linear(784, 128)),
+        he_normal(nn.Linear(784, 256)),
         nn.ReLU(),
-        he_normal(nn.Linear(128, 64)),
+        he_normal(nn.Linear(256, 128)),
         nn.ReLU(),
-        he_normal(nn.Linear(64, 10)),
+        he_normal(nn.Linear(128, 10)),
     )
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.5)
     for epoch in range(EPOCHS):
         model.train()
         total = 0.0

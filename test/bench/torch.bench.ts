@@ -1,0 +1,117 @@
+/**
+ * The PyTorch probe on one thread: CPU time of training with it over training without, interleaved; and a contour in
+ * loss evaluations a second, over bare forward passes at the fastest batch size and over the loop of published tools.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { contour } from '../../src/analysis/contour.ts';
+import type { AnalysisContext } from '../../src/analysis/evaluator.ts';
+import { openEvaluator } from '../../src/evaluators/openEvaluator.ts';
+import { installedProbes } from '../../src/evaluators/probes.ts';
+import { RunStore } from '../../src/runs/runStore.ts';
+import { setUpTorch } from '../harness/torch.mjs';
+import { cli, median, node, readJson, report, root, scratchFolder } from './measure.ts';
+
+interface Timing {
+  readonly parameters: number;
+  readonly cpuMs: number;
+  readonly steps: number;
+}
+
+const python = await setUpTorch(root);
+const scripts = join(root, 'test/bench/scripts');
+const rounds = 5;
+const context: AnalysisContext = { signal: new AbortController().signal, progress: () => undefined };
+process.env.OMP_NUM_THREADS = '1';
+
+async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+  const child = spawn(python, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`python ${args.join(' ')} ended with ${code}`);
+  return output;
+}
+
+console.log('PyTorch: training under the probe over training without it, CPU time of the whole process:');
+for (const { model, steps } of [
+  { model: 'mlp-0.5m', steps: 1600 },
+  { model: 'cnn', steps: 320 },
+  { model: 'mlp-10m', steps: 240 },
+]) {
+  const scratch = scratchFolder();
+  const plain: Timing[] = [];
+  const probed: Timing[] = [];
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const file = join(scratch.path, `${round}.json`);
+      const env = { BENCH_RESULT: file };
+      const script = [join(scripts, 'torch_train.py'), model, String(steps)];
+      const without = async (): Promise<void> => {
+        await run(script, env);
+        plain.push(readJson<Timing>(file));
+      };
+      const under = async (): Promise<void> => {
+        await node([cli, 'train', '--root', scratch.path, '--json', '--', python, ...script], env);
+        probed.push(readJson<Timing>(file));
+      };
+      // A machine that warms up or fills up in one direction favours neither.
+      for (const one of round % 2 === 0 ? [without, under] : [under, without]) await one();
+    }
+  } finally {
+    scratch.remove();
+  }
+  const parameters = ((plain[0]?.parameters ?? 0) / 1e6).toFixed(2);
+  const perStep = median(plain.map((timing) => timing.cpuMs / timing.steps)).toFixed(1);
+  report(
+    `${model} (${parameters}M parameters, ${perStep} ms a step)`,
+    probed.map((timing, round) => timing.cpuMs / (plain[round] ?? timing).cpuMs),
+    { atMost: 1.03 },
+  );
+}
+
+console.log('PyTorch: losses a second on a contour:');
+for (const model of ['mlp-tiny', 'mlp-0.5m', 'cnn']) {
+  const scratch = scratchFolder();
+  try {
+    const env = { BENCH_RESULT: join(scratch.path, 'result.json') };
+    const command = [python, join(scripts, 'torch_train.py'), model, '16'];
+    await node([cli, 'train', '--root', scratch.path, '--json', '--', ...command], env);
+    const recorded = await new RunStore(scratch.path).open('last');
+    Object.assign(process.env, env);
+    const opened = await openEvaluator(recorded, await recorded.readManifest(), 0, {
+      probes: installedProbes(join(root, 'dist')),
+    });
+    const { evaluator } = opened;
+    try {
+      const size = model === 'cnn' ? 9 : 21;
+      const mode = evaluator.description.modes[0] ?? 'as-trained';
+      await evaluator.load({ into: 'origin', from: 'current' });
+      const at = { id: '0', vector: 'origin' };
+      const question = { snapshots: [], at, plane: 'random', size, data: { split: 'train' }, mode } as const;
+      await contour(evaluator, question, context);
+      const samples = String(evaluator.description.train?.samples ?? 0);
+      const overBare: number[] = [];
+      const overPlain: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        const forward = [join(scripts, 'torch_forward.py'), model, samples];
+        const { bare, plain } = JSON.parse(await run(forward, env)) as { bare: number; plain: number };
+        const began = performance.now();
+        await contour(evaluator, question, context);
+        const each = (performance.now() - began) / 1000 / (size * size + 1);
+        overBare.push(bare / each);
+        overPlain.push(plain / each);
+      }
+      report(`${model}: over bare forward passes at the fastest batch size`, overBare, { atLeast: 0.95 });
+      report(`${model}: over loading a state_dict and walking a DataLoader`, overPlain, { atLeast: 10 });
+    } finally {
+      await opened.close();
+    }
+  } finally {
+    scratch.remove();
+  }
+}
