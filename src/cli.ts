@@ -13,6 +13,7 @@ import { addRuns } from './cli/commands/runs.ts';
 import { addScore } from './cli/commands/score.ts';
 import { addSharpness } from './cli/commands/sharpness.ts';
 import { addShow } from './cli/commands/show.ts';
+import { addSpectrum } from './cli/commands/spectrum.ts';
 import { addTrain } from './cli/commands/train.ts';
 import { EXIT_DONE, EXIT_USAGE } from './cli/output.ts';
 import { findInstallation } from './engine/installation.ts';
@@ -37,6 +38,7 @@ for (const add of [
   addContour,
   addLine,
   addSharpness,
+  addSpectrum,
   addAverage,
   addEnsemble,
   addScore,

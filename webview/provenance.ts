@@ -18,11 +18,18 @@ export function commandLine(result: AnalysisResult): string {
     contour: ['plane', 'size', 'at', 'seed', 'span'],
     line: ['from', 'to', 'points'],
     sharpness: ['at', 'top'],
+    spectrum: ['at', 'top', 'bottom', 'matrix', 'parameters', 'bandwidth', 'seed'],
     score: ['at'],
     average: ['from', 'to', 'stride'],
     ensemble: ['members', 'last'],
   };
   for (const name of names[result.kind]) option(name, job[name]);
+  if (result.kind === 'spectrum') {
+    option('trace-tolerance', job.traceTolerance);
+    if (job.trace === false) words.push('--no-trace');
+    if (job.density === true) words.push('--density');
+    if (job.perLayer === true) words.push('--per-layer');
+  }
   if (result.data.split !== 'train' || result.kind === 'contour') option('data', result.data.split);
   return words.join(' ');
 }

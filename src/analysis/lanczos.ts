@@ -27,6 +27,17 @@ export interface LanczosOptions {
   readonly start?: string;
   /** Vectors kept at once; by default as many as 1 GiB holds, and never fewer than top + 3. */
   readonly maxBasis?: number;
+  /** The coordinates that the product acts on, where these are not all. */
+  readonly subspace?: Subspace;
+  /** Orthonormal vectors that are known already (deflation): only what is orthogonal to them is searched. */
+  readonly locked?: readonly string[];
+}
+
+/** A coordinate subspace: some of the parameters. A product that belongs to it is zero outside. */
+export interface Subspace {
+  readonly dimension: number;
+  /** into ← the vector with zeros outside of the subspace; its norm. */
+  project(vector: string, into: string): Promise<{ readonly norm: number }>;
 }
 
 /** into ← H·vector; the norm of the product. */
@@ -58,9 +69,12 @@ export async function lanczos(
   context: AnalysisContext,
 ): Promise<RitzPairs> {
   const { signal } = context;
-  const dimension = evaluator.description.objective.parameterCount;
+  const { parameterCount } = evaluator.description.objective;
+  const { subspace, locked = [] } = options;
+  const dimension = (subspace?.dimension ?? parameterCount) - locked.length;
   const top = Math.min(options.top, dimension);
-  const affordable = options.maxBasis ?? Math.floor(BASIS_BYTES / (4 * dimension));
+  if (top < 1) return { values: [], residuals: [], vectors: [], converged: true, products: 0 };
+  const affordable = options.maxBasis ?? Math.floor(BASIS_BYTES / (4 * parameterCount));
   const maxBasis = Math.min(dimension, Math.max(top + 3, affordable));
   let draws = 0;
 
@@ -80,7 +94,12 @@ export async function lanczos(
       },
       signal,
     );
-    await scale(into, 1 / norm);
+    let length = norm;
+    if (subspace !== undefined) ({ norm: length } = await subspace.project(into, into));
+    if (locked.length > 0) {
+      ({ norm: length } = await evaluator.orthogonalise({ vector: into, against: locked }, signal));
+    }
+    await scale(into, 1 / length);
     return into;
   };
   const firstVector = async (): Promise<string> => {
@@ -98,6 +117,8 @@ export async function lanczos(
   let basis = [await firstVector()];
   /** projected[i][j] = basis[i]ᵀ·H·basis[j]: a row for each basis vector, a column for each product so far. */
   let projected: number[][] = [[]];
+  /** coupled[i][j] = locked[i]ᵀ·H·basis[j]: what locked vectors that are not quite eigenvectors hide from the search. */
+  let coupled: number[][] = locked.map(() => []);
   let products = 0;
   for (;;) {
     const size = basis.length;
@@ -106,14 +127,16 @@ export async function lanczos(
     const { norm } = await product(newest, remainder);
     products++;
     if (!Number.isFinite(norm)) throw notFinite();
-    const { coefficients, norm: beta } = await evaluator.orthogonalise(
-      { vector: remainder, against: basis },
+    const { coefficients: all, norm: beta } = await evaluator.orthogonalise(
+      { vector: remainder, against: [...locked, ...basis] },
       signal,
     );
-    if (!Number.isFinite(beta) || !coefficients.every(Number.isFinite)) throw notFinite();
+    if (!Number.isFinite(beta) || !all.every(Number.isFinite)) throw notFinite();
+    const coefficients = all.slice(locked.length);
     projected = projected.map((row, i) => [...row, coefficients[i] ?? 0]);
+    coupled = coupled.map((row, i) => [...row, all[i] ?? 0]);
 
-    const ritz = ritzPairs(projected, beta);
+    const ritz = ritzPairs(projected, coupled, beta);
     const spectralNorm = Math.max(...ritz.map((p) => Math.abs(p.value)));
     const complete = size === dimension;
     const wanted = ritz.slice(0, top);
@@ -154,6 +177,7 @@ export async function lanczos(
       for (const pair of kept) names.push(await assemble(evaluator, vectors, basis, pair.weights, context));
       await vectors.release(basis);
       projected = kept.map((p) => kept.map((q) => quadratic(projected, p.weights, q.weights)));
+      coupled = coupled.map((row) => kept.map((p) => inner(row, p.weights)));
       projected.push(kept.map((p) => (exhausted ? 0 : beta * (p.weights[size - 1] ?? 0))));
       basis = [...names, next];
     } else {
@@ -170,7 +194,11 @@ interface RitzPair {
   readonly weights: readonly number[];
 }
 
-function ritzPairs(projected: readonly (readonly number[])[], beta: number): RitzPair[] {
+function ritzPairs(
+  projected: readonly (readonly number[])[],
+  coupled: readonly (readonly number[])[],
+  beta: number,
+): RitzPair[] {
   const n = projected.length;
   const full = new Matrix(projected.map((row) => [...row]));
   const symmetric = Matrix.add(full, full.transpose()).mul(0.5);
@@ -179,7 +207,8 @@ function ritzPairs(projected: readonly (readonly number[])[], beta: number): Rit
     const weights = vector(k);
     const inside = full.mmul(Matrix.columnVector(weights)).to1DArray();
     const skew = Math.hypot(...inside.map((x, i) => x - value * (weights[i] ?? 0)));
-    return { value, weights, residual: Math.hypot(skew, beta * (weights[n - 1] ?? 0)) };
+    const hidden = coupled.map((row) => inner(row, weights));
+    return { value, weights, residual: Math.hypot(skew, beta * (weights[n - 1] ?? 0), ...hidden) };
   });
 }
 
@@ -198,7 +227,11 @@ async function assemble(
 
 /** aᵀ·M·b */
 function quadratic(m: readonly (readonly number[])[], a: readonly number[], b: readonly number[]): number {
-  return m.reduce((s, row, i) => s + (a[i] ?? 0) * row.reduce((t, x, j) => t + x * (b[j] ?? 0), 0), 0);
+  return m.reduce((s, row, i) => s + (a[i] ?? 0) * inner(row, b), 0);
+}
+
+function inner(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((s, x, i) => s + x * (b[i] ?? 0), 0);
 }
 
 function notFinite(): BasinError {

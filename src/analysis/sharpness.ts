@@ -3,6 +3,7 @@ import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate } from '../protocol/evaluator.ts';
 import type { OptimizerInfo } from '../protocol/run.ts';
 import type { SharpnessResult } from '../protocol/results.ts';
+import { requireFiniteWeights } from './curvature.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { lanczos, type Product } from './lanczos.ts';
 import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
@@ -53,15 +54,7 @@ export async function sharpness(
   return withVectors(evaluator, async (vectors) => {
     context.progress(0, 'eigenvalues: start');
     const at = await vectors.load(input.at.vector, 'model', context.signal);
-    const [squared = NaN] = (await evaluator.dots({ pairs: [[at, at]] }, context.signal)).values;
-    if (!Number.isFinite(squared)) {
-      // A Hessian that does not depend on the weights (least squares) would hide it.
-      throw new BasinError(
-        'non-finite',
-        `Model ${input.at.id} has weights that are NaN or infinite.`,
-        'Choose an earlier snapshot with --at, and lower the learning rate.',
-      );
-    }
+    await requireFiniteWeights(evaluator, at, input.at.id, context.signal);
     const hessian = new HessianProduct(evaluator, at, how, context);
     const pairs = await lanczos(
       evaluator,

@@ -42,3 +42,13 @@ export function stepList(text: string): number[] {
   if (parts.every((part) => /^\d+$/.test(part))) return parts.map(Number);
   throw new InvalidArgumentError('It has to be steps with commas between them, such as 800,900,938.');
 }
+
+/** Names with commas between them. */
+export function names(text: string): string[] {
+  const all = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+  if (all.length > 0) return all;
+  throw new InvalidArgumentError('It has to be names with commas between them.');
+}

@@ -1,5 +1,4 @@
 /** Answers as a person reads them on a terminal. */
-import Table from 'cli-table3';
 import type { JobResult } from '../protocol/engine.ts';
 import type {
   AverageResult,
@@ -18,6 +17,8 @@ import {
   type StepRecord,
 } from '../protocol/run.ts';
 import type { RunEntry } from '../runs/runStore.ts';
+import { spectrumTable } from './text/curvature.ts';
+import { figures, newTable } from './text/table.ts';
 
 export interface RunRow {
   readonly entry: RunEntry;
@@ -121,6 +122,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return lineTable(result);
     case 'sharpness':
       return sharpnessTable(result);
+    case 'spectrum':
+      return spectrumTable(result);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':
@@ -240,17 +243,6 @@ function scoreCells(score: Score | null): string[] {
     percentage(score.accuracy) +
       error(score.accuracyStandardError === null ? null : percentage(score.accuracyStandardError)),
   ];
-}
-
-function newTable(head: string[] = []): Table.Table {
-  // Plain: no colour of its own, so that it reads the same in a log.
-  return new Table({ head, style: { head: [], border: [], compact: true } });
-}
-
-function figures(x: number | null | undefined, digits = 4): string {
-  if (x === null || x === undefined) return '–';
-  if (x === 0 || !Number.isFinite(x)) return String(x);
-  return String(Number(x.toPrecision(digits)));
 }
 
 function percentage(x: number | null | undefined): string {

@@ -8,12 +8,14 @@ import { ensembleKind } from './kinds/ensemble.ts';
 import { lineKind } from './kinds/line.ts';
 import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
+import { spectrumKind } from './kinds/spectrum.ts';
 import { resolveModel, type RunContents } from './references.ts';
 
 const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   contour: contourKind,
   line: lineKind,
   sharpness: sharpnessKind,
+  spectrum: spectrumKind,
   score: scoreKind,
   average: averageKind,
   ensemble: ensembleKind,

@@ -12,6 +12,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'line':
       return 'line';
     case 'sharpness':
+    case 'spectrum':
       return 'spectrum';
     case 'score':
     case 'average':
@@ -29,6 +30,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `Line ${result.from} to ${result.to}${result.barrier === null ? '' : `, barrier ${shortNumber(result.barrier)}`}`;
     case 'sharpness':
       return `λ₁ ${shortNumber(result.eigenvalues[0] ?? NaN)} at ${result.at}, ${verdictWords[result.verdict]}`;
+    case 'spectrum':
+      return `Spectrum at ${result.at}: ${result.blocks.map((b) => `${b.name} λ₁ ${shortNumber(b.largest?.values[0] ?? NaN)}`).join(', ')}`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':

@@ -1,0 +1,209 @@
+/** A curvature matrix at one model, or the diagonal block of some of its parameters, as products inside the evaluator. */
+import type { CurvatureMatrix } from '../protocol/curvature.ts';
+import { BasinError } from '../protocol/errors.ts';
+import type { HowToEvaluate } from '../protocol/evaluator.ts';
+import { elementCount } from '../protocol/safetensors.ts';
+import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import type { Product, Subspace } from './lanczos.ts';
+import type { Vectors } from './vectors.ts';
+
+export interface CurvatureAt {
+  /** Named vector of the weights. */
+  readonly at: string;
+  readonly how: HowToEvaluate;
+  readonly matrix: CurvatureMatrix;
+}
+
+/** Products with a curvature matrix and what became of them. */
+export class Curvature {
+  products = 0;
+  /** finite-difference as soon as one product was. */
+  method: 'exact' | 'finite-difference' = 'exact';
+  reason: string | null = null;
+
+  constructor(
+    readonly evaluator: Evaluator,
+    readonly place: CurvatureAt,
+    readonly context: AnalysisContext,
+  ) {}
+
+  /** into ← M·vector; its norm. @throws BasinError `unsupported` where the loss has no Gauss–Newton matrix */
+  readonly multiply: Product = async (vector, into) => {
+    const { at, how, matrix } = this.place;
+    if (matrix === 'gauss-newton') requireSecondProtocol(this.evaluator, 'Gauss–Newton products');
+    const answer = await this.evaluator.hvp(
+      { at, vector, into, how, method: 'auto', ...(matrix === 'hessian' ? {} : { matrix }) },
+      this.context.signal,
+    );
+    this.products++;
+    if (answer.method === 'finite-difference') {
+      this.method = answer.method;
+      this.reason ??= answer.reason;
+    }
+    return answer;
+  };
+}
+
+/** The diagonal block of some parameters: P·M·P with P the projection to them. */
+export interface Block {
+  readonly name: string;
+  readonly parameters: readonly string[];
+  readonly dimension: number;
+  /** null for all parameters. */
+  readonly subspace: Subspace | null;
+  readonly multiply: Product;
+}
+
+/**
+ * The block of the parameters named; the whole matrix where none are.
+ * @throws BasinError `bad-input` for a name that the objective does not have, or for none at all
+ */
+export function blockOf(
+  curvature: Curvature,
+  name: string,
+  parameters: readonly string[] | undefined,
+): Block {
+  const { evaluator, context } = curvature;
+  const { objective } = evaluator.description;
+  const all = objective.parameters;
+  if (parameters === undefined) {
+    return {
+      name,
+      parameters: all.map((p) => p.name),
+      dimension: objective.parameterCount,
+      subspace: null,
+      multiply: curvature.multiply,
+    };
+  }
+  const chosen = new Set(parameters);
+  const unknown = [...chosen].find((one) => !all.some((p) => p.name === one));
+  if (unknown !== undefined || chosen.size === 0) {
+    throw new BasinError(
+      'bad-input',
+      unknown === undefined ? 'No parameters were chosen.' : `The objective has no parameter ${unknown}.`,
+      `It has ${all.map((p) => p.name).join(', ')}.`,
+    );
+  }
+  const kept = all.filter((p) => chosen.has(p.name));
+  const subspace: Subspace = {
+    dimension: kept.reduce((s, p) => s + elementCount(p.shape), 0),
+    project: (vector, into) =>
+      restricting(evaluator)({ vector, into, parameters: [...chosen] }, context.signal),
+  };
+  return {
+    name,
+    parameters: kept.map((p) => p.name),
+    dimension: subspace.dimension,
+    subspace,
+    // What is multiplied lies in the subspace already: every vector is drawn in it or made from such.
+    multiply: async (vector, into) => {
+      await curvature.multiply(vector, into);
+      return subspace.project(into, into);
+    },
+  };
+}
+
+type Restrict = (
+  params: { readonly vector: string; readonly into: string; readonly parameters: string[] },
+  signal?: AbortSignal,
+) => Promise<{ readonly norm: number }>;
+
+/** The request that keeps some parameters and zeroes the others. */
+function restricting(evaluator: Evaluator & { readonly restrict?: Restrict }): Restrict {
+  const { restrict } = evaluator;
+  const what = 'Curvature of some parameters alone';
+  requireSecondProtocol(evaluator, what);
+  if (restrict === undefined) throw new BasinError('unsupported', `${what} is not known to this evaluator.`);
+  return restrict.bind(evaluator);
+}
+
+/** A process of the first protocol would leave the new words out of its answer and give the plain Hessian's. */
+function requireSecondProtocol({ description }: Evaluator, what: string): void {
+  if (description.protocol >= 2) return;
+  throw new BasinError(
+    'unsupported',
+    `${what}: the training process speaks an older protocol (${description.protocol}).`,
+    'Record the run again with this version of Basin.',
+  );
+}
+
+/** −M: its largest eigenvalues are the smallest of M, with the sign turned. */
+export function negated(block: Block, { evaluator, context }: Curvature): Product {
+  return async (vector, into) => {
+    await block.multiply(vector, into);
+    return evaluator.combine(
+      { into, terms: [{ coefficient: -1, vector: into }], state: null },
+      context.signal,
+    );
+  };
+}
+
+/** A standard normal vector in the block's parameters; its norm. */
+export async function gaussianIn(
+  block: Block,
+  { evaluator, place, context }: Curvature,
+  into: string,
+  seed: number,
+): Promise<{ readonly norm: number }> {
+  const drawn = await evaluator.random(
+    { into, seed, like: place.at, normalisation: 'none', include: { bias: true, norm: true } },
+    context.signal,
+  );
+  return block.subspace === null ? drawn : block.subspace.project(into, into);
+}
+
+/**
+ * Refuses weights that are NaN or infinite: a Hessian that does not depend on the weights (least squares) hides them.
+ * @param id what the result calls the model
+ * @throws BasinError `non-finite`
+ */
+export async function requireFiniteWeights(
+  evaluator: Evaluator,
+  at: string,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const [squared = NaN] = (await evaluator.dots({ pairs: [[at, at]] }, signal)).values;
+  if (Number.isFinite(squared)) return;
+  throw new BasinError(
+    'non-finite',
+    `Model ${id} has weights that are NaN or infinite.`,
+    'Choose an earlier snapshot with --at, and lower the learning rate.',
+  );
+}
+
+export function curvatureNotFinite(): BasinError {
+  return new BasinError(
+    'non-finite',
+    'The curvature is NaN or infinite at these weights.',
+    'Choose a snapshot before the loss diverged.',
+  );
+}
+
+/** Multiplies a vector in place. */
+export async function scaleVector(
+  { evaluator, context }: Curvature,
+  vector: string,
+  factor: number,
+): Promise<void> {
+  await evaluator.combine(
+    { into: vector, terms: [{ coefficient: factor, vector }], state: null },
+    context.signal,
+  );
+}
+
+/** Drawn, or a product: kept by the caller under a name of `vectors`. */
+export async function quadraticForm(
+  curvature: Curvature,
+  block: Block,
+  vectors: Vectors,
+  vector: string,
+): Promise<number> {
+  const into = vectors.name('product');
+  await block.multiply(vector, into);
+  const { values } = await curvature.evaluator.dots({ pairs: [[vector, into]] }, curvature.context.signal);
+  await vectors.release([into]);
+  const [value = NaN] = values;
+  if (!Number.isFinite(value)) throw curvatureNotFinite();
+  return value;
+}

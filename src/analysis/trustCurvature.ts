@@ -1,0 +1,48 @@
+/** Sentences on how far estimates of curvature can be trusted. */
+import type { SpectrumResult } from '../protocol/curvature.ts';
+import { figures, percent } from './trust.ts';
+
+/** @param finiteDifference why products are no exact ones; null where that is not known */
+export function spectrumSentences(
+  result: Pick<SpectrumResult, 'blocks' | 'matrix' | 'products' | 'method'>,
+  finiteDifference: string | null,
+): string[] {
+  const sentences: string[] = [];
+  const named = (name: string): string => (result.blocks.length > 1 ? ` of ${name}` : '');
+  const ends = result.blocks.flatMap(({ name, largest, smallest }) => [
+    { name, which: 'largest', end: largest },
+    { name, which: 'smallest', end: smallest },
+  ]);
+  const open = ends.filter(({ end }) => end !== null && !end.converged);
+  if (ends.some(({ end }) => end !== null)) {
+    sentences.push(
+      open.length === 0
+        ? `Every eigenvalue has converged (within ${figures(Math.max(...ends.flatMap(({ end }) => end?.residuals ?? [])), 2)}), multiple ones listed as often as they occur; a search outside of them found none beyond.`
+        : `Not converged: ${open.map(({ name, which }) => `the ${which} eigenvalues${named(name)}`).join(', ')}; each lies within its residual of a true one, but others may be missing.`,
+    );
+  }
+  for (const { name, trace, density, dimension } of result.blocks) {
+    if (trace !== null) {
+      sentences.push(
+        trace.samples === 0
+          ? `The trace${named(name)} is no estimate: all ${dimension} dimensions were seen.`
+          : `The trace${named(name)} lies in ${figures(trace.interval[0], 4)} .. ${figures(trace.interval[1], 4)} with 95 % confidence (Hutch++, ${trace.samples} random vectors, standard error ${figures(trace.standardError, 2)})${trace.converged ? '' : ': wider than was aimed at'}.`,
+      );
+    }
+    if (density !== null) {
+      const peak = Math.max(...density.density);
+      const error = Math.max(...density.standardError);
+      sentences.push(
+        `The density${named(name)} is smoothed with a bandwidth of ${figures(density.bandwidth, 2)}: nothing narrower can be seen in it (${density.probes} probes of ${density.steps} steps; standard error up to ${percent(error / peak)} of the peak).`,
+      );
+    }
+  }
+  sentences.push(
+    `${result.products} products with the ${result.matrix === 'hessian' ? 'Hessian' : 'generalised Gauss–Newton matrix'}, ${
+      result.method === 'exact'
+        ? 'all exact.'
+        : `by finite differences of gradients${finiteDifference === null ? '' : ` (${finiteDifference})`}: unreliable with ReLU and max-pooling.`
+    }`,
+  );
+  return sentences;
+}

@@ -1,0 +1,90 @@
+/** Requests and answers on curvature: the spectrum of the loss Hessian, sharpness measures, stability along a run. */
+import type { EvaluationOptions, ModelReference } from './job.ts';
+import type { Result } from './result.ts';
+
+/** hessian: of the loss; gauss-newton: its generalised Gauss–Newton matrix JᵀH_L·J, positive semi-definite for convex losses. */
+export type CurvatureMatrix = 'hessian' | 'gauss-newton';
+
+export interface SpectrumJob extends EvaluationOptions {
+  readonly kind: 'spectrum';
+  readonly at?: ModelReference;
+  /** Largest eigenvalues wanted, 0 to 20. */
+  readonly top: number;
+  /** Smallest (most negative) eigenvalues wanted, 0 to 20. */
+  readonly bottom: number;
+  readonly trace: boolean;
+  readonly density: boolean;
+  readonly matrix?: CurvatureMatrix;
+  /** Parameters by name: the diagonal block that belongs to them. Everything when absent. */
+  readonly parameters?: readonly string[];
+  /** One block a layer, beside the whole. */
+  readonly perLayer?: boolean;
+  readonly seed?: number;
+  /** Half-width of the trace's 95 % interval that is aimed at, as a share of the trace; default 0.05. */
+  readonly traceTolerance?: number;
+  /** Standard deviation of the Gaussian that smooths the density, in units of curvature; chosen from the range when absent. */
+  readonly bandwidth?: number;
+}
+
+export interface EigenvaluesOfBlock {
+  /** The largest from the largest down, the smallest from the smallest up; by algebraic value, with multiplicity. */
+  readonly values: readonly number[];
+  /** ‖Hv − λv‖ for each: a true eigenvalue of the block lies within it. */
+  readonly residuals: readonly number[];
+  /** Every pair reached its tolerance, and a search outside of them (deflation) found nothing beyond the last. */
+  readonly converged: boolean;
+}
+
+/** Hutch++ (Meyer et al. 2021) with the number of samples by Stein's two stages (1945). */
+export interface TraceEstimate {
+  readonly value: number;
+  readonly standardError: number;
+  /** 95 %, with Student's t of the first stage. */
+  readonly interval: readonly [number, number];
+  /** Random vectors besides the sketch; 0 where the sketch spans the whole block and the trace is no estimate. */
+  readonly samples: number;
+  /** Dimensions of the sketch, whose part of the trace is exact. */
+  readonly sketch: number;
+  /** The interval is as narrow as was aimed at. */
+  readonly converged: boolean;
+}
+
+/** Stochastic Lanczos quadrature (Lin, Saad & Yang 2016; Ghorbani et al. 2019). */
+export interface SpectralDensity {
+  readonly x: readonly number[];
+  /** Share of the eigenvalues per unit of curvature, smoothed by a Gaussian; integrates to 1. */
+  readonly density: readonly number[];
+  /** Of each value, from the spread over the probes. */
+  readonly standardError: readonly number[];
+  /** Standard deviation of the smoothing Gaussian: nothing narrower is resolved. */
+  readonly bandwidth: number;
+  readonly probes: number;
+  /** Lanczos steps a probe. */
+  readonly steps: number;
+}
+
+export interface SpectrumBlock {
+  /** "all", a layer, or "chosen". */
+  readonly name: string;
+  readonly parameters: readonly string[];
+  readonly dimension: number;
+  /** null where none was asked for. */
+  readonly largest: EigenvaluesOfBlock | null;
+  readonly smallest: EigenvaluesOfBlock | null;
+  readonly trace: TraceEstimate | null;
+  readonly density: SpectralDensity | null;
+}
+
+export interface SpectrumResult extends Result {
+  readonly kind: 'spectrum';
+  readonly at: string;
+  readonly matrix: CurvatureMatrix;
+  /** First the whole, or the chosen parameters; then one a layer where asked for. */
+  readonly blocks: readonly SpectrumBlock[];
+  readonly products: number;
+  readonly method: 'exact' | 'finite-difference';
+}
+
+export interface CurvatureAnalyses {
+  spectrum: { job: SpectrumJob; result: SpectrumResult };
+}
