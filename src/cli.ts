@@ -14,6 +14,7 @@ import { addScore } from './cli/commands/score.ts';
 import { addSharpness } from './cli/commands/sharpness.ts';
 import { addShow } from './cli/commands/show.ts';
 import { addSpectrum } from './cli/commands/spectrum.ts';
+import { addStability } from './cli/commands/stability.ts';
 import { addTrain } from './cli/commands/train.ts';
 import { EXIT_DONE, EXIT_USAGE } from './cli/output.ts';
 import { findInstallation } from './engine/installation.ts';
@@ -39,6 +40,7 @@ for (const add of [
   addLine,
   addSharpness,
   addSpectrum,
+  addStability,
   addAverage,
   addEnsemble,
   addScore,

@@ -19,6 +19,7 @@ export function commandLine(result: AnalysisResult): string {
     line: ['from', 'to', 'points'],
     sharpness: ['at', 'top'],
     spectrum: ['at', 'top', 'bottom', 'matrix', 'parameters', 'bandwidth', 'seed'],
+    stability: ['steps'],
     score: ['at'],
     average: ['from', 'to', 'stride'],
     ensemble: ['members', 'last'],

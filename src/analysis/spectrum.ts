@@ -57,10 +57,12 @@ export async function spectrum(
     context.progress(0, 'spectrum: start');
     const at = await vectors.load(input.at.vector, 'model', signal);
     await requireFiniteWeights(evaluator, at, input.at.id, signal);
-    const asked = { origin: at, directions: [], coefficients: [[]], how };
-    const samples = (await evaluator.loss(asked, signal)).points[0]?.samples ?? 0;
+    const point = { origin: at, directions: [], coefficients: [[]], how };
+    const samples = (await evaluator.loss(point, signal)).points[0]?.samples ?? 0;
 
     let part = 0;
+    let estimates = 0;
+    const asked = [input.top > 0, input.bottom > 0, input.trace, input.density].filter(Boolean);
     const wanted = [
       { name: input.parameters === undefined ? 'all' : 'chosen', parameters: input.parameters },
       ...(input.perLayer ? layersOf(evaluator, input.parameters) : []),
@@ -72,14 +74,19 @@ export async function spectrum(
         signal,
         progress: (fraction, message) => {
           const name = wanted[part]?.name ?? '';
-          context.progress((part + fraction) / wanted.length, `${name}: ${message}`);
+          // Each estimate of a block reports from 0 to 1 by itself.
+          const within = (estimates + Math.min(1, fraction)) / asked.length;
+          context.progress((part + within) / wanted.length, `${name}: ${message}`);
         },
       },
     );
     const blocks: SpectrumBlock[] = [];
     for (const { name, parameters } of wanted) {
-      blocks.push(await ofBlock(curvature, vectors, blockOf(curvature, name, parameters), input));
+      blocks.push(
+        await ofBlock(curvature, vectors, blockOf(curvature, name, parameters), input, () => estimates++),
+      );
       part++;
+      estimates = 0;
     }
     const body = {
       kind: 'spectrum' as const,
@@ -107,6 +114,7 @@ async function ofBlock(
   vectors: Vectors,
   block: Block,
   input: SpectrumInput,
+  estimated: () => void,
 ): Promise<SpectrumBlock> {
   const seed = input.seed ?? 1;
   const end = async (which: 'largest' | 'smallest', count: number) => {
@@ -115,28 +123,30 @@ async function ofBlock(
     const options = { end: which, count, tolerance, maxProducts: 60 + 20 * count, seed };
     const found = await extremeEigenvalues(curvature, vectors, block, options);
     await vectors.release(found.vectors);
+    estimated();
     return { values: found.values, residuals: found.residuals, converged: found.converged };
   };
   const { name, parameters, dimension } = block;
   const { bandwidth, probes, steps } = input;
-  return {
-    name,
-    parameters,
-    dimension,
-    largest: await end('largest', input.top),
-    smallest: await end('smallest', input.bottom),
-    trace: input.trace
-      ? await traceOf(curvature, vectors, block, { tolerance: input.traceTolerance ?? 0.05, seed })
-      : null,
-    density: input.density
-      ? await spectralDensity(curvature, vectors, block, {
-          seed,
-          ...(bandwidth === undefined ? {} : { bandwidth }),
-          ...(probes === undefined ? {} : { probes }),
-          ...(steps === undefined ? {} : { steps }),
-        })
-      : null,
-  };
+  const largest = await end('largest', input.top);
+  const smallest = await end('smallest', input.bottom);
+  let trace: SpectrumBlock['trace'] = null;
+  if (input.trace) {
+    const tolerance = input.traceTolerance ?? 0.05;
+    trace = await traceOf(curvature, vectors, block, { tolerance, seed });
+    estimated();
+  }
+  let density: SpectrumBlock['density'] = null;
+  if (input.density) {
+    density = await spectralDensity(curvature, vectors, block, {
+      seed,
+      ...(bandwidth === undefined ? {} : { bandwidth }),
+      ...(probes === undefined ? {} : { probes }),
+      ...(steps === undefined ? {} : { steps }),
+    });
+    estimated();
+  }
+  return { name, parameters, dimension, largest, smallest, trace, density };
 }
 
 /** Each layer's parameters (a parameter without a layer stands for itself), of those chosen. */

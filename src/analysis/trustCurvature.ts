@@ -1,5 +1,5 @@
 /** Sentences on how far estimates of curvature can be trusted. */
-import type { SpectrumResult } from '../protocol/curvature.ts';
+import type { SpectrumResult, StabilityResult } from '../protocol/curvature.ts';
 import { figures, percent } from './trust.ts';
 
 /** @param finiteDifference why products are no exact ones; null where that is not known */
@@ -43,6 +43,44 @@ export function spectrumSentences(
         ? 'all exact.'
         : `by finite differences of gradients${finiteDifference === null ? '' : ` (${finiteDifference})`}: unreliable with ReLU and max-pooling.`
     }`,
+  );
+  return sentences;
+}
+
+/** @param told why there is no bound, and why products are no exact ones; null where that does not apply */
+export function stabilitySentences(
+  result: Pick<StabilityResult, 'points' | 'method'>,
+  told: { readonly bound: string | null; readonly finiteDifference: string | null },
+): string[] {
+  const { points } = result;
+  const judged = points.filter((p) => p.verdict !== 'unknown');
+  const at = judged.filter((p) => p.verdict !== 'below');
+  const broken = points.filter((p) => p.lambda1 === null).map((p) => p.step);
+  const open = points.filter((p) => p.lambda1 !== null && !p.converged).map((p) => p.step);
+  const sentences: string[] = [];
+  if (judged.length === 0) {
+    sentences.push(`λ₁ is held against no stability bound: ${told.bound ?? 'none is known'}.`);
+  } else if (at.length === 0) {
+    const nearest = Math.max(...judged.map((p) => p.ratio ?? 0));
+    sentences.push(`λ₁ stays below the stability bound: at most ${percent(nearest)} of it.`);
+  } else {
+    sentences.push(
+      `λ₁ is at the edge of stability or above it at ${at.length} of ${judged.length} snapshots, first at step ${at[0]?.step ?? 0}.`,
+    );
+  }
+  if (judged.length > 0) {
+    sentences.push('The bound holds for full-batch steps; the noise of small batches keeps λ₁ below it.');
+  }
+  if (open.length > 0) {
+    sentences.push(`Not converged at ${open.join(', ')}: there λ₁ is at least about what is stated.`);
+  }
+  if (broken.length > 0) {
+    sentences.push(`Without λ₁, because weights or curvature are NaN or infinite: ${broken.join(', ')}.`);
+  }
+  sentences.push(
+    result.method === 'exact'
+      ? 'Hessian-vector products are exact.'
+      : `Hessian-vector products are finite differences of gradients${told.finiteDifference === null ? '' : ` (${told.finiteDifference})`}: unreliable with ReLU and max-pooling.`,
   );
   return sentences;
 }

@@ -17,7 +17,7 @@ import {
   type StepRecord,
 } from '../protocol/run.ts';
 import type { RunEntry } from '../runs/runStore.ts';
-import { spectrumTable } from './text/curvature.ts';
+import { spectrumTable, stabilityTable } from './text/curvature.ts';
 import { figures, newTable } from './text/table.ts';
 
 export interface RunRow {
@@ -124,6 +124,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return sharpnessTable(result);
     case 'spectrum':
       return spectrumTable(result);
+    case 'stability':
+      return stabilityTable(result);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':

@@ -9,6 +9,7 @@ import { lineKind } from './kinds/line.ts';
 import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
 import { spectrumKind } from './kinds/spectrum.ts';
+import { stabilityKind } from './kinds/stability.ts';
 import { resolveModel, type RunContents } from './references.ts';
 
 const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
@@ -16,6 +17,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   line: lineKind,
   sharpness: sharpnessKind,
   spectrum: spectrumKind,
+  stability: stabilityKind,
   score: scoreKind,
   average: averageKind,
   ensemble: ensembleKind,

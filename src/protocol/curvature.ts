@@ -1,6 +1,7 @@
 /** Requests and answers on curvature: the spectrum of the loss Hessian, sharpness measures, stability along a run. */
 import type { EvaluationOptions, ModelReference } from './job.ts';
-import type { Result } from './result.ts';
+import type { Maybe, Result } from './result.ts';
+import type { Verdict } from './results.ts';
 
 /** hessian: of the loss; gauss-newton: its generalised Gauss–Newton matrix JᵀH_L·J, positive semi-definite for convex losses. */
 export type CurvatureMatrix = 'hessian' | 'gauss-newton';
@@ -85,6 +86,39 @@ export interface SpectrumResult extends Result {
   readonly method: 'exact' | 'finite-difference';
 }
 
+/** The history of λ₁ along a run against the optimizer's bound. */
+export interface StabilityJob extends EvaluationOptions {
+  readonly kind: 'stability';
+  /** How many snapshots, spread evenly over the run; default 10. */
+  readonly snapshots?: number;
+  /** These snapshots instead. */
+  readonly steps?: readonly number[];
+}
+
+export interface StabilityPoint {
+  readonly step: number;
+  /** null where the weights or the curvature are not finite. */
+  readonly lambda1: Maybe;
+  /** ‖Hv − λv‖: an eigenvalue lies within it. */
+  readonly residual: Maybe;
+  readonly converged: boolean;
+  readonly learningRate: number | null;
+  /** Largest λ₁ at which the optimizer is stable at that learning rate; null where none can be stated. */
+  readonly bound: number | null;
+  /** λ₁/bound: about 1 at the edge of stability; for gradient descent it is λ₁·η/2. */
+  readonly ratio: Maybe;
+  readonly verdict: Verdict;
+}
+
+export interface StabilityResult extends Result {
+  readonly kind: 'stability';
+  readonly points: readonly StabilityPoint[];
+  readonly formula: string | null;
+  readonly products: number;
+  readonly method: 'exact' | 'finite-difference';
+}
+
 export interface CurvatureAnalyses {
+  stability: { job: StabilityJob; result: StabilityResult };
   spectrum: { job: SpectrumJob; result: SpectrumResult };
 }

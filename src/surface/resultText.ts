@@ -13,6 +13,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
       return 'line';
     case 'sharpness':
     case 'spectrum':
+    case 'stability':
       return 'spectrum';
     case 'score':
     case 'average':
@@ -32,6 +33,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `λ₁ ${shortNumber(result.eigenvalues[0] ?? NaN)} at ${result.at}, ${verdictWords[result.verdict]}`;
     case 'spectrum':
       return `Spectrum at ${result.at}: ${result.blocks.map((b) => `${b.name} λ₁ ${shortNumber(b.largest?.values[0] ?? NaN)}`).join(', ')}`;
+    case 'stability':
+      return `λ₁ along the run, ${result.points.length} snapshots`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':

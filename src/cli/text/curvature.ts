@@ -1,5 +1,5 @@
 /** Answers on curvature as a person reads them on a terminal. */
-import type { SpectrumBlock, SpectrumResult } from '../../protocol/curvature.ts';
+import type { SpectrumBlock, SpectrumResult, StabilityResult } from '../../protocol/curvature.ts';
 import { figures, newTable } from './table.ts';
 
 export function spectrumTable(result: SpectrumResult): string {
@@ -41,4 +41,19 @@ function densityTable({ name, density }: SpectrumBlock): string {
     ]);
   }
   return `${table.toString()}\nbandwidth ${figures(density.bandwidth)}`;
+}
+
+export function stabilityTable(result: StabilityResult): string {
+  const table = newTable([
+    'step',
+    'λ₁',
+    'learning rate',
+    `bound ${result.formula ?? ''}`.trim(),
+    'λ₁/bound',
+    'verdict',
+  ]);
+  for (const { step, lambda1, learningRate, bound, ratio, verdict } of result.points) {
+    table.push([step, figures(lambda1), figures(learningRate), figures(bound), figures(ratio, 3), verdict]);
+  }
+  return table.toString();
 }
