@@ -23,7 +23,8 @@ REFUSED = {
 }
 TOLERANCE = 1e-5
 
-needs_torch_2 = {"compiled_module", "compiled_loss"}
+#: torch.compile came with 2.0; layer norm under bfloat16 autocast on the CPU fails before it, without Basin as well.
+needs_torch_2 = {"compiled_module", "compiled_loss", "autocast"}
 
 
 def skip_absent(script: Path) -> None:
@@ -39,7 +40,7 @@ def skip_absent(script: Path) -> None:
         pytest.skip(f"needs {library}")
 
     if script.stem in needs_torch_2 and not hasattr(torch, "compile"):
-        pytest.skip("torch.compile came with torch 2.0")
+        pytest.skip("this script does not run before torch 2.0")
 
 
 def trouble(run: Run) -> str:
