@@ -203,7 +203,13 @@ async function pythonTrouble(run: Run): Promise<string | null> {
   } catch {
     return null;
   }
-  const { executable, python, torch } = told;
+  const { executable, python, torch, sharding } = told;
+  if (sharding !== undefined) {
+    return (
+      `The model is spread over processes by ${sharding}, so no process has a loss of all of its weights, and nothing ` +
+      'was recorded. Train it on one device, or by DistributedDataParallel, to look at it with Basin.'
+    );
+  }
   const install = `Install it there: ${executable} -m pip install torch`;
   if (torch !== null) {
     return `Basin needs Python 3.9 and torch 1.13 or newer; ${executable} is Python ${python} with torch ${torch}. ${install} --upgrade.`;

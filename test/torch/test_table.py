@@ -124,6 +124,19 @@ def test_says_why_it_cannot_be_replayed(name: str) -> None:
         assert "watch(model, loss, loader)" in replay["cure"]
 
 
+def test_leaves_a_sharded_model_alone_and_says_so() -> None:
+    script = SCRIPTS.with_name("scripts-refused") / "sharded_model.py"
+    plain = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    if plain.returncode != 0:
+        pytest.skip("this torch shards nothing on the CPU")
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == plain.stdout
+        assert json.loads((run.directory / "python.json").read_text())["sharding"] == "FSDP"
+        assert not (run.directory / "claim").exists()
+
+
 def test_the_sentence_names_the_number() -> None:
     with new_run() as run:
         record(run, SCRIPTS.with_name("scripts-refused") / "number_from_loss.py")

@@ -41,7 +41,18 @@ class Listener(Protocol):
 
     def mode_changed(self, module: nn.Module, training: bool) -> None: ...
 
+    def sharded(self, library: str) -> None: ...
+
     def failed(self, where: str, error: BaseException) -> None: ...
+
+
+#: Where the classes of models come from that no process has the whole of, and what people call them.
+_SHARDING = {
+    "torch.distributed.fsdp": "FSDP",
+    "torch.distributed._composable.fsdp": "FSDP",
+    "fairscale.nn.data_parallel": "FairScale",
+    "deepspeed": "DeepSpeed",
+}
 
 
 class Interception:
@@ -59,6 +70,7 @@ class Interception:
         self._pushed = False
         self._undo: list[Callable[[], None]] = []
         self._module_call = nn.Module.__call__
+        self._looked_at: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 
     # ---- for good -------------------------------------------------------------------------------------------------
     def install(self) -> None:
@@ -313,7 +325,7 @@ class Interception:
         original = self._module_call
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if not recorder.recording_here():
+            if not recorder.recording_here() or interception._is_sharded(module):
                 return original(module, *args, **kwargs)
             # A loss module has no parameters: it is recorded when what it is given depends on weights.
             has_parameters = next(module.parameters(), None) is not None
@@ -326,6 +338,24 @@ class Interception:
         self._undo.append(lambda: setattr(nn.Module, "__call__", original))
         self._watch_scripts_and_functions()
         self._push()
+
+    def _is_sharded(self, module: nn.Module) -> bool:
+        """
+        Whether this model's weights are spread over processes, where no process has a loss of all of them. Then the
+        interception ends for good, before anything of the model has been touched.
+        """
+        if module in self._looked_at:
+            return False
+        self._looked_at.add(module)
+        for part in module.modules():
+            for kind in type(part).__mro__:
+                library = next((n for p, n in _SHARDING.items() if kind.__module__.startswith(p)), None)
+                if library is not None:
+                    self.close()
+                    self.listener.sharded(library)
+                    self.enabled = False
+                    return True
+        return False
 
     def close(self) -> None:
         """Takes the window off; the tape stays as it is until the next :meth:`open`."""

@@ -6,6 +6,7 @@ wrong in it is noted in the run and nowhere else; training goes on.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import queue
 import sys
@@ -120,6 +121,18 @@ class Probe:
             with open(os.environ["BASIN_PROBE_LOG"], "a") as log:
                 log.write(text + "\n" + "".join(traceback.format_exception(type(error), error, error.__traceback__)))
         self._note(text[:300])
+
+    def sharded(self, library: str) -> None:
+        """Leaves word for the launcher; the script trains on as without Basin."""
+        told = {
+            "executable": sys.executable,
+            "python": ".".join(str(part) for part in sys.version_info[:3]),
+            "torch": str(torch.__version__),
+            "sharding": library,
+        }
+        if self.options.mode == "record" and self.writer is None:
+            with open(self.options.path("python.json"), "w", encoding="utf-8") as file:
+                json.dump(told, file)
 
     def _note(self, text: str) -> None:
         if self.writer is not None:

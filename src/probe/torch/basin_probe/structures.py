@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import types
 from typing import Any, Callable, Iterator
 
 import torch
@@ -36,9 +37,14 @@ def map_tensors(f: Callable[[Any], Any], value: Any) -> Any:
         return slice(map_tensors(f, value.start), map_tensors(f, value.stop), map_tensors(f, value.step))
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return kind(*[map_tensors(f, x) for x in value])
-    if isinstance(value, dict) or (hasattr(value, "__dict__") and not callable(value)):
+    if isinstance(value, dict) or (hasattr(value, "__dict__") and not callable(value) and not _opaque(value)):
         return _map_object(f, value)
     return value
+
+
+def _opaque(value: Any) -> bool:
+    """Modules of Python and the machinery of process groups: they lead to everything there is."""
+    return isinstance(value, types.ModuleType) or type(value).__module__.startswith(("torch.distributed", "torch._C"))
 
 
 def _map_object(f: Callable[[Any], Any], value: Any) -> Any:
@@ -87,7 +93,7 @@ def tensor_paths(value: Any, prefix: Path = (), depth: int = 0) -> Iterator[tupl
     elif hasattr(value, "items") and not isinstance(value, type):
         for k, x in value.items():
             yield from tensor_paths(x, prefix + (("item", k),), depth + 1)
-    elif hasattr(value, "__dict__") and not isinstance(value, (type, torch.nn.Module)):
+    elif hasattr(value, "__dict__") and not isinstance(value, (type, torch.nn.Module)) and not _opaque(value):
         for k, x in vars(value).items():
             yield from tensor_paths(x, prefix + (("attribute", k),), depth + 1)
 
