@@ -16,6 +16,8 @@ const { missing, python } = await setUp({ vscode: !desktop, torch: true });
 if (missing.includes('chromium')) process.exit(1);
 // Tests read it; without it those that need torch are skipped, or fail on CI.
 if (python !== null) process.env.BASIN_TEST_PYTHON = python;
+// Two torch processes of several threads each on few cores slow each other down many times over.
+process.env.OMP_NUM_THREADS ??= '1';
 await build();
 const testsPath = await bundleSuites();
 
