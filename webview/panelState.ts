@@ -1,10 +1,9 @@
 /** What the panel knows: the run as last told, jobs that are under way, what failed. No DOM here. */
-import type { Job, JobProgress } from '../src/protocol/engine.ts';
+import type { Job, JobProgress, JobResult } from '../src/protocol/engine.ts';
 import type { ErrorData } from '../src/protocol/errors.ts';
 import type { PageNotifications, RunView } from '../src/protocol/page.ts';
 import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import type { ContourResult } from '../src/protocol/results.ts';
-import type { JobResult } from '../src/protocol/engine.ts';
 
 export interface RunningJob {
   readonly number: number;

@@ -4,7 +4,7 @@ import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate } from '../protocol/evaluator.ts';
 import { elementCount } from '../protocol/safetensors.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import type { Product, Subspace } from './lanczos.ts';
+import { curvatureNotFinite, type Product, type Subspace } from './lanczos.ts';
 import type { Vectors } from './vectors.ts';
 
 export interface CurvatureAt {
@@ -28,8 +28,11 @@ export class Curvature {
   ) {}
 
   /** into ← M·vector; its norm. @throws BasinError `unsupported` where the loss has no Gauss–Newton matrix */
-  readonly multiply: Product = async (vector, into) => {
-    const { at, how, matrix } = this.place;
+  readonly multiply: Product = (vector, into) => this.on(this.place.how, vector, into);
+
+  /** The product with the matrix of another selection of samples. */
+  async on(how: HowToEvaluate, vector: string, into: string): Promise<{ readonly norm: number }> {
+    const { at, matrix } = this.place;
     if (matrix === 'gauss-newton') requireSecondProtocol(this.evaluator, 'Gauss–Newton products');
     const answer = await this.evaluator.hvp(
       { at, vector, into, how, method: 'auto', ...(matrix === 'hessian' ? {} : { matrix }) },
@@ -41,7 +44,7 @@ export class Curvature {
       this.reason ??= answer.reason;
     }
     return answer;
-  };
+  }
 }
 
 /** The diagonal block of some parameters: P·M·P with P the projection to them. */
@@ -169,14 +172,6 @@ export async function requireFiniteWeights(
     'non-finite',
     `Model ${id} has weights that are NaN or infinite.`,
     'Choose an earlier snapshot with --at, and lower the learning rate.',
-  );
-}
-
-export function curvatureNotFinite(): BasinError {
-  return new BasinError(
-    'non-finite',
-    'The curvature is NaN or infinite at these weights.',
-    'Choose a snapshot before the loss diverged.',
   );
 }
 

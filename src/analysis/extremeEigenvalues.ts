@@ -8,7 +8,7 @@
 import type { EigenvaluesOfBlock } from '../protocol/curvature.ts';
 import { negated, type Block, type Curvature } from './curvature.ts';
 import { derivedSeed } from './directions.ts';
-import { lanczos } from './lanczos.ts';
+import { lanczos, SINGLE_PRECISION } from './lanczos.ts';
 import type { Vectors } from './vectors.ts';
 
 export interface ExtremeOptions {
@@ -32,9 +32,6 @@ export interface ExtremeEigenvalues extends EigenvaluesOfBlock {
   /** Unit eigenvectors in names of the caller's scope, which releases them. */
   readonly vectors: readonly string[];
 }
-
-/** Products are computed in float32, so no residual is known better than this share of the largest |λ|. */
-const SINGLE_PRECISION = 2 ** -20;
 
 /** @throws BasinError `non-finite` when a product is, `cancelled` */
 export async function extremeEigenvalues(

@@ -9,16 +9,10 @@
 import jstat from 'jstat';
 import { Matrix } from 'ml-matrix';
 import type { TraceEstimate } from '../protocol/curvature.ts';
-import {
-  curvatureNotFinite,
-  gaussianIn,
-  quadraticForm,
-  scaleVector,
-  type Block,
-  type Curvature,
-} from './curvature.ts';
+import { gaussianIn, quadraticForm, scaleVector, type Block, type Curvature } from './curvature.ts';
 import { derivedSeed } from './directions.ts';
 import { eigenSymmetric } from './eigen.ts';
+import { curvatureNotFinite, SINGLE_PRECISION } from './lanczos.ts';
 import type { Vectors } from './vectors.ts';
 
 export interface TraceOptions {
@@ -38,8 +32,6 @@ const FIRST_STAGE = 20;
 const MAX_SAMPLES = 200;
 /** A sketched vector counts as inside of the others when orthogonalising leaves less than this share of it. */
 const DEPENDENT = 1e-5;
-/** Rounding of float32 products, as a share of what the sketch holds. */
-const SINGLE_PRECISION = 2 ** -20;
 
 /** @throws BasinError `non-finite` when a product is, `cancelled` */
 export async function traceOf(

@@ -56,7 +56,10 @@ export interface RitzPairs {
 
 /** Share of noise in a warm start: enough for a direction that has become the top one to be found. */
 const WARM_NOISE = 0.1;
-const BASIS_BYTES = 2 ** 30;
+/** Memory that the basis of one search may take. */
+export const BASIS_BYTES = 2 ** 30;
+/** Products are computed in float32, so nothing made of them is known better than this share of the largest. */
+export const SINGLE_PRECISION = 2 ** -20;
 
 /**
  * @throws BasinError `non-finite` when a product is NaN or infinite, `cancelled`
@@ -126,12 +129,12 @@ export async function lanczos(
     const remainder = vectors.name('krylov');
     const { norm } = await product(newest, remainder);
     products++;
-    if (!Number.isFinite(norm)) throw notFinite();
+    if (!Number.isFinite(norm)) throw curvatureNotFinite();
     const { coefficients: all, norm: beta } = await evaluator.orthogonalise(
       { vector: remainder, against: [...locked, ...basis] },
       signal,
     );
-    if (!Number.isFinite(beta) || !all.every(Number.isFinite)) throw notFinite();
+    if (!Number.isFinite(beta) || !all.every(Number.isFinite)) throw curvatureNotFinite();
     const coefficients = all.slice(locked.length);
     projected = projected.map((row, i) => [...row, coefficients[i] ?? 0]);
     coupled = coupled.map((row, i) => [...row, all[i] ?? 0]);
@@ -234,7 +237,7 @@ function inner(a: readonly number[], b: readonly number[]): number {
   return a.reduce((s, x, i) => s + x * (b[i] ?? 0), 0);
 }
 
-function notFinite(): BasinError {
+export function curvatureNotFinite(): BasinError {
   return new BasinError(
     'non-finite',
     'The curvature is NaN or infinite at these weights.',

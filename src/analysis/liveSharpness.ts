@@ -1,10 +1,10 @@
 /** λ₁ of a training run while it trains: a few products per estimate, warm-started from the estimate before. */
 import { BasinError } from '../protocol/errors.ts';
 import type { LiveSharpness } from '../protocol/run.ts';
+import { Curvature } from './curvature.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { lanczos } from './lanczos.ts';
-import { howToEvaluate, type Evaluation } from './model.ts';
-import { HessianProduct } from './sharpness.ts';
+import { howToEvaluate, samplesOf, type Evaluation } from './model.ts';
 import { stabilityBound } from '../protocol/stability.ts';
 import { Vectors, withVectors } from './vectors.ts';
 
@@ -63,13 +63,11 @@ export class LiveSharpnessTracker {
         );
       }
       const how = howToEvaluate(evaluator.description, this.input, false);
-      this.samples ??=
-        (await evaluator.loss({ origin: at, directions: [], coefficients: [[]], how }, signal)).points[0]
-          ?.samples ?? null;
+      this.samples ??= await samplesOf(evaluator, at, how, signal);
       const pairs = await lanczos(
         evaluator,
         vectors,
-        new HessianProduct(evaluator, at, how, context).multiply,
+        new Curvature(evaluator, { at, how, matrix: 'hessian' }, context).multiply,
         {
           top: 1,
           maxProducts: this.eigenvector === null ? 3 * budget : budget,
@@ -95,7 +93,7 @@ export class LiveSharpnessTracker {
         lambda1: lambda,
         residual: residual === 0 ? 0 : residual / Math.abs(lambda),
         products: pairs.products,
-        samples: this.samples ?? 0,
+        samples: this.samples,
         learningRate: before.learningRate,
         bound: stabilityBound(evaluator.description.objective.optimizer, before.learningRate).bound,
         seconds: after.answeringSeconds - before.answeringSeconds,

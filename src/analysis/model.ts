@@ -6,6 +6,7 @@ import type {
   HowToEvaluate,
   Operand,
 } from '../protocol/evaluator.ts';
+import type { Evaluator } from './evaluator.ts';
 import type { AnalysisResult } from '../protocol/analyses.ts';
 
 /** One point in weight space, and what a result calls it: a snapshot's step as text, or a built model's id. */
@@ -50,4 +51,15 @@ export function howToEvaluate(
     ...evaluation,
     refresh: moved && description.hasStatistics && evaluation.mode === 'inference',
   };
+}
+
+/** How many samples a question is answered on: those of whole batches. @param at any named vector */
+export async function samplesOf(
+  evaluator: Evaluator,
+  at: string,
+  how: HowToEvaluate,
+  signal: AbortSignal,
+): Promise<number> {
+  const { points } = await evaluator.loss({ origin: at, directions: [], coefficients: [[]], how }, signal);
+  return points[0]?.samples ?? 0;
 }

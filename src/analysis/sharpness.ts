@@ -3,10 +3,10 @@ import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate } from '../protocol/evaluator.ts';
 import type { OptimizerInfo } from '../protocol/run.ts';
 import type { SharpnessResult } from '../protocol/results.ts';
-import { requireFiniteWeights } from './curvature.ts';
+import { Curvature, requireFiniteWeights } from './curvature.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { lanczos, type Product } from './lanczos.ts';
-import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
+import { lanczos, SINGLE_PRECISION } from './lanczos.ts';
+import { howToEvaluate, samplesOf, type Draft, type Evaluation, type Model } from './model.ts';
 import { requireReplay } from './replay.ts';
 import { stabilityBound, verdictOf } from '../protocol/stability.ts';
 import { dataSentence, replaySentence, sharpnessSentences } from './trust.ts';
@@ -31,9 +31,6 @@ export interface SharpnessInput extends Evaluation {
 const PARTS = 8;
 const FEWEST_PARTS = 3;
 
-/** Products are computed in float32, so no residual is known better than this share of λ₁. */
-const SINGLE_PRECISION = 2 ** -20;
-
 /**
  * Largest eigenvalues of the loss Hessian by Lanczos with full reorthogonalisation; the standard error of λ₁ from
  * the Rayleigh quotients of its eigenvector on parts of the evaluation set (first-order perturbation:
@@ -55,7 +52,7 @@ export async function sharpness(
     context.progress(0, 'eigenvalues: start');
     const at = await vectors.load(input.at.vector, 'model', context.signal);
     await requireFiniteWeights(evaluator, at, input.at.id, context.signal);
-    const hessian = new HessianProduct(evaluator, at, how, context);
+    const hessian = new Curvature(evaluator, { at, how, matrix: 'hessian' }, context);
     const pairs = await lanczos(
       evaluator,
       vectors,
@@ -104,37 +101,6 @@ export async function sharpness(
   });
 }
 
-/** Products with the Hessian at one point, and what became of them. */
-export class HessianProduct {
-  products = 0;
-  /** finite-difference as soon as one product was. */
-  method: 'exact' | 'finite-difference' = 'exact';
-  reason: string | null = null;
-
-  constructor(
-    private readonly evaluator: Evaluator,
-    private readonly at: string,
-    private readonly how: HowToEvaluate,
-    private readonly context: AnalysisContext,
-  ) {}
-
-  readonly multiply: Product = (vector, into) => this.on(this.how, vector, into);
-
-  /** The product with the Hessian of another selection of samples. */
-  async on(how: HowToEvaluate, vector: string, into: string): Promise<{ norm: number }> {
-    const answer = await this.evaluator.hvp(
-      { at: this.at, vector, into, how, method: 'auto' },
-      this.context.signal,
-    );
-    this.products++;
-    if (answer.method === 'finite-difference') {
-      this.method = answer.method;
-      this.reason ??= answer.reason;
-    }
-    return answer;
-  }
-}
-
 /**
  * Rayleigh quotients of v₁ on consecutive parts of the evaluation set, and the standard error of their
  * sample-weighted mean, which is λ₁. The evaluator selects prefixes only, so a part is a difference of two:
@@ -143,19 +109,13 @@ export class HessianProduct {
 async function partsOfLambda(
   evaluator: Evaluator,
   vectors: Vectors,
-  hessian: HessianProduct,
+  hessian: Curvature,
   known: { at: string; first: string; lambda: number; how: HowToEvaluate },
   context: AnalysisContext,
 ): Promise<{ samples: number; standardError: number | null }> {
   const { at, first, lambda, how } = known;
   const prefix = (samples: number): HowToEvaluate => ({ ...how, data: { ...how.data, samples } });
-  const count = async (h: HowToEvaluate): Promise<number> => {
-    const { points } = await evaluator.loss(
-      { origin: at, directions: [], coefficients: [[]], how: h },
-      context.signal,
-    );
-    return points[0]?.samples ?? 0;
-  };
+  const count = (h: HowToEvaluate): Promise<number> => samplesOf(evaluator, at, h, context.signal);
   const samples = await count(how);
   const batches = evaluator.description[how.data.split]?.batches ?? 0;
   if (Math.min(batches, PARTS) < FEWEST_PARTS) return { samples, standardError: null };

@@ -8,9 +8,10 @@
  */
 import { Matrix } from 'ml-matrix';
 import type { SpectralDensity } from '../protocol/curvature.ts';
-import { curvatureNotFinite, gaussianIn, scaleVector, type Block, type Curvature } from './curvature.ts';
+import { gaussianIn, scaleVector, type Block, type Curvature } from './curvature.ts';
 import { derivedSeed } from './directions.ts';
 import { eigenSymmetric } from './eigen.ts';
+import { BASIS_BYTES, curvatureNotFinite } from './lanczos.ts';
 import type { Vectors } from './vectors.ts';
 
 export interface DensityOptions {
@@ -33,7 +34,6 @@ interface Node {
 const PROBES = 8;
 const STEPS = 40;
 const POINTS = 401;
-const BASIS_BYTES = 2 ** 30;
 const FEWEST_STEPS = 8;
 /** The curve reaches this many bandwidths beyond the outermost node. */
 const MARGIN = 5;

@@ -5,7 +5,7 @@ import { blockOf, Curvature, requireFiniteWeights, type Block } from './curvatur
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { extremeEigenvalues } from './extremeEigenvalues.ts';
 import { traceOf } from './hutchPlusPlus.ts';
-import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
+import { howToEvaluate, samplesOf, type Draft, type Evaluation, type Model } from './model.ts';
 import { requireReplay } from './replay.ts';
 import { spectralDensity } from './spectralDensity.ts';
 import { dataSentence, replaySentence } from './trust.ts';
@@ -57,8 +57,7 @@ export async function spectrum(
     context.progress(0, 'spectrum: start');
     const at = await vectors.load(input.at.vector, 'model', signal);
     await requireFiniteWeights(evaluator, at, input.at.id, signal);
-    const point = { origin: at, directions: [], coefficients: [[]], how };
-    const samples = (await evaluator.loss(point, signal)).points[0]?.samples ?? 0;
+    const samples = await samplesOf(evaluator, at, how, signal);
 
     let part = 0;
     let estimates = 0;

@@ -6,7 +6,7 @@ import { stabilityBound, verdictOf } from '../protocol/stability.ts';
 import { Curvature, requireFiniteWeights } from './curvature.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { lanczos } from './lanczos.ts';
-import { howToEvaluate, type Draft, type Evaluation, type Snapshot } from './model.ts';
+import { howToEvaluate, samplesOf, type Draft, type Evaluation, type Snapshot } from './model.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, replaySentence } from './trust.ts';
 import { stabilitySentences } from './trustCurvature.ts';
@@ -57,8 +57,8 @@ export async function stability(
       const curvature = new Curvature(evaluator, { at, how, matrix: 'hessian' }, within);
       try {
         await requireFiniteWeights(evaluator, at, String(step), signal);
-        const asked = { origin: at, directions: [], coefficients: [[]], how };
-        samples = (await evaluator.loss(asked, signal)).points[0]?.samples ?? samples;
+        // The same at every snapshot: one pass over the samples tells it.
+        samples ||= await samplesOf(evaluator, at, how, signal);
         const found = await lanczos(
           evaluator,
           vectors,

@@ -107,9 +107,7 @@ export function sharpnessSentences(
     result.standardError === null
       ? 'The evaluation set has too few batches for a standard error of λ₁.'
       : `Over parts of the evaluation set λ₁ has a standard error of ${figures(result.standardError, 2)}.`,
-    result.method === 'exact'
-      ? 'Hessian-vector products are exact.'
-      : `Hessian-vector products are finite differences of gradients${told.finiteDifference === null ? '' : ` (${told.finiteDifference})`}: unreliable with ReLU and max-pooling.`,
+    productsSentence(result.method, told.finiteDifference),
     result.stabilityBound === null
       ? `No stability bound: ${told.bound ?? 'none is known'}.`
       : 'The bound holds for full-batch steps; the noise of small batches keeps λ₁ below it.',
@@ -117,6 +115,18 @@ export function sharpnessSentences(
   if (result.eigenvalues.length > 1)
     sentences.push('An eigenvalue that occurs several times may be listed once.');
   return sentences;
+}
+
+/** @param reason why products are no exact ones; null where that is not known */
+export function productsSentence(method: SharpnessResult['method'], reason: string | null): string {
+  return method === 'exact'
+    ? 'Hessian-vector products are exact.'
+    : `Hessian-vector products are ${finiteDifferences(reason)}`;
+}
+
+/** What finite differences are worth, as the end of a sentence. */
+export function finiteDifferences(reason: string | null): string {
+  return `finite differences of gradients${reason === null ? '' : ` (${reason})`}: unreliable with ReLU and max-pooling.`;
 }
 
 export function scoreSentences(scores: Scores): string[] {

@@ -1,6 +1,6 @@
 /** Sentences on how far estimates of curvature can be trusted. */
 import type { SpectrumResult, StabilityResult } from '../protocol/curvature.ts';
-import { figures, percent } from './trust.ts';
+import { figures, finiteDifferences, percent, productsSentence } from './trust.ts';
 
 /** @param finiteDifference why products are no exact ones; null where that is not known */
 export function spectrumSentences(
@@ -39,9 +39,7 @@ export function spectrumSentences(
   }
   sentences.push(
     `${result.products} products with the ${result.matrix === 'hessian' ? 'Hessian' : 'generalised Gauss–Newton matrix'}, ${
-      result.method === 'exact'
-        ? 'all exact.'
-        : `by finite differences of gradients${finiteDifference === null ? '' : ` (${finiteDifference})`}: unreliable with ReLU and max-pooling.`
+      result.method === 'exact' ? 'all exact.' : `by ${finiteDifferences(finiteDifference)}`
     }`,
   );
   return sentences;
@@ -77,10 +75,6 @@ export function stabilitySentences(
   if (broken.length > 0) {
     sentences.push(`Without λ₁, because weights or curvature are NaN or infinite: ${broken.join(', ')}.`);
   }
-  sentences.push(
-    result.method === 'exact'
-      ? 'Hessian-vector products are exact.'
-      : `Hessian-vector products are finite differences of gradients${told.finiteDifference === null ? '' : ` (${told.finiteDifference})`}: unreliable with ReLU and max-pooling.`,
-  );
+  sentences.push(productsSentence(result.method, told.finiteDifference));
   return sentences;
 }

@@ -1,7 +1,6 @@
 /** How a subcommand is declared, run and answered: the same options, progress, cancellation and exit codes for all. */
 import path from 'node:path';
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
 import { Engine } from '../engine/engine.ts';
 import type { Installation } from '../engine/installation.ts';
 import type { Job } from '../protocol/engine.ts';

@@ -4,20 +4,19 @@ import type { Draft } from '../analysis/model.ts';
 import { attach } from '../evaluators/openEvaluator.ts';
 import { installedProbes } from '../evaluators/probes.ts';
 import type { RelaunchOptions } from '../evaluators/relaunch.ts';
-import type { ExportJob, Job, JobProgress } from '../protocol/engine.ts';
+import type { ExportJob, Job, JobProgress, JobResult } from '../protocol/engine.ts';
 import { BasinError, cancelled } from '../protocol/errors.ts';
-import type { AnalysisResult } from '../protocol/analyses.ts';
+import { exportNeedsProcess } from '../protocol/exporting.ts';
+import type { AnalysisJob, AnalysisResult } from '../protocol/analyses.ts';
 import type { ExportResult, ReportResult } from '../protocol/results.ts';
-import type { JobResult } from '../protocol/engine.ts';
 import type { BuiltModel } from '../protocol/run.ts';
 import { newResultId } from '../runs/runId.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EvaluatorPool } from './evaluatorPool.ts';
-import { exportByProcess, exportSafetensors, needsProcess } from './exportModel.ts';
+import { exportByProcess, exportSafetensors, requireFormat } from './exportModel.ts';
 import { builtBy, completeJob, requireModels, runAnalysis } from './jobs.ts';
 import { modeOf } from './kind.ts';
-import type { AnalysisJob } from '../protocol/analyses.ts';
 import { readContents, resolveModel, type RunContents } from './references.ts';
 import { writeReport } from './report.ts';
 import { findKept } from './resultCache.ts';
@@ -122,7 +121,9 @@ export class Engine {
     const contents = await readContents(await this.store.open(job.run), undefined);
     const model = await resolveModel(contents, job.model);
     const directory = path.resolve(job.to);
-    const written = needsProcess(job.format, contents.manifest.framework)
+    const { framework } = contents.manifest;
+    requireFormat(job.format, framework);
+    const written = exportNeedsProcess(job.format, framework)
       ? await this.#pool.use(
           contents,
           { live: false, signal: observer.signal },
@@ -133,7 +134,7 @@ export class Engine {
           'basin.run': contents.run.id,
           'basin.model': model.id,
           'basin.version': this.options.version,
-          framework: contents.manifest.framework ?? 'unknown',
+          framework: framework ?? 'unknown',
         });
     return {
       kind: 'export',

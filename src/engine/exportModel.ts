@@ -23,12 +23,8 @@ const written: Readonly<Record<ExportFormat, (name: string) => boolean>> = {
   safetensors: (name) => name === 'model.safetensors',
 };
 
-/**
- * Whether a format has to be written by the training process: TF.js's variables have the names they are exported by,
- * a state_dict is known to the script's own module only.
- * @throws BasinError `bad-input` for a format that the run's framework does not load
- */
-export function needsProcess(format: ExportFormat, framework: RunManifest['framework']): boolean {
+/** @throws BasinError `bad-input` for a format that the run's framework does not load */
+export function requireFormat(format: ExportFormat, framework: RunManifest['framework']): void {
   const other = framework === 'torch' ? 'tfjs' : 'pt';
   if (format === other) {
     throw new BasinError(
@@ -37,7 +33,6 @@ export function needsProcess(format: ExportFormat, framework: RunManifest['frame
       `Use --format ${framework === 'torch' ? 'pt' : 'tfjs'} or safetensors.`,
     );
   }
-  return format !== 'safetensors' || framework === 'torch';
 }
 
 /** Writes a model in its framework's own format, by the training process. @returns file names */

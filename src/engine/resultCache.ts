@@ -1,8 +1,7 @@
 /** The same question to an unchanged run has its answer on disk already. */
 import { stat } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { AnalysisResult } from '../protocol/analyses.ts';
-import type { AnalysisJob } from '../protocol/analyses.ts';
+import type { AnalysisJob, AnalysisResult } from '../protocol/analyses.ts';
 import type { RunContents } from './references.ts';
 
 /**

@@ -4,10 +4,9 @@
  * while it is visible; a page that becomes visible again is sent a whole snapshot again.
  */
 import type { ErrorData } from './errors.ts';
-import type { Job, JobProgress } from './engine.ts';
+import type { Job, JobProgress, JobResult } from './engine.ts';
 import type { AnalysisResult } from './analyses.ts';
 import type { ContourResult } from './results.ts';
-import type { JobResult } from './engine.ts';
 import type { BuiltModel, LiveSharpness, RunManifest, StepRecord } from './run.ts';
 
 /** Everything a panel or report shows of one run. */

@@ -1,9 +1,9 @@
 /** Which Python people expect their script to be run with. */
-import { access, readdir, stat } from 'node:fs/promises';
-import { constants } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { BasinError } from '../protocol/errors.ts';
 import { exists } from './files.ts';
+import { findOnPath, isProgram, windows } from './programs.ts';
 
 export interface PythonSearch {
   /** The script's folder. */
@@ -22,7 +22,6 @@ export interface Python {
   readonly from: string;
 }
 
-const windows = process.platform === 'win32';
 const VIRTUAL_ENVIRONMENTS = ['.venv', 'venv', 'env'];
 
 /**
@@ -46,7 +45,7 @@ export async function findPython({ folder, root, setting, env }: PythonSearch): 
     if (program !== null) return { program, from: `active environment (${variable})` };
   }
   for (const name of ['python3', 'python']) {
-    const program = await onPath(name, env);
+    const program = await findOnPath(name, env);
     if (program !== null) return { program, from: `${name} on the PATH` };
   }
   throw new BasinError(
@@ -69,7 +68,7 @@ export async function pythonWithTorch(folder: string): Promise<string | null> {
 }
 
 async function fromSetting(setting: string, root: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const named = /[\\/]/.test(setting) ? null : await onPath(setting, env);
+  const named = /[\\/]/.test(setting) ? null : await findOnPath(setting, env);
   if (named !== null) return named;
   const file = path.resolve(root, setting);
   if (await isProgram(file)) return file;
@@ -111,21 +110,4 @@ async function hasPackage(environment: string, name: string): Promise<boolean> {
     if (await exists(path.join(environment, 'lib', version, 'site-packages', name))) return true;
   }
   return false;
-}
-
-async function onPath(name: string, env: NodeJS.ProcessEnv): Promise<string | null> {
-  for (const folder of (env['PATH'] ?? env['Path'] ?? '').split(path.delimiter)) {
-    const file = path.join(folder, windows && !name.endsWith('.exe') ? `${name}.exe` : name);
-    if (folder !== '' && (await isProgram(file))) return file;
-  }
-  return null;
-}
-
-async function isProgram(file: string): Promise<boolean> {
-  const found = await stat(file).catch(() => null);
-  if (found?.isFile() !== true) return false;
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }

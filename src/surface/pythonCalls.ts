@@ -4,13 +4,10 @@
  */
 import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@lezer/python';
-import type { TrainingCall } from './trainingCalls.ts';
+import { MAX_LENGTH, type TrainingCall } from './trainingCalls.ts';
 
 /** The name under which the start of a script is found, when its training call is in a module that it imports. */
 export const MAIN = '__main__';
-
-/** A file longer than this is generated or data, not a training script. */
-const MAX_LENGTH = 1_000_000;
 
 const LIBRARIES = /^(torch|lightning|pytorch_lightning|transformers|accelerate|ignite|fastai)\b/;
 /** Variables that are called so take optimizer steps; schedulers, profilers and environments have a `step` as well. */

@@ -2,15 +2,18 @@
 import * as vscode from 'vscode';
 import { BasinError, cancelled } from '../protocol/errors.ts';
 import type { Job } from '../protocol/engine.ts';
+import { exportNeedsProcess } from '../protocol/exporting.ts';
 import { setting } from './configuration.ts';
 import { requireTrust } from './trust.ts';
 import { isActive, type KnownRun } from './workspaceRuns.ts';
 
 const CONSENT = 'relaunch.allowed';
 
-/** A report draws what is on disk already, and so are snapshots as files. */
-const needsProcess = (job: Job): boolean =>
-  job.kind !== 'report' && !(job.kind === 'export' && job.format === 'safetensors');
+/** A report draws what is on disk already, and some exports are copies of it. */
+const needsProcess = (run: KnownRun, job: Job): boolean =>
+  job.kind === 'export'
+    ? exportNeedsProcess(job.format, run.manifest?.framework ?? null)
+    : job.kind !== 'report';
 
 export class Relaunch {
   /** Consent is kept in the workspace's own storage, not in its files. */
@@ -19,14 +22,14 @@ export class Relaunch {
   /** Whether a job may start without a question to the user. */
   isAllowed(run: KnownRun, job: Job): boolean {
     if (!vscode.workspace.isTrusted) return false;
-    if (!needsProcess(job) || isActive(run)) return true;
+    if (!needsProcess(run, job) || isActive(run)) return true;
     const policy = setting('relaunch', run.folder.uri);
     return policy === 'always' || (policy === 'ask' && this.storage.get(CONSENT) === true);
   }
 
   /** @throws BasinError `not-allowed` in an untrusted workspace or by setting, `cancelled` when the user declines */
   async ensure(run: KnownRun, job: Job): Promise<void> {
-    if (!needsProcess(job)) return;
+    if (!needsProcess(run, job)) return;
     requireTrust();
     if (this.isAllowed(run, job)) return;
     if (setting('relaunch', run.folder.uri) === 'never') {

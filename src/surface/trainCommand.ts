@@ -1,8 +1,8 @@
 /** From a file to the command line that trains it under Basin. */
-import { access } from 'node:fs/promises';
-import { constants } from 'node:fs';
 import path from 'node:path';
 import { BasinError } from '../protocol/errors.ts';
+import { exists } from '../runs/files.ts';
+import { findOnPath, isProgram } from '../runs/programs.ts';
 import { findPython } from '../runs/python.ts';
 
 export interface TrainOptions {
@@ -135,28 +135,18 @@ async function hasPackage(from: string, name: string): Promise<boolean> {
 async function findNode(setting: string, root: string, env: NodeJS.ProcessEnv): Promise<string> {
   if (setting !== '') {
     const file = path.resolve(root, setting);
-    if (await exists(file, constants.X_OK)) return file;
+    if (await isProgram(file)) return file;
     throw new BasinError(
       'not-found',
       `There is no program ${file}.`,
       'Set basin.nodePath to the path of Node.js.',
     );
   }
-  const name = process.platform === 'win32' ? 'node.exe' : 'node';
-  for (const folder of (env['PATH'] ?? env['Path'] ?? '').split(path.delimiter)) {
-    if (folder !== '' && (await exists(path.join(folder, name), constants.X_OK)))
-      return path.join(folder, name);
-  }
+  const found = await findOnPath('node', env);
+  if (found !== null) return found;
   throw new BasinError(
     'not-found',
     'There is no Node.js on the PATH, and training scripts run with it.',
     'Install Node.js 20 or newer, or set basin.nodePath to its path.',
-  );
-}
-
-async function exists(file: string, mode = constants.F_OK): Promise<boolean> {
-  return access(file, mode).then(
-    () => true,
-    () => false,
   );
 }

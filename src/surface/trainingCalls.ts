@@ -25,7 +25,7 @@ const LIBRARY = new Set(
 const PACKAGE = /^['"`]@tensorflow\/tfjs(?:[-/][\w./-]*)?['"`]$/;
 
 /** A file longer than this is generated or data, not a training script. */
-const MAX_LENGTH = 1_000_000;
+export const MAX_LENGTH = 1_000_000;
 
 /**
  * Training calls of a source text, in its order. Only where the text imports a `@tensorflow/tfjs` package, or uses `tf` as

@@ -42,6 +42,24 @@ export function median(values: readonly number[]): number {
 }
 
 /**
+ * The same work in two ways, `rounds` times in turn: a machine that warms up or fills up in one direction favours
+ * neither.
+ */
+export async function sideBySide<T>(
+  rounds: number,
+  first: (round: number) => Promise<T>,
+  second: (round: number) => Promise<T>,
+): Promise<readonly [T[], T[]]> {
+  const results: readonly [T[], T[]] = [[], []];
+  for (let round = 0; round < rounds; round++) {
+    for (const way of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+      results[way].push(await (way === 0 ? first : second)(round));
+    }
+  }
+  return results;
+}
+
+/**
  * One line: what, the median of the repeats with their range, the target, and plainly whether it was reached.
  * @param values one ratio a round, each of things measured side by side in that round
  */

@@ -1,6 +1,6 @@
 /** CPU time of training with the probe at its default settings over training without, the two interleaved. */
 import { join } from 'node:path';
-import { cli, median, node, readJson, report, scratchFolder, trainScript } from './measure.ts';
+import { cli, median, node, readJson, report, scratchFolder, sideBySide, trainScript } from './measure.ts';
 
 interface Timing {
   readonly parameters: number;
@@ -18,26 +18,18 @@ const cases = [
 console.log('Training under the probe over training without it, CPU time of the whole process:');
 for (const { model, steps } of cases) {
   const scratch = scratchFolder();
-  const plain: Timing[] = [];
-  const probed: Timing[] = [];
-  try {
-    for (let round = 0; round < rounds; round++) {
-      const file = join(scratch.path, `${round}.json`);
-      const env = { BENCH_RESULT: file, TF_NUM_INTRAOP_THREADS: '1', TF_CPP_MIN_LOG_LEVEL: '2' };
-      const script = [trainScript, model, String(steps)];
-      const measured = async (into: Timing[], args: readonly string[]): Promise<void> => {
-        await node(args, env);
-        into.push(readJson<Timing>(file));
-      };
-      const without = () => measured(plain, script);
-      const under = () =>
-        measured(probed, [cli, 'train', '--root', scratch.path, '--json', '--', process.execPath, ...script]);
-      // A machine that warms up or fills up in one direction favours neither.
-      for (const run of round % 2 === 0 ? [without, under] : [under, without]) await run();
-    }
-  } finally {
-    scratch.remove();
-  }
+  const measured = async (round: number, args: readonly string[]): Promise<Timing> => {
+    const file = join(scratch.path, `${round}.json`);
+    await node(args, { BENCH_RESULT: file, TF_NUM_INTRAOP_THREADS: '1', TF_CPP_MIN_LOG_LEVEL: '2' });
+    return readJson<Timing>(file);
+  };
+  const script = [trainScript, model, String(steps)];
+  const under = [cli, 'train', '--root', scratch.path, '--json', '--', process.execPath, ...script];
+  const [plain, probed] = await sideBySide(
+    rounds,
+    (round) => measured(round, script),
+    (round) => measured(round, under),
+  ).finally(() => scratch.remove());
   const ratios = (pick: (timing: Timing) => number) =>
     probed.map((timing, round) => pick(timing) / pick(plain[round] ?? timing));
   const parameters = ((plain[0]?.parameters ?? 0) / 1e6).toFixed(2);

@@ -11,7 +11,7 @@ import { openEvaluator } from '../../src/evaluators/openEvaluator.ts';
 import { installedProbes } from '../../src/evaluators/probes.ts';
 import { RunStore } from '../../src/runs/runStore.ts';
 import { setUpTorch } from '../harness/torch.mjs';
-import { cli, median, node, readJson, report, root, scratchFolder } from './measure.ts';
+import { cli, median, node, readJson, report, root, scratchFolder, sideBySide } from './measure.ts';
 
 interface Timing {
   readonly parameters: number;
@@ -44,27 +44,20 @@ for (const { model, steps } of [
   { model: 'mlp-10m', steps: 240 },
 ]) {
   const scratch = scratchFolder();
-  const plain: Timing[] = [];
-  const probed: Timing[] = [];
-  try {
-    for (let round = 0; round < rounds; round++) {
-      const file = join(scratch.path, `${round}.json`);
-      const env = { BENCH_RESULT: file };
-      const script = [join(scripts, 'torch_train.py'), model, String(steps)];
-      const without = async (): Promise<void> => {
-        await run(script, env);
-        plain.push(readJson<Timing>(file));
-      };
-      const under = async (): Promise<void> => {
-        await node([cli, 'train', '--root', scratch.path, '--json', '--', python, ...script], env);
-        probed.push(readJson<Timing>(file));
-      };
-      // A machine that warms up or fills up in one direction favours neither.
-      for (const one of round % 2 === 0 ? [without, under] : [under, without]) await one();
-    }
-  } finally {
-    scratch.remove();
-  }
+  const file = join(scratch.path, 'timing.json');
+  const env = { BENCH_RESULT: file };
+  const script = [join(scripts, 'torch_train.py'), model, String(steps)];
+  const [plain, probed] = await sideBySide(
+    rounds,
+    async () => {
+      await run(script, env);
+      return readJson<Timing>(file);
+    },
+    async () => {
+      await node([cli, 'train', '--root', scratch.path, '--json', '--', python, ...script], env);
+      return readJson<Timing>(file);
+    },
+  ).finally(() => scratch.remove());
   const parameters = ((plain[0]?.parameters ?? 0) / 1e6).toFixed(2);
   const perStep = median(plain.map((timing) => timing.cpuMs / timing.steps)).toFixed(1);
   report(

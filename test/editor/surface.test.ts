@@ -16,6 +16,7 @@ import type {
 import type { Run } from '../../src/runs/run.ts';
 import { RunStore } from '../../src/runs/runStore.ts';
 import { requireTrust } from '../../src/surface/trust.ts';
+import { until } from './until.ts';
 
 const ID = 'basin.basin';
 /** What a cold start may take, and what it is held against on a loaded machine. */
@@ -32,15 +33,6 @@ const folder = (): vscode.WorkspaceFolder => {
   return first;
 };
 const script = (): vscode.Uri => vscode.Uri.joinPath(folder().uri, 'train.mjs');
-
-async function until<T>(what: string, seconds: number, look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (const end = Date.now() + 1000 * seconds; ;) {
-    const found = await look();
-    if (found !== undefined && found !== null && found !== false) return found;
-    if (Date.now() > end) assert.fail(`${what} did not come within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
 
 const lenses = async (): Promise<string[]> => {
   const found = await vscode.commands.executeCommand<vscode.CodeLens[]>(

@@ -9,17 +9,9 @@ import type { AverageResult, ContourResult, ExportResult } from '../../src/proto
 import type { RunManifest } from '../../src/protocol/run.ts';
 import type { Run } from '../../src/runs/run.ts';
 import { RunStore } from '../../src/runs/runStore.ts';
+import { until } from './until.ts';
 
 const ID = 'basin.basin';
-
-async function until<T>(what: string, seconds: number, look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (const end = Date.now() + 1000 * seconds; ;) {
-    const found = await look();
-    if (found !== undefined && found !== null && found !== false) return found;
-    if (Date.now() > end) assert.fail(`${what} did not come within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
 
 describe('other scripts', function () {
   this.timeout(240_000);

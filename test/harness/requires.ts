@@ -14,8 +14,12 @@ export type Requirement = 'tfjs-node' | 'torch' | 'chromium' | 'bundles';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Asked once: to find out whether a Python imports torch takes seconds. */
+let known: string | null | undefined;
+const python = (): string | null => (known === undefined ? (known = findTestPython(root)) : known);
+
 /** The Python of the tests, after `needs(this, 'torch')`. */
-export const testPython = (): string => findTestPython(root) ?? 'python3';
+export const testPython = (): string => python() ?? 'python3';
 
 const checks: Record<Requirement, () => string | null> = {
   'tfjs-node': () => {
@@ -26,9 +30,7 @@ const checks: Record<Requirement, () => string | null> = {
     return loads ? null : '@tensorflow/tfjs-node does not load; `node test/harness/setup.mjs` sets it up';
   },
   torch: () =>
-    findTestPython(root) === null
-      ? 'no Python with torch; `node test/harness/setup.mjs --torch` sets it up'
-      : null,
+    python() === null ? 'no Python with torch; `node test/harness/setup.mjs --torch` sets it up' : null,
   chromium: () => (findChromium() ? null : 'no chromium; `node test/harness/setup.mjs --vscode` sets it up'),
   bundles: () =>
     existsSync(new URL('../../dist/cli.cjs', import.meta.url))

@@ -1,6 +1,6 @@
 /** The command line as users run it: bundles, a real script, a workspace whose path has spaces and an umlaut. */
 import assert from 'node:assert/strict';
-import { fork, spawn } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -20,18 +20,11 @@ import type { JobResult } from '../../../src/protocol/engine.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
 import { checkSnapshot } from '../../../src/runs/safetensorsFile.ts';
+import { cli, CommandLine, startNode, type Finished, type Started } from '../../fixtures/commandLine.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
 import { needs } from '../../harness/requires.ts';
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
-const cli = path.join(repository, 'dist', 'cli.cjs');
-
-interface Finished {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 interface Show {
   readonly run: RunManifest;
@@ -53,29 +46,10 @@ describe('command line', function () {
   });
   after(() => workspace.remove());
 
-  function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const child = spawn(process.execPath, args, {
-      cwd: workspace.root,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    const finished = once(child, 'close').then(
-      ([code, signal]: unknown[]) => ({ code, signal, stdout, stderr }) as Finished,
-    );
-    return { child, finished, said: () => stderr };
-  }
-  const basin = (...args: string[]): Promise<Finished> => start([cli, ...args]).finished;
-  /** Asks with --json, and checks that stdout is that one document. */
-  async function ask<T>(...args: string[]): Promise<T> {
-    const { code, stdout, stderr } = await basin('--json', ...args);
-    assert.equal(code, 0, stderr);
-    assert.equal(stdout.trim().split('\n').length, 1);
-    return JSON.parse(stdout) as T;
-  }
+  const start = (args: readonly string[], env?: NodeJS.ProcessEnv): Started =>
+    startNode(workspace.root, args, env);
+  const basin = (...args: string[]): Promise<Finished> => new CommandLine(workspace.root).run(...args);
+  const ask = <T>(...args: string[]): Promise<T> => new CommandLine(workspace.root).ask<T>(...args);
   async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
     while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 30));
   }
