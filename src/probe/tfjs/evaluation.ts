@@ -83,10 +83,7 @@ export class Evaluation {
     isCancelled: () => boolean,
     body: (point: Point) => T,
   ): T {
-    const batches = selectBatches(
-      requireBatches(this.data(how.data.split), how.data.split),
-      how.data.samples,
-    );
+    const batches = selectBatches(requireBatches(this.data(how.data.split), how.data.split), how.data);
     if (how.mode === 'inference' && this.capture.layers.length === 0) {
       throw new BasinError(
         'unsupported',
@@ -98,7 +95,8 @@ export class Evaluation {
     const train = refresh
       ? selectBatches(
           requireBatches(this.data('train'), 'train'),
-          how.data.split === 'train' ? how.data.samples : undefined,
+          // A range of batches is evaluated at the statistics of all.
+          how.data.split === 'train' && how.data.batches === undefined ? how.data : {},
         )
       : null;
     return withSession(this.capture, (session) => {
@@ -108,7 +106,9 @@ export class Evaluation {
         if (isCancelled()) throw cancelled();
       };
       const merge = (): readonly Batch[] =>
-        how.mode === 'as-trained' ? batches : this.merge(session, how, batches, check);
+        how.mode === 'as-trained' || how.data.batches !== undefined
+          ? batches
+          : this.merge(session, how, batches, check);
       return body(new Point(session, batches, merge, train, check));
     });
   }

@@ -77,6 +77,13 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
     random: ({ into, seed, like, normalisation, include }) => ({
       norm: vectors.random(into, seed, like, normalisation, include),
     }),
+    normalise: ({ vector, like, normalisation, include }) => ({
+      norm: vectors.normalise(vector, like, normalisation, include),
+    }),
+    restrict: ({ vector, into, parameters }) => ({ norm: vectors.restrict(vector, into, parameters) }),
+    elementwise: ({ into, function: name, of, constant }) => ({
+      norm: vectors.elementwise(into, name, of, constant),
+    }),
     orthogonalise: ({ vector, against }) => vectors.orthogonalise(vector, against),
     release: ({ vectors: names }) => ({ released: vectors.release(names) }),
 
@@ -113,7 +120,7 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
     },
     refreshStatistics: ({ vector, data }, { cancelled }) => {
       const v = vectors.get(vector);
-      const batches = selectBatches(requireBatches(host.data(data.split), data.split), data.samples);
+      const batches = selectBatches(requireBatches(host.data(data.split), data.split), data);
       const { state, tensors } = evaluation.refresh(v, batches, cancelled);
       vectors.set(vector, { values: v.values, state });
       return { tensors, samples: countSamples(batches) };
