@@ -132,6 +132,18 @@ function concatenate(capture: Capture, batches: readonly Batch[]): Batch | null 
   return { leaves, samples, step: first.step, loss: null, draws: first.draws };
 }
 
+/** One sample as a batch: of every tensor that has as many rows as the batch has samples its row, the others whole. */
+export function sampleOf(batch: Batch, i: number): Batch {
+  const leaves = batch.leaves.map((leaf) => (leaf?.shape[0] === batch.samples ? row(leaf, i) : leaf));
+  return { ...batch, leaves, samples: 1, loss: null };
+}
+
+/** Row i along the first axis, which stays with length one. */
+export function row(t: HostTensor, i: number): HostTensor {
+  const size = t.values.length / (t.shape[0] ?? 1);
+  return { ...t, shape: [1, ...t.shape.slice(1)], values: t.values.slice(i * size, (i + 1) * size) };
+}
+
 /** @throws BasinError when the run has no such data */
 export function requireBatches(
   batches: readonly Batch[] | null,
