@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
 import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
 import { secondMoment } from '../../../src/probe/tfjs/secondMoment.ts';
-import type { Variable } from '../../../src/probe/tfjs/tf.ts';
 import { needs } from '../../harness/requires.ts';
 import { engine, load, numbers, record, relative, serve, type Client, type Tf } from './recording.ts';
 
