@@ -63,7 +63,10 @@ export interface ScoreValue extends LossValue {
 
 /** One number a sample, in the order of the split; null where there is none (`reason` says why). */
 export interface SampleValues {
-  /** The script's loss of each sample alone, without weight penalties. */
+  /**
+   * From the loss function before it averages, weight penalties left out; where there is no such function, the script's
+   * own value on each sample alone with all that it adds, if the mean of those is its value on the batch.
+   */
   readonly loss: readonly number[] | null;
   /**
    * Output margin: the logit of the label minus the largest other logit, equally log p(label) − log of the largest other
@@ -216,8 +219,9 @@ export interface EvaluatorRequests {
   /**
    * into ← H(at)·vector. auto: exact, and finite differences only where an operation has no second derivative.
    * gauss-newton: JᵀH_L J·vector with J the derivative of the predictions by the parameters and H_L the Hessian of the
-   * loss by the predictions (Schraudolph 2002); a weight penalty of the loss is no part of it. `unsupported` where the
-   * loss does not go through predictions that can be seen.
+   * loss by the predictions (Schraudolph 2002); taken at the logits where a softmax or sigmoid and a cross-entropy follow
+   * them. A weight penalty of the loss is no part of it. `unsupported` where the loss does not go through predictions
+   * that can be seen.
    */
   hvp: {
     params: {
