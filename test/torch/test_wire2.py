@@ -278,6 +278,14 @@ def test_samples_say_why_there_are_none(tmp_path: Path) -> None:
         assert len(found["inputGradientNorm"]) == 45 and found["reason"] is None
 
 
+def test_samples_of_a_sum_have_no_losses_of_their_own(tmp_path: Path) -> None:
+    loss = "F.cross_entropy(net(a), b, reduction='sum')"
+    with trained(tmp_path, MLP.format(out=3, last=""), "classes", loss) as (client, _, _):
+        found = client.call("samples", members=["at"], how=how(), inputGradient=False)
+        assert found["loss"] is None and "not the mean" in found["reason"]
+        assert len(found["margin"]) == 45
+
+
 def test_vectors_by_parameter_and_by_element(tmp_path: Path) -> None:
     with trained(tmp_path, MLP.format(out=3, last=""), "classes", "F.cross_entropy(net(a), b)") as (client, _, _):
         names = [p["name"] for p in client.description["objective"]["parameters"]]
