@@ -155,6 +155,7 @@ def test_gauss_newton_of_a_classifier_is_explicit_and_positive(tmp_path: Path) -
             client.call("hvp", at="at", vector="v", into="mv", how=where, method="exact", matrix="gauss-newton")
             parts.append(vector(client, "mv", tmp_path) * size / sum(sizes))
         assert off(torch.stack(parts).sum(0), wanted) < 1e-5
+        assert off(parts[0] * sum(sizes) / sizes[0], wanted) > 1e-2  # one of them alone is not
 
 
 def test_gauss_newton_goes_through_convolution_batch_norm_and_dropout(tmp_path: Path) -> None:
