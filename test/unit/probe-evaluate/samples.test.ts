@@ -164,6 +164,28 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       assert.ok(relative(sum, whole) < 1e-6);
     });
 
+    it('of ranges share the batch-norm statistics that were refreshed from all batches', async () => {
+      const [client] = await fit(
+        [
+          tf.layers.dense({ units: 4, inputShape: [4] }),
+          tf.layers.batchNormalization(),
+          tf.layers.dense({ units: CLASSES, activation: 'softmax' }),
+        ],
+        'categoricalCrossentropy',
+        hot(),
+      );
+      const ask = (batches?: [number, number]): readonly number[] =>
+        client.ask('samples', {
+          members: ['θ'],
+          how: { ...inference, refresh: true, data: { split: 'train', ...(batches && { batches }) } },
+          inputGradient: false,
+        }).loss!;
+      const parts = [0, 1, 2].flatMap((b) => ask([b, b + 1]));
+      assert.ok(relative(parts, ask()) < 1e-6);
+      const data = { split: 'train', batches: [1, 3] } as const;
+      assert.equal(client.ask('refreshStatistics', { vector: 'θ', data }).samples, 13);
+    });
+
     it('keep their margin where probabilities have rounded to 0 and 1', async () => {
       const far = (units: number, activation: 'softmax' | 'sigmoid'): tfjs.layers.Layer[] => [
         tf.layers.dense({ units, activation, inputShape: [4], useBias: false }),
