@@ -33,9 +33,8 @@ export class Curvature {
   /** The product with the matrix of another selection of samples. */
   async on(how: HowToEvaluate, vector: string, into: string): Promise<{ readonly norm: number }> {
     const { at, matrix } = this.place;
-    if (matrix === 'gauss-newton') requireSecondProtocol(this.evaluator, 'Gauss–Newton products');
     const answer = await this.evaluator.hvp(
-      { at, vector, into, how, method: 'auto', ...(matrix === 'hessian' ? {} : { matrix }) },
+      { at, vector, into, how, method: 'auto', matrix },
       this.context.signal,
     );
     this.products++;
@@ -90,8 +89,7 @@ export function blockOf(
   const kept = all.filter((p) => chosen.has(p.name));
   const subspace: Subspace = {
     dimension: kept.reduce((s, p) => s + elementCount(p.shape), 0),
-    project: (vector, into) =>
-      restricting(evaluator)({ vector, into, parameters: [...chosen] }, context.signal),
+    project: (vector, into) => evaluator.restrict({ vector, into, parameters: [...chosen] }, context.signal),
   };
   return {
     name,
@@ -104,30 +102,6 @@ export function blockOf(
       return subspace.project(into, into);
     },
   };
-}
-
-type Restrict = (
-  params: { readonly vector: string; readonly into: string; readonly parameters: string[] },
-  signal?: AbortSignal,
-) => Promise<{ readonly norm: number }>;
-
-/** The request that keeps some parameters and zeroes the others. */
-function restricting(evaluator: Evaluator & { readonly restrict?: Restrict }): Restrict {
-  const { restrict } = evaluator;
-  const what = 'Curvature of some parameters alone';
-  requireSecondProtocol(evaluator, what);
-  if (restrict === undefined) throw new BasinError('unsupported', `${what} is not known to this evaluator.`);
-  return restrict.bind(evaluator);
-}
-
-/** A process of the first protocol would leave the new words out of its answer and give the plain Hessian's. */
-function requireSecondProtocol({ description }: Evaluator, what: string): void {
-  if (description.protocol >= 2) return;
-  throw new BasinError(
-    'unsupported',
-    `${what}: the training process speaks an older protocol (${description.protocol}).`,
-    'Record the run again with this version of Basin.',
-  );
 }
 
 /** −M: its largest eigenvalues are the smallest of M, with the sign turned. */

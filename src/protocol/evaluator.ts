@@ -12,7 +12,7 @@
 import type { ObjectiveInfo } from './run.ts';
 
 /** Raised when a request or an answer changes meaning; `hello` refuses another number. */
-export const EVALUATOR_PROTOCOL = 1;
+export const EVALUATOR_PROTOCOL = 2;
 
 /** A vector inside the evaluator by name, or a safetensors file that is streamed and not kept. */
 export type Operand = string | { readonly file: string };
@@ -27,6 +27,12 @@ export interface DataSelection {
   readonly split: 'train' | 'validation';
   /** At most this many samples, whole batches from the first on; everything when absent. */
   readonly samples?: number;
+  /**
+   * Only the batches from..to−1 of the split (half-open, as they were recorded, each with its own draws); `samples` is
+   * ignored. Batch-norm statistics that are refreshed come from the whole train split all the same, so that every range
+   * is evaluated at one and the same function. `bad-input` where the range is empty or leaves the split.
+   */
+  readonly batches?: readonly [from: number, to: number];
 }
 
 export interface HowToEvaluate {
@@ -53,6 +59,28 @@ export interface ScoreValue extends LossValue {
   /** Share of right answers for classifiers; null where the loss has no notion of it. */
   readonly accuracy: number | null;
   readonly accuracyStandardError: number | null;
+}
+
+/** One number a sample, in the order of the split; null where there is none (`reason` says why). */
+export interface SampleValues {
+  /**
+   * From the loss function before it averages, weight penalties left out; where there is no such function, the script's
+   * own value on each sample alone with all that it adds, if the mean of those is its value on the batch.
+   */
+  readonly loss: readonly number[] | null;
+  /**
+   * Output margin: the logit of the label minus the largest other logit, equally log p(label) − log of the largest other
+   * p, which is used where only probabilities are known or several members are averaged. Negative where it is wrong. One
+   * output for two classes counts as the logits z and 0.
+   */
+  readonly margin: readonly number[] | null;
+  /** The largest predicted probability, 1/classes to 1. */
+  readonly confidence: readonly number[] | null;
+  readonly correct: readonly (0 | 1)[] | null;
+  /** Euclidean norm of the margin's gradient with respect to the sample's input; asked for by `inputGradient`. */
+  readonly inputGradientNorm: readonly number[] | null;
+  /** Why some of these are null; null when none is (but for an input gradient that was not asked for). */
+  readonly reason: string | null;
 }
 
 export interface EvaluatorDescription {
@@ -87,13 +115,29 @@ export interface EvaluatorStatus {
 
 export type Normalisation = 'filter' | 'layer' | 'none';
 
+/** What is multiplied: the Hessian of the mean loss, or its generalised Gauss–Newton matrix. */
+export type ProductMatrix = 'hessian' | 'gauss-newton';
+
+/**
+ * Of one operand a, or two, element by element. product: a·b. quotient: a/b, 0 where b is 0. absolute: |a|. root: √|a|.
+ * sign: −1, 0 or 1. add: a + constant. clip: a cut to ±|b|, that is min(max(a, −|b|), |b|). NaN stays NaN.
+ */
+export type ElementwiseFunction = 'product' | 'quotient' | 'absolute' | 'root' | 'sign' | 'add' | 'clip';
+
 /** Every request: its parameters and its answer. Both ends take their types from here. */
 export interface EvaluatorRequests {
   /** Must be first on a connection; refuses a wrong token or protocol. */
   hello: { params: { token: string; protocol: number; objective: number }; result: EvaluatorDescription };
   status: { params: object; result: EvaluatorStatus };
-  /** Copies the present weights and state (live), or a file's, into a named vector. */
-  load: { params: { into: string; from: 'current' | { file: string } }; result: { norm: number } };
+  /**
+   * Copies the present weights and state (live), or a file's, into a named vector. second-moment: what the optimizer of
+   * the living or held process keeps of squared gradients and divides by the root of (Adam's v divided by 1 − β₂ᵗ where
+   * the optimizer does so, RMSProp's mean square, Adagrad's sum), without state; `unsupported` where there is none.
+   */
+  load: {
+    params: { into: string; from: 'current' | 'second-moment' | { file: string } };
+    result: { norm: number };
+  };
   /**
    * into ← Σ coefficient · operand over parameters. State: 'combine' applies the same sum to floating state,
    * an operand copies its state, null leaves none. `into` may be among the operands.
@@ -126,6 +170,26 @@ export interface EvaluatorRequests {
     };
     result: { norm: number };
   };
+  /** What `random` does after its draw, to any vector in place: biases and norm parameters become zero unless included. */
+  normalise: {
+    params: {
+      vector: string;
+      like: string;
+      normalisation: Normalisation;
+      include: { bias: boolean; norm: boolean };
+    };
+    result: { norm: number };
+  };
+  /** into ← the named parameters of a vector, and zero elsewhere. State is left out. `bad-input` for a name unknown. */
+  restrict: {
+    params: { vector: string; into: string; parameters: readonly string[] };
+    result: { norm: number };
+  };
+  /** into ← function of one operand or two, over parameters. State is left out. `into` may be among them. */
+  elementwise: {
+    params: { into: string; function: ElementwiseFunction; of: readonly string[]; constant?: number };
+    result: { norm: number };
+  };
   /** Classical Gram–Schmidt, twice, in place, against vectors that are orthonormal. */
   orthogonalise: {
     params: { vector: string; against: readonly string[] };
@@ -147,7 +211,18 @@ export interface EvaluatorRequests {
     params: { at: string; into: string; how: HowToEvaluate };
     result: { loss: number; norm: number };
   };
-  /** into ← H(at)·vector. auto: exact, and finite differences only where an operation has no second derivative. */
+  /** The samples of one vector, or of the ensemble that averages its members' predicted probabilities. */
+  samples: {
+    params: { members: readonly string[]; how: HowToEvaluate; inputGradient: boolean };
+    result: SampleValues;
+  };
+  /**
+   * into ← H(at)·vector. auto: exact, and finite differences only where an operation has no second derivative.
+   * gauss-newton: JᵀH_L J·vector with J the derivative of the predictions by the parameters and H_L the Hessian of the
+   * loss by the predictions (Schraudolph 2002); taken at the logits where a softmax or sigmoid and a cross-entropy follow
+   * them. A weight penalty of the loss is no part of it. `unsupported` where the loss does not go through predictions
+   * that can be seen.
+   */
   hvp: {
     params: {
       at: string;
@@ -155,6 +230,8 @@ export interface EvaluatorRequests {
       into: string;
       how: HowToEvaluate;
       method: 'auto' | 'exact' | 'finite-difference';
+      /** hessian when absent. */
+      matrix?: ProductMatrix;
     };
     result: { method: 'exact' | 'finite-difference'; norm: number; reason: string | null };
   };
@@ -196,9 +273,13 @@ export const evaluatorMethods = [
   'dots',
   'gram',
   'random',
+  'normalise',
+  'restrict',
+  'elementwise',
   'orthogonalise',
   'loss',
   'score',
+  'samples',
   'gradient',
   'hvp',
   'refreshStatistics',

@@ -44,7 +44,7 @@ class Client:
         self.stream = self.socket.makefile("rb")
         self.next = 0
         self.description = self.call(
-            "hello", token=token or endpoint["token"], protocol=1, objective=objective
+            "hello", token=token or endpoint["token"], protocol=2, objective=objective
         )
 
     def send(self, method: str, params: dict[str, Any]) -> int:

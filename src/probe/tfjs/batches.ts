@@ -1,5 +1,6 @@
 /** The evaluation set as the closure takes it: selected, and merged into larger batches where that changes nothing. */
 import { BasinError } from '../../protocol/errors.ts';
+import type { DataSelection } from '../../protocol/evaluator.ts';
 import type { Batch, Capture, HostTensor } from './capture.ts';
 import type { Session } from './replay.ts';
 
@@ -8,8 +9,25 @@ const LARGEST_BATCH = 2048;
 /** How far a merged batch's loss may be from the batches' mean for merging to be the same function, in float32. */
 const SAME = 1e-5;
 
-/** Whole batches from the first on, at most `samples` of them but at least one batch. */
-export function selectBatches(batches: readonly Batch[], samples: number | undefined): readonly Batch[] {
+/**
+ * The batches of a selection: a range of them, or whole ones from the first on, at most `samples` but at least one batch.
+ * @throws BasinError `bad-input` for a range that is empty or leaves the split
+ */
+export function selectBatches(
+  batches: readonly Batch[],
+  { samples, batches: range }: Pick<DataSelection, 'samples' | 'batches'>,
+): readonly Batch[] {
+  if (range !== undefined) {
+    const [from, to] = range;
+    if (!(Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= batches.length)) {
+      throw new BasinError(
+        'bad-input',
+        `There are no batches ${String(from)} to ${String(to)}: the split has ${String(batches.length)}.`,
+        'Give the first batch, counted from 0, and the one after the last.',
+      );
+    }
+    return batches.slice(from, to);
+  }
   if (samples === undefined) return batches;
   let n = 0;
   const chosen: Batch[] = [];
@@ -112,6 +130,18 @@ function concatenate(capture: Capture, batches: readonly Batch[]): Batch | null 
     });
   }
   return { leaves, samples, step: first.step, loss: null, draws: first.draws };
+}
+
+/** One sample as a batch: of every tensor that has as many rows as the batch has samples its row, the others whole. */
+export function sampleOf(batch: Batch, i: number): Batch {
+  const leaves = batch.leaves.map((leaf) => (leaf?.shape[0] === batch.samples ? row(leaf, i) : leaf));
+  return { ...batch, leaves, samples: 1, loss: null };
+}
+
+/** Row i along the first axis, which stays with length one. */
+export function row(t: HostTensor, i: number): HostTensor {
+  const size = t.values.length / (t.shape[0] ?? 1);
+  return { ...t, shape: [1, ...t.shape.slice(1)], values: t.values.slice(i * size, (i + 1) * size) };
 }
 
 /** @throws BasinError when the run has no such data */

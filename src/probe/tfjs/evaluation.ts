@@ -1,8 +1,9 @@
 /** Loss, score, gradient and Hessian-vector product of one objective on its evaluation set, at any weights. */
 import { BasinError, cancelled } from '../../protocol/errors.ts';
-import type { HowToEvaluate, LossValue, ScoreValue } from '../../protocol/evaluator.ts';
+import type { HowToEvaluate, LossValue, SampleValues, ScoreValue } from '../../protocol/evaluator.ts';
 import { countSamples, mergeBatches, requireBatches, selectBatches } from './batches.ts';
 import type { Batch, Capture, HostTensor } from './capture.ts';
+import { addGaussNewtonDifference, addGaussNewtonProduct, requirePredictions } from './gaussNewton.ts';
 import * as ops from './ops.ts';
 import {
   averagePredictions,
@@ -11,9 +12,11 @@ import {
   sampleLosses,
   seesPredictions,
   taskOf,
+  type TargetKind,
   type Task,
 } from './predictions.ts';
 import { withSession, type Session } from './replay.ts';
+import { sampleValues } from './samples.ts';
 import { addGradient, addHessianProduct, addMendedGradient } from './secondOrder.ts';
 import { batchNormLayers, refreshStatistics } from './statistics.ts';
 import type { Tensor, TypedArray } from './tf.ts';
@@ -83,10 +86,7 @@ export class Evaluation {
     isCancelled: () => boolean,
     body: (point: Point) => T,
   ): T {
-    const batches = selectBatches(
-      requireBatches(this.data(how.data.split), how.data.split),
-      how.data.samples,
-    );
+    const batches = selectBatches(requireBatches(this.data(how.data.split), how.data.split), how.data);
     if (how.mode === 'inference' && this.capture.layers.length === 0) {
       throw new BasinError(
         'unsupported',
@@ -98,7 +98,8 @@ export class Evaluation {
     const train = refresh
       ? selectBatches(
           requireBatches(this.data('train'), 'train'),
-          how.data.split === 'train' ? how.data.samples : undefined,
+          // A range of batches is evaluated at the statistics of all.
+          how.data.split === 'train' && how.data.batches === undefined ? how.data : {},
         )
       : null;
     return withSession(this.capture, (session) => {
@@ -108,7 +109,9 @@ export class Evaluation {
         if (isCancelled()) throw cancelled();
       };
       const merge = (): readonly Batch[] =>
-        how.mode === 'as-trained' ? batches : this.merge(session, how, batches, check);
+        how.mode === 'as-trained' || how.data.batches !== undefined
+          ? batches
+          : this.merge(session, how, batches, check);
       return body(new Point(session, batches, merge, train, check));
     });
   }
@@ -162,52 +165,93 @@ export class Evaluation {
   ensemble(members: readonly Vector[], how: HowToEvaluate, isCancelled: () => boolean): ScoreValue {
     const [first] = members;
     if (first === undefined) throw new BasinError('bad-input', 'An ensemble needs members.');
-    if (!seesPredictions(this.capture)) {
-      throw new BasinError(
-        'unsupported',
-        'The loss does not come from the output of exactly one model, so predictions cannot be averaged.',
-        'Average the weights instead.',
-      );
-    }
+    this.requireOneModel();
     return this.evaluate(how, first, isCancelled, (point) => {
-      const { session, batches } = point;
-      const outputs: HostTensor[][] = batches.map(() => []);
-      let task: Task | null = null;
       const probes: number[] = [];
-      members.forEach((member, m) => {
-        const weights = session.parameters(member.values);
-        session.setParameters(weights);
-        session.setState(member.state);
-        point.refresh();
-        batches.forEach((batch, b) => {
-          point.check();
-          const predicted = point.predict(batch);
-          task ??= taskOf(this.capture, batch, predicted);
-          if (predicted.length !== 1 || predicted[0] === undefined) {
-            throw new BasinError(
-              'unsupported',
-              'Only models with one output can be averaged by their predictions.',
-              'Average the weights instead.',
-            );
-          }
-          outputs[b]?.push(predicted[0]);
-        });
+      const { kind, outputs } = this.memberPredictions(point, members, (first) => {
         // A weight penalty in the loss belongs to each member: with the same predictions put in only that differs.
-        probes.push(this.lossWith(session, batches[0], outputs[0]?.[0]));
-        if (m < members.length - 1) session.free(weights);
+        probes.push(this.lossWith(point.session, point.batches[0], first));
       });
-      const kind = (task as Task | null)?.kind;
-      if (kind === undefined) {
-        throw new BasinError(
-          'unsupported',
-          'It cannot be told whether this model predicts probabilities, logits or plain values.',
-          'Use a loss that TensorFlow.js names, or average the weights instead.',
-        );
-      }
       // The session stands at the last member; the ensemble's penalty is the members' mean.
       const penalty = probes.reduce((a, b) => a + b, 0) / probes.length - (probes[probes.length - 1] ?? 0);
       const score = point.score(outputs.map((o) => averagePredictions(kind, o)));
       return { ...score, loss: score.loss + penalty };
+    });
+  }
+
+  private requireOneModel(): void {
+    if (seesPredictions(this.capture)) return;
+    throw new BasinError(
+      'unsupported',
+      'The loss does not come from the output of exactly one model, so predictions cannot be averaged.',
+      'Average the weights instead.',
+    );
+  }
+
+  /** Each batch's predictions by each member; the session stands at the last one afterwards. */
+  private memberPredictions(
+    point: Point,
+    members: readonly Vector[],
+    visit: (predictionOfFirst: HostTensor | undefined) => void,
+  ): { readonly kind: TargetKind; readonly outputs: readonly (readonly HostTensor[])[] } {
+    const { session, batches } = point;
+    const outputs: HostTensor[][] = batches.map(() => []);
+    let task: Task | null = null;
+    members.forEach((member, m) => {
+      const weights = session.parameters(member.values);
+      session.setParameters(weights);
+      session.setState(member.state);
+      point.refresh();
+      batches.forEach((batch, b) => {
+        point.check();
+        const predicted = point.predict(batch);
+        task ??= taskOf(this.capture, batch, predicted);
+        if (predicted.length !== 1 || predicted[0] === undefined) {
+          throw new BasinError(
+            'unsupported',
+            'Only models with one output can be averaged by their predictions.',
+            'Average the weights instead.',
+          );
+        }
+        outputs[b]?.push(predicted[0]);
+      });
+      visit(outputs[0]?.[0]);
+      if (m < members.length - 1) session.free(weights);
+    });
+    const kind = (task as Task | null)?.kind;
+    if (kind === undefined) {
+      throw new BasinError(
+        'unsupported',
+        'It cannot be told whether this model predicts probabilities, logits or plain values.',
+        'Use a loss that TensorFlow.js names, or average the weights instead.',
+      );
+    }
+    return { kind, outputs };
+  }
+
+  /** Each sample's loss, margin, confidence and correctness; see samples.ts. */
+  samples(
+    members: readonly Vector[],
+    how: HowToEvaluate,
+    inputGradient: boolean,
+    isCancelled: () => boolean,
+  ): SampleValues {
+    const [first] = members;
+    if (first === undefined) throw new BasinError('bad-input', 'There is nothing to evaluate.');
+    if (members.length > 1) this.requireOneModel();
+    return this.evaluate(how, first, isCancelled, (point) => {
+      const { session, batches, check } = point;
+      const request = { session, batches, check, inputGradient };
+      if (members.length === 1) {
+        session.setParameters(session.parameters(first.values));
+        point.refresh();
+        return sampleValues(request, null);
+      }
+      const { kind, outputs } = this.memberPredictions(point, members, () => undefined);
+      return sampleValues(
+        request,
+        outputs.map((o) => averagePredictions(kind, o)),
+      );
     });
   }
 
@@ -273,15 +317,64 @@ export class Evaluation {
           }
         }
         if (method === 'exact') {
-          throw new BasinError(
-            'unsupported',
-            `No exact second derivative: ${reason}`,
-            'Allow finite differences (method auto).',
-          );
+          throw notExact('second derivative', reason);
         }
       }
       session.free(weights);
       return { values: this.differences(point, at.values, v), method: 'finite-difference', reason };
+    });
+  }
+
+  /**
+   * JᵀH_L J(at)·v, see gaussNewton.ts. Central differences of the predictions where their derivative along v is impossible.
+   * @throws BasinError `unsupported` when `exact` is demanded and impossible, or when predictions cannot be seen
+   */
+  gaussNewtonProduct(
+    at: Vector,
+    v: Float32Array,
+    how: HowToEvaluate,
+    method: 'auto' | 'exact' | 'finite-difference',
+    isCancelled: () => boolean,
+  ): HessianProduct {
+    return this.evaluate(how, at, isCancelled, (point) => {
+      const { session } = point;
+      requirePredictions(session);
+      const weights = session.parameters(at.values);
+      session.setParameters(weights);
+      point.refresh();
+      let reason: string | null = 'Asked for.';
+      if (method !== 'finite-difference') {
+        try {
+          const direction = session.parameters(v);
+          const sum = new Float64Array(v.length);
+          reason = this.whyNotExact(point, how.mode);
+          if (reason === null) {
+            point.forEach((batch, weight) => {
+              addGaussNewtonProduct(session, batch, direction, weight, sum);
+            });
+            return { values: Float32Array.from(sum), method: 'exact', reason: null };
+          }
+        } catch (error) {
+          if (error instanceof BasinError) throw error;
+          reason = describe(error);
+        }
+        if (method === 'exact') throw notExact('Gauss–Newton product', reason);
+      }
+      const length = norm(v);
+      const sum = new Float64Array(v.length);
+      if (length > 0) {
+        const h = (Math.cbrt(EPS32) * (1 + norm(at.values))) / length;
+        const moved = [1, -1].map((sign) =>
+          session.parameters(at.values.map((x, i) => x + sign * h * (v[i] ?? 0))),
+        );
+        const to = (t: number): void => {
+          session.setParameters(t === 0 ? weights : ((t > 0 ? moved[0] : moved[1]) ?? weights));
+        };
+        point.forEach((batch, weight) => {
+          addGaussNewtonDifference(session, batch, to, h, weight, sum);
+        });
+      }
+      return { values: Float32Array.from(sum), method: 'finite-difference', reason };
     });
   }
 
@@ -361,6 +454,14 @@ export class Evaluation {
 /** The script's present state tensors, copied. */
 export function currentState(capture: Capture): TypedArray[] {
   return capture.state.map((v) => v.dataSync<'float32' | 'int32' | 'bool'>().slice());
+}
+
+function notExact(what: string, reason: string): BasinError {
+  return new BasinError(
+    'unsupported',
+    `No exact ${what}: ${reason}`,
+    'Allow finite differences (method auto).',
+  );
 }
 
 function describe(error: unknown): string {

@@ -14,6 +14,7 @@ import { currentState, Evaluation } from './evaluation.ts';
 import { exportModel } from './exportModel.ts';
 import { seesPredictions } from './predictions.ts';
 import { withSession } from './replay.ts';
+import { secondMoment } from './secondMoment.ts';
 import { saveVector, type Vector } from './vectorFile.ts';
 import { dot, Vectors } from './vectors.ts';
 
@@ -27,6 +28,8 @@ export interface EvaluatorHost {
   /** The evaluation set; null when there is none (yet). Batches keep their identity between calls. */
   data(split: 'train' | 'validation'): readonly Batch[] | null;
   status(): EvaluatorStatus;
+  /** The optimizer that moves the objective; null when there is none (yet), or training stands before its first step. */
+  optimizer(): object | null;
   /** Lets a held process end, and a frozen one exit; returns at once. */
   resume(): void;
 }
@@ -62,9 +65,14 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       return {};
     },
 
-    load: ({ into, from }) => ({
-      norm: from === 'current' ? vectors.set(into, current(capture)) : vectors.loadFile(into, from.file),
-    }),
+    load({ into, from }) {
+      if (from === 'current') return { norm: vectors.set(into, current(capture)) };
+      if (from === 'second-moment') {
+        const values = secondMoment(host.optimizer(), capture.variables);
+        return { norm: vectors.set(into, { values, state: null }) };
+      }
+      return { norm: vectors.loadFile(into, from.file) };
+    },
     combine: ({ into, terms, state }, { cancelled }) => ({
       norm: vectors.combine(into, terms, state, cancelled),
     }),
@@ -76,6 +84,13 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
     }),
     random: ({ into, seed, like, normalisation, include }) => ({
       norm: vectors.random(into, seed, like, normalisation, include),
+    }),
+    normalise: ({ vector, like, normalisation, include }) => ({
+      norm: vectors.normalise(vector, like, normalisation, include),
+    }),
+    restrict: ({ vector, into, parameters }) => ({ norm: vectors.restrict(vector, into, parameters) }),
+    elementwise: ({ into, function: name, of, constant }) => ({
+      norm: vectors.elementwise(into, name, of, constant),
     }),
     orthogonalise: ({ vector, against }) => vectors.orthogonalise(vector, against),
     release: ({ vectors: names }) => ({ released: vectors.release(names) }),
@@ -96,24 +111,36 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
         ? evaluation.score(first, how, cancelled)
         : evaluation.ensemble([first, ...others], how, cancelled);
     },
+    samples: ({ members, how, inputGradient }, { cancelled }) =>
+      evaluation.samples(
+        members.map((m) => vectors.get(m)),
+        how,
+        inputGradient,
+        cancelled,
+      ),
     gradient: ({ at, into, how }, { cancelled }) => {
       const { loss, values } = evaluation.gradient(vectors.get(at), how, cancelled);
       return { loss, norm: vectors.set(into, { values, state: null }) };
     },
-    hvp: ({ at, vector, into, how, method }, { cancelled }) => {
-      const product = evaluation.hessianProduct(
-        vectors.get(at),
-        vectors.get(vector).values,
-        how,
-        method,
-        cancelled,
-      );
+    hvp: ({ at, vector, into, how, method, matrix = 'hessian' }, { cancelled }) => {
+      const [weights, { values }] = [vectors.get(at), vectors.get(vector)];
+      if (!['hessian', 'gauss-newton'].includes(matrix)) {
+        throw new BasinError(
+          'bad-input',
+          `There is no matrix "${matrix}".`,
+          'Ask for hessian or gauss-newton.',
+        );
+      }
+      const product =
+        matrix === 'gauss-newton'
+          ? evaluation.gaussNewtonProduct(weights, values, how, method, cancelled)
+          : evaluation.hessianProduct(weights, values, how, method, cancelled);
       const length = vectors.set(into, { values: product.values, state: null });
       return { method: product.method, norm: length, reason: product.reason };
     },
     refreshStatistics: ({ vector, data }, { cancelled }) => {
       const v = vectors.get(vector);
-      const batches = selectBatches(requireBatches(host.data(data.split), data.split), data.samples);
+      const batches = selectBatches(requireBatches(host.data(data.split), data.split), data);
       const { state, tensors } = evaluation.refresh(v, batches, cancelled);
       vectors.set(vector, { values: v.values, state });
       return { tensors, samples: countSamples(batches) };

@@ -112,6 +112,11 @@ export class ObjectiveRecorder {
     return this.updates;
   }
 
+  /** The optimizer of the last update; null when none was seen. */
+  get usedOptimizer(): Optimizer | null {
+    return this.optimizer;
+  }
+
   get objectiveInfo(): ObjectiveInfo {
     return this.info;
   }

@@ -85,14 +85,14 @@ function sum(xs: ArrayLike<number>): number {
 }
 
 /** The last axis as rows. */
-function rows(t: HostTensor): HostTensor['values'][] {
+export function rows(t: HostTensor): HostTensor['values'][] {
   const width = t.shape[t.shape.length - 1] ?? 1;
   return Array.from({ length: t.values.length / width }, (_, i) =>
     t.values.subarray(i * width, (i + 1) * width),
   );
 }
 
-function argMax(row: ArrayLike<number>): number {
+export function argMax(row: ArrayLike<number>): number {
   let best = 0;
   for (let i = 1; i < row.length; i++) if ((row[i] ?? -Infinity) > (row[best] ?? -Infinity)) best = i;
   return best;
@@ -102,6 +102,17 @@ function argMax(row: ArrayLike<number>): number {
 export function areProbabilities(kind: TargetKind, output: HostTensor): boolean {
   const between = output.values.every((x) => x >= 0 && x <= 1.0001);
   return kind === 'binary' ? between : between && rows(output).every((r) => Math.abs(sum(r) - 1) < 1e-3);
+}
+
+/** Whether each row's exponentials sum to one: the logarithms of probabilities of several classes. */
+export function areLogProbabilities(output: HostTensor): boolean {
+  if ((output.shape[output.shape.length - 1] ?? 1) < 2 || !output.values.every((x) => x <= 1e-4))
+    return false;
+  return rows(output).every((row) => {
+    let total = 0;
+    for (const x of row) total += Math.exp(x);
+    return Math.abs(total - 1) < 1e-3;
+  });
 }
 
 /** 1 for every right answer, 0 for every wrong one (a share, where a sample has several answers); null without the notion. */
@@ -124,7 +135,7 @@ export function rightAnswers(task: Task, batch: Batch, output: HostTensor): Floa
   return meanPerSample(right, batch.samples);
 }
 
-function meanPerSample(values: Float64Array, samples: number): Float64Array {
+export function meanPerSample(values: Float64Array, samples: number): Float64Array {
   const each = values.length / samples;
   return Float64Array.from(
     { length: samples },
@@ -184,7 +195,7 @@ export function averagePredictions(kind: TargetKind, members: readonly HostTenso
   return { ...first, values: Float32Array.from(values, (p) => Math.max(-100, Math.min(100, logit(p)))) };
 }
 
-function softmaxRows(t: HostTensor): Float64Array {
+export function softmaxRows(t: HostTensor): Float64Array {
   const width = t.shape[t.shape.length - 1] ?? 1;
   const out = new Float64Array(t.values.length);
   rows(t).forEach((row, r) => {

@@ -383,6 +383,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       role: 'live',
       versions: this.versions,
       data: (split) => objective.data(split),
+      optimizer: () => objective.usedOptimizer,
       status: () => ({
         state: this.held ? 'held' : 'training',
         ...objective.status(),
@@ -412,6 +413,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
           role: 'frozen',
           versions: this.versions,
           data: (split) => frozen.data(split),
+          optimizer: () => null,
           status: () => ({
             state: 'frozen',
             step: 0,

@@ -61,7 +61,7 @@ export function addMendedGradient(session: Session, batch: Batch, weight: number
 }
 
 /** engine.gradients without the recording side's hook on it. */
-function differentiate(
+export function differentiate(
   engine: Engine,
   f: () => Tensor,
   variables: readonly Tensor[],
@@ -70,7 +70,8 @@ function differentiate(
   return gradients.call(engine, f, variables, null, true);
 }
 
-function accumulate(
+/** Adds weight · gradients to a flat vector in the order of parameters. */
+export function accumulate(
   session: Session,
   grads: readonly (Tensor | null | undefined)[],
   weight: number,
@@ -92,7 +93,7 @@ const savesOutput = (g: GradientConfig): boolean => g.outputsToSave?.some(Boolea
 const harmless = new Set(['MaxPool']);
 
 /** Runs `body` with gradients that can be differentiated again; the script's own are put back after it. */
-function withSecondOrder<T>(engine: Engine, body: () => T): T {
+export function withSecondOrder<T>(engine: Engine, body: () => T): T {
   const registry = gradientRegistry();
   const before = new Map(registry);
   const customGrad = Object.getOwnPropertyDescriptor(engine, 'customGrad');

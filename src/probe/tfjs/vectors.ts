@@ -2,9 +2,10 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { BasinError, cancelled } from '../../protocol/errors.ts';
-import type { Normalisation, Operand } from '../../protocol/evaluator.ts';
+import type { ElementwiseFunction, Normalisation, Operand } from '../../protocol/evaluator.ts';
 import type { ParameterInfo } from '../../protocol/run.ts';
 import { elementCount } from '../../protocol/safetensors.ts';
+import { elementwise } from './elementwise.ts';
 import type { TypedArray } from './tf.ts';
 import { VectorFile, type Layout, type Vector } from './vectorFile.ts';
 
@@ -203,6 +204,63 @@ export class Vectors {
       offset += size;
     }
     return this.set(into, { values, state: null });
+  }
+
+  /** A vector's parameters and the part of it that belongs to each; views of the same memory. */
+  private *parts(values: Float32Array): Generator<[ParameterInfo, Float32Array]> {
+    let offset = 0;
+    for (const p of this.layout.parameters) {
+      const size = elementCount(p.shape);
+      yield [p, values.subarray(offset, offset + size)];
+      offset += size;
+    }
+  }
+
+  /** What `random` does after its draw; see EvaluatorRequests.normalise. */
+  normalise(
+    name: string,
+    like: string,
+    normalisation: Normalisation,
+    include: { readonly bias: boolean; readonly norm: boolean },
+  ): number {
+    const { values, state } = this.get(name);
+    const theta = this.get(like).values;
+    const changed = values.slice();
+    let offset = 0;
+    for (const [p, d] of this.parts(changed)) {
+      if ((p.role === 'bias' && !include.bias) || (p.role === 'norm' && !include.norm)) d.fill(0);
+      else if (normalisation !== 'none')
+        normalise(d, theta.subarray(offset, offset + d.length), p, normalisation);
+      offset += d.length;
+    }
+    return this.set(name, { values: changed, state });
+  }
+
+  /** into ← the named parameters, zero elsewhere. @throws BasinError `bad-input` for a name that is not there */
+  restrict(name: string, into: string, parameters: readonly string[]): number {
+    const values = this.get(name).values.slice();
+    const wanted = new Set(parameters);
+    for (const [p, part] of this.parts(values)) if (!wanted.delete(p.name)) part.fill(0);
+    const [unknown] = wanted;
+    if (unknown !== undefined) {
+      throw new BasinError(
+        'bad-input',
+        `This objective has no parameter "${unknown}".`,
+        `It has ${this.layout.parameters.map((p) => p.name).join(', ')}.`,
+      );
+    }
+    return this.set(into, { values, state: null });
+  }
+
+  /** See EvaluatorRequests.elementwise. */
+  elementwise(
+    into: string,
+    name: ElementwiseFunction,
+    of: readonly string[],
+    constant: number | undefined,
+  ): number {
+    const operands = of.map((one) => this.get(one).values);
+    return this.set(into, { values: elementwise(name, operands, constant), state: null });
   }
 
   /** Classical Gram–Schmidt, twice ("twice is enough", Giraud et al. 2005). */

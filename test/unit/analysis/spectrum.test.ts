@@ -157,7 +157,6 @@ describe('spectrum', () => {
   });
 
   it('of one layer and of chosen parameters is that of the diagonal block', async function () {
-    if (!('restrict' in ReferenceEvaluator.prototype)) this.skip();
     const wanted = { top: 3, bottom: 2, trace: true, perLayer: true, tolerance: 1e-9 };
     const { result } = await ask(net, wanted, { batchSize: 20 }, weights);
     assert.equal(result.blocks.length, 5);

@@ -192,7 +192,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
         const client = serve(recording, directory);
         client.ask('load', { into: 'θ', from: 'current' });
         // The same noise for both: names differ between models, so it is drawn by a model of fixed names.
-        const { objective } = client.ask('hello', { token: '', protocol: 1, objective: 0 });
+        const { objective } = client.ask('hello', { token: '', protocol: 2, objective: 0 });
         (objective.parameters as unknown as { name: string }[]).forEach((p, i) => (p.name = `p${i}`));
         client.ask('random', {
           into: 'd',
@@ -277,7 +277,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
         const file = join(directory, 'refreshed.safetensors');
         client.ask('save', { vector: 'θ', file, metadata: {} });
         const { VectorFile } = await import('../../../src/probe/tfjs/vectorFile.ts');
-        const { objective } = client.ask('hello', { token: '', protocol: 1, objective: 0 });
+        const { objective } = client.ask('hello', { token: '', protocol: 2, objective: 0 });
         const state = VectorFile.open(file, objective).state()!;
         direct(model, batches).forEach((expected, i) =>
           assert.ok(relative(state[i]!, expected) < 1e-5, objective.state[i]?.name),

@@ -44,6 +44,8 @@ export interface Recording {
   readonly capture: Capture;
   readonly train: Batch[];
   readonly validation: Batch[] | null;
+  /** What the recorder of a run sees when it is applied. */
+  readonly optimizer?: object;
 }
 
 /** Records the first `steps` optimizer steps of a script, and stops looking. */
@@ -144,6 +146,7 @@ export function serve(
     versions: {},
     data: (split) => recording[split],
     status: () => ({ state: 'frozen', step: 0, learningRate: null, answeringSeconds: 0, seconds: 0 }),
+    optimizer: () => recording.optimizer ?? null,
     resume: () => undefined,
   };
   const { handlers, dispose } = createSession(host);

@@ -36,7 +36,7 @@ async function put(client: Client, name: string, values: Float32Array): Promise<
   const file = join(directory, 'put.safetensors');
   saveVector(
     file,
-    client.ask('hello', { token: '', protocol: 1, objective: 0 }).objective,
+    client.ask('hello', { token: '', protocol: 2, objective: 0 }).objective,
     { values, state: null },
     {},
   );

@@ -241,4 +241,86 @@ describe('Vectors', () => {
     for (const q of ['q1', 'q2'])
       assert.ok(Math.abs(dot(vectors.get('v').values, vectors.get(q).values)) < 1e-7 * Math.max(1, length));
   });
+
+  it('are restricted to parameters by name', () => {
+    const vectors = new Vectors(layout);
+    const values = numbers(n, 3);
+    vectors.set('a', { values, state: state(1) });
+    const length = vectors.restrict('a', 'r', ['norm/gamma', 'conv/kernel']);
+    const wanted = values.map((x, i) => (i < 90 || (i >= 95 && i < 100) ? x : 0));
+    assert.deepEqual(vectors.get('r'), { values: wanted, state: null });
+    assert.equal(length, norm(wanted));
+    assert.deepEqual(vectors.get('a').values, numbers(n, 3), 'what it was taken of stays');
+    assert.throws(() => vectors.restrict('a', 'r', ['conv/kernel', 'no']), {
+      code: 'bad-input',
+      message: /"no"/,
+    });
+    vectors.restrict('a', 'a', []);
+    assert.equal(norm(vectors.get('a').values), 0);
+  });
+
+  it('are normalised in place as random directions are after their draw', () => {
+    const vectors = new Vectors(layout);
+    vectors.set('θ', { values: numbers(n, 3), state: null });
+    for (const normalisation of ['filter', 'layer', 'none'] as const) {
+      for (const include of [
+        { bias: false, norm: false },
+        { bias: true, norm: false },
+      ]) {
+        vectors.random('wanted', 5, 'θ', normalisation, include);
+        vectors.random('d', 5, 'θ', 'none', { bias: true, norm: true });
+        const length = vectors.normalise('d', 'θ', normalisation, include);
+        assert.ok(relative(vectors.get('d').values, vectors.get('wanted').values) < 1e-7);
+        assert.equal(length, norm(vectors.get('d').values));
+      }
+    }
+    vectors.set('zero', { values: new Float32Array(n), state: null });
+    assert.equal(vectors.normalise('zero', 'θ', 'filter', { bias: true, norm: true }), 0);
+  });
+
+  it('take elementwise functions, in place as well', () => {
+    const vectors = new Vectors(layout);
+    const [a, b] = [numbers(n, 3), numbers(n, 4).map((x, i) => (i % 3 === 0 ? 0 : x))];
+    a[1] = NaN;
+    vectors.set('a', { values: a, state: state(1) });
+    vectors.set('b', { values: b, state: null });
+    const cases = [
+      ['product', ['a', 'b'], (x: number, y: number) => x * y],
+      ['quotient', ['a', 'b'], (x: number, y: number) => (y === 0 ? 0 : x / y)],
+      [
+        'clip',
+        ['a', 'b'],
+        (x: number, y: number) => (x > Math.abs(y) ? Math.abs(y) : x < -Math.abs(y) ? -Math.abs(y) : x),
+      ],
+      ['absolute', ['a'], Math.abs],
+      ['root', ['a'], (x: number) => Math.sqrt(Math.abs(x))],
+      ['sign', ['a'], Math.sign],
+      ['add', ['a'], (x: number) => x + 0.25],
+    ] as const;
+    for (const [name, of, f] of cases) {
+      vectors.elementwise('into', name, of, 0.25);
+      const { values } = vectors.get('into');
+      values.forEach((x, i) =>
+        assert.ok(Object.is(x, Math.fround(f(a[i]!, b[i]!))) || x === f(a[i]!, b[i]!), `${name} ${i}`),
+      );
+    }
+    vectors.elementwise('b', 'product', ['b', 'b'], undefined);
+    assert.deepEqual(
+      vectors.get('b').values,
+      b.map((x) => x * x),
+    );
+    for (const [name, of, constant] of [
+      ['product', ['a'], 1],
+      ['root', ['a', 'b'], 1],
+      ['add', ['a'], undefined],
+      ['toString', ['a'], 1],
+      ['sign', [], 1],
+    ] as const) {
+      assert.throws(
+        () => vectors.elementwise('x', name as 'sign', of, constant),
+        { code: 'bad-input' },
+        name,
+      );
+    }
+  });
 });

@@ -13,10 +13,12 @@ import torch
 
 from .errors import BasinError, cancelled
 from .feeds import Feeds
+from .gauss_newton import gauss_newton_product
 from .layout import Layout
 from .loss_site import LossSite, find_sites
 from .objective import Objective
 from .program import Batch, Program, Values
+from .samples import sample_values
 from .session import Scratch, session, set_training
 from .statistics import refreshing, statistics_modules
 from .versions import copy_into, exact_attention
@@ -64,6 +66,8 @@ class How:
     samples: Optional[int]
     inference: bool
     refresh: bool
+    #: these batches alone, half-open; statistics are refreshed from the whole split all the same
+    range: Optional[tuple[int, int]] = None
 
 
 @dataclass
@@ -151,6 +155,24 @@ class Evaluator:
             total += batch.samples
         return chosen
 
+    def selected(self, how: How) -> list[Batch]:
+        """
+        The batches of a request.
+
+        :raises BasinError: ``bad-input`` for a range that is empty or leaves the split
+        """
+        batches = self.batches(how.split, how.samples)
+        if how.range is None:
+            return batches
+        start, stop = how.range
+        if not 0 <= start < stop <= len(batches):
+            raise BasinError(
+                "bad-input",
+                f"There are no batches {start} to {stop}: the split has {len(batches)}.",
+                "Give the first batch, counted from 0, and the one after the last.",
+            )
+        return batches[start:stop]
+
     def current(self) -> Vector:
         """The present weights and state."""
         flat = self.layout.gather([p.detach() for p in self.layout.parameters])
@@ -165,8 +187,8 @@ class Evaluator:
         self, origin: Vector, directions: list[Vector], coefficients: list[list[float]], how: How, stop: Cancelled
     ) -> list[Loss]:
         """The loss at ``origin + Σ coefficients[p][i]·directions[i]`` for every point p; state is the origin's."""
-        batches = self.batches(how.split, how.samples)
-        feeds = self._feeds.choose(batches, how.inference, origin)
+        batches = self.selected(how)
+        feeds = batches if how.range is not None else self._feeds.choose(batches, how.inference, origin)
         found = []
         with self._at(self._involved(batches, how), origin, grad=False, inference=how.inference):
             for point in coefficients:
@@ -220,7 +242,7 @@ class Evaluator:
     @_retried
     def score(self, members: list[Vector], how: How, stop: Cancelled) -> Loss:
         """One vector: its score. Several: that of the ensemble which averages their predicted probabilities."""
-        batches = self.batches(how.split, how.samples)
+        batches = self.selected(how)
         if len(members) == 1:
             with self._at(self._involved(batches, how), members[0], grad=False, inference=how.inference):
                 self._combine(members[0], [], [])
@@ -230,6 +252,32 @@ class Evaluator:
         return self._ensemble(members, batches, how, stop)
 
     def _ensemble(self, members: list[Vector], batches: list[Batch], how: How, stop: Cancelled) -> Loss:
+        predictions = self.predictions(members, batches, how, stop)
+        sums: list[torch.Tensor] = []
+        singles: list[torch.Tensor] = []
+        right: list[torch.Tensor] = []
+        answers = 0
+        # What a loss adds to its predictions' part (a penalty on weights) is that of the last member.
+        with self._at(self._involved(batches, how), members[-1], grad=False, inference=how.inference):
+            self._combine(members[-1], [], [])
+            for i, batch in enumerate(batches):
+                self._reset_state(batch, members[-1], how)
+                sites = self.sites(batch.program)
+                note = _Note(batch, sites, scored=True, replaced=[s.average(p) for s, p in zip(sites, predictions[i])])
+                values = batch.program.run(
+                    batch, grad=batch.program.needs_grad, inference=how.inference, overrides=note.overrides()
+                )
+                sums.append(batch.program.loss_of(values).detach())
+                if note.singles is not None:
+                    singles.append(note.singles)
+                right.extend(note.right)
+                answers += note.answers
+        return _summary(batches, sums, singles, right, answers)
+
+    def predictions(
+        self, members: list[Vector], batches: list[Batch], how: How, stop: Cancelled
+    ) -> list[list[list[torch.Tensor]]]:
+        """By batch, loss call and member; ``unsupported`` where they cannot be told apart from the loss."""
         if not all(self.sites(b.program) for b in batches):
             raise BasinError(
                 "unsupported",
@@ -253,26 +301,7 @@ class Evaluator:
                     predictions[i] = predictions[i] or [[] for _ in note.predictions]
                     for site, p in enumerate(note.predictions):
                         predictions[i][site].append(p.detach())
-        sums: list[torch.Tensor] = []
-        singles: list[torch.Tensor] = []
-        right: list[torch.Tensor] = []
-        answers = 0
-        # What a loss adds to its predictions' part (a penalty on weights) is that of the last member.
-        with self._at(self._involved(batches, how), members[-1], grad=False, inference=how.inference):
-            self._combine(members[-1], [], [])
-            for i, batch in enumerate(batches):
-                self._reset_state(batch, members[-1], how)
-                sites = self.sites(batch.program)
-                note = _Note(batch, sites, scored=True, replaced=[s.average(p) for s, p in zip(sites, predictions[i])])
-                values = batch.program.run(
-                    batch, grad=batch.program.needs_grad, inference=how.inference, overrides=note.overrides()
-                )
-                sums.append(batch.program.loss_of(values).detach())
-                if note.singles is not None:
-                    singles.append(note.singles)
-                right.extend(note.right)
-                answers += note.answers
-        return _summary(batches, sums, singles, right, answers)
+        return predictions
 
     @_retried
     def replay(self, vector: Vector, batch: Batch) -> float:
@@ -286,7 +315,7 @@ class Evaluator:
     @_retried
     def gradient(self, at: Vector, how: How, stop: Cancelled) -> tuple[float, torch.Tensor]:
         """(mean loss, mean gradient as a flat vector)."""
-        batches = self.batches(how.split, how.samples)
+        batches = self.selected(how)
         total = self.layout.zeros()
         loss = 0.0
         samples = sum(b.samples for b in batches)
@@ -341,7 +370,7 @@ class Evaluator:
 
     def _exact_product(self, at: Vector, direction: Vector, how: How, stop: Cancelled) -> torch.Tensor:
         """Double backward; the first graph is kept for further products at the same point."""
-        batches = self.batches(how.split, how.samples)
+        batches = self.selected(how)
         samples = sum(b.samples for b in batches)
         if self._curvature_scratch is None:
             self._curvature_scratch = Scratch(self.layout, self.objective.state)
@@ -402,20 +431,34 @@ class Evaluator:
         behind = self.gradient(Vector(at.flat - h * direction.flat, at.state), how, stop)[1]
         return (ahead - behind) / (2 * h)
 
+    @_retried
+    def gauss_newton(
+        self, at: Vector, direction: Vector, how: How, method: str, stop: Cancelled
+    ) -> tuple[torch.Tensor, str, Optional[str]]:
+        """(JᵀH_L J(at)·direction, method, why it is no exact product): gauss_newton.py."""
+        return gauss_newton_product(self, at, direction, how, method, stop)
+
+    @_retried
+    def samples(self, members: list[Vector], how: How, input_gradient: bool, stop: Cancelled) -> dict[str, Any]:
+        """SampleValues of src/protocol/evaluator.ts: samples.py."""
+        return sample_values(self, members, how, input_gradient, stop)
+
     # ---- statistics -----------------------------------------------------------------------------------------------
     @_retried
-    def refreshed(self, vector: Vector, samples: Optional[int], stop: Cancelled) -> tuple[Vector, int, int]:
+    def refreshed(
+        self, vector: Vector, samples: Optional[int], chosen: Optional[tuple[int, int]], stop: Cancelled
+    ) -> tuple[Vector, int, int]:
         """The vector with batch-norm statistics computed anew; how many tensors, on how many samples."""
-        batches = self.batches("train", samples)
+        batches = self.selected(How("train", None if chosen is not None else samples, False, False, chosen))
         with self._at(batches, vector, grad=False, inference=False):
             self._combine(vector, [], [])
-            tensors = self._refresh(vector, samples, stop)
+            tensors = self._refresh(vector, batches, stop)
             state = [t.clone() for t in self.scratch.state]
         return Vector(vector.flat, [t.clone() for t in state]), tensors, sum(b.samples for b in batches)
 
-    def _refresh(self, origin: Vector, samples: Optional[int], stop: Cancelled) -> int:
+    def _refresh(self, origin: Vector, samples: "Optional[int] | list[Batch]", stop: Cancelled) -> int:
         """Sample-weighted means over the train split, left in the scratch state; the weights are those placed."""
-        batches = self.batches("train", samples)
+        batches = samples if isinstance(samples, list) else self.batches("train", samples)
         self._place_state(origin)
         count = 0
         with torch.no_grad():

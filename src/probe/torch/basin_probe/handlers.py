@@ -9,12 +9,14 @@ from typing import Any, Callable, Optional, Protocol
 
 import torch
 
+from .elementwise import elementwise, normalised, restrict
 from .errors import BasinError
 from .evaluator import Evaluator, How, Loss, Vector
 from .export import export_model
 from .objective import Objective
 from .processes import backend, versions
 from .safetensors import write_file
+from .second_moment import second_moment
 from .vectors import dot, gram, load_file, norm, random_direction, save_tensors
 from .wire import EVALUATOR_PROTOCOL, Request
 
@@ -27,6 +29,9 @@ class Host(Protocol):
     def evaluator(self, index: int) -> Evaluator: ...
 
     def status(self, objective: Objective) -> dict[str, Any]: ...
+
+    def optimizer(self, objective: Objective) -> Optional[torch.optim.Optimizer]:
+        """The one that moves the objective; None in a process that does not train."""
 
     def resume(self) -> None:
         """Lets a held process end, and a frozen one exit; returns at once."""
@@ -110,6 +115,9 @@ class Session:
         source = params["from"]
         if source == "current":
             return self._keep(params["into"], self._evaluator.current())
+        if source == "second-moment":
+            objective = self._objective
+            return self._keep(params["into"], Vector(second_moment(objective, self.host.optimizer(objective)), None))
         return self._keep(params["into"], load_file(self._objective, source["file"]))
 
     def _on_combine(self, params: dict, stop: Any) -> Any:
@@ -161,6 +169,23 @@ class Session:
         )
         return self._keep(params["into"], Vector(flat, None))
 
+    def _on_normalise(self, params: dict, stop: Any) -> Any:
+        include, vector = params["include"], self._vector(params["vector"])
+        like = self._vector(params["like"]).flat
+        flat = normalised(
+            self._objective, vector.flat, like, params["normalisation"], bool(include["bias"]), bool(include["norm"])
+        )
+        return self._keep(params["vector"], Vector(flat, vector.state))
+
+    def _on_restrict(self, params: dict, stop: Any) -> Any:
+        flat = restrict(self._objective, self._vector(params["vector"]).flat, params["parameters"])
+        return self._keep(params["into"], Vector(flat, None))
+
+    def _on_elementwise(self, params: dict, stop: Any) -> Any:
+        operands = [self._vector(name).flat for name in params["of"]]
+        flat = elementwise(self._objective, params["function"], operands, params.get("constant"))
+        return self._keep(params["into"], Vector(flat, None))
+
     def _on_orthogonalise(self, params: dict, stop: Any) -> Any:
         vector = self._vector(params["vector"])
         flat = vector.flat.clone()
@@ -190,10 +215,11 @@ class Session:
                 "This loss cannot be evaluated in inference mode.",
                 "Ask for the mode as-trained.",
             )
-        samples = data.get("samples")
         inference = mode == "inference"
         refresh = bool(how["refresh"]) and inference
-        return How(split, None if samples is None else int(samples), inference, refresh)
+        chosen = _range(data)
+        samples = None if chosen is not None else data.get("samples")
+        return How(split, None if samples is None else int(samples), inference, refresh, chosen)
 
     def _on_loss(self, params: dict, stop: Callable[[], bool]) -> Any:
         start = time.perf_counter()
@@ -211,6 +237,12 @@ class Session:
         found = self._evaluator.score(members, self._how(params), stop)
         return {**_loss(found), "accuracy": found.accuracy, "accuracyStandardError": found.accuracy_standard_error}
 
+    def _on_samples(self, params: dict, stop: Callable[[], bool]) -> Any:
+        members = [self._vector(name) for name in params["members"]]
+        if not members:
+            raise BasinError("bad-input", "There is nothing to evaluate.")
+        return self._evaluator.samples(members, self._how(params), bool(params["inputGradient"]), stop)
+
     def _on_gradient(self, params: dict, stop: Callable[[], bool]) -> Any:
         loss, flat = self._evaluator.gradient(self._vector(params["at"]), self._how(params), stop)
         return {"loss": loss, **self._keep(params["into"], Vector(flat, None))}
@@ -219,7 +251,11 @@ class Session:
         method = params["method"]
         if method not in ("auto", "exact", "finite-difference"):
             raise BasinError("bad-input", f"There is no method {method!r}.")
-        flat, used, reason = self._evaluator.hvp(
+        matrix = params.get("matrix", "hessian")
+        if matrix not in ("hessian", "gauss-newton"):
+            raise BasinError("bad-input", f"There is no matrix {matrix!r}.", "Ask for hessian or gauss-newton.")
+        product = self._evaluator.hvp if matrix == "hessian" else self._evaluator.gauss_newton
+        flat, used, reason = product(
             self._vector(params["at"]), self._vector(params["vector"]), self._how(params), method, stop
         )
         return {"method": used, "reason": reason, **self._keep(params["into"], Vector(flat, None))}
@@ -228,7 +264,7 @@ class Session:
         data = params["data"]
         samples = data.get("samples")
         vector, tensors, count = self._evaluator.refreshed(
-            self._vector(params["vector"]), None if samples is None else int(samples), stop
+            self._vector(params["vector"]), None if samples is None else int(samples), _range(data), stop
         )
         self.vectors[params["vector"]] = vector
         return {"tensors": tensors, "samples": count}
@@ -253,6 +289,17 @@ class Session:
     def _on_export_model(self, params: dict, stop: Any) -> Any:
         vector = self._vector(params["vector"])
         return {"files": export_model(self._evaluator, vector, params["directory"], params["format"])}
+
+
+def _range(data: dict[str, Any]) -> Optional[tuple[int, int]]:
+    """DataSelection.batches."""
+    batches = data.get("batches")
+    if batches is None:
+        return None
+    whole = isinstance(batches, list) and len(batches) == 2 and all(type(x) is int for x in batches)
+    if not whole:
+        raise BasinError("bad-input", f"{batches!r} is no range of batches.", "Give two whole numbers.")
+    return batches[0], batches[1]
 
 
 def _loss(x: Loss) -> dict[str, Any]:

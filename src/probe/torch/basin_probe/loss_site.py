@@ -109,8 +109,6 @@ class LossSite:
         if self.kind == "log-probabilities":
             logs = torch.stack([p.double() for p in predictions])
             return (torch.logsumexp(logs, 0) - math.log(len(predictions))).to(predictions[0].dtype)
-        if self.kind.startswith("binary") and not bool(((target == 0) | (target == 1)).all()):
-            return None  # shares, not classes
         if self.kind == "binary-logits":
             return torch.logit(torch.stack([torch.sigmoid(p.double()) for p in predictions]).mean(0)).to(predictions[0].dtype)
         return torch.stack(predictions).mean(0)

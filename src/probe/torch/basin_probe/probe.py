@@ -753,6 +753,11 @@ class Probe:
             "seconds": time.perf_counter() - started,
         }
 
+    def optimizer(self, objective: Objective) -> Optional[Optimizer]:
+        """Host: the optimizer of an objective that trains here; a frozen process's has not gone the run's way."""
+        reference = self.courses[objective.index].optimizer
+        return None if reference is None or self.role == "frozen" else reference()
+
     def resume(self) -> None:
         self._quit = True
 

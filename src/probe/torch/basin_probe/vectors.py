@@ -7,9 +7,10 @@ from typing import Any, Optional, Sequence
 
 import torch
 
+from .elementwise import scaled_like
 from .errors import BasinError
 from .evaluator import Vector
-from .naming import filter_axis, role
+from .naming import role
 from .objective import Objective
 from .safetensors import SafetensorsFile
 
@@ -86,17 +87,7 @@ def random_direction(
             if (kind == "bias" and not include_bias) or (kind == "norm" and not include_norm):
                 continue
             d = draw.to(device=layout.device, dtype=layout.dtype)
-            axis = filter_axis(named)
-            if normalisation == "filter" and axis is not None:
-                other = [i for i in range(d.dim()) if i != axis]
-                lengths = d.pow(2).sum(other, keepdim=True).sqrt()
-                wanted = weights.pow(2).sum(other, keepdim=True).sqrt()
-                d = d * (wanted / lengths.clamp_min(1e-30))
-            elif normalisation in ("filter", "layer"):
-                d = d * (weights.norm() / d.norm().clamp_min(1e-30))
-            elif normalisation != "none":
-                raise BasinError("bad-input", f"There is no normalisation {normalisation!r}.")
-            view.copy_(d)
+            view.copy_(scaled_like(named, d, weights, normalisation))
     return flat
 
 

@@ -19,7 +19,7 @@ from .errors import BasinError, to_error_data
 from .options import ProbeOptions
 from .run_writer import replace_file
 
-EVALUATOR_PROTOCOL = 1
+EVALUATOR_PROTOCOL = 2
 BASIN_ERROR = -32050
 _METHOD_NOT_FOUND = -32601
 _PARSE_ERROR = -32700
@@ -27,7 +27,8 @@ _PARSE_ERROR = -32700
 _LARGEST_FRAME = 64 * 2**20
 
 METHODS = (
-    "hello", "status", "load", "combine", "dots", "gram", "random", "orthogonalise", "loss", "score", "gradient", "hvp",
+    "hello", "status", "load", "combine", "dots", "gram", "random", "normalise", "restrict", "elementwise", "orthogonalise",
+    "loss", "score", "samples", "gradient", "hvp",
     "refreshStatistics", "verify", "save", "exportModel", "release", "resume",
 )  # fmt: skip
 
