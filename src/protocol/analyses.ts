@@ -1,5 +1,6 @@
 /** Every kind of analysis: its request and its answer. The engine, the command line and the page take their types from here. */
 import type { CurvatureAnalyses } from './curvature.ts';
+import type { FlatnessAnalyses } from './flatness.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type {
   AverageResult,
@@ -52,7 +53,7 @@ export interface EnsembleJob extends EvaluationOptions {
 }
 
 /** By kind. A family of analyses declares its own map in a file of its own, and is added here by `extends`. */
-export interface Analyses extends CurvatureAnalyses {
+export interface Analyses extends CurvatureAnalyses, FlatnessAnalyses {
   contour: { job: ContourJob; result: ContourResult };
   line: { job: LineJob; result: LineResult };
   sharpness: { job: SharpnessJob; result: SharpnessResult };
