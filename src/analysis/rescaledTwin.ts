@@ -70,14 +70,24 @@ interface Layer {
   readonly parameters: ParameterInfo[];
 }
 
-/** In the order of the parameters. A parameter without a layer is one by itself; a bias belongs to the one before it. */
+/**
+ * In the order of the parameters. A parameter without a layer is one by itself. What has biases only belongs to the layer
+ * before it: a script that makes its own tensors has no layers that tell which bias is added to which product.
+ */
 function layersOf(parameters: readonly ParameterInfo[]): Layer[] {
-  const layers: Layer[] = [];
+  const layers = new Map<string, Layer>();
   for (const parameter of parameters) {
-    const { layer, role, name } = parameter;
-    const mine = layer === null && role === 'bias' ? layers.at(-1) : layers.find((one) => one.name === layer);
-    if (mine === undefined) layers.push({ name: layer ?? name, parameters: [parameter] });
-    else mine.parameters.push(parameter);
+    const name = parameter.layer ?? parameter.name;
+    const layer = layers.get(name);
+    if (layer === undefined) layers.set(name, { name, parameters: [parameter] });
+    else layer.parameters.push(parameter);
   }
-  return layers;
+  const merged: Layer[] = [];
+  for (const layer of layers.values()) {
+    const before = merged.at(-1);
+    if (before !== undefined && layer.parameters.every((p) => p.role === 'bias')) {
+      before.parameters.push(...layer.parameters);
+    } else merged.push(layer);
+  }
+  return merged;
 }
