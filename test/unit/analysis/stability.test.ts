@@ -195,7 +195,7 @@ describe('stability of adaptive optimizers', () => {
     const early = await askAt({ name: 'Adam', config: adam }, { step: 3 });
     assert.ok(Math.abs(early.point!.correction! - (1 - 0.9 ** 3)) < 1e-12);
     assert.ok(early.result.trust.some((t) => t.includes('times as long')));
-    const bad: Problem = { ...quadratic(matrix.to2DArray()), hvp: (w, v) => Array.from(v, () => NaN) };
+    const bad: Problem = { ...quadratic(matrix.to2DArray()), hvp: (_w, v) => Array.from(v, () => NaN) };
     const broken = await askAt({ name: 'Adam', config: adam }, { problem: bad });
     assert.deepEqual([broken.point!.lambda1, broken.point!.verdict], [null, 'unknown']);
 
