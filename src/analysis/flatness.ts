@@ -150,7 +150,7 @@ const measures: Readonly<Record<FlatnessMeasureName, Definition>> = {
     paper: 'Kwon et al. 2021',
     uses: ['asamRho', 'eta', 'ascentSteps'],
     meaning: ({ asamRho, eta, ascentSteps }) =>
-      `The same with every weight's movement measured in units of |w| + ${eta}, after ${ascentWords(ascentSteps)} to a distance of ${asamRho}.`,
+      `Rise of the loss after ${ascentWords(ascentSteps)} to a distance of ${asamRho}, where the movement of a weight counts in units of |w| + ${eta}.`,
     measure: (around, { asamRho: rho, ascentSteps, eta }) => samSharpness(around, { rho, ascentSteps, eta }),
   },
   'average-case': {

@@ -6,17 +6,16 @@
  */
 import type { PreconditionedPoint } from '../protocol/curvature.ts';
 import { BasinError } from '../protocol/errors.ts';
-import type { HowToEvaluate } from '../protocol/evaluator.ts';
 import type { OptimizerInfo } from '../protocol/run.ts';
 import { preconditionedBound, verdictOf, type Preconditioner } from '../protocol/stability.ts';
 import { Curvature } from './curvature.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { lanczos, type Product } from './lanczos.ts';
+import { howToEvaluate, type Evaluation } from './model.ts';
 import type { Vectors } from './vectors.ts';
 
-export interface PreconditionedInput {
+export interface PreconditionedInput extends Evaluation {
   readonly optimizer: OptimizerInfo | null;
-  readonly how: HowToEvaluate;
   /** Largest ‖Mv − λv‖/|λ| that counts as converged. */
   readonly tolerance: number;
   readonly maxProducts: number;
@@ -32,17 +31,22 @@ export interface PreconditionedAnswer {
 }
 
 /** A correction closer to 1 than this is not worth a word. */
-const CORRECTED = 0.99;
+const CORRECTED = 0.95;
 
-/** @throws BasinError `cancelled`, `process-ended` */
+/**
+ * Second moments are of the gradients of the loss as it was trained, so its Hessian is taken in that mode wherever there
+ * is one: a bias below batch norm has no gradient there, and divided by almost nothing its curvature in inference mode
+ * would be all that is seen.
+ * @throws BasinError `cancelled`, `process-ended`
+ */
 export async function preconditionedSharpness(
   evaluator: Evaluator,
   vectors: Vectors,
-  { optimizer, how, tolerance, maxProducts }: PreconditionedInput,
+  { optimizer, data, mode: usual, tolerance, maxProducts }: PreconditionedInput,
   context: AnalysisContext,
 ): Promise<PreconditionedAnswer> {
   const { signal } = context;
-  const { framework } = evaluator.description;
+  const { framework, modes } = evaluator.description;
   const nothing = { point: null, reason: null, products: 0, finiteDifference: null };
   const before = await evaluator.status({}, signal);
   const stated = preconditionedBound(optimizer, framework, before.learningRate);
@@ -66,6 +70,8 @@ export async function preconditionedSharpness(
   const { step } = await evaluator.status({}, signal);
   const scaled = vectors.name('scaled');
   await inverseRoot(evaluator, scale, scaled, preconditioner, signal);
+  const mode = modes.includes('as-trained') ? 'as-trained' : usual;
+  const how = howToEvaluate(evaluator.description, { data, mode }, false);
   const hessian = new Curvature(evaluator, { at, how, matrix: 'hessian' }, context);
   const product: Product = async (vector, into) => {
     await evaluator.elementwise({ into: scaled, function: 'product', of: [vector, scale] }, signal);
@@ -81,6 +87,7 @@ export async function preconditionedSharpness(
   };
   const where = {
     step,
+    mode,
     learningRate: before.learningRate,
     bound,
     formula,

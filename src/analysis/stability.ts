@@ -100,7 +100,7 @@ export async function stability(
     const adaptive = await preconditionedSharpness(
       evaluator,
       vectors,
-      { optimizer: input.optimizer, how, ...search },
+      { optimizer: input.optimizer, data: input.data, mode: input.mode, ...search },
       {
         signal,
         progress: (fraction, message) =>

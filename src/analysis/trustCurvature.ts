@@ -84,7 +84,7 @@ export function stabilitySentences(
 }
 
 function preconditionedSentences(point: PreconditionedPoint): string[] {
-  const { step, lambda1, residual, converged, ratio, verdict, apart, correction } = point;
+  const { step, lambda1, residual, converged, ratio, verdict, apart, correction, mode } = point;
   if (lambda1 === null || ratio === null) {
     return [`The preconditioned λ₁ at step ${step} is NaN or infinite.`];
   }
@@ -95,7 +95,7 @@ function preconditionedSentences(point: PreconditionedPoint): string[] {
     unknown: 'beside no bound',
   }[verdict];
   const sentences = [
-    `Divided by what the optimizer divides its steps by, λ₁ is ${figures(lambda1, 3)} at step ${step}: ${where}, at ${percent(ratio)} of it (for full-batch steps).`,
+    `Divided by what the optimizer divides its steps by, λ₁ is ${figures(lambda1, 3)} at step ${step}: ${where}, at ${percent(ratio)} of it (for full-batch steps${mode === 'as-trained' ? ', of the loss as it was trained' : ''}).`,
   ];
   if (!converged) {
     sentences.push(
@@ -107,7 +107,7 @@ function preconditionedSentences(point: PreconditionedPoint): string[] {
   }
   if (correction !== null) {
     sentences.push(
-      `So early Adam's steps are ${figures(1 / correction, 2)} times as long as the bound takes them to be.`,
+      `So early Adam's steps are ${figures(1 / correction, 3)} times as long as the bound takes them to be.`,
     );
   }
   return sentences;

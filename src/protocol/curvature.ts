@@ -1,4 +1,5 @@
 /** Requests and answers on curvature: the spectrum of the loss Hessian, sharpness measures, stability along a run. */
+import type { EvaluationMode } from './evaluator.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type { Maybe, Result } from './result.ts';
 import type { Verdict } from './results.ts';
@@ -118,9 +119,11 @@ export interface StabilityPoint {
  */
 export interface PreconditionedPoint extends StabilityPoint {
   readonly formula: string;
+  /** As trained wherever that can be had, since second moments are of the gradients of that loss. */
+  readonly mode: EvaluationMode;
   /** Steps that training went on by between reading the weights and the second moments; 0 for a held process. */
   readonly apart: number;
-  /** 1 − β₁ᵗ where that is below 0.99: by so much Adam's first steps are longer than the bound takes them to be. */
+  /** 1 − β₁ᵗ where that is below 0.95: by so much Adam's first steps are longer than the bound takes them to be. */
   readonly correction: number | null;
 }
 

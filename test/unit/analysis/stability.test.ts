@@ -178,6 +178,24 @@ describe('stability of adaptive optimizers', () => {
     }
   });
 
+  it('takes the Hessian of the loss as it was trained, whose gradients the moments are of', async () => {
+    const problem = quadratic(matrix.to2DArray());
+    const evaluator = new ReferenceEvaluator(problem, { learningRate: 0.02 });
+    evaluator.current = { values: Array<number>(size).fill(0.3) };
+    evaluator.secondMoment = moments;
+    Object.assign(evaluator.description, { modes: ['inference', 'as-trained'] });
+    await evaluator.load({ into: 'w', from: 'current' });
+    const snapshots = [{ step: 7, vector: 'w', loss: null, learningRate: 0.02 }];
+    const input = { ...evaluation, snapshots, optimizer: { name: 'Adam', config: adam } };
+    const { preconditioned, trust } = await stability(evaluator, input, testContext());
+    assert.equal(preconditioned!.mode, 'as-trained');
+    assert.match(trust[0]!, /as it was trained/);
+    const modes = evaluator.calls
+      .filter((c) => c.method === 'hvp')
+      .map((c) => (c.params as { how: { mode: string } }).how.mode);
+    assert.deepEqual([modes[0], modes.at(-1)], ['inference', 'as-trained']);
+  });
+
   it('says in one sentence why a process without second moments has none', async () => {
     const { result, point } = await askAt({ name: 'Adam', config: adam }, { known: false });
     assert.equal(point, null);
