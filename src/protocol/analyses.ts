@@ -63,6 +63,19 @@ export interface Analyses extends CurvatureAnalyses, FlatnessAnalyses {
 }
 
 export type AnalysisKind = keyof Analyses;
+const everyKind: Readonly<Record<AnalysisKind, true>> = {
+  contour: true,
+  line: true,
+  sharpness: true,
+  spectrum: true,
+  stability: true,
+  flatness: true,
+  score: true,
+  average: true,
+  ensemble: true,
+};
+/** As a list, for what reads results back: a kind that is left out above does not compile. */
+export const analysisKinds: readonly string[] = Object.keys(everyKind);
 export type AnalysisJob = Analyses[AnalysisKind]['job'];
 /** A result that is kept under analyses/ and can be drawn again. */
 export type AnalysisResult = Analyses[AnalysisKind]['result'];
