@@ -11,7 +11,13 @@ export async function fisherRao(around: Surroundings): Promise<Measured> {
   around.context.progress(0, 'Gauss–Newton product');
   try {
     const value = await around.gaussNewtonForm(around.at);
-    return Number.isFinite(value) ? { value, reason: null } : without('The product is NaN or infinite.');
+    if (!Number.isFinite(value)) return without('The product is NaN or infinite.');
+    // Zero is not flat: an absolute error is a straight line in the predictions, at whatever slope.
+    return value === 0
+      ? without(
+          'The Gauss–Newton matrix is zero here, as for a loss that is piecewise linear in the predictions.',
+        )
+      : { value, reason: null };
   } catch (error) {
     if (error instanceof BasinError && error.code === 'unsupported') return without(error.message);
     throw error;

@@ -57,9 +57,18 @@ export async function preconditionedSharpness(
   const at = vectors.name('now');
   const scale = vectors.name('preconditioner');
   const { preconditioner, bound, formula } = stated;
+  let step: number;
+  let apart: number;
   try {
-    const moments = await evaluator.load({ into: scale, from: 'second-moment' }, signal);
-    const weights = await evaluator.load({ into: at, from: 'current' }, signal);
+    // Asked for together, so that a training process answers between the same two steps wherever it can.
+    const [first, moments, weights, last] = await Promise.all([
+      evaluator.status({}, signal),
+      evaluator.load({ into: scale, from: 'second-moment' }, signal),
+      evaluator.load({ into: at, from: 'current' }, signal),
+      evaluator.status({}, signal),
+    ]);
+    step = last.step;
+    apart = last.step - first.step;
     if (!Number.isFinite(moments.norm) || !Number.isFinite(weights.norm)) {
       return { ...nothing, reason: 'The weights or the second moments are NaN or infinite.' };
     }
@@ -67,7 +76,6 @@ export async function preconditionedSharpness(
     if (!(error instanceof BasinError && error.code === 'unsupported')) throw error;
     return { ...nothing, reason: sentence(error.message) };
   }
-  const { step } = await evaluator.status({}, signal);
   const scaled = vectors.name('scaled');
   await inverseRoot(evaluator, scale, scaled, preconditioner, signal);
   const mode = modes.includes('as-trained') ? 'as-trained' : usual;
@@ -91,7 +99,7 @@ export async function preconditionedSharpness(
     learningRate: before.learningRate,
     bound,
     formula,
-    apart: step - before.step,
+    apart,
     correction: correctionOf(preconditioner, step),
   };
   let point: PreconditionedPoint;

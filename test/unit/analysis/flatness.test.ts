@@ -53,7 +53,7 @@ async function ask(problem: Problem, weights: readonly number[], asking: Asking)
   const spent = (what: 'losses' | 'gradients' | 'products'): number =>
     result.measures.reduce((n, m) => n + m.evaluations[what], 0);
   assert.equal(spent('gradients'), calls('gradient'));
-  const refused = result.measures.some((m) => m.name === 'fisher-rao' && m.value === null);
+  const refused = result.measures.some((m) => m.reason?.includes('predictions that can be seen'));
   assert.equal(spent('products'), refused ? 0 : calls('hvp'));
   // The model's own loss, and the twin's search, belong to no measure.
   if (asking.twin !== true) assert.equal(spent('losses') + 1, points);
@@ -288,6 +288,16 @@ describe('flatness', () => {
         assert.deepEqual(of('fisher-rao').evaluations, { losses: 0, gradients: 0, products: 1 });
       });
     }
+
+    it('has no value where the loss is piecewise linear in the predictions', async () => {
+      const straight: Problem = {
+        ...linearRegression(rows, train.labels),
+        gaussNewton: (w) => Array.from(w, () => 0),
+      };
+      const { of } = await ask(straight, [1, 2, 3, 4], { measures: ['fisher-rao'] });
+      assert.equal(of('fisher-rao').value, null);
+      assert.match(of('fisher-rao').reason!, /piecewise linear/);
+    });
 
     it('has no value, and says why, where the loss shows no predictions', async () => {
       const { of, result } = await ask(quadratic([[1]]), [2], { measures: ['fisher-rao', 'sam'] });
