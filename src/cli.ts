@@ -6,6 +6,7 @@ import { addAverage } from './cli/commands/average.ts';
 import { addContour } from './cli/commands/contour.ts';
 import { addEnsemble } from './cli/commands/ensemble.ts';
 import { addExport } from './cli/commands/export.ts';
+import { addFlatness } from './cli/commands/flatness.ts';
 import { addLine } from './cli/commands/line.ts';
 import { addRelease } from './cli/commands/release.ts';
 import { addReport } from './cli/commands/report.ts';
@@ -41,6 +42,7 @@ for (const add of [
   addSharpness,
   addSpectrum,
   addStability,
+  addFlatness,
   addAverage,
   addEnsemble,
   addScore,

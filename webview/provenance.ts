@@ -20,6 +20,7 @@ export function commandLine(result: AnalysisResult): string {
     sharpness: ['at', 'top'],
     spectrum: ['at', 'top', 'bottom', 'matrix', 'parameters', 'bandwidth', 'seed'],
     stability: ['steps'],
+    flatness: ['at', 'measures', 'epsilon', 'steps', 'starts', 'eta', 'sigma', 'repeats', 'seed'],
     score: ['at'],
     average: ['from', 'to', 'stride'],
     ensemble: ['members', 'last'],
@@ -30,6 +31,12 @@ export function commandLine(result: AnalysisResult): string {
     if (job.trace === false) words.push('--no-trace');
     if (job.density === true) words.push('--density');
     if (job.perLayer === true) words.push('--per-layer');
+  }
+  if (result.kind === 'flatness') {
+    option('sam-rho', job.samRho);
+    option('asam-rho', job.asamRho);
+    option('ascent-steps', job.ascentSteps);
+    if (job.twin === false) words.push('--no-twin');
   }
   if (result.data.split !== 'train' || result.kind === 'contour') option('data', result.data.split);
   return words.join(' ');

@@ -7,6 +7,7 @@ import { Curvature, requireFiniteWeights } from './curvature.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { lanczos } from './lanczos.ts';
 import { howToEvaluate, samplesOf, type Draft, type Evaluation, type Snapshot } from './model.ts';
+import { preconditionedSharpness } from './preconditionedSharpness.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, replaySentence } from './trust.ts';
 import { stabilitySentences } from './trustCurvature.ts';
@@ -24,7 +25,7 @@ export interface StabilityInput extends Evaluation {
 
 /**
  * λ₁ at each snapshot by Lanczos, which starts from the top eigenvector of the snapshot before. A snapshot that is
- * not finite has no λ₁, and the others keep theirs.
+ * not finite has no λ₁, and the others keep theirs. For an adaptive optimizer also the preconditioned λ₁ of this moment.
  * @throws BasinError `bad-input` without snapshots, `not-replayable`, `cancelled`
  */
 export async function stability(
@@ -45,8 +46,11 @@ export async function stability(
     let reason: string | null = null;
     let start: string | null = null;
     let samples = 0;
+    // The one of this moment is one more beside those of the snapshots.
+    const rounds = input.snapshots.length + 1;
+    const search = { tolerance: input.tolerance ?? 1e-3, maxProducts: input.maxProducts ?? 60 };
     for (const [i, { step, vector, learningRate }] of input.snapshots.entries()) {
-      const share = (fraction: number): number => (i + fraction) / input.snapshots.length;
+      const share = (fraction: number): number => (i + fraction) / rounds;
       const within: AnalysisContext = {
         signal,
         progress: (fraction, message) => context.progress(share(fraction), `step ${step}: ${message}`),
@@ -65,8 +69,7 @@ export async function stability(
           curvature.multiply,
           {
             top: 1,
-            maxProducts: input.maxProducts ?? 60,
-            tolerance: input.tolerance ?? 1e-3,
+            ...search,
             seed: 1,
             like: at,
             ...(start === null ? {} : { start }),
@@ -94,6 +97,21 @@ export async function stability(
       // A named operand is the caller's, and is not released by this scope.
       await vectors.release([at]);
     }
+    const adaptive = await preconditionedSharpness(
+      evaluator,
+      vectors,
+      { optimizer: input.optimizer, data: input.data, mode: input.mode, ...search },
+      {
+        signal,
+        progress: (fraction, message) =>
+          context.progress((rounds - 1 + fraction) / rounds, `preconditioned: ${message}`),
+      },
+    );
+    products += adaptive.products;
+    if (adaptive.finiteDifference !== null) {
+      method = 'finite-difference';
+      reason ??= adaptive.finiteDifference.reason;
+    }
     const { formula, reason: noBound } = stabilityBound(
       input.optimizer,
       input.snapshots[0]?.learningRate ?? null,
@@ -103,6 +121,8 @@ export async function stability(
       data: { split: input.data.split, samples },
       points,
       formula,
+      preconditioned: adaptive.point,
+      withoutPreconditioned: adaptive.reason,
       products,
       method,
       refreshedStatistics: false,

@@ -1,5 +1,5 @@
 /** Sentences on how far estimates of curvature can be trusted. */
-import type { SpectrumResult, StabilityResult } from '../protocol/curvature.ts';
+import type { PreconditionedPoint, SpectrumResult, StabilityResult } from '../protocol/curvature.ts';
 import { figures, finiteDifferences, percent, productsSentence } from './trust.ts';
 
 /** @param finiteDifference why products are no exact ones; null where that is not known */
@@ -47,7 +47,7 @@ export function spectrumSentences(
 
 /** @param told why there is no bound, and why products are no exact ones; null where that does not apply */
 export function stabilitySentences(
-  result: Pick<StabilityResult, 'points' | 'method'>,
+  result: Pick<StabilityResult, 'points' | 'method' | 'preconditioned' | 'withoutPreconditioned'>,
   told: { readonly bound: string | null; readonly finiteDifference: string | null },
 ): string[] {
   const { points } = result;
@@ -56,6 +56,7 @@ export function stabilitySentences(
   const broken = points.filter((p) => p.lambda1 === null).map((p) => p.step);
   const open = points.filter((p) => p.lambda1 !== null && !p.converged).map((p) => p.step);
   const sentences: string[] = [];
+  if (result.preconditioned !== null) sentences.push(...preconditionedSentences(result.preconditioned));
   if (judged.length === 0) {
     sentences.push(`λ₁ is held against no stability bound: ${told.bound ?? 'none is known'}.`);
   } else if (at.length === 0) {
@@ -65,6 +66,9 @@ export function stabilitySentences(
     sentences.push(
       `λ₁ is at the edge of stability or above it at ${at.length} of ${judged.length} snapshots, first at step ${at[0]?.step ?? 0}.`,
     );
+  }
+  if (result.withoutPreconditioned !== null) {
+    sentences.push(`The preconditioned λ₁ is not known: ${result.withoutPreconditioned}`);
   }
   if (judged.length > 0) {
     sentences.push('The bound holds for full-batch steps; the noise of small batches keeps λ₁ below it.');
@@ -76,5 +80,35 @@ export function stabilitySentences(
     sentences.push(`Without λ₁, because weights or curvature are NaN or infinite: ${broken.join(', ')}.`);
   }
   sentences.push(productsSentence(result.method, told.finiteDifference));
+  return sentences;
+}
+
+function preconditionedSentences(point: PreconditionedPoint): string[] {
+  const { step, lambda1, residual, converged, ratio, verdict, apart, correction, mode } = point;
+  if (lambda1 === null || ratio === null) {
+    return [`The preconditioned λ₁ at step ${step} is NaN or infinite.`];
+  }
+  const where = {
+    below: 'below the bound',
+    edge: 'at the edge of stability',
+    above: 'above the bound',
+    unknown: 'beside no bound',
+  }[verdict];
+  const sentences = [
+    `Divided by what the optimizer divides its steps by, λ₁ is ${figures(lambda1, 3)} at step ${step}: ${where}, at ${percent(ratio)} of it (for full-batch steps${mode === 'as-trained' ? ', of the loss as it was trained' : ''}).`,
+  ];
+  if (!converged) {
+    sentences.push(
+      `The preconditioned λ₁ has not converged: it is at least about what is stated (an eigenvalue lies within ${figures(residual ?? NaN, 2)}).`,
+    );
+  }
+  if (apart > 0) {
+    sentences.push(`Training went on by up to ${apart} steps between the weights and the second moments.`);
+  }
+  if (correction !== null) {
+    sentences.push(
+      `So early Adam's steps are ${figures(1 / correction, 3)} times as long as the bound takes them to be.`,
+    );
+  }
   return sentences;
 }

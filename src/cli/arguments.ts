@@ -25,6 +25,12 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError('It has to be a number above 0.');
 }
 
+export function numberFromZero(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('It has to be a number of at least 0.');
+}
+
 /** A snapshot's step, first, last, or the id of a built model. */
 export function modelReference(text: string): ModelReference {
   return /^\d+$/.test(text) ? Number(text) : text;
@@ -51,4 +57,14 @@ export function names(text: string): string[] {
     .filter(Boolean);
   if (all.length > 0) return all;
   throw new InvalidArgumentError('It has to be names with commas between them.');
+}
+
+/** Some of a list of words, with commas between them. */
+export function oneOrMoreOf<T extends string>(words: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const chosen = names(text);
+    const unknown = chosen.find((name) => !words.some((word) => word === name));
+    if (unknown === undefined) return words.filter((word) => chosen.includes(word));
+    throw new InvalidArgumentError(`There is no ${unknown}; there are ${words.join(', ')}.`);
+  };
 }

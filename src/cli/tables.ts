@@ -18,6 +18,7 @@ import {
 } from '../protocol/run.ts';
 import type { RunEntry } from '../runs/runStore.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
+import { flatnessTable } from './text/flatness.ts';
 import { figures, newTable } from './text/table.ts';
 
 export interface RunRow {
@@ -126,6 +127,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return spectrumTable(result);
     case 'stability':
       return stabilityTable(result);
+    case 'flatness':
+      return flatnessTable(result);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':

@@ -5,6 +5,7 @@ import type { Asked, Kind } from './kind.ts';
 import { averageKind } from './kinds/average.ts';
 import { contourKind } from './kinds/contour.ts';
 import { ensembleKind } from './kinds/ensemble.ts';
+import { flatnessKind } from './kinds/flatness.ts';
 import { lineKind } from './kinds/line.ts';
 import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
@@ -18,6 +19,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   sharpness: sharpnessKind,
   spectrum: spectrumKind,
   stability: stabilityKind,
+  flatness: flatnessKind,
   score: scoreKind,
   average: averageKind,
   ensemble: ensembleKind,

@@ -1,5 +1,6 @@
 /** Every kind of analysis: its request and its answer. The engine, the command line and the page take their types from here. */
 import type { CurvatureAnalyses } from './curvature.ts';
+import type { FlatnessAnalyses } from './flatness.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type {
   AverageResult,
@@ -52,7 +53,7 @@ export interface EnsembleJob extends EvaluationOptions {
 }
 
 /** By kind. A family of analyses declares its own map in a file of its own, and is added here by `extends`. */
-export interface Analyses extends CurvatureAnalyses {
+export interface Analyses extends CurvatureAnalyses, FlatnessAnalyses {
   contour: { job: ContourJob; result: ContourResult };
   line: { job: LineJob; result: LineResult };
   sharpness: { job: SharpnessJob; result: SharpnessResult };
@@ -62,6 +63,19 @@ export interface Analyses extends CurvatureAnalyses {
 }
 
 export type AnalysisKind = keyof Analyses;
+const everyKind: Readonly<Record<AnalysisKind, true>> = {
+  contour: true,
+  line: true,
+  sharpness: true,
+  spectrum: true,
+  stability: true,
+  flatness: true,
+  score: true,
+  average: true,
+  ensemble: true,
+};
+/** As a list, for what reads results back: a kind that is left out above does not compile. */
+export const analysisKinds: readonly string[] = Object.keys(everyKind);
 export type AnalysisJob = Analyses[AnalysisKind]['job'];
 /** A result that is kept under analyses/ and can be drawn again. */
 export type AnalysisResult = Analyses[AnalysisKind]['result'];

@@ -1,4 +1,5 @@
 /** Requests and answers on curvature: the spectrum of the loss Hessian, sharpness measures, stability along a run. */
+import type { EvaluationMode } from './evaluator.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type { Maybe, Result } from './result.ts';
 import type { Verdict } from './results.ts';
@@ -93,6 +94,8 @@ export interface StabilityJob extends EvaluationOptions {
   readonly snapshots?: number;
   /** These snapshots instead. */
   readonly steps?: readonly number[];
+  /** Ask the living process while it trains: it alone keeps the second moments of an adaptive optimizer. */
+  readonly live?: boolean;
 }
 
 export interface StabilityPoint {
@@ -110,10 +113,28 @@ export interface StabilityPoint {
   readonly verdict: Verdict;
 }
 
+/**
+ * λ₁ of P⁻¹H, P what an adaptive optimizer divides by, against the bound of that optimizer (Cohen et al. 2022): at the
+ * weights where the process stood when it was asked, since no snapshot keeps second moments.
+ */
+export interface PreconditionedPoint extends StabilityPoint {
+  readonly formula: string;
+  /** As trained wherever that can be had, since second moments are of the gradients of that loss. */
+  readonly mode: EvaluationMode;
+  /** Steps that training went on by between reading the weights and the second moments; 0 for a held process. */
+  readonly apart: number;
+  /** 1 − β₁ᵗ where that is below 0.95: by so much Adam's first steps are longer than the bound takes them to be. */
+  readonly correction: number | null;
+}
+
 export interface StabilityResult extends Result {
   readonly kind: 'stability';
   readonly points: readonly StabilityPoint[];
   readonly formula: string | null;
+  /** null for optimizers that are not adaptive, and where it cannot be had. */
+  readonly preconditioned: PreconditionedPoint | null;
+  /** Why an adaptive optimizer has none, in one sentence; null otherwise. */
+  readonly withoutPreconditioned: string | null;
   readonly products: number;
   readonly method: 'exact' | 'finite-difference';
 }

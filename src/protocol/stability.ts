@@ -4,8 +4,10 @@
  * Gradient descent 2/η; Polyak momentum (2 + 2β)/η; Nesterov momentum (2 + 2β)/(η(1 + 2β)) (Cohen et al. 2021,
  * appendix B; all for full-batch steps). A decay of the weights inside the step adds itself to every eigenvalue.
  * Adaptive optimizers are stable while the *preconditioned* Hessian's largest eigenvalue is below (2 + 2β₁)/((1 − β₁)η)
- * (Cohen et al. 2022); the plain λ₁ says nothing about that, so no bound is stated.
+ * (Cohen et al. 2022, "Adaptive gradient methods at the edge of stability"); the plain λ₁ says nothing about that, so no
+ * bound is stated for it.
  */
+import type { EvaluatorDescription } from './evaluator.ts';
 import type { OptimizerInfo } from './run.ts';
 import type { Verdict } from './results.ts';
 
@@ -27,14 +29,11 @@ export interface StabilityBound {
  */
 export function stabilityBound(optimizer: OptimizerInfo | null, learningRate: number | null): StabilityBound {
   if (optimizer === null) return unknown('the optimizer is not known');
-  const kind = optimizer.name.toLowerCase().replace(/optimizer$/, '');
+  const kind = kindOf(optimizer);
   if (!['sgd', 'momentum', 'gd', 'gradientdescent'].includes(kind))
     return unknown(whyAdaptive(optimizer, kind));
   const { config } = optimizer;
-  const number = (...names: string[]): number | null => {
-    for (const name of names) if (typeof config[name] === 'number') return config[name];
-    return null;
-  };
+  const number = numbersOf(optimizer);
   const rate = learningRate ?? number('learningRate', 'learning_rate', 'lr');
   if (rate === null || !(rate > 0)) return unknown('the learning rate is not known');
   const beta = number('momentum') ?? 0;
@@ -56,6 +55,72 @@ export function stabilityBound(optimizer: OptimizerInfo | null, learningRate: nu
   }
   if (decay !== 0) formula += ' − weight decay';
   return { bound: bound - decay, formula, reason: null };
+}
+
+/** What an adaptive optimizer divides its step by, element by element: √v̂ + ε, or √(v̂ + ε). */
+export interface Preconditioner {
+  /** Added to the root, or to what it is taken of; negative where the framework subtracts it. */
+  readonly epsilon: number;
+  readonly insideRoot: boolean;
+  /** A decay of the weights that is part of the gradient: it adds itself to the Hessian's eigenvalues. */
+  readonly decay: number;
+  /** Decay of the first moment, which early steps are corrected for; 0 where there is none. */
+  readonly beta1: number;
+}
+
+export interface PreconditionedBound extends StabilityBound {
+  /** null with the bound. */
+  readonly preconditioner: Preconditioner | null;
+}
+
+/**
+ * The largest eigenvalue of P⁻¹H at which Adam or RMSProp is stable on a quadratic, P its preconditioner held fixed:
+ * (2 + 2β₁)/((1 − β₁)η) where the momentum is an average (38/η at β₁ = 0.9), (2 + 2β)/η where it is a sum, 2/η without.
+ * A decay λ that is applied beside the step (AdamW) takes λ(1 + β₁)/(1 − β₁) from the bound.
+ * @param learningRate in force; the one in the optimizer's configuration when null
+ * @returns null for an optimizer that is not adaptive
+ */
+export function preconditionedBound(
+  optimizer: OptimizerInfo | null,
+  framework: EvaluatorDescription['framework'],
+  learningRate: number | null,
+): PreconditionedBound | null {
+  if (optimizer === null) return null;
+  const kind = kindOf(optimizer);
+  if (!adaptive.has(kind)) return null;
+  const refuse = (reason: string): PreconditionedBound => ({ ...unknown(reason), preconditioner: null });
+  if (!['adam', 'adamw', 'rmsprop'].includes(kind)) {
+    return refuse(`no bound on the preconditioned Hessian is known for ${optimizer.name}`);
+  }
+  const number = numbersOf(optimizer);
+  const rate = learningRate ?? number('learningRate', 'learning_rate', 'lr');
+  const epsilon = number('epsilon', 'eps');
+  if (rate === null || !(rate > 0)) return refuse('the learning rate is not known');
+  if (epsilon === null) return refuse(`the ε of ${optimizer.name} is not known`);
+  const decay = number('weight_decay', 'weightDecay') ?? 0;
+  if (kind === 'rmsprop') {
+    const beta = number('momentum') ?? 0;
+    if (!(beta >= 0 && beta < 1)) return refuse(`a momentum of ${beta} is outside 0..1`);
+    // TensorFlow.js takes ε into the root, and where it centres the squares it subtracts it there.
+    const insideRoot = framework === 'tfjs';
+    const sign = insideRoot && optimizer.config.centered === true ? -1 : 1;
+    return {
+      bound: (2 + 2 * beta) / rate,
+      formula: beta > 0 ? '(2+2β)/η' : '2/η',
+      reason: null,
+      preconditioner: { epsilon: sign * epsilon, insideRoot, decay, beta1: 0 },
+    };
+  }
+  const beta1 = number('beta1');
+  if (beta1 === null || !(beta1 >= 0 && beta1 < 1)) return refuse(`the β₁ of ${optimizer.name} is not known`);
+  const beside = kind === 'adamw' || optimizer.config.decoupled_weight_decay === true;
+  const taken = beside ? (decay * (1 + beta1)) / (1 - beta1) : 0;
+  return {
+    bound: (2 + 2 * beta1) / ((1 - beta1) * rate) - taken,
+    formula: `(2+2β₁)/((1−β₁)η)${taken === 0 ? '' : ' − weight decay·(1+β₁)/(1−β₁)'}`,
+    reason: null,
+    preconditioner: { epsilon, insideRoot: false, decay: beside ? 0 : decay, beta1 },
+  };
 }
 
 /** The bound's formula for people: such as "2/η", or "bound" where none can be stated. */
@@ -86,6 +151,18 @@ function whyAdaptive(optimizer: OptimizerInfo, kind: string): string {
   return adaptive.has(kind)
     ? `${optimizer.name} scales each parameter by itself, so what bounds it is the preconditioned Hessian, not λ₁`
     : `no stability bound is known for ${optimizer.name}`;
+}
+
+function kindOf(optimizer: OptimizerInfo): string {
+  return optimizer.name.toLowerCase().replace(/optimizer$/, '');
+}
+
+/** Looks up the first number of the configuration under some names; null where there is none. */
+function numbersOf({ config }: OptimizerInfo): (...names: string[]) => number | null {
+  return (...names) => {
+    for (const name of names) if (typeof config[name] === 'number') return config[name];
+    return null;
+  };
 }
 
 function unknown(reason: string): StabilityBound {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { evaluationSetFile } from '../protocol/evaluationSet.ts';
 import { BasinError } from '../protocol/errors.ts';
-import type { AnalysisResult } from '../protocol/analyses.ts';
+import { analysisKinds, type AnalysisResult } from '../protocol/analyses.ts';
 import {
   builtModelSchema,
   endpointSchema,
@@ -35,11 +35,10 @@ export interface Snapshot {
 
 /** States in which some process is still going to write the run. */
 const unfinished: readonly RunState[] = ['starting', 'training', 'held'];
-const resultKinds: readonly string[] = ['contour', 'line', 'sharpness', 'score', 'average', 'ensemble'];
 
 /** Only what every reader relies on; the kinds' own fields are written by Basin alone. */
 const resultSchema = v.looseObject({
-  kind: v.picklist(resultKinds),
+  kind: v.picklist(analysisKinds),
   id: v.string(),
   run: v.string(),
   trust: v.array(v.string()),

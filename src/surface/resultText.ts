@@ -14,6 +14,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'sharpness':
     case 'spectrum':
     case 'stability':
+    case 'flatness':
       return 'spectrum';
     case 'score':
     case 'average':
@@ -35,6 +36,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `Spectrum at ${result.at}: ${result.blocks.map((b) => `${b.name} λ₁ ${shortNumber(b.largest?.values[0] ?? NaN)}`).join(', ')}`;
     case 'stability':
       return `λ₁ along the run, ${result.points.length} snapshots`;
+    case 'flatness':
+      return `Flatness at ${result.at}: ${result.measures.map((m) => `${m.name} ${shortNumber(m.value ?? NaN)}`).join(', ')}`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':

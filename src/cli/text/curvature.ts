@@ -55,5 +55,10 @@ export function stabilityTable(result: StabilityResult): string {
   for (const { step, lambda1, learningRate, bound, ratio, verdict } of result.points) {
     table.push([step, figures(lambda1), figures(learningRate), figures(bound), figures(ratio, 3), verdict]);
   }
-  return table.toString();
+  const { preconditioned: own } = result;
+  if (own === null) return table.toString();
+  return [
+    table.toString(),
+    `preconditioned λ₁ ${figures(own.lambda1)} at step ${own.step}, bound ${own.formula} = ${figures(own.bound)}, ratio ${figures(own.ratio, 3)}: ${own.verdict}`,
+  ].join('\n');
 }

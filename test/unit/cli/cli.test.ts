@@ -16,6 +16,8 @@ import type {
   ScoreResult,
   SharpnessResult,
 } from '../../../src/protocol/results.ts';
+import type { StabilityResult } from '../../../src/protocol/curvature.ts';
+import type { FlatnessResult } from '../../../src/protocol/flatness.ts';
 import type { JobResult } from '../../../src/protocol/engine.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
@@ -65,6 +67,8 @@ describe('command line', function () {
         ['average', '--stride', 'x'],
         ['ensemble', '--members', '1,2', '--last', '2'],
         ['export', 'last', '0', '--to', 'x', '--format', 'onnx'],
+        ['flatness', '--measures', 'sam,flat'],
+        ['flatness', '--eta', '-1'],
         ['train', '--every', '0', '--', 'node'],
         ['train'],
       ]) {
@@ -284,6 +288,51 @@ describe('command line', function () {
       assert.equal((await training.finished).code, 0);
       assert.equal((await ask<Show>('show')).run.state, 'finished');
       assert.equal((await ask<{ released: boolean }>('release')).released, false);
+    });
+
+    it('measures flatness, and the preconditioned λ₁ as long as the process has its second moments', async () => {
+      const adam = path.join(workspace.root, 'relu-adam.mjs');
+      await copyFile(path.join(repository, 'test', 'fixtures', 'scripts', 'relu-adam.mjs'), adam);
+      const training = start([cli, 'train', '--hold', '60', '--', process.execPath, adam]);
+      await until(() => training.said().includes('basin release'));
+      const held = await ask<StabilityResult>('stability', '--snapshots', '2');
+      const { preconditioned: point } = held;
+      assert.deepEqual([point?.step, point?.apart, point?.mode], [40, 0, 'as-trained']);
+      assert.ok(Math.abs((point?.bound ?? NaN) / (38 / 0.02) - 1) < 1e-5);
+      // Adam divides by less than 1 here: the preconditioned λ₁ is larger than the plain one.
+      assert.ok((point?.lambda1 ?? 0) > (held.points.at(-1)?.lambda1 ?? NaN));
+      assert.equal(held.withoutPreconditioned, null);
+      assert.match(
+        (await basin('stability', '--snapshots', '2')).stdout,
+        /^preconditioned λ₁ .* at step 40/m,
+      );
+
+      const flat = await ask<FlatnessResult>('flatness', '--repeats', '6', '--eta', '0');
+      assert.equal(flat.provenance.evaluator, 'held');
+      assert.deepEqual(
+        flat.measures.map((m) => [m.name, m.twin?.verdict]),
+        [
+          ['worst-case', 'changed'],
+          ['sam', 'changed'],
+          ['asam', 'unchanged'],
+          ['average-case', 'unchanged'],
+          ['fisher-rao', 'unchanged'],
+        ],
+      );
+      assert.ok(flat.measures.every((m) => (m.value ?? 0) > 0 && m.meaning !== ''));
+      const { stdout } = await basin('flatness', '--repeats', '6', '--eta', '0');
+      assert.match(stdout, /changes by factor/);
+      assert.ok(stdout.includes(`kept as ${flat.id}`), 'the same question has its answer already');
+      assert.equal((await ask<{ released: boolean }>('release')).released, true);
+      assert.equal((await training.finished).code, 0);
+
+      const relaunched = await ask<StabilityResult>('stability', '--steps', '40');
+      assert.equal(relaunched.preconditioned, null);
+      assert.match(relaunched.withoutPreconditioned ?? '', /living and held runs only\.$/);
+      const some = await ask<FlatnessResult>('flatness', '--measures', 'fisher-rao', '--no-twin');
+      assert.equal(some.provenance.evaluator, 'relaunched');
+      const before = flat.measures.find((m) => m.name === 'fisher-rao')?.value ?? NaN;
+      assert.ok(Math.abs((some.measures[0]?.value ?? NaN) / before - 1) < 1e-5);
     });
 
     it('passes Ctrl+C on to the script, and keeps what it had', async () => {

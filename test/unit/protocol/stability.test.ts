@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { stabilityBound, verdictOf } from '../../../src/protocol/stability.ts';
+import { preconditionedBound, stabilityBound, verdictOf } from '../../../src/protocol/stability.ts';
 import type { OptimizerInfo } from '../../../src/protocol/run.ts';
 
 const rate = 0.1;
@@ -75,6 +75,78 @@ describe('stability bounds', () => {
     assert.equal(stabilityBound({ name: 'SGD', config: {} }, null).bound, null);
     assert.equal(stabilityBound({ name: 'SGD', config: {} }, 0).bound, null);
     assert.equal(stabilityBound({ name: 'SGD', config: { momentum: 1.2 } }, 0.1).bound, null);
+  });
+
+  const scale = 0.2;
+  const adaptive: { name: string; optimizer: OptimizerInfo; step: Step; bound: number }[] = [
+    {
+      name: 'Adam',
+      optimizer: { name: 'Adam', config: { beta1: beta, epsilon: 1e-8 } },
+      step: (t, v, g) => {
+        const m = beta * v + (1 - beta) * g;
+        return [t - (rate * m) / scale, m];
+      },
+      bound: 38 / rate,
+    },
+    {
+      name: 'AdamW, decay beside the step',
+      optimizer: { name: 'AdamW', config: { beta1: beta, epsilon: 1e-8, weightDecay: 4 } },
+      step: (t, v, g) => {
+        const m = beta * v + (1 - beta) * g;
+        return [t - rate * 4 * t - (rate * m) / scale, m];
+      },
+      bound: 38 / rate - 4 * 19,
+    },
+    {
+      name: 'RMSProp',
+      optimizer: { name: 'RMSprop', config: { epsilon: 1e-8 } },
+      step: (t, v, g) => [t - (rate * g) / scale, v],
+      bound: 2 / rate,
+    },
+    {
+      name: 'RMSProp with momentum',
+      optimizer: { name: 'RMSProp', config: { epsilon: 1e-8, momentum: 0.5 } },
+      step: (t, v, g) => {
+        const m = 0.5 * v + (rate * g) / scale;
+        return [t - m, m];
+      },
+      bound: 3 / rate,
+    },
+  ];
+  for (const { name, optimizer, step, bound } of adaptive) {
+    it(`${name}, preconditioned: 1 % inside converges, 1 % outside diverges`, () => {
+      const stated = preconditionedBound(optimizer, 'torch', rate);
+      assert.ok(Math.abs(stated!.bound! / bound - 1) < 1e-12);
+      // An eigenvalue of P⁻¹H, P the one divisor here.
+      assert.ok(iterate(step, 0.99 * bound * scale) < 1e-3);
+      assert.ok(!(iterate(step, 1.01 * bound * scale) < 1e3));
+    });
+  }
+
+  it('tell how the optimizer divides its steps', () => {
+    const config = { epsilon: 0.5, centered: true, weight_decay: 2 };
+    assert.deepEqual(preconditionedBound({ name: 'RMSprop', config }, 'torch', 1)?.preconditioner, {
+      epsilon: 0.5,
+      insideRoot: false,
+      decay: 2,
+      beta1: 0,
+    });
+    const inTfjs = preconditionedBound({ name: 'RMSProp', config }, 'tfjs', 1)?.preconditioner;
+    assert.deepEqual([inTfjs?.epsilon, inTfjs?.insideRoot], [-0.5, true]);
+    assert.equal(preconditionedBound({ name: 'SGD', config }, 'torch', 1), null);
+    assert.equal(preconditionedBound(null, 'torch', 1), null);
+    const reasons: [OptimizerInfo, number | null, RegExp][] = [
+      [{ name: 'Adadelta', config }, 1, /Adadelta/],
+      [{ name: 'Adam', config: { beta1: 0.9, epsilon: 1 } }, null, /learning rate/],
+      [{ name: 'Adam', config: { beta1: 0.9 } }, 1, /ε of Adam/],
+      [{ name: 'Adam', config: { epsilon: 1 } }, 1, /β₁ of Adam/],
+      [{ name: 'RMSprop', config: { epsilon: 1, momentum: 1 } }, 1, /momentum of 1/],
+    ];
+    for (const [optimizer, at, reason] of reasons) {
+      const stated = preconditionedBound(optimizer, 'torch', at);
+      assert.deepEqual([stated?.bound, stated?.preconditioner], [null, null]);
+      assert.match(stated?.reason ?? '', reason);
+    }
   });
 
   it('give a verdict: edge within 10 %', () => {

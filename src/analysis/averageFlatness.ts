@@ -1,0 +1,51 @@
+/**
+ * Mean rise of the loss over Gaussian perturbations σ·d, each output unit of d as long as the same unit of the weights
+ * (filter normalisation, Li et al. 2018), which makes it the same for models that differ in the scale of their units only.
+ * Each d is looked at both ways: the slope, which says nothing about flatness, leaves the mean and its error.
+ */
+import jstat from 'jstat';
+import type { FlatnessSettings } from '../protocol/flatness.ts';
+import { derivedSeed } from './directions.ts';
+import { without, type Measured, type Surroundings } from './surroundings.ts';
+
+export async function averageFlatness(
+  around: Surroundings,
+  settings: Pick<FlatnessSettings, 'sigma' | 'repeats' | 'seed'>,
+): Promise<Measured> {
+  const { evaluator, vectors, context, at, loss } = around;
+  const { sigma, repeats, seed } = settings;
+  const into = around.name('perturbation');
+  const rises: number[] = [];
+  // Biases and norm parameters stay as they are, unless a model has nothing else.
+  let include = false;
+  for (let k = 0; k < repeats; k++) {
+    context.progress(k / repeats, `direction ${k + 1} of ${repeats}`);
+    const draw = () =>
+      evaluator.random(
+        {
+          into,
+          seed: derivedSeed(seed, k),
+          like: at,
+          normalisation: 'filter',
+          include: { bias: include, norm: include },
+        },
+        context.signal,
+      );
+    let { norm } = await draw();
+    if (norm === 0 && !include) {
+      include = true;
+      ({ norm } = await draw());
+    }
+    if (!(norm > 0)) return without('Every weight that a perturbation is scaled to is zero.');
+    const [up = NaN, down = NaN] = await around.losses([into], [[sigma], [-sigma]]);
+    rises.push((up + down) / 2 - loss);
+  }
+  await vectors.release([into]);
+  const broken = rises.filter((rise) => !Number.isFinite(rise)).length;
+  if (broken > 0) return without(`The loss is NaN or infinite along ${broken} of ${repeats} directions.`);
+  const mean = rises.reduce((s, rise) => s + rise, 0) / repeats;
+  const spread = rises.reduce((s, rise) => s + (rise - mean) ** 2, 0) / (repeats - 1);
+  const standardError = Math.sqrt(spread / repeats);
+  const half = jstat.studentt.inv(0.975, repeats - 1) * standardError;
+  return { value: mean, reason: null, standardError, interval: [mean - half, mean + half] };
+}
