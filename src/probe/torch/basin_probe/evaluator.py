@@ -20,6 +20,7 @@ from .objective import Objective
 from .program import Batch, Program, Values
 from .samples import sample_values
 from .session import Scratch, session, set_training
+from .several_points import SeveralPoints
 from .statistics import refreshing, statistics_modules
 from .versions import copy_into, exact_attention
 
@@ -94,6 +95,7 @@ class Evaluator:
         self.inference_mode = hasattr(torch, "inference_mode")
         self._sites: dict[int, list[LossSite]] = {}
         self._feeds = Feeds(self)
+        self._several = SeveralPoints(self)
         self._curvature: Optional[_Curvature] = None
         self._curvature_scratch: Optional[Scratch] = None
         self._inference_works: Optional[bool] = None
@@ -191,12 +193,51 @@ class Evaluator:
         feeds = batches if how.range is not None else self._feeds.choose(batches, how.inference, origin)
         found = []
         with self._at(self._involved(batches, how), origin, grad=False, inference=how.inference):
+            several = self._several.count(feeds, origin, how) if len(coefficients) > 2 and directions else 1
+            if several > 1:
+                return self._at_several(several, feeds, origin, directions, coefficients, stop)
             for point in coefficients:
                 self._combine(origin, directions, point)
                 if how.refresh:
                     self._refresh(origin, how.samples if how.split == "train" else None, stop)
                 found.append(self._point(feeds, origin, how, stop))
         return found
+
+    def _at_several(
+        self,
+        several: int,
+        feeds: list[Batch],
+        origin: Vector,
+        directions: list[Vector],
+        coefficients: list[list[float]],
+        stop: Cancelled,
+    ) -> list[Loss]:
+        """Inside a session: `several` points at a time (several_points.py)."""
+        found = []
+        for start in range(0, len(coefficients), several):
+            if stop():
+                raise cancelled()
+            points = coefficients[start : start + several]
+            flats = torch.empty((len(points), self.layout.length), dtype=self.layout.dtype, device=self.layout.device)
+            for flat, point in zip(flats, points):
+                self._combine(origin, directions, point)
+                flat.copy_(self.scratch.flat)
+            by_feed = self._several.losses(feeds, flats)
+            for i in range(len(points)):
+                sums = [losses[i] for losses, _ in by_feed]
+                singles = [s[i] for _, s in by_feed if s is not None]
+                found.append(_summary(feeds, sums, singles, [], 0))
+        return found
+
+    def one_pass(self, feed: Batch) -> "tuple[torch.Tensor, Optional[torch.Tensor]]":
+        """Inside a session, in inference mode: (the batch's loss, (Σ loss, Σ loss²) of its samples where known)."""
+        note = _Note(feed, self.sites(feed.program), scored=False)
+        values = feed.program.run(feed, grad=False, inference=True, overrides=note.overrides())
+        return feed.program.loss_of(values), note.singles
+
+    def mean_of(self, feeds: list[Batch], losses: list[torch.Tensor]) -> float:
+        """The mean over samples of the losses of batches."""
+        return _summary(feeds, losses, [], [], 0).loss
 
     @contextlib.contextmanager
     def placed(self, batches: list[Batch], vector: Vector) -> Iterator[None]:
