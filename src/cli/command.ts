@@ -6,7 +6,7 @@ import type { Installation } from '../engine/installation.ts';
 import type { Job } from '../protocol/engine.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import { findRoot } from '../runs/runStore.ts';
-import { modelReference } from './arguments.ts';
+import { modelReference, wholeNumber } from './arguments.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, printAnswer, printError, ProgressLine } from './output.ts';
 import { resultText } from './tables.ts';
 
@@ -54,7 +54,7 @@ export class CommandLine {
   }
 
   /** Runs one job, with progress on stderr; the first Ctrl+C cancels it in good order, a second one ends at once. */
-  async ask({ root, json }: Common, job: Job): Promise<void> {
+  async ask({ root, json }: Common, job: Job, processes = 1): Promise<void> {
     const controller = new AbortController();
     const interrupt = (): void => {
       if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
@@ -63,7 +63,7 @@ export class CommandLine {
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);
     const progress = new ProgressLine();
-    const engine = new Engine({ root, ...this.installation });
+    const engine = new Engine({ root, ...this.installation, processes });
     try {
       const result = await engine.run(job, { signal: controller.signal, progress: (p) => progress.show(p) });
       progress.end();
@@ -92,6 +92,21 @@ export function withAt(
   meaning = 'a step, first, last, or a model (default: last)',
 ): Command {
   return target.option('--at <model>', meaning, modelReference);
+}
+
+/** Adds --processes to a command whose answer is made of the losses at many points. */
+export function withProcesses(target: Command): Command {
+  return target.option(
+    '--processes <n>',
+    'start the script this many times and share the points among them, one thread each',
+    wholeNumber(1, 64),
+    1,
+  );
+}
+
+/** The value of --processes. */
+export function processes(options: Record<string, unknown>): number {
+  return options.processes as number;
 }
 
 /** Adds --data to a command. */

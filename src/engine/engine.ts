@@ -33,6 +33,8 @@ export interface EngineOptions extends Pick<RelaunchOptions, 'onCommand' | 'envi
   readonly idleTime?: number;
   /** Time for a restarted script to reach its first step, in ms. */
   readonly startTime?: number;
+  /** How many times a script is started again, to evaluate points side by side; 1 by default. */
+  readonly processes?: number;
 }
 
 export interface JobObserver {
@@ -56,6 +58,7 @@ export class Engine {
         ...(options.onCommand ? { onCommand: options.onCommand } : {}),
         ...(options.environment ? { environment: options.environment } : {}),
         ...(options.startTime === undefined ? {} : { timeout: options.startTime }),
+        ...(options.processes === undefined ? {} : { processes: options.processes }),
       },
       options.idleTime ?? 120_000,
     );

@@ -4,11 +4,18 @@ import type { Provenance } from '../protocol/result.ts';
 import type { RunManifest } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
 import { connect, type EvaluatorConnection } from './connection.ts';
-import { relaunch, type RelaunchOptions } from './relaunch.ts';
+import { relaunch, type Relaunched, type RelaunchOptions } from './relaunch.ts';
+import { sideBySide } from './sideBySide.ts';
+import { makePrivateFolder } from './socketFolder.ts';
 
 export interface OpenOptions extends RelaunchOptions {
   /** Ask a process that still trains, between its steps. Otherwise the script is started again beside it. */
   readonly live?: boolean;
+  /**
+   * How many times the script is started again, to evaluate points of weight space side by side, each process on one
+   * thread; 1 by default. A living or held process answers alone.
+   */
+  readonly processes?: number;
 }
 
 export interface OpenEvaluator {
@@ -42,8 +49,51 @@ export async function openEvaluator(
       };
     }
   }
-  const relaunched = await relaunch(run, manifest, objectiveIndex, options);
+  const { processes = 1 } = options;
+  const relaunched =
+    processes === 1
+      ? await relaunch(run, manifest, objectiveIndex, options)
+      : await relaunchSeveral(run, manifest, objectiveIndex, options, processes);
   return { evaluator: relaunched.evaluator, source: 'relaunched', close: () => relaunched.close() };
+}
+
+/** Variables by which OpenMP, MKL and TensorFlow are told how many threads to take. */
+const ONE_THREAD = { OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1', TF_NUM_INTRAOP_THREADS: '1' };
+
+/** The script is shown, and can be refused, once; all processes are ended when one of them does not start. */
+async function relaunchSeveral(
+  run: Run,
+  manifest: RunManifest,
+  objectiveIndex: number,
+  { onCommand, ...options }: OpenOptions,
+  processes: number,
+): Promise<Relaunched> {
+  await onCommand?.(manifest.command, manifest.cwd);
+  const environment = { ...(options.environment ?? process.env), ...ONE_THREAD };
+  const starts = await Promise.allSettled(
+    Array.from({ length: processes }, () =>
+      relaunch(run, manifest, objectiveIndex, { ...options, environment }),
+    ),
+  );
+  const started = starts.flatMap((s) => (s.status === 'fulfilled' ? [s.value] : []));
+  const [first, ...others] = started;
+  const failed = starts.find((s) => s.status === 'rejected');
+  if (first === undefined || failed !== undefined) {
+    await Promise.all(started.map((one) => one.close()));
+    throw failed?.reason;
+  }
+  const folder = await makePrivateFolder();
+  return {
+    evaluator: sideBySide(
+      first.evaluator,
+      others.map((one) => one.evaluator),
+      folder.path,
+    ),
+    close: async () => {
+      await Promise.all(started.map((one) => one.close()));
+      await folder.remove();
+    },
+  };
 }
 
 /**

@@ -24,6 +24,7 @@ import { RunStore } from '../../../src/runs/runStore.ts';
 import { checkSnapshot } from '../../../src/runs/safetensorsFile.ts';
 import { cli, CommandLine, startNode, type Finished, type Started } from '../../fixtures/commandLine.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+import { sharedContour } from '../../fixtures/sharedContour.ts';
 import { needs } from '../../harness/requires.ts';
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
@@ -158,6 +159,7 @@ describe('command line', function () {
       const centre = contour.loss[contour.y.indexOf(0)]?.[contour.x.indexOf(0)] ?? NaN;
       assert.ok(Math.abs(centre - (contour.centre.loss ?? NaN)) <= 1e-5 * centre);
       assert.equal(contour.provenance.evaluator, 'relaunched');
+      await sharedContour((...args) => ask<ContourResult>('contour', id, ...args));
       const other = await ask<ContourResult>(
         'contour',
         id,

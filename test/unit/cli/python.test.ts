@@ -18,6 +18,7 @@ import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
 import { CommandLine } from '../../fixtures/commandLine.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+import { sharedContour } from '../../fixtures/sharedContour.ts';
 import { needs, testPython } from '../../harness/requires.ts';
 
 const run = promisify(execFile);
@@ -89,6 +90,7 @@ describe('command line with PyTorch', function () {
       assert.ok(!scored.trust.some((sentence) => /not been checked/.test(sentence)), scored.trust.join(' '));
       const contour = await basin.ask<ContourResult>('contour', '--size', '9');
       assert.equal(contour.evaluated, 81);
+      await sharedContour((...args) => basin.ask<ContourResult>('contour', ...args));
       const [line, end] = [
         await basin.ask<LineResult>('line', '--from', 'first', '--to', 'last', '--points', '5'),
         scored.score.train.loss ?? NaN,
