@@ -10,11 +10,18 @@ import { MAX_LENGTH, type TrainingCall } from './trainingCalls.ts';
 export const MAIN = '__main__';
 
 const LIBRARIES = /^(torch|lightning|pytorch_lightning|transformers|accelerate|ignite|fastai)\b/;
-/** Variables that are called so take optimizer steps; schedulers, profilers and environments have a `step` as well. */
-const STEPS = /(^|_)(opt|optim|optimizer|optimiser|scaler|sgd|adam|adamw|lbfgs|accelerator)\w*$/i;
+/** A variable with one of these words in its name takes optimizer steps. */
+const STEPPING = new Set([
+  ...['opt', 'opts', 'optim', 'optims', 'optimizer', 'optimizers', 'optimiser', 'optimisers'],
+  ...['scaler', 'sgd', 'adam', 'adamw', 'lbfgs', 'accelerator'],
+]);
+/** Unless it has one of these: a scheduler has a `step` as well, and may be called after its optimizer. */
+const NOT_STEPPING = new Set(['sched', 'scheduler', 'schedulers', 'schedule', 'lr', 'warmup']);
 const OPTIMIZER_CLASS =
   /(^|\.)optim\.\w+$|^(SGD|Adam|AdamW|NAdam|RAdam|Adamax|Adagrad|Adadelta|RMSprop|LBFGS|Rprop|ASGD)$/;
 const TRAINER = /trainer\w*$/i;
+/** What has a trainer whose `train` is the training; elsewhere `trainer.train()` is some class of the script's own. */
+const TRAINER_LIBRARIES = /^(transformers|trl|sentence_transformers|setfit)\b/;
 
 /**
  * Calls of `optimizer.step()`, of a Lightning trainer's `fit` and of a Hugging Face trainer's `train`, in the order of
@@ -32,6 +39,7 @@ export function findPythonCalls(source: string): TrainingCall[] {
   const position = positions(source);
   /** Statements that bring in such a library. */
   const imports: SyntaxNode[] = [];
+  let hasTrainers = false;
   const starts: TrainingCall[] = [];
   const optimizers = new Set<string>();
   const found: { readonly receiver: SyntaxNode; readonly name: SyntaxNode }[] = [];
@@ -40,14 +48,18 @@ export function findPythonCalls(source: string): TrainingCall[] {
     enter({ node }) {
       if (node.name === 'ImportStatement') {
         const words = text(node).replace(/^\s*(from|import)\s+/, '');
-        if (words.split(',').some((word) => LIBRARIES.test(word.trim()))) imports.push(node);
+        const brought = words.split(',').map((word) => word.trim());
+        if (brought.some((word) => LIBRARIES.test(word))) imports.push(node);
+        hasTrainers ||= brought.some((word) => TRAINER_LIBRARIES.test(word));
       } else if (node.name === 'AssignStatement') {
-        const value = node.lastChild;
-        const target = node.firstChild;
-        const callee = value?.name === 'CallExpression' ? value.firstChild : null;
-        if (target !== null && callee != null && OPTIMIZER_CLASS.test(text(callee))) {
-          optimizers.add(lastName(text(target)));
-        }
+        const [targets, values] = sides(node);
+        values.forEach((value, i) => {
+          const callee = value.name === 'CallExpression' ? value.firstChild : null;
+          const target = targets[i];
+          if (target !== undefined && callee !== null && OPTIMIZER_CLASS.test(text(callee))) {
+            optimizers.add(lastName(text(target)));
+          }
+        });
       } else if (node.name === 'CallExpression') {
         const callee = node.firstChild;
         if (callee?.name !== 'MemberExpression') return;
@@ -56,7 +68,7 @@ export function findPythonCalls(source: string): TrainingCall[] {
         if (name?.name === 'PropertyName' && receiver !== null) found.push({ receiver, name });
       } else if (node.name === 'IfStatement' && node.parent?.name === 'Script') {
         const head = source.slice(node.from, node.from + 60);
-        if (/^if\s*\(?\s*__name__\s*==\s*['"]__main__['"]/.test(head)) {
+        if (/^if\s*\(?\s*(__name__\s*==\s*['"]__main__['"]|['"]__main__['"]\s*==\s*__name__)/.test(head)) {
           starts.push({ name: MAIN, ...position(node.from) });
         }
       }
@@ -67,11 +79,36 @@ export function findPythonCalls(source: string): TrainingCall[] {
     const variable = lastName(text(receiver));
     const method = text(name);
     const trains =
-      (method === 'step' && (STEPS.test(variable) || optimizers.has(variable))) ||
-      ((method === 'fit' || method === 'train') && TRAINER.test(variable));
+      (method === 'step' && (optimizers.has(variable) || takesSteps(variable))) ||
+      ((method === 'fit' || (method === 'train' && hasTrainers)) && TRAINER.test(variable));
     return trains ? [{ name: method, ...position(name.from) }] : [];
   });
   return calls.length === 0 ? starts.slice(0, 1) : calls;
+}
+
+/** By the words in a name: `optimizer_d`, `optimizerD`, `opt2`; not `options`, not `optimizer_scheduler`. */
+function takesSteps(variable: string): boolean {
+  const words = [...variable.matchAll(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g)].map(([word]) => word.toLowerCase());
+  return words.some((word) => STEPPING.has(word)) && !words.some((word) => NOT_STEPPING.has(word));
+}
+
+/** The expressions left and right of an assignment, of a tuple each of its own: `a, b = SGD(…), Adam(…)`. */
+function sides(assignment: SyntaxNode): [targets: SyntaxNode[], values: SyntaxNode[]] {
+  const all: [SyntaxNode[], SyntaxNode[]] = [[], []];
+  let side = 0;
+  const add = (node: SyntaxNode): void => {
+    if (node.name === 'AssignOp') side = 1;
+    else if (node.name === 'TupleExpression') children(node).forEach(add);
+    else if (!['(', ')', ',', 'TypeDef'].includes(node.name)) all[side === 0 ? 0 : 1].push(node);
+  };
+  children(assignment).forEach(add);
+  return all;
+}
+
+function children(node: SyntaxNode): SyntaxNode[] {
+  const found: SyntaxNode[] = [];
+  for (let child = node.firstChild; child !== null; child = child.nextSibling) found.push(child);
+  return found;
 }
 
 /** `self.optimizers[0]` and `self.optimizer` are both called optimizer-something. */

@@ -27,6 +27,36 @@ describe('training calls in Python', () => {
     assert.deepEqual(found(source), []);
   });
 
+  it('tells an optimizer from what is called after one', () => {
+    const source = (name: string): string => `import torch\n${name}.step()\n`;
+    for (const name of [
+      'optimizerD',
+      'optG',
+      'opt2',
+      'optimizer_actor',
+      'self.g_opt',
+      'SGD',
+      'AdamW',
+      'opts["g"]',
+    ]) {
+      assert.equal(found(source(name)).length, 1, name);
+    }
+    for (const name of ['optimizer_scheduler', 'opt_sched', 'options', 'lr_opt', 'optimal', 'adaptive']) {
+      assert.deepEqual(found(source(name)), [], name);
+    }
+  });
+
+  it('follows optimizers that are made in one assignment', () => {
+    const source =
+      'import torch\nfirst, self.second = SGD(p), torch.optim.Adam(q)\n(a, b) = (1, Adam(r))\n' +
+      'x: Optimizer = Adam(s)\nfirst.step()\nsecond.step()\na.step()\nb.step()\nx.step()\n';
+    assert.deepEqual(found(source), ['step@4:6', 'step@5:7', 'step@7:2', 'step@8:2']);
+  });
+
+  it('leaves a trainer of the script’s own alone', () => {
+    assert.deepEqual(found('import torch\ntrainer = Trainer(net)\ntrainer.train()\n'), []);
+  });
+
   it('finds the trainers of Lightning and Hugging Face', () => {
     assert.deepEqual(found('import lightning as L\ntrainer = L.Trainer()\ntrainer.fit(net, data)\n'), [
       'fit@2:8',
@@ -53,6 +83,9 @@ describe('training calls in Python', () => {
   it('offers the start of a script whose training is elsewhere', () => {
     const source = 'import torch\nfrom engine import run\n\nif __name__ == "__main__":\n    run()\n';
     assert.deepEqual(found(source), ['__main__@3:0']);
+    assert.deepEqual(found(source.replace('__name__ == "__main__"', "'__main__' == __name__")), [
+      '__main__@3:0',
+    ]);
     assert.deepEqual(found(source.replace('import torch\n', '')), []);
   });
 
