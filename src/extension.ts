@@ -45,7 +45,7 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   const landscape = own(new LandscapeProvider(extensionUri, runs, jobs, relaunch, errors));
   const tree = own(new RunsTree(runs));
   const sites = new TrainingSites(runs);
-  const training = new Training(dist('cli.cjs'));
+  const training = new Training(dist('cli.cjs'), log);
   const lens = own(new TrainingLens(sites, runs));
   const hints = own(new SharpnessHints(sites, runs));
   own(new StatusItem(runs, jobs));

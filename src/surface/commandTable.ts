@@ -6,7 +6,7 @@ import type { Job, JobResult } from '../protocol/engine.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import { BasinError, isCancelled } from '../protocol/errors.ts';
 import type { LensName } from '../protocol/page.ts';
-import type { AverageResult, EnsembleResult } from '../protocol/results.ts';
+import type { AverageResult, EnsembleResult, ExportFormat } from '../protocol/results.ts';
 import { setting } from './configuration.ts';
 import type { ErrorDisplay } from './errorDisplay.ts';
 import { commands, type CommandId } from './ids.ts';
@@ -37,6 +37,9 @@ export interface CommandContext {
 /** What a caller may name a run by. */
 type Target = RunNode | string | undefined;
 type Command = (context: CommandContext, target: never, argument: never, place: never) => unknown;
+
+/** Where and how a caller wants a model to be exported. */
+type ExportPlace = string | { readonly folder: string; readonly format: ExportFormat };
 
 /** Jobs whose lens shows them, progress and failure included. */
 type PanelJob = Exclude<Job, { kind: 'export' | 'report' }>;
@@ -114,10 +117,10 @@ const table: Readonly<Record<CommandId, Command>> = {
     });
   },
 
-  [commands.exportModel]: async (context, target?: Target, model?: string, folder?: string) => {
+  [commands.exportModel]: async (context, target?: Target, model?: string, place?: ExportPlace) => {
     requireTrust();
     const run = await pickRun(context, target);
-    return exportModel(context, run, modelOf(target, model) ?? (await pickModel(run)), folder);
+    return exportModel(context, run, modelOf(target, model) ?? (await pickModel(run)), place);
   },
 
   [commands.report]: async (context, target?: Target, to?: string) => {
@@ -308,20 +311,24 @@ async function offerExport(
   }
 }
 
-/** @param to folder that a caller names; the user is asked otherwise */
+/** @param place that a caller names: a folder, in the framework's own format, or a folder and a format; asked for otherwise */
 async function exportModel(
   context: CommandContext,
   run: KnownRun,
   model: ModelReference,
-  to?: string,
+  place?: ExportPlace,
 ): Promise<JobResult | undefined> {
-  const folder = to ?? (await pickExportFolder(run));
+  const [own] = exportFormats(run);
+  const given = typeof place === 'string' ? { folder: place, format: own } : place;
+  const format = given?.format ?? (await pickExportFormat(run));
+  if (format === undefined) return undefined;
+  const folder = given?.folder ?? (await pickExportFolder(run));
   if (folder === undefined) return undefined;
   const result = await withNotification(context, run, {
     kind: 'export',
     run: run.id,
     model,
-    format: run.manifest?.framework === 'torch' ? 'pt' : 'tfjs',
+    format,
     to: folder,
   });
   if (result.kind !== 'export') return result;
@@ -341,6 +348,30 @@ async function exportModel(
       }
     });
   return result;
+}
+
+/** The first is the framework's own. */
+function exportFormats(run: KnownRun): readonly [ExportFormat, ...ExportFormat[]] {
+  return run.manifest?.framework === 'torch' ? ['pt', 'safetensors'] : ['tfjs', 'safetensors'];
+}
+
+async function pickExportFormat(run: KnownRun): Promise<ExportFormat | undefined> {
+  const details: Readonly<Record<ExportFormat, string>> = {
+    tfjs: vscode.l10n.t('for tf.loadLayersModel, or its weights'),
+    pt: vscode.l10n.t('for torch.load and load_state_dict'),
+    safetensors: vscode.l10n.t('named tensors that any framework reads'),
+  };
+  const labels: Readonly<Record<ExportFormat, string>> = {
+    tfjs: vscode.l10n.t('TF.js model (model.json)'),
+    pt: vscode.l10n.t('PyTorch state_dict (.pt)'),
+    safetensors: 'safetensors',
+  };
+  const items = exportFormats(run).map((format) => ({
+    label: labels[format],
+    description: details[format],
+    format,
+  }));
+  return (await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Which format?') }))?.format;
 }
 
 async function pickExportFolder(run: KnownRun): Promise<string | undefined> {

@@ -30,6 +30,8 @@ export interface TrainCommand {
   readonly cwd: string;
   /** Added to the environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** What runs the script, and why it was chosen, in words. */
+  readonly interpreter: string;
 }
 
 const TYPESCRIPT = /\.[cm]?ts$/;
@@ -51,18 +53,27 @@ export async function trainCommand(
   ];
   const basin = [options.cli, 'train', '--root', options.root, ...recording, '--'];
   if (PYTHON.test(options.script)) {
-    const { run, cwd } = await pythonCommand(options, env);
+    const { run, cwd, from } = await pythonCommand(options, env);
     // The editor's own Node runs the command line: people who train in Python need not have another one.
     const own = { ELECTRON_RUN_AS_NODE: '1' };
-    return { program: process.execPath, arguments: [...basin, ...run], cwd, env: own };
+    return {
+      program: process.execPath,
+      arguments: [...basin, ...run],
+      cwd,
+      env: own,
+      interpreter: `${run[0]} (${from})`,
+    };
   }
-  const { run, cwd } = await nodeCommand(options, env);
-  return { program: run[0] as string, arguments: [...basin, ...run], cwd, env: {} };
+  const { run, cwd, from } = await nodeCommand(options, env);
+  const program = run[0] as string;
+  return { program, arguments: [...basin, ...run], cwd, env: {}, interpreter: `${program} (${from})` };
 }
 
 interface ScriptCommand {
   readonly run: readonly string[];
   readonly cwd: string;
+  /** Where the interpreter was found. */
+  readonly from: string;
 }
 
 /**
@@ -73,20 +84,20 @@ interface ScriptCommand {
 async function pythonCommand(options: TrainOptions, env: NodeJS.ProcessEnv): Promise<ScriptCommand> {
   const { script, root, scriptArguments } = options;
   const folder = path.dirname(script);
-  const python =
+  const { program: python, from } =
     options.pythonPath === '' && options.activePython !== null
-      ? options.activePython
-      : (await findPython({ folder, root, setting: options.pythonPath, env })).program;
+      ? { program: options.activePython, from: 'chosen in the Python extension' }
+      : await findPython({ folder, root, setting: options.pythonPath, env });
   const packages: string[] = [];
   let above = folder;
   while (above !== path.dirname(above) && (await exists(path.join(above, '__init__.py')))) {
     packages.unshift(path.basename(above));
     above = path.dirname(above);
   }
-  if (packages.length === 0) return { run: [python, script, ...scriptArguments], cwd: root };
+  if (packages.length === 0) return { run: [python, script, ...scriptArguments], cwd: root, from };
   const name = path.basename(script, '.py');
   const module = [...packages, ...(name === '__main__' || name === '__init__' ? [] : [name])].join('.');
-  return { run: [python, '-m', module, ...scriptArguments], cwd: above };
+  return { run: [python, '-m', module, ...scriptArguments], cwd: above, from };
 }
 
 /** `node script` in the nearest folder with a package.json. */
@@ -94,6 +105,7 @@ async function nodeCommand(options: TrainOptions, env: NodeJS.ProcessEnv): Promi
   const { script, root } = options;
   const cwd = await packageFolder(path.dirname(script), root);
   const program = await findNode(options.nodePath, root, env);
+  const from = options.nodePath === '' ? 'node on the PATH' : 'setting basin.nodePath';
   const run: string[] = [program];
   if (TYPESCRIPT.test(script)) {
     if (!(await hasPackage(cwd, 'tsx'))) {
@@ -112,7 +124,7 @@ async function nodeCommand(options: TrainOptions, env: NodeJS.ProcessEnv): Promi
     );
   }
   run.push(script, ...options.scriptArguments);
-  return { run, cwd };
+  return { run, cwd, from };
 }
 
 /** The nearest folder with a package.json between a script's folder and the workspace folder, else the latter. */

@@ -15,7 +15,10 @@ interface TrainDefinition extends vscode.TaskDefinition {
 
 export class Training implements vscode.TaskProvider {
   /** @param cli dist/cli.cjs */
-  constructor(private readonly cli: string) {}
+  constructor(
+    private readonly cli: string,
+    private readonly log: vscode.LogOutputChannel,
+  ) {}
 
   /**
    * Saves and trains the file.
@@ -68,6 +71,7 @@ export class Training implements vscode.TaskProvider {
       snapshotEvery: setting('snapshotEvery', folder.uri),
       holdSeconds: setting('hold', folder.uri),
     });
+    this.log.info(`${definition.script} is run by ${command.interpreter}`);
     const task = new vscode.Task(
       definition,
       folder,

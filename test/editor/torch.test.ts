@@ -122,6 +122,10 @@ describe('other scripts', function () {
         ...(['basin.exportModel', run.id, average.model, to] as const),
       );
       assert.deepEqual(exported.files, ['model.pt']);
+      const tensors = await vscode.commands.executeCommand<ExportResult>(
+        ...(['basin.exportModel', run.id, average.model, { folder: to, format: 'safetensors' }] as const),
+      );
+      assert.deepEqual(tensors.files, ['model.safetensors']);
       const check = 'import sys, torch; print(sum(t.numel() for t in torch.load(sys.argv[1]).values()))';
       const { stdout } = await promisify(execFile)(process.env.BASIN_TEST_PYTHON ?? '', [
         ...['-c', check, path.join(to, 'model.pt')],

@@ -105,6 +105,7 @@ describe('the command that trains a file', () => {
       await writeFile(onPath, '#!/bin/sh', { mode: 0o755 });
       const file = path.join(root, script);
       assert.deepEqual(runOf((await trainCommand(options(script), env)).arguments), [onPath, file]);
+      assert.equal((await trainCommand(options(script), env)).interpreter, `${onPath} (python3 on the PATH)`);
       const active = await python('conda');
       const conda = { ...env, CONDA_PREFIX: path.join(root, 'conda') };
       assert.equal(runOf((await trainCommand(options(script), conda)).arguments)[0], active);
