@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { CommandLine } from './cli/command.ts';
 import { addAverage } from './cli/commands/average.ts';
+import { addCalibration } from './cli/commands/calibration.ts';
 import { addContour } from './cli/commands/contour.ts';
 import { addEnsemble } from './cli/commands/ensemble.ts';
 import { addExport } from './cli/commands/export.ts';
@@ -43,6 +44,7 @@ for (const add of [
   addSpectrum,
   addStability,
   addFlatness,
+  addCalibration,
   addAverage,
   addEnsemble,
   addScore,

@@ -21,6 +21,7 @@ export function commandLine(result: AnalysisResult): string {
     spectrum: ['at', 'top', 'bottom', 'matrix', 'parameters', 'bandwidth', 'seed'],
     stability: ['steps'],
     flatness: ['at', 'measures', 'epsilon', 'steps', 'starts', 'eta', 'sigma', 'repeats', 'seed'],
+    calibration: ['at', 'bins', 'binning', 'seed'],
     score: ['at'],
     average: ['from', 'to', 'stride'],
     ensemble: ['members', 'last'],

@@ -17,6 +17,7 @@ import {
   type StepRecord,
 } from '../protocol/run.ts';
 import type { RunEntry } from '../runs/runStore.ts';
+import { calibrationTable } from './text/calibration.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
 import { flatnessTable } from './text/flatness.ts';
 import { figures, newTable } from './text/table.ts';
@@ -129,6 +130,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return stabilityTable(result);
     case 'flatness':
       return flatnessTable(result);
+    case 'calibration':
+      return calibrationTable(result);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':

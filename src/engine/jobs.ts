@@ -3,6 +3,7 @@ import type { Draft } from '../analysis/model.ts';
 import type { AnalysisJob, AnalysisKind, AnalysisResult } from '../protocol/analyses.ts';
 import type { Asked, Kind } from './kind.ts';
 import { averageKind } from './kinds/average.ts';
+import { calibrationKind } from './kinds/calibration.ts';
 import { contourKind } from './kinds/contour.ts';
 import { ensembleKind } from './kinds/ensemble.ts';
 import { flatnessKind } from './kinds/flatness.ts';
@@ -20,6 +21,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   spectrum: spectrumKind,
   stability: stabilityKind,
   flatness: flatnessKind,
+  calibration: calibrationKind,
   score: scoreKind,
   average: averageKind,
   ensemble: ensembleKind,

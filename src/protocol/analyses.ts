@@ -1,6 +1,7 @@
 /** Every kind of analysis: its request and its answer. The engine, the command line and the page take their types from here. */
 import type { CurvatureAnalyses } from './curvature.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
+import type { GeneralisationAnalyses } from './generalisation.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type {
   AverageResult,
@@ -53,7 +54,7 @@ export interface EnsembleJob extends EvaluationOptions {
 }
 
 /** By kind. A family of analyses declares its own map in a file of its own, and is added here by `extends`. */
-export interface Analyses extends CurvatureAnalyses, FlatnessAnalyses {
+export interface Analyses extends CurvatureAnalyses, FlatnessAnalyses, GeneralisationAnalyses {
   contour: { job: ContourJob; result: ContourResult };
   line: { job: LineJob; result: LineResult };
   sharpness: { job: SharpnessJob; result: SharpnessResult };
@@ -70,6 +71,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   spectrum: true,
   stability: true,
   flatness: true,
+  calibration: true,
   score: true,
   average: true,
   ensemble: true,

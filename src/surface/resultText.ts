@@ -16,6 +16,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'stability':
     case 'flatness':
       return 'spectrum';
+    case 'calibration':
     case 'score':
     case 'average':
     case 'ensemble':
@@ -38,6 +39,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `λ₁ along the run, ${result.points.length} snapshots`;
     case 'flatness':
       return `Flatness at ${result.at}: ${result.measures.map((m) => `${m.name} ${shortNumber(m.value ?? NaN)}`).join(', ')}`;
+    case 'calibration':
+      return `Calibration of ${result.at}: error ${shortNumber(result.error)}, confidence ${shortNumber(result.confidence)}, accuracy ${shortNumber(result.accuracy)}`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':

@@ -19,6 +19,7 @@ import type {
 import type { StabilityResult } from '../../../src/protocol/curvature.ts';
 import type { FlatnessResult } from '../../../src/protocol/flatness.ts';
 import type { JobResult } from '../../../src/protocol/engine.ts';
+import type { CalibrationResult } from '../../../src/protocol/generalisation.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
 import { checkSnapshot } from '../../../src/runs/safetensorsFile.ts';
@@ -199,10 +200,15 @@ describe('command line', function () {
       assert.deepEqual(score.score, average.score);
       const last = await ask<ScoreResult>('score', id);
       assert.deepEqual(last.score.validation, average.baseline.validation);
+      const calibration = await ask<CalibrationResult>('calibration', id, '--binning', 'mass', '--bins', '5');
+      assert.equal(calibration.data.split, 'validation');
+      assert.ok(Math.abs(calibration.accuracy - (last.score.validation?.accuracy ?? NaN)) < 1e-6);
+      assert.equal(calibration.bins.length, 5);
       assert.deepEqual(last.score.validation, ensemble.memberScores[2]?.validation);
       for (const args of [
         ['line', id, '--from', '0', '--to', average.model],
         ['sharpness'],
+        ['calibration'],
         ['average'],
         ['ensemble'],
         ['score'],

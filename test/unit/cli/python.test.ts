@@ -14,6 +14,7 @@ import type {
   ScoreResult,
   SharpnessResult,
 } from '../../../src/protocol/results.ts';
+import type { CalibrationResult } from '../../../src/protocol/generalisation.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
 import { CommandLine } from '../../fixtures/commandLine.ts';
@@ -104,6 +105,9 @@ describe('command line with PyTorch', function () {
       assert.ok(sharpness.converged);
       // Heavy ball: (2 + 2·0.9)/0.1
       assert.ok(Math.abs((sharpness.stabilityBound ?? NaN) - 38) < 1e-9);
+      const calibration = await basin.ask<CalibrationResult>('calibration', '--bins', '8');
+      assert.equal(calibration.data.split, 'validation');
+      assert.ok(Math.abs(calibration.accuracy - (scored.score.validation?.accuracy ?? NaN)) < 1e-6);
       const average = await basin.ask<AverageResult>('average', '--from', '8');
       assert.equal(average.score.validation?.samples, 128);
       const ensemble = await basin.ask<EnsembleResult>('ensemble', '--last', '3');
