@@ -105,12 +105,18 @@ describe('processes side by side', () => {
     );
   });
 
-  it('are all stopped by one signal', async () => {
+  it('are all stopped by one signal, and answer again', async () => {
     const controller = new AbortController();
     references[1]!.before = (method) => {
       if (method === 'loss') controller.abort();
     };
     await assert.rejects(together.loss(request, controller.signal), isCancelled);
+    // Cancelling is no failure of theirs: all of them answer the next request.
+    references[1]!.before = () => undefined;
+    await Promise.all(connections.map((one) => one.status({})));
+    const before = asked(2);
+    assert.deepEqual((await together.loss(request)).points, (await alone.loss(request)).points);
+    assert.equal(asked(2) - before, 3);
   });
 
   it('tell the same error as one alone', async () => {
