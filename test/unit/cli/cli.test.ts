@@ -270,7 +270,7 @@ describe('command line', function () {
       await until(() => /contour \d+ of/.test(said()));
       child.kill('SIGINT');
       const { code, stdout } = await finished;
-      assert.equal(code, 130);
+      assert.equal(code, 130, stdout);
       assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'cancelled');
       assert.equal((await readdir(path.join(workspace.store.directory, id, 'analyses'))).length, kept);
     });
