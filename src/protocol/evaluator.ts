@@ -115,6 +115,12 @@ export interface EvaluatorStatus {
 
 export type Normalisation = 'filter' | 'layer' | 'none';
 
+/** Whether parameters of these roles take part in a direction. */
+export interface Included {
+  readonly bias: boolean;
+  readonly norm: boolean;
+}
+
 /** What is multiplied: the Hessian of the mean loss, or its generalised Gauss–Newton matrix. */
 export type ProductMatrix = 'hessian' | 'gauss-newton';
 
@@ -166,7 +172,7 @@ export interface EvaluatorRequests {
       seed: number;
       like: string;
       normalisation: Normalisation;
-      include: { bias: boolean; norm: boolean };
+      include: Included;
     };
     result: { norm: number };
   };
@@ -176,7 +182,7 @@ export interface EvaluatorRequests {
       vector: string;
       like: string;
       normalisation: Normalisation;
-      include: { bias: boolean; norm: boolean };
+      include: Included;
     };
     result: { norm: number };
   };

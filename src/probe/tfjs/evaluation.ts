@@ -12,6 +12,7 @@ import {
   sampleLosses,
   seesPredictions,
   taskOf,
+  withPredictions,
   type TargetKind,
   type Task,
 } from './predictions.ts';
@@ -21,10 +22,8 @@ import { addGradient, addHessianProduct, addMendedGradient } from './secondOrder
 import { batchNormLayers, refreshStatistics } from './statistics.ts';
 import type { Tensor, TypedArray } from './tf.ts';
 import type { Vector } from './vectorFile.ts';
-import { norm } from './vectors.ts';
+import { differenceStep, norm } from './vectors.ts';
 
-/** Spacing of float32 numbers at 1. */
-const EPS32 = 2 ** -23;
 /** How far the mended gradient may be from the script's before the script must have a gradient of its own making. */
 const SAME_GRADIENT = 1e-3;
 
@@ -258,14 +257,7 @@ export class Evaluation {
   /** The closure's value with the model's predictions replaced. */
   private lossWith(session: Session, batch: Batch | undefined, predictions: HostTensor | undefined): number {
     if (batch === undefined || predictions === undefined) return 0;
-    const held = session.hold(() => ops.tensor(predictions.values, predictions.shape, predictions.dtype));
-    session.behaviour.predictions = [held];
-    try {
-      return session.loss(batch);
-    } finally {
-      session.behaviour.predictions = null;
-      session.free([held]);
-    }
+    return withPredictions(session, predictions, () => session.loss(batch));
   }
 
   /** Mean loss and its gradient. */
@@ -299,29 +291,19 @@ export class Evaluation {
       const weights = session.parameters(at.values);
       session.setParameters(weights);
       point.refresh();
-      let reason: string | null = 'Asked for.';
-      if (method !== 'finite-difference') {
-        reason = this.whyNotExact(point, how.mode);
-        if (reason === null) {
-          const direction = session.parameters(v);
-          const sum = new Float64Array(v.length);
-          try {
-            point.forEach((batch, weight) => {
-              addHessianProduct(session, batch, direction, weight, sum);
-            });
-            return { values: Float32Array.from(sum), method: 'exact', reason: null };
-          } catch (error) {
-            if (error instanceof BasinError) throw error;
-            reason = describe(error);
-            this.exactness.set(how.mode, reason);
-          }
-        }
-        if (method === 'exact') {
-          throw notExact('second derivative', reason);
-        }
-      }
+      const remember = (reason: string): void => void this.exactness.set(how.mode, reason);
+      const exact = this.exactly(
+        point,
+        v,
+        how.mode,
+        method,
+        'second derivative',
+        addHessianProduct,
+        remember,
+      );
+      if (typeof exact !== 'string') return { values: exact, method: 'exact', reason: null };
       session.free(weights);
-      return { values: this.differences(point, at.values, v), method: 'finite-difference', reason };
+      return { values: this.differences(point, at.values, v), method: 'finite-difference', reason: exact };
     });
   }
 
@@ -342,28 +324,12 @@ export class Evaluation {
       const weights = session.parameters(at.values);
       session.setParameters(weights);
       point.refresh();
-      let reason: string | null = 'Asked for.';
-      if (method !== 'finite-difference') {
-        try {
-          const direction = session.parameters(v);
-          const sum = new Float64Array(v.length);
-          reason = this.whyNotExact(point, how.mode);
-          if (reason === null) {
-            point.forEach((batch, weight) => {
-              addGaussNewtonProduct(session, batch, direction, weight, sum);
-            });
-            return { values: Float32Array.from(sum), method: 'exact', reason: null };
-          }
-        } catch (error) {
-          if (error instanceof BasinError) throw error;
-          reason = describe(error);
-        }
-        if (method === 'exact') throw notExact('Gauss–Newton product', reason);
-      }
+      const exact = this.exactly(point, v, how.mode, method, 'Gauss–Newton product', addGaussNewtonProduct);
+      if (typeof exact !== 'string') return { values: exact, method: 'exact', reason: null };
       const length = norm(v);
       const sum = new Float64Array(v.length);
       if (length > 0) {
-        const h = (Math.cbrt(EPS32) * (1 + norm(at.values))) / length;
+        const h = differenceStep(at.values, length, Math.cbrt);
         const moved = [1, -1].map((sign) =>
           session.parameters(at.values.map((x, i) => x + sign * h * (v[i] ?? 0))),
         );
@@ -374,15 +340,50 @@ export class Evaluation {
           addGaussNewtonDifference(session, batch, to, h, weight, sum);
         });
       }
-      return { values: Float32Array.from(sum), method: 'finite-difference', reason };
+      return { values: Float32Array.from(sum), method: 'finite-difference', reason: exact };
     });
+  }
+
+  /**
+   * The mean over batches of what `add` adds for each; or why there is none, and differences are to be taken.
+   * @param failed told when `add` turned out to be impossible
+   * @throws BasinError `unsupported` when `exact` is demanded and impossible
+   */
+  private exactly(
+    point: Point,
+    v: Float32Array,
+    mode: string,
+    method: 'auto' | 'exact' | 'finite-difference',
+    what: string,
+    add: typeof addHessianProduct,
+    failed: (reason: string) => void = () => undefined,
+  ): Float32Array | string {
+    if (method === 'finite-difference') return 'Asked for.';
+    const { session } = point;
+    let reason = this.whyNotExact(point, mode);
+    if (reason === null) {
+      const direction = session.parameters(v);
+      const sum = new Float64Array(v.length);
+      try {
+        point.forEach((batch, weight) => {
+          add(session, batch, direction, weight, sum);
+        });
+        return Float32Array.from(sum);
+      } catch (error) {
+        if (error instanceof BasinError) throw error;
+        reason = describe(error);
+        failed(reason);
+      }
+    }
+    if (method === 'exact') throw notExact(what, reason);
+    return reason;
   }
 
   /** Central differences, with the step that balances rounding against curvature: √ε₃₂·(1+‖θ‖)/‖v‖. */
   private differences(point: Point, at: Float32Array, v: Float32Array): Float32Array {
     const length = norm(v);
     if (length === 0) return new Float32Array(v.length);
-    const h = (Math.sqrt(EPS32) * (1 + norm(at))) / length;
+    const h = differenceStep(at, length, Math.sqrt);
     const sum = new Float64Array(v.length);
     for (const sign of [1, -1]) {
       const moved = at.map((x, i) => x + sign * h * (v[i] ?? 0));

@@ -8,10 +8,11 @@ import { BasinError } from '../../protocol/errors.ts';
 import type { Batch, HostTensor } from './capture.ts';
 import { belongsToLoss, onlyPrediction, watchLinks } from './links.ts';
 import * as ops from './ops.ts';
-import { areLogProbabilities, seesPredictions, taskOf } from './predictions.ts';
+import { areLogProbabilities, readPrediction, seesPredictions, taskOf } from './predictions.ts';
 import type { Session } from './replay.ts';
-import { accumulate, differentiate, withSecondOrder } from './secondOrder.ts';
+import { accumulate, differentiate, gradientAlong, withSecondOrder } from './secondOrder.ts';
 import type { Tensor } from './tf.ts';
+import { differenceStep, norm } from './vectors.ts';
 
 /** The predictions of one batch, or the logits below them. */
 interface Outputs {
@@ -76,7 +77,7 @@ export function addGaussNewtonDifference(
   const length = norm(moved);
   let bent = new Float32Array(moved.length);
   if (length > 0) {
-    const step = (Math.cbrt(EPS32) * (1 + norm(values.values as Float32Array))) / length;
+    const step = differenceStep(values.values as Float32Array, length, Math.cbrt);
     const gradientAt = (sign: number): Float32Array =>
       lossGradient(session, batch, {
         ...outputs,
@@ -91,9 +92,6 @@ export function addGaussNewtonDifference(
   addBackward(session, batch, below, like(values, bent), weight, into);
 }
 
-/** Spacing of float32 numbers at 1. */
-const EPS32 = 2 ** -23;
-const norm = (a: Float32Array): number => Math.sqrt(a.reduce((s, x) => s + x * x, 0));
 const like = (t: HostTensor, values: Float32Array): HostTensor => ({ ...t, values });
 
 function outputsOf(session: Session, batch: Batch): Outputs {
@@ -103,11 +101,11 @@ function outputsOf(session: Session, batch: Batch): Outputs {
       const prediction = onlyPrediction(session);
       if (prediction === null) throw noPredictions('its model has several outputs.');
       const link = linkOf(prediction);
-      const kind = taskOf(session.capture, batch, [read(prediction)])?.kind ?? null;
+      const kind = taskOf(session.capture, batch, [readPrediction(prediction)])?.kind ?? null;
       found.push(
         link !== null && belongsToLoss(link, kind)
-          ? { values: read(link.logits), link: link.apply, below: true }
-          : plain(read(prediction)),
+          ? { values: readPrediction(link.logits), link: link.apply, below: true }
+          : plain(readPrediction(prediction)),
       );
     });
   });
@@ -129,12 +127,6 @@ function plain(prediction: HostTensor): Outputs {
     below: false,
   };
 }
-
-const read = (t: Tensor): HostTensor => ({
-  shape: [...t.shape],
-  dtype: t.dtype,
-  values: (t.dataSync() as Float32Array).slice(),
-});
 
 /** The tensor inside of the closure that {@link outputsOf} has read. */
 function inFlow(session: Session, f: () => Tensor, below: boolean): Tensor {
@@ -161,20 +153,9 @@ function forwardDerivative(
   try {
     withSecondOrder(engine, () => {
       session.run(batch, (f) => {
-        const { grads } = differentiate(engine, () => {
-          const pulled = differentiate(
-            engine,
-            () => ops.sum(ops.mul(inFlow(session, f, below), u)),
-            variables,
-          ).grads;
-          const terms = pulled.flatMap((g, i) => {
-            const direction = v[i];
-            return g === null || g === undefined || direction === undefined
-              ? []
-              : [ops.sum(ops.mul(g, direction))];
-          });
-          return terms.reduce((a, b) => ops.add(a, b), ops.scalar(0));
-        }, [u]);
+        const along = (): Tensor =>
+          gradientAlong(engine, () => ops.sum(ops.mul(inFlow(session, f, below), u)), variables, v);
+        const { grads } = differentiate(engine, along, [u]);
         const derivative = grads[0];
         if (derivative != null) result = (derivative.dataSync() as Float32Array).slice();
       });

@@ -2,6 +2,7 @@
 import { BasinError } from '../../protocol/errors.ts';
 import type { Batch, Capture, HostTensor } from './capture.ts';
 import { compiled } from './layers.ts';
+import * as ops from './ops.ts';
 import type { Session } from './replay.ts';
 import type { Tensor } from './tf.ts';
 
@@ -163,12 +164,27 @@ export function sampleLosses(session: Session, batch: Batch): Float64Array | nul
 }
 
 /** Reads the outputs of the evaluation that runs now. */
-export function readPredictions(session: Session): HostTensor[] {
-  return currentPredictions(session).map((t) => ({
-    shape: [...t.shape],
-    dtype: t.dtype,
-    values: (t.dataSync() as Float32Array).slice(),
-  }));
+export const readPredictions = (session: Session): HostTensor[] =>
+  currentPredictions(session).map(readPrediction);
+
+/** A copy of a prediction, or of what it is made of. */
+export const readPrediction = (t: Tensor): HostTensor => ({
+  shape: [...t.shape],
+  dtype: t.dtype,
+  values: (t.dataSync() as Float32Array).slice(),
+});
+
+/** Runs `body` with the model's predictions replaced; they are the model's own where none are given. */
+export function withPredictions<T>(session: Session, given: HostTensor | null, body: () => T): T {
+  if (given === null) return body();
+  const held = session.hold(() => ops.tensor(given.values, given.shape, given.dtype));
+  session.behaviour.predictions = [held];
+  try {
+    return body();
+  } finally {
+    session.behaviour.predictions = null;
+    session.free([held]);
+  }
 }
 
 /**

@@ -8,9 +8,11 @@ import {
   areLogProbabilities,
   areProbabilities,
   argMax,
+  readPrediction,
   rows,
   sampleLosses,
   taskOf,
+  withPredictions,
   type Task,
 } from './predictions.ts';
 import type { Session } from './replay.ts';
@@ -102,14 +104,14 @@ function look(session: Session, batch: Batch, given: HostTensor | null): Seen {
         losses = sampleLosses(session, batch);
         const prediction = onlyPrediction(session);
         if (prediction === null && given === null) return;
-        const output = given ?? read(prediction as Tensor);
+        const output = given ?? readPrediction(prediction as Tensor);
         const task = taskOf(session.capture, batch, [output]);
         const link = prediction === null || given !== null ? null : linkOf(prediction);
         classes = classesOf(
           task,
           batch,
           output,
-          link !== null && belongsToLoss(link, task?.kind ?? null) ? read(link.logits) : null,
+          link !== null && belongsToLoss(link, task?.kind ?? null) ? readPrediction(link.logits) : null,
         );
       }),
     ),
@@ -192,24 +194,6 @@ function eachAlone(
   return null;
 }
 
-function withPredictions<T>(session: Session, given: HostTensor | null, body: () => T): T {
-  if (given === null) return body();
-  const held = session.hold(() => ops.tensor(given.values, given.shape, given.dtype));
-  session.behaviour.predictions = [held];
-  try {
-    return body();
-  } finally {
-    session.behaviour.predictions = null;
-    session.free([held]);
-  }
-}
-
-const read = (t: Tensor): HostTensor => ({
-  shape: [...t.shape],
-  dtype: t.dtype,
-  values: (t.dataSync() as Float32Array).slice(),
-});
-
 /** ‖∂margin/∂input‖ of each sample, or why it cannot be had. */
 function inputGradientNorms(
   session: Session,
@@ -266,7 +250,7 @@ function inputGradientNorms(
 
 /** What stands for logits where no last kernel shows them. */
 function logitsOf(prediction: Tensor, binary: boolean): Tensor {
-  const output = read(prediction);
+  const output = readPrediction(prediction);
   if (binary) {
     return areProbabilities('binary', output)
       ? ops.sub(ops.log(prediction), ops.log(ops.sub(ops.scalar(1), prediction)))

@@ -34,23 +34,25 @@ export function addHessianProduct(
   const { engine, variables } = session.capture;
   withSecondOrder(engine, () => {
     session.run(batch, (f) => {
-      const { grads } = differentiate(
-        engine,
-        () => {
-          const inner = differentiate(engine, f, variables).grads;
-          const terms = inner.flatMap((g, i) => {
-            const direction = v[i];
-            return g === null || g === undefined || direction === undefined
-              ? []
-              : [ops.sum(ops.mul(g, direction))];
-          });
-          return terms.reduce((a, b) => ops.add(a, b), ops.scalar(0));
-        },
-        variables,
-      );
+      const along = (): Tensor => gradientAlong(engine, f, variables, v);
+      const { grads } = differentiate(engine, along, variables);
       accumulate(session, grads, weight, into);
     });
   });
+}
+
+/** ∇f·v, on the gradient tape. @param v one tensor a variable */
+export function gradientAlong(
+  engine: Engine,
+  f: () => Tensor,
+  variables: readonly Tensor[],
+  v: readonly Tensor[],
+): Tensor {
+  const terms = differentiate(engine, f, variables).grads.flatMap((g, i) => {
+    const direction = v[i];
+    return g === null || g === undefined || direction === undefined ? [] : [ops.sum(ops.mul(g, direction))];
+  });
+  return terms.reduce((a, b) => ops.add(a, b), ops.scalar(0));
 }
 
 /** The gradient by the mended table: equal to the stock one, unless the script has custom gradients of its own. */

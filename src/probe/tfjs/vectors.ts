@@ -2,7 +2,7 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { BasinError, cancelled } from '../../protocol/errors.ts';
-import type { ElementwiseFunction, Normalisation, Operand } from '../../protocol/evaluator.ts';
+import type { ElementwiseFunction, Included, Normalisation, Operand } from '../../protocol/evaluator.ts';
 import type { ParameterInfo } from '../../protocol/run.ts';
 import { elementCount } from '../../protocol/safetensors.ts';
 import { elementwise } from './elementwise.ts';
@@ -15,6 +15,19 @@ export function dot(a: Float32Array, b: Float32Array): number {
   return s;
 }
 export const norm = (a: Float32Array): number => Math.sqrt(dot(a, a));
+
+/** Spacing of float32 numbers at 1. */
+const EPS32 = 2 ** -23;
+
+/**
+ * Step h of a difference along a direction of this length, relative to where it is taken.
+ * @param share of the spacing ε₃₂ of float32: its root or its cube root, as rounding is balanced against curvature
+ */
+export const differenceStep = (
+  at: Float32Array,
+  length: number,
+  share: (epsilon: number) => number,
+): number => (share(EPS32) * (1 + norm(at))) / length;
 
 /** Elements that are worked on at a time when operands are streamed from files. */
 const BLOCK = 65_536;
@@ -183,26 +196,10 @@ export class Vectors {
   }
 
   /** A Gaussian direction; see EvaluatorRequests.random. */
-  random(
-    into: string,
-    seed: number,
-    like: string,
-    normalisation: Normalisation,
-    include: { readonly bias: boolean; readonly norm: boolean },
-  ): number {
-    const theta = this.get(like).values;
-    const values = new Float32Array(theta.length);
-    let offset = 0;
-    for (const p of this.layout.parameters) {
-      const size = elementCount(p.shape);
-      const d = values.subarray(offset, offset + size);
-      const skipped = (p.role === 'bias' && !include.bias) || (p.role === 'norm' && !include.norm);
-      if (!skipped) {
-        gaussian(seed, p.name, d);
-        if (normalisation !== 'none') normalise(d, theta.subarray(offset, offset + size), p, normalisation);
-      }
-      offset += size;
-    }
+  random(into: string, seed: number, like: string, normalisation: Normalisation, include: Included): number {
+    const values = new Float32Array(this.get(like).values.length);
+    for (const [p, d] of this.parts(values)) gaussian(seed, p.name, d);
+    this.scaleTo(values, like, normalisation, include);
     return this.set(into, { values, state: null });
   }
 
@@ -217,23 +214,23 @@ export class Vectors {
   }
 
   /** What `random` does after its draw; see EvaluatorRequests.normalise. */
-  normalise(
-    name: string,
-    like: string,
-    normalisation: Normalisation,
-    include: { readonly bias: boolean; readonly norm: boolean },
-  ): number {
+  normalise(name: string, like: string, normalisation: Normalisation, include: Included): number {
     const { values, state } = this.get(name);
-    const theta = this.get(like).values;
     const changed = values.slice();
+    this.scaleTo(changed, like, normalisation, include);
+    return this.set(name, { values: changed, state });
+  }
+
+  /** In place: what is not included becomes zero, the rest is scaled to the units of `like`. */
+  private scaleTo(values: Float32Array, like: string, normalisation: Normalisation, include: Included): void {
+    const theta = this.get(like).values;
     let offset = 0;
-    for (const [p, d] of this.parts(changed)) {
+    for (const [p, d] of this.parts(values)) {
       if ((p.role === 'bias' && !include.bias) || (p.role === 'norm' && !include.norm)) d.fill(0);
       else if (normalisation !== 'none')
         normalise(d, theta.subarray(offset, offset + d.length), p, normalisation);
       offset += d.length;
     }
-    return this.set(name, { values: changed, state });
   }
 
   /** into ← the named parameters, zero elsewhere. @throws BasinError `bad-input` for a name that is not there */
