@@ -78,11 +78,11 @@ def normalised(
         for named, d, weights in zip(objective.named, layout.split(flat), layout.split(like)):
             kind = role(named)
             left_out = (kind == "bias" and not include_bias) or (kind == "norm" and not include_norm)
-            scaled.append(None if left_out else scaled_like(named, d, weights, normalisation))
+            scaled.append(None if left_out else _scaled_like(named, d, weights, normalisation))
     return layout.gather(scaled)
 
 
-def scaled_like(named: Named, d: torch.Tensor, weights: torch.Tensor, normalisation: str) -> torch.Tensor:
+def _scaled_like(named: Named, d: torch.Tensor, weights: torch.Tensor, normalisation: str) -> torch.Tensor:
     """One parameter of a direction with the norms of its weights; units of the direction that are zero stay so."""
     axis = filter_axis(named)
     if normalisation == "filter" and axis is not None:

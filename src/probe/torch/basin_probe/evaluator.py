@@ -11,13 +11,14 @@ from typing import Any, Callable, Iterator, Optional
 
 import torch
 
+from .differences import difference_step
 from .errors import BasinError, cancelled
 from .feeds import Feeds
 from .gauss_newton import gauss_newton_product
 from .layout import Layout
 from .loss_site import LossSite, find_sites
 from .objective import Objective
-from .program import Batch, Program, Values
+from .program import Batch, Program
 from .samples import sample_values
 from .session import Scratch, session, set_training
 from .several_points import SeveralPoints
@@ -45,8 +46,6 @@ def _retried(method: Callable[..., Any]) -> Callable[..., Any]:
 
 #: Share of the memory that is free which graphs kept for several products may take.
 _GRAPH_MEMORY = 0.3
-#: Central differences: step relative to the weights' norm. Float32 leaves about four digits of a gradient's difference.
-_DIFFERENCE_STEP = 1e-3
 
 
 class Vector:
@@ -220,8 +219,7 @@ class Evaluator:
             points = coefficients[start : start + several]
             flats = torch.empty((len(points), self.layout.length), dtype=self.layout.dtype, device=self.layout.device)
             for flat, point in zip(flats, points):
-                self._combine(origin, directions, point)
-                flat.copy_(self.scratch.flat)
+                _combine_into(flat, origin, directions, point)
             by_feed = self._several.losses(feeds, flats)
             for i in range(len(points)):
                 sums = [losses[i] for losses, _ in by_feed]
@@ -232,8 +230,7 @@ class Evaluator:
     def one_pass(self, feed: Batch) -> "tuple[torch.Tensor, Optional[torch.Tensor]]":
         """Inside a session, in inference mode: (the batch's loss, (Σ loss, Σ loss²) of its samples where known)."""
         note = _Note(feed, self.sites(feed.program), scored=False)
-        values = feed.program.run(feed, grad=False, inference=True, overrides=note.overrides())
-        return feed.program.loss_of(values), note.singles
+        return self._pass(feed, note, inference=True), note.singles
 
     def mean_of(self, feeds: list[Batch], losses: list[torch.Tensor]) -> float:
         """The mean over samples of the losses of batches."""
@@ -252,33 +249,24 @@ class Evaluator:
         return self._point(batches, Vector(self.scratch.flat, None), how, lambda: False).loss
 
     def _combine(self, origin: Vector, directions: list[Vector], point: list[float]) -> None:
-        flat = self.scratch.flat
-        if not directions:
-            flat.copy_(origin.flat)
-        for i, (c, d) in enumerate(zip(point, directions)):
-            torch.add(origin.flat if i == 0 else flat, d.flat, alpha=c, out=flat)
+        _combine_into(self.scratch.flat, origin, directions, point)
         self.scratch.loaded()
 
     def _point(self, feeds: list[Batch], origin: Vector, how: How, stop: Cancelled, scored: bool = False) -> Loss:
-        sums: list[torch.Tensor] = []  # losses of batches
-        singles: list[torch.Tensor] = []  # (Σ loss, Σ loss²) of samples
-        right: list[torch.Tensor] = []
-        answers = 0
+        tally = _Tally(feeds)
         for feed in feeds:
             if stop():
                 raise cancelled()
             self._reset_state(feed, origin, how)
-            sites = self.sites(feed.program)
-            note = _Note(feed, sites, scored)
-            values = feed.program.run(
-                feed, grad=feed.program.needs_grad, inference=how.inference, overrides=note.overrides()
-            )
-            sums.append(feed.program.loss_of(values).detach())
-            if note.singles is not None:
-                singles.append(note.singles)
-            right.extend(note.right)
-            answers += note.answers
-        return _summary(feeds, sums, singles, right, answers)
+            note = _Note(feed, self.sites(feed.program), scored)
+            tally.add(self._pass(feed, note, how.inference), note)
+        return tally.summary()
+
+    def _pass(self, feed: Batch, note: "_Note", inference: bool) -> torch.Tensor:
+        """One batch at the weights that are placed: its loss."""
+        program = feed.program
+        values = program.run(feed, grad=program.needs_grad, inference=inference, overrides=note.overrides())
+        return program.loss_of(values)
 
     @_retried
     def score(self, members: list[Vector], how: How, stop: Cancelled) -> Loss:
@@ -294,10 +282,7 @@ class Evaluator:
 
     def _ensemble(self, members: list[Vector], batches: list[Batch], how: How, stop: Cancelled) -> Loss:
         predictions = self.predictions(members, batches, how, stop)
-        sums: list[torch.Tensor] = []
-        singles: list[torch.Tensor] = []
-        right: list[torch.Tensor] = []
-        answers = 0
+        tally = _Tally(batches)
         # What a loss adds to its predictions' part (a penalty on weights) is that of the last member.
         with self._at(self._involved(batches, how), members[-1], grad=False, inference=how.inference):
             self._combine(members[-1], [], [])
@@ -305,15 +290,8 @@ class Evaluator:
                 self._reset_state(batch, members[-1], how)
                 sites = self.sites(batch.program)
                 note = _Note(batch, sites, scored=True, replaced=[s.average(p) for s, p in zip(sites, predictions[i])])
-                values = batch.program.run(
-                    batch, grad=batch.program.needs_grad, inference=how.inference, overrides=note.overrides()
-                )
-                sums.append(batch.program.loss_of(values).detach())
-                if note.singles is not None:
-                    singles.append(note.singles)
-                right.extend(note.right)
-                answers += note.answers
-        return _summary(batches, sums, singles, right, answers)
+                tally.add(self._pass(batch, note, how.inference), note)
+        return tally.summary()
 
     def predictions(
         self, members: list[Vector], batches: list[Batch], how: How, stop: Cancelled
@@ -336,9 +314,7 @@ class Evaluator:
                         raise cancelled()
                     self._reset_state(batch, member, how)
                     note = _Note(batch, self.sites(batch.program), scored=True)
-                    batch.program.run(
-                        batch, grad=batch.program.needs_grad, inference=how.inference, overrides=note.overrides()
-                    )
+                    self._pass(batch, note, how.inference)
                     predictions[i] = predictions[i] or [[] for _ in note.predictions]
                     for site, p in enumerate(note.predictions):
                         predictions[i][site].append(p.detach())
@@ -464,10 +440,9 @@ class Evaluator:
 
     def _difference_product(self, at: Vector, direction: Vector, how: How, stop: Cancelled) -> torch.Tensor:
         """(∇L(θ + hv) − ∇L(θ − hv)) / 2h."""
-        length = float(direction.flat.double().norm())
-        if length == 0:
+        h = difference_step(at.flat, direction.flat)
+        if h is None:
             return self.layout.zeros()
-        h = _DIFFERENCE_STEP * max(1.0, float(at.flat.double().norm())) / length
         ahead = self.gradient(Vector(at.flat + h * direction.flat, at.state), how, stop)[1]
         behind = self.gradient(Vector(at.flat - h * direction.flat, at.state), how, stop)[1]
         return (ahead - behind) / (2 * h)
@@ -599,6 +574,36 @@ class _Note:
             return operation.call(*args, **kwargs)
 
         return call
+
+
+class _Tally:
+    """What the passes over the batches of one request come to."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
+        self.losses: list[torch.Tensor] = []
+        #: (Σ loss, Σ loss²) of samples
+        self.singles: list[torch.Tensor] = []
+        self.right: list[torch.Tensor] = []
+        self.answers = 0
+
+    def add(self, loss: torch.Tensor, note: _Note) -> None:
+        self.losses.append(loss.detach())
+        if note.singles is not None:
+            self.singles.append(note.singles)
+        self.right.extend(note.right)
+        self.answers += note.answers
+
+    def summary(self) -> Loss:
+        return _summary(self.batches, self.losses, self.singles, self.right, self.answers)
+
+
+def _combine_into(flat: torch.Tensor, origin: Vector, directions: list[Vector], point: list[float]) -> None:
+    """flat ← origin + Σ point[i]·directions[i]"""
+    if not directions:
+        flat.copy_(origin.flat)
+    for i, (c, d) in enumerate(zip(point, directions)):
+        torch.add(origin.flat if i == 0 else flat, d.flat, alpha=c, out=flat)
 
 
 def _summary(

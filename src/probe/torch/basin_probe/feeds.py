@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Optional
 
 import torch
 
+from .measuring import fastest, same_loss
 from .program import Batch, Program
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator, Vector
 
 _SIZES = (64, 128, 256, 512, 1024, 2048, 4096)
-_TOLERANCE = 2e-6
 
 
 class Feeds:
@@ -48,7 +47,7 @@ class Feeds:
                     if candidate is None:
                         break
                     loss, seconds = self._timed(candidate)
-                    if not abs(loss - expected) <= _TOLERANCE * max(abs(expected), 1e-6):
+                    if not same_loss(loss, expected):
                         break
                     if seconds < best_seconds:
                         best, best_seconds = candidate, seconds
@@ -58,13 +57,7 @@ class Feeds:
 
     def _timed(self, batches: list[Batch]) -> tuple[float, float]:
         """(mean loss, seconds), the faster of two passes."""
-        seconds = float("inf")
-        loss = 0.0
-        for _ in range(2):
-            start = time.perf_counter()
-            loss = self.evaluator.mean_loss(batches)
-            seconds = min(seconds, time.perf_counter() - start)
-        return loss, seconds
+        return fastest(lambda: self.evaluator.mean_loss(batches), 2)
 
 
 def cut(batches: list[Batch], size: int) -> Optional[list[Batch]]:

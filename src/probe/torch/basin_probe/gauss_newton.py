@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import torch
 
+from .differences import difference_step
 from .errors import BasinError, cancelled
 from .loss_site import LossSite
 from .program import Batch, Operation, Program
@@ -18,9 +19,6 @@ from .versions import exact_attention
 
 if TYPE_CHECKING:
     from .evaluator import Cancelled, Evaluator, How, Vector
-
-#: Central differences of predictions: step relative to the weights' norm.
-_DIFFERENCE_STEP = 1e-3
 
 
 def gauss_newton_product(
@@ -50,10 +48,9 @@ def _product(
     layout = evaluator.layout
     total = layout.zeros()
     pieces = [x.to(p.dtype) for x, p in zip(layout.split(direction.flat), layout.parameters)]
-    length = float(direction.flat.double().norm())
-    if length == 0:
+    h = difference_step(at.flat, direction.flat)
+    if h is None:
         return total
-    h = _DIFFERENCE_STEP * max(1.0, float(at.flat.double().norm())) / length
     with evaluator._at(evaluator._involved(batches, how), at, grad=True, inference=how.inference), exact_attention():
         with torch.no_grad():
             evaluator._combine(at, [], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import torch
@@ -118,7 +119,7 @@ class _Batch:
             leaves = [
                 t.detach().requires_grad_() if i in self.inputs else t.detach() for i, t in enumerate(batch.leaves)
             ]
-            batch = _with_leaves(batch, leaves)
+            batch = replace(batch, leaves=leaves)
         with torch.set_grad_enabled(grad or self.program.needs_grad):
             self.values, self.value = self._run(batch, replaced, note=True)
 
@@ -197,10 +198,6 @@ class _Batch:
         if not squares:
             return "The margin does not depend on the input by a derivative."
         return torch.stack(squares).sum(0).sqrt()
-
-
-def _with_leaves(batch: Batch, leaves: list[torch.Tensor]) -> Batch:
-    return Batch(leaves, batch.numbers, batch.streams, batch.attributes, batch.samples, batch.step, batch.loss, batch.program)
 
 
 def _classes(kind: str, prediction: torch.Tensor, target: torch.Tensor) -> Union[tuple[torch.Tensor, torch.Tensor], str]:

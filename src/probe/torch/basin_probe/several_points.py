@@ -6,25 +6,26 @@ on calling operations, and one call then serves many points.
 from __future__ import annotations
 
 import contextlib
-import time
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional
+from typing import TYPE_CHECKING, Iterator, Optional
 
 import torch
 
+from .measuring import fastest, same_loss
 from .program import Batch, Program
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator, How, Vector
 
-#: The loss of each point and batch, and where they are known (Σ loss, Σ loss²) over the batch's samples.
-Found = "tuple[torch.Tensor, Optional[torch.Tensor]]"
+#: The losses of all points on a batch, and where they are known (Σ loss, Σ loss²) over its samples.
+Found = tuple[torch.Tensor, Optional[torch.Tensor]]
+#: A module's parameters, the key of one, its index in the layout.
+Place = tuple[dict, str, int]
 
 _COUNTS = (2, 4, 8, 16, 32, 64)
 #: A larger count has to be this much faster to be tried further: memory grows with it.
 _WORTH = 0.95
 #: Elements of the weights of all points together.
 _MOST_ELEMENTS = 1 << 22
-_TOLERANCE = 2e-6
 
 
 class SeveralPoints:
@@ -48,79 +49,72 @@ class SeveralPoints:
             self._counts[key] = self._measure(feeds, origin, how)
         return self._counts[key]
 
-    def losses(self, feeds: list[Batch], flats: torch.Tensor) -> "list[Found]":
+    def losses(self, feeds: list[Batch], flats: torch.Tensor) -> list[Found]:
         """
-        By batch: the losses of all points and their sums over samples.
+        What each batch gives at all points.
 
         :param flats: [points, length of the layout]
         """
         layout = self.evaluator.layout
-        stacked = tuple(
-            torch.stack([layout.split(flat)[i] for flat in flats]).to(p.dtype) for i, p in enumerate(layout.parameters)
-        )
-        found = []
-        for feed in feeds:
-            places = self._places(feed.program)
-            if places is None:
-                raise RuntimeError("a parameter is read by other ways than its module")
-            known: list[bool] = []
+        by_parameter = zip(*[layout.split(flat) for flat in flats])
+        stacked = [torch.stack(pieces).to(p.dtype) for pieces, p in zip(by_parameter, layout.parameters)]
+        places = {id(p): self._places(p) or [] for p in _programs(feeds)}
+        return [self._batch_losses(feed, places[id(feed.program)], stacked) for feed in feeds]
 
-            def one(*pieces: torch.Tensor, feed: Batch = feed, places: Any = places, known: Any = known) -> Any:
-                with _placed(places, pieces):
-                    loss, singles = self.evaluator.one_pass(feed)
-                known.append(singles is not None)
-                return loss, loss if singles is None else singles
+    def _batch_losses(self, feed: Batch, places: list[Place], stacked: list[torch.Tensor]) -> Found:
+        def one(*pieces: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            with _placed(places, pieces):
+                loss, singles = self.evaluator.one_pass(feed)
+            return (loss,) if singles is None else (loss, singles)
 
-            losses, singles = torch.func.vmap(one)(*stacked)
-            found.append((losses, singles if known[-1] else None))
-        return found
+        losses, *singles = torch.func.vmap(one)(*stacked)
+        return losses, singles[0] if singles else None
 
-    def _places(self, program: Program) -> "Optional[list[tuple[dict, str, int]]]":
-        """(a module's parameters, key, index in the layout) wherever one is; None when the loss reads some by itself."""
+    def _places(self, program: Program) -> Optional[list[Place]]:
+        """Wherever a module holds one of the parameters; None when the loss reads some by itself."""
         index = {id(p): i for i, p in enumerate(self.evaluator.layout.parameters)}
         if any(id(t) in index for t in program.live):
             return None
-        found = []
-        for root in program.modules:
-            for module in root.modules():
-                for key, p in module._parameters.items():
-                    if p is not None and id(p) in index:
-                        found.append((module._parameters, key, index[id(p)]))
-        return found
+        return [
+            (module._parameters, key, index[id(p)])
+            for root in program.modules
+            for module in root.modules()
+            for key, p in module._parameters.items()
+            if p is not None and id(p) in index
+        ]
 
     def _measure(self, feeds: list[Batch], origin: "Vector", how: "How") -> int:
         evaluator = self.evaluator
-        programs = {id(b.program): b.program for b in feeds}.values()
-        if any(p.needs_grad or p.changed_leaves or self._places(p) is None for p in programs):
+        if any(p.needs_grad or p.changed_leaves or self._places(p) is None for p in _programs(feeds)):
             return 1
         points = self._trials(origin)
-        plain: list[float] = []
 
-        def one_by_one() -> None:
-            for flat in points[:2]:
+        def one_by_one() -> list[float]:
+            losses = []
+            for flat in points:
                 evaluator.scratch.flat.copy_(flat)
                 evaluator.scratch.loaded()
-                loss = evaluator.mean_of(feeds, [evaluator.one_pass(feed)[0] for feed in feeds])
-                plain.append(loss)
+                losses.append(evaluator.mean_of(feeds, [evaluator.one_pass(feed)[0] for feed in feeds]))
+            return losses
 
-        best, seconds = 1, _fastest(one_by_one) / 2
+        plain, seconds = fastest(one_by_one, 3)
+        best, seconds = 1, seconds / len(points)
         for count in _COUNTS:
             if count * evaluator.layout.length > _MOST_ELEMENTS:
                 break
-            flats = torch.stack([points[i % 2] for i in range(count)])
+            flats = torch.stack([points[i % len(points)] for i in range(count)])
             try:
                 found = self.losses(feeds, flats)
-                for i in range(2):
-                    loss = evaluator.mean_of(feeds, [losses[i] for losses, _ in found])
-                    if not abs(loss - plain[i]) <= _TOLERANCE * max(abs(plain[i]), 1e-6):
+                for i, expected in enumerate(plain):
+                    if not same_loss(evaluator.mean_of(feeds, [losses[i] for losses, _ in found]), expected):
                         return 1
                 # Read, so that a device has finished.
-                each = _fastest(lambda: [losses.tolist() for losses, _ in self.losses(feeds, flats)]) / count
+                _, taken = fastest(lambda: [losses.tolist() for losses, _ in self.losses(feeds, flats)], 3)
             except Exception:  # control flow by values, an operation without a rule: it is not for this model
                 break
-            if each > _WORTH * seconds:
+            if taken / count > _WORTH * seconds:
                 break
-            best, seconds = count, each
+            best, seconds = count, taken / count
         return best
 
     def _trials(self, origin: "Vector") -> list[torch.Tensor]:
@@ -130,8 +124,12 @@ class SeveralPoints:
         return [origin.flat * 0.97 + shift, origin.flat * 1.04 - shift]
 
 
+def _programs(feeds: list[Batch]) -> list[Program]:
+    return list({id(b.program): b.program for b in feeds}.values())
+
+
 @contextlib.contextmanager
-def _placed(places: "list[tuple[dict, str, int]]", pieces: "tuple[torch.Tensor, ...]") -> Iterator[None]:
+def _placed(places: list[Place], pieces: tuple[torch.Tensor, ...]) -> Iterator[None]:
     kept = [(parameters, key, parameters[key]) for parameters, key, _ in places]
     try:
         for parameters, key, i in places:
@@ -140,13 +138,3 @@ def _placed(places: "list[tuple[dict, str, int]]", pieces: "tuple[torch.Tensor, 
     finally:
         for parameters, key, value in kept:
             parameters[key] = value
-
-
-def _fastest(work: Callable[[], Any]) -> float:
-    """Seconds, the least of three."""
-    seconds = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        work()
-        seconds = min(seconds, time.perf_counter() - start)
-    return seconds

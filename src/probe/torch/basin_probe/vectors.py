@@ -7,10 +7,9 @@ from typing import Any, Optional, Sequence
 
 import torch
 
-from .elementwise import scaled_like
+from .elementwise import normalised
 from .errors import BasinError
 from .evaluator import Vector
-from .naming import role
 from .objective import Objective
 from .safetensors import SafetensorsFile
 
@@ -73,22 +72,11 @@ def save_tensors(objective: Objective, vector: Vector) -> list[tuple[str, torch.
 def random_direction(
     objective: Objective, seed: int, like: Vector, normalisation: str, include_bias: bool, include_norm: bool
 ) -> torch.Tensor:
-    """
-    A Gaussian direction. filter: each output unit scaled to the norm of the same unit of ``like`` (Li et al. 2018);
-    layer: each parameter as a whole; none: raw. Biases and norm parameters are zero unless included.
-    """
+    """A Gaussian direction, then as :func:`normalised` makes it."""
     layout = objective.layout
     generator = torch.Generator(device="cpu").manual_seed(seed)
-    flat = layout.zeros()
-    with torch.no_grad():
-        for named, view, weights in zip(objective.named, layout.split(flat), layout.split(like.flat)):
-            draw = torch.randn(view.shape, generator=generator, dtype=torch.float32, device="cpu")
-            kind = role(named)
-            if (kind == "bias" and not include_bias) or (kind == "norm" and not include_norm):
-                continue
-            d = draw.to(device=layout.device, dtype=layout.dtype)
-            view.copy_(scaled_like(named, d, weights, normalisation))
-    return flat
+    draws = [torch.randn(p.shape, generator=generator, dtype=torch.float32, device="cpu") for p in layout.parameters]
+    return normalised(objective, layout.gather(draws), like.flat, normalisation, include_bias, include_norm)
 
 
 def gram(objective: Objective, operands: Sequence[Any], origin: Any) -> list[list[float]]:
