@@ -5,7 +5,8 @@
  */
 import jstat from 'jstat';
 import type { FlatnessSettings } from '../protocol/flatness.ts';
-import { derivedSeed } from './directions.ts';
+import { derivedSeed, drawDirection } from './directions.ts';
+import { deviation, mean } from './moments.ts';
 import { without, type Measured, type Surroundings } from './surroundings.ts';
 
 export async function averageFlatness(
@@ -16,26 +17,13 @@ export async function averageFlatness(
   const { sigma, repeats, seed } = settings;
   const into = around.name('perturbation');
   const rises: number[] = [];
-  // Biases and norm parameters stay as they are, unless a model has nothing else.
-  let include = false;
+  let included = false;
   for (let k = 0; k < repeats; k++) {
     context.progress(k / repeats, `direction ${k + 1} of ${repeats}`);
-    const draw = () =>
-      evaluator.random(
-        {
-          into,
-          seed: derivedSeed(seed, k),
-          like: at,
-          normalisation: 'filter',
-          include: { bias: include, norm: include },
-        },
-        context.signal,
-      );
-    let { norm } = await draw();
-    if (norm === 0 && !include) {
-      include = true;
-      ({ norm } = await draw());
-    }
+    const request = { into, seed: derivedSeed(seed, k), like: at, normalisation: 'filter' } as const;
+    const drawn = await drawDirection(evaluator, request, included, context);
+    const { norm } = drawn;
+    ({ included } = drawn);
     if (!(norm > 0)) return without('Every weight that a perturbation is scaled to is zero.');
     const [up = NaN, down = NaN] = await around.losses([into], [[sigma], [-sigma]]);
     rises.push((up + down) / 2 - loss);
@@ -43,9 +31,8 @@ export async function averageFlatness(
   await vectors.release([into]);
   const broken = rises.filter((rise) => !Number.isFinite(rise)).length;
   if (broken > 0) return without(`The loss is NaN or infinite along ${broken} of ${repeats} directions.`);
-  const mean = rises.reduce((s, rise) => s + rise, 0) / repeats;
-  const spread = rises.reduce((s, rise) => s + (rise - mean) ** 2, 0) / (repeats - 1);
-  const standardError = Math.sqrt(spread / repeats);
+  const value = mean(rises);
+  const standardError = deviation(rises) / Math.sqrt(repeats);
   const half = jstat.studentt.inv(0.975, repeats - 1) * standardError;
-  return { value: mean, reason: null, standardError, interval: [mean - half, mean + half] };
+  return { value, reason: null, standardError, interval: [value - half, value + half] };
 }

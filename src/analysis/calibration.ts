@@ -2,11 +2,14 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { BasinError } from '../protocol/errors.ts';
+import type { HowToEvaluate } from '../protocol/evaluator.ts';
 import type { Binning, CalibrationResult, ReliabilityBin } from '../protocol/generalisation.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
+import { howToEvaluate, notFinite, type Draft, type Evaluation, type Model } from './model.ts';
+import { deviation, mean } from './moments.ts';
 import { requireReplay } from './replay.ts';
-import { calibrationSentences, dataSentence, replaySentence } from './trust.ts';
+import { dataSentence, replaySentence } from './trust.ts';
+import { calibrationSentences } from './trustCalibration.ts';
 import { withVectors } from './vectors.ts';
 
 export interface CalibrationInput extends Evaluation {
@@ -91,7 +94,7 @@ export async function calibration(
 async function answersOf(
   evaluator: Evaluator,
   at: string,
-  how: ReturnType<typeof howToEvaluate>,
+  how: HowToEvaluate,
   { signal }: AnalysisContext,
 ): Promise<Answer[]> {
   const found = await evaluator.samples({ members: [at], how, inputGradient: false }, signal);
@@ -104,11 +107,7 @@ async function answersOf(
     );
   }
   if (!confidence.every(Number.isFinite)) {
-    throw new BasinError(
-      'non-finite',
-      'Some predictions are NaN or infinite.',
-      'Choose an earlier snapshot with --at, and lower the learning rate.',
-    );
+    throw notFinite('Some predictions are NaN or infinite.');
   }
   return confidence.map((c, i) => ({ confidence: c, correct: correct[i] ?? 0 }));
 }
@@ -161,13 +160,6 @@ function expectedError(bins: readonly ReliabilityBin[]): number {
 }
 
 const repeat = (once: () => number): number[] => Array.from({ length: RESAMPLES }, once);
-const mean = (x: readonly number[]): number => x.reduce((a, b) => a + b, 0) / x.length;
-
-function deviation(x: readonly number[]): number {
-  const centre = mean(x);
-  return Math.sqrt(x.reduce((sum, v) => sum + (v - centre) ** 2, 0) / (x.length - 1));
-}
-
 function uniform(seed: number): () => number {
   const generator = xoroshiro128plus(seed);
   return () => uniformFloat64(generator);

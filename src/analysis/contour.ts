@@ -4,7 +4,7 @@ import type { HowToEvaluate, LossValue } from '../protocol/evaluator.ts';
 import type { ContourResult, TrajectoryPoint } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { howToEvaluate, type Draft, type Evaluation } from './model.ts';
+import { howToEvaluate, lossAt, type Draft, type Evaluation } from './model.ts';
 import { buildPlane, type Plane, type PlaneInput } from './plane.ts';
 import { requireReplay } from './replay.ts';
 import { contourSentences, dataSentence, replaySentence } from './trust.ts';
@@ -215,12 +215,8 @@ class Grid {
     };
   }
 
-  private async ownLoss(vector: string, context: AnalysisContext): Promise<LossValue> {
-    const request = { origin: vector, directions: [], coefficients: [[]], how: this.how };
-    const [value] = (await this.evaluator.loss(request, context.signal)).points;
-    if (value === undefined)
-      throw new BasinError('internal', 'The evaluator answered a question about one point with none.');
-    return value;
+  private ownLoss(vector: string, { signal }: AnalysisContext): Promise<LossValue> {
+    return lossAt(this.evaluator, vector, this.how, signal);
   }
 }
 

@@ -5,6 +5,7 @@ import type { HowToEvaluate } from '../protocol/evaluator.ts';
 import { elementCount } from '../protocol/safetensors.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { curvatureNotFinite, type Product, type Subspace } from './lanczos.ts';
+import { notFinite } from './model.ts';
 import type { Vectors } from './vectors.ts';
 
 export interface CurvatureAt {
@@ -142,11 +143,7 @@ export async function requireFiniteWeights(
 ): Promise<void> {
   const [squared = NaN] = (await evaluator.dots({ pairs: [[at, at]] }, signal)).values;
   if (Number.isFinite(squared)) return;
-  throw new BasinError(
-    'non-finite',
-    `Model ${id} has weights that are NaN or infinite.`,
-    'Choose an earlier snapshot with --at, and lower the learning rate.',
-  );
+  throw notFinite(`Model ${id} has weights that are NaN or infinite.`);
 }
 
 /** Multiplies a vector in place. */

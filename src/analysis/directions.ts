@@ -1,6 +1,6 @@
 /** Random directions that are comparable between models: filter normalisation (Li et al. 2018, section 4). */
 import { BasinError } from '../protocol/errors.ts';
-import type { Normalisation } from '../protocol/evaluator.ts';
+import type { EvaluatorRequests, Normalisation } from '../protocol/evaluator.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Vectors } from './vectors.ts';
 
@@ -46,14 +46,10 @@ export async function randomPair(
   let included = false;
   const draw = async (seed: number): Promise<RandomDirection> => {
     const into = vectors.name('random');
-    const request = { into, seed, like: options.like, normalisation: options.normalisation };
-    const ask = (include: boolean) =>
-      evaluator.random({ ...request, include: { bias: include, norm: include } }, context.signal);
-    let { norm } = await ask(included);
-    if (norm === 0 && !included) {
-      included = true;
-      ({ norm } = await ask(true));
-    }
+    const { like, normalisation } = options;
+    const drawn = await drawDirection(evaluator, { into, seed, like, normalisation }, included, context);
+    const { norm } = drawn;
+    ({ included } = drawn);
     if (!(norm > 0)) {
       throw new BasinError(
         'unsupported',
@@ -79,6 +75,23 @@ export async function randomPair(
   }
   const { norm } = await orthogonaliseAgainst(evaluator, vectors, second.vector, first, context);
   return { directions: [first, { ...second, norm }], cosineBefore, cosine: 0, included };
+}
+
+/**
+ * A Gaussian direction without biases and norm parameters, unless they are `included` or a model has nothing else.
+ * @returns its norm, which is 0 where everything that it is scaled to is
+ */
+export async function drawDirection(
+  evaluator: Evaluator,
+  request: Omit<EvaluatorRequests['random']['params'], 'include'>,
+  included: boolean,
+  { signal }: AnalysisContext,
+): Promise<{ readonly norm: number; readonly included: boolean }> {
+  const ask = (include: boolean) =>
+    evaluator.random({ ...request, include: { bias: include, norm: include } }, signal);
+  const { norm } = await ask(included);
+  if (norm !== 0 || included) return { norm, included };
+  return { norm: (await ask(true)).norm, included: true };
 }
 
 async function orthogonaliseAgainst(

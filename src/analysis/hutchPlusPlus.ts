@@ -13,6 +13,7 @@ import { gaussianIn, quadraticForm, scaleVector, type Block, type Curvature } fr
 import { derivedSeed } from './directions.ts';
 import { eigenSymmetric } from './eigen.ts';
 import { curvatureNotFinite, SINGLE_PRECISION } from './lanczos.ts';
+import { deviation, mean } from './moments.ts';
 import type { Vectors } from './vectors.ts';
 
 export interface TraceOptions {
@@ -148,11 +149,4 @@ async function projectedMatrix(
   }
   await vectors.release([into]);
   return Matrix.add(matrix, matrix.transpose()).mul(0.5);
-}
-
-const mean = (values: readonly number[]): number => values.reduce((s, x) => s + x, 0) / values.length;
-
-function deviation(values: readonly number[]): number {
-  const m = mean(values);
-  return Math.sqrt(values.reduce((s, x) => s + (x - m) ** 2, 0) / (values.length - 1));
 }

@@ -4,10 +4,12 @@ import type {
   EvaluationMode,
   EvaluatorDescription,
   HowToEvaluate,
+  LossValue,
   Operand,
 } from '../protocol/evaluator.ts';
-import type { Evaluator } from './evaluator.ts';
 import type { AnalysisResult } from '../protocol/analyses.ts';
+import { BasinError } from '../protocol/errors.ts';
+import type { Evaluator } from './evaluator.ts';
 
 /** One point in weight space, and what a result calls it: a snapshot's step as text, or a built model's id. */
 export interface Model {
@@ -53,6 +55,29 @@ export function howToEvaluate(
   };
 }
 
+/** The loss at one named vector, with its own state. @throws BasinError as the evaluator does */
+export async function lossAt(
+  evaluator: Evaluator,
+  at: string,
+  how: HowToEvaluate,
+  signal: AbortSignal,
+): Promise<LossValue> {
+  const request = { origin: at, directions: [], coefficients: [[]], how };
+  const [value] = (await evaluator.loss(request, signal)).points;
+  if (value === undefined)
+    throw new BasinError('internal', 'The evaluator answered a question about one point with none.');
+  return value;
+}
+
+/** What is said of a model whose numbers cannot be analysed. @param message which model, and what of it */
+export function notFinite(message: string): BasinError {
+  return new BasinError(
+    'non-finite',
+    message,
+    'Choose an earlier snapshot with --at, and lower the learning rate.',
+  );
+}
+
 /** How many samples a question is answered on: those of whole batches. @param at any named vector */
 export async function samplesOf(
   evaluator: Evaluator,
@@ -60,6 +85,5 @@ export async function samplesOf(
   how: HowToEvaluate,
   signal: AbortSignal,
 ): Promise<number> {
-  const { points } = await evaluator.loss({ origin: at, directions: [], coefficients: [[]], how }, signal);
-  return points[0]?.samples ?? 0;
+  return (await lossAt(evaluator, at, how, signal)).samples;
 }

@@ -4,6 +4,7 @@
  */
 import type { RescaledPair } from '../protocol/flatness.ts';
 import type { ParameterInfo } from '../protocol/run.ts';
+import { lossAt } from './model.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export const TWIN_FACTOR = 10;
@@ -52,9 +53,8 @@ export async function rescaledTwin(
     await evaluator.combine({ into: vector, terms, state: at }, context.signal);
     await vectors.release(terms.map((term) => term.vector));
     tried++;
-    const request = { origin: vector, directions: [], coefficients: [[]], how: around.how };
-    const { points } = await evaluator.loss(request, context.signal);
-    const difference = Math.abs((points[0]?.loss ?? NaN) - loss);
+    const rescaled = await lossAt(evaluator, vector, around.how, context.signal);
+    const difference = Math.abs(rescaled.loss - loss);
     if (!zero && difference <= SAME * Math.abs(loss)) {
       const relativeDifference = difference === 0 ? 0 : difference / Math.abs(loss);
       const pair = { multiplied: below.name, divided: above.name, factor: TWIN_FACTOR, relativeDifference };

@@ -1,8 +1,8 @@
 /** The loss around one model: values, gradients and products there, and how many were asked for. */
-import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate } from '../protocol/evaluator.ts';
 import type { Evaluations } from '../protocol/flatness.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { lossAt, notFinite } from './model.ts';
 import type { Vectors } from './vectors.ts';
 
 export class Surroundings {
@@ -33,16 +33,8 @@ export class Surroundings {
     context: AnalysisContext,
   ): Promise<Surroundings> {
     const { at, how, id } = model;
-    const request = { origin: at, directions: [], coefficients: [[]], how };
-    const { points } = await evaluator.loss(request, context.signal);
-    const { loss, samples } = points[0] ?? { loss: NaN, samples: 0 };
-    if (!Number.isFinite(loss)) {
-      throw new BasinError(
-        'non-finite',
-        `The loss of model ${id} is NaN or infinite.`,
-        'Choose an earlier snapshot with --at, and lower the learning rate.',
-      );
-    }
+    const { loss, samples } = await lossAt(evaluator, at, how, context.signal);
+    if (!Number.isFinite(loss)) throw notFinite(`The loss of model ${id} is NaN or infinite.`);
     return new Surroundings(evaluator, vectors, at, how, context, loss, samples);
   }
 

@@ -15,32 +15,6 @@ export function dataSentence(
   return `Evaluated on ${data.samples} ${data.split === 'train' ? 'training' : 'validation'} samples, ${how}.`;
 }
 
-/**
- * First whether people may believe the confidence, then what that rests on.
- * @param c the result's numbers
- */
-export function calibrationSentences(c: {
-  readonly error: number;
-  readonly standardError: number;
-  readonly ifCalibrated: { readonly mean: number; readonly percentile95: number };
-  readonly confidence: number;
-  readonly accuracy: number;
-  readonly binning: 'width' | 'mass';
-  readonly bins: readonly unknown[];
-}): string[] {
-  const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
-  const apart = c.error > c.ifCalibrated.percentile95;
-  const side = c.confidence > c.accuracy ? 'too sure of itself' : 'less sure of itself than it may be';
-  return [
-    apart
-      ? `The model is ${side}: right in ${percent(c.accuracy)} where it claims ${percent(c.confidence)}.`
-      : `Its confidence can be taken at its word: nothing here tells ${percent(c.accuracy)} right from ${percent(c.confidence)} claimed.`,
-    `Expected calibration error ${percent(c.error)} ± ${percent(c.standardError)} over ${c.bins.length} bins of equal ` +
-      `${c.binning === 'width' ? 'width' : 'numbers of samples'}; chance alone would show ${percent(c.ifCalibrated.mean)}, and ` +
-      `more than ${percent(c.ifCalibrated.percentile95)} once in twenty times.`,
-  ];
-}
-
 export function replaySentence(description: EvaluatorDescription): string[] {
   return description.objective.replay === null
     ? ['Whether the recorded losses come out again has not been checked for this run.']

@@ -109,11 +109,18 @@ export function processes(options: Record<string, unknown>): number {
   return options.processes as number;
 }
 
-/** Adds --data to a command. */
-export function withData(target: Command): Command {
-  return target.addOption(
-    new Option('--data <split>', 'samples to evaluate on').choices(['train', 'validation']).default('train'),
+/**
+ * Adds --data to a command.
+ * @param usual what an analysis that chooses by itself takes, in words; train when absent
+ */
+export function withData(target: Command, usual?: string): Command {
+  const meaning = 'samples to evaluate on';
+  const option = new Option(
+    '--data <split>',
+    usual === undefined ? meaning : `${meaning} (default: ${usual})`,
   );
+  option.choices(['train', 'validation']);
+  return target.addOption(usual === undefined ? option.default('train') : option);
 }
 
 /** The value of --at, as a job has it. */

@@ -14,6 +14,9 @@ export interface CalibrationJob extends EvaluationOptions {
   readonly seed?: number;
 }
 
+/** What a job that leaves them out gets. */
+export const calibrationDefaults = { bins: 15, binning: 'width', seed: 1 } as const;
+
 /** Samples whose confidence lies in from < c ≤ to. */
 export interface ReliabilityBin {
   readonly from: number;

@@ -1,32 +1,29 @@
 import { Option } from 'commander';
-import type { CalibrationJob } from '../../protocol/generalisation.ts';
+import { calibrationDefaults as usual, type CalibrationJob } from '../../protocol/generalisation.ts';
 import { wholeNumber } from '../arguments.ts';
-import { at, given, RUN, withAt, type CommandLine } from '../command.ts';
+import { at, given, RUN, withAt, withData, type CommandLine } from '../command.ts';
 
 /** `basin calibration` */
 export function addCalibration(cli: CommandLine): void {
   cli.run(
-    withAt(
-      cli
-        .command(
-          'calibration',
-          "whether a classifier's confidence is the share of its answers that are right",
-        )
-        .argument(...RUN),
+    withData(
+      withAt(
+        cli
+          .command(
+            'calibration',
+            "whether a classifier's confidence is the share of its answers that are right",
+          )
+          .argument(...RUN),
+      ),
+      'validation where there are any',
     )
-      .addOption(
-        new Option(
-          '--data <split>',
-          'samples to evaluate on (default: validation where there are any)',
-        ).choices(['train', 'validation']),
-      )
-      .option('--bins <n>', 'how many bins of confidence', wholeNumber(2, 100), 15)
+      .option('--bins <n>', 'how many bins of confidence', wholeNumber(2, 100), usual.bins)
       .addOption(
         new Option('--binning <kind>', 'bins of equal width, or of equal numbers of samples')
           .choices(['width', 'mass'])
-          .default('width'),
+          .default(usual.binning),
       )
-      .option('--seed <n>', 'of the resampling', wholeNumber(0), 1),
+      .option('--seed <n>', 'of the resampling', wholeNumber(0), usual.seed),
     async (common, options, reference: string) =>
       cli.ask(common, {
         kind: 'calibration',
