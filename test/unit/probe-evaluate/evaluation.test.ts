@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
 import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
@@ -16,32 +15,17 @@ import {
   type Client,
   type Recording,
   type Tf,
+  asTrained,
+  inference,
+  scratchDirectory,
+  setWeights,
 } from './recording.ts';
 
 const train = { split: 'train' as const };
-const inference = { data: train, mode: 'inference' as const, refresh: false };
-const asTrained = { ...inference, mode: 'as-trained' as const };
 
-let directory: string;
-before(() => {
-  directory = mkdtempSync(join(tmpdir(), 'basin-'));
-});
-after(() => {
-  rmSync(directory, { recursive: true });
-});
+const directory = scratchDirectory();
 
 type Model = tfjs.Sequential;
-
-/** Sets every weight of a model from the deterministic numbers, so that backends can be compared. */
-function setWeights(tf: Tf, model: Model, scale = 1): void {
-  model.setWeights(
-    model.weights.map((w, i) => {
-      const size = w.shape.reduce((a: number, b) => a * (b ?? 1), 1);
-      const values = numbers(size, 40 + i).map((x) => (w.name.includes('variance') ? 1 + x : scale * x));
-      return tf.tensor(values, w.shape as number[]);
-    }),
-  );
-}
 
 /** A model that is trained by one call of fit with a learning rate of zero: its weights stay, its data are recorded. */
 async function recordFit(
@@ -126,7 +110,7 @@ async function sharpness(
     oneHot(tf, 20, 3),
     10,
   );
-  return largestEigenvalue(serve(recording, directory), method, 25);
+  return largestEigenvalue(serve(recording, directory()), method, 25);
 }
 
 describe('Sharpness of a net with convolution, batch norm and max-pooling', function () {
@@ -189,7 +173,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
         const [a, b] = model.getWeights() as [tfjs.Tensor, tfjs.Tensor];
         model.setWeights([a.mul(factor), b.div(factor)]);
         const recording = await recordFit(tf, model, x, y, 8);
-        const client = serve(recording, directory);
+        const client = serve(recording, directory());
         client.ask('load', { into: 'θ', from: 'current' });
         // The same noise for both: names differ between models, so it is drawn by a model of fixed names.
         const { objective } = client.ask('hello', { token: '', protocol: 2, objective: 0 });
@@ -270,11 +254,11 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
 
       it('are the sample-weighted means of what each batch feeds to the moving averages', async () => {
         const { model, recording, batches } = await stacked();
-        const client = serve(recording, directory);
+        const client = serve(recording, directory());
         client.ask('load', { into: 'θ', from: 'current' });
         const { tensors, samples } = client.ask('refreshStatistics', { vector: 'θ', data: train });
         assert.deepEqual([tensors, samples], [4, 21]);
-        const file = join(directory, 'refreshed.safetensors');
+        const file = join(directory(), 'refreshed.safetensors');
         client.ask('save', { vector: 'θ', file, metadata: {} });
         const { VectorFile } = await import('../../../src/probe/tfjs/vectorFile.ts');
         const { objective } = client.ask('hello', { token: '', protocol: 2, objective: 0 });
@@ -286,7 +270,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
 
       it('are computed anew at every point when asked for', async () => {
         const { model, recording, batches } = await stacked();
-        const client = serve(recording, directory);
+        const client = serve(recording, directory());
         client.ask('load', { into: 'θ', from: 'current' });
         client.ask('random', {
           into: 'd',
@@ -382,7 +366,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
             8,
             loss,
           );
-          const client = serve(recording, directory);
+          const client = serve(recording, directory());
           const mean = tf.addN(members(client, model)).div(2);
           const norms = ['a', 'b'].map((m) => {
             const w = client.values(m).subarray(0, 32);
@@ -409,7 +393,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
           Array.from({ length: 19 }, (_, i) => (i * 3) % 2),
           [19, 1],
         );
-        const client = serve(await recordFit(tf, model, x(), y, 8, loss), directory);
+        const client = serve(await recordFit(tf, model, x(), y, 8, loss), directory());
         const mean = tf.addN(members(client, model)).div(2);
         const score = client.ask('score', { members: ['a', 'b'], how: inference });
         const right = mean.greater(0.5).equal(y.greater(0.5)).toFloat().mean().dataSync()[0]!;
@@ -426,7 +410,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
             .sgd(0)
             .minimize(() => tf.losses.softmaxCrossEntropy(y, model.apply(xs) as tfjs.Tensor).asScalar()),
         );
-        const client = serve(recording, directory);
+        const client = serve(recording, directory());
         const mean = tf.addN(members(client, model).map((m) => m.softmax())).div(2);
         const expected = y.mul(mean.log()).sum(1).neg().mean().dataSync()[0]!;
         const score = client.ask('score', { members: ['a', 'b'], how: inference });
@@ -439,7 +423,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
         const w = tf.variable(tf.tensor1d([1, 2, 3]));
         const client = serve(
           await record(() => tf.train.sgd(0).minimize(() => w.square().sum().asScalar(), false, [w])),
-          directory,
+          directory(),
         );
         client.ask('load', { into: 'a', from: 'current' });
         assert.throws(() => client.ask('score', { members: ['a', 'a'], how: asTrained }), {
@@ -460,10 +444,10 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       });
       setWeights(tf, model);
       const x = tf.tensor2d(numbers(30, 8), [10, 3]);
-      const client = serve(await recordFit(tf, model, x, oneHot(tf, 10, 2), 5), directory);
+      const client = serve(await recordFit(tf, model, x, oneHot(tf, 10, 2), 5), directory());
       client.ask('load', { into: 'θ', from: 'current' });
       client.ask('combine', { into: 'half', terms: [{ coefficient: 0.5, vector: 'θ' }], state: 'combine' });
-      const to = join(directory, `model-${backend}`);
+      const to = join(directory(), `model-${backend}`);
       assert.deepEqual(client.ask('exportModel', { vector: 'half', directory: to, format: 'tfjs' }).files, [
         'model.json',
         'weights.bin',

@@ -1,34 +1,24 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
-import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
 import { saveVector } from '../../../src/probe/tfjs/vectorFile.ts';
 import { needs } from '../../harness/requires.ts';
 import {
-  engine,
   load,
   numbers,
-  record,
   relative,
-  serve,
   type Client,
-  type Recording,
   type Tf,
+  asTrained,
+  inference,
+  recordAndServe,
+  scratchDirectory,
+  setWeights,
 } from './recording.ts';
 
-const asTrained = { data: { split: 'train' as const }, mode: 'as-trained' as const, refresh: false };
-const inference = { ...asTrained, mode: 'inference' as const };
 type How = typeof asTrained | typeof inference;
 
-let directory: string;
-before(() => {
-  directory = mkdtempSync(join(tmpdir(), 'basin-'));
-});
-after(() => {
-  rmSync(directory, { recursive: true });
-});
+const directory = scratchDirectory();
 
 /** A product with values of the test's own; asserts by which method it came. */
 function product(
@@ -38,7 +28,7 @@ function product(
   how: How = asTrained,
   method: 'exact' | 'finite-difference' = 'exact',
 ): Float32Array {
-  const file = join(directory, 'v.safetensors');
+  const file = join(directory(), 'v.safetensors');
   const { objective } = client.ask('hello', { token: '', protocol: 2, objective: 0 });
   saveVector(file, objective, { values: v, state: null }, {});
   client.ask('load', { into: 'θ', from: 'current' });
@@ -76,16 +66,7 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const) {
           CLASSES,
         )
         .toFloat() as tfjs.Tensor2D;
-    const recorded = async (script: () => unknown): Promise<Client> => {
-      const undo = installKernels(engine());
-      let recording: Recording;
-      try {
-        recording = await record(script);
-      } finally {
-        undo();
-      }
-      return serve(recording, directory);
-    };
+    const recorded = (script: () => unknown): Promise<Client> => recordAndServe(script, directory());
     const fit = async (
       layers: tfjs.layers.Layer[],
       loss: string,
@@ -93,19 +74,7 @@ for (const backend of ['tensorflow', 'wasm', 'cpu'] as const) {
       x: tfjs.Tensor = inputs(),
     ): Promise<Client> => {
       const model = tf.sequential({ layers });
-      model.setWeights(
-        model.weights.map((w, i) => {
-          const shape = w.shape as number[];
-          const values = numbers(
-            shape.reduce((a, b) => a * b, 1),
-            40 + i,
-          );
-          return tf.tensor(
-            values.map((q) => (w.name.includes('variance') ? 1 + q : q)),
-            shape,
-          );
-        }),
-      );
+      setWeights(tf, model);
       model.compile({ optimizer: tf.train.sgd(0), loss });
       return recorded(() => model.fit(x, y, { epochs: 1, batchSize: 8, shuffle: false, verbose: 0 }));
     };

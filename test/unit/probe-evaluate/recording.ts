@@ -1,6 +1,8 @@
 /** Real TensorFlow.js scripts, recorded in process: what the hooks of the probe do, in the fewest lines. */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
 import {
   createCapture,
@@ -10,6 +12,7 @@ import {
   type Capture,
 } from '../../../src/probe/tfjs/capture.ts';
 import { createSession, type EvaluatorHost, type Handlers } from '../../../src/probe/tfjs/handlers.ts';
+import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
 import { noteLayerClass } from '../../../src/probe/tfjs/layers.ts';
 import { describeParameters } from '../../../src/probe/tfjs/layout.ts';
 import { currentEngine, type Engine, type Tensor, type Variable } from '../../../src/probe/tfjs/tf.ts';
@@ -190,3 +193,42 @@ export function relative(a: ArrayLike<number>, b: ArrayLike<number>): number {
   }
   return Math.sqrt(difference / size);
 }
+
+/** Sets every weight of a model from the deterministic numbers, so that backends can be compared. */
+export function setWeights(tf: Tf, model: tfjs.Sequential, scale = 1): void {
+  model.setWeights(
+    model.weights.map((w, i) => {
+      const size = w.shape.reduce((a: number, b) => a * (b ?? 1), 1);
+      const values = numbers(size, 40 + i).map((x) => (w.name.includes('variance') ? 1 + x : scale * x));
+      return tf.tensor(values, w.shape as number[]);
+    }),
+  );
+}
+
+/** Records a script as the probe does, with the kernels that give second derivatives, and opens the evaluator over it. */
+export async function recordAndServe(script: () => unknown, directory: string): Promise<Client> {
+  const undo = installKernels(engine());
+  let recording: Recording;
+  try {
+    recording = await record(script);
+  } finally {
+    undo();
+  }
+  return serve(recording, directory);
+}
+
+/** A folder that lasts as long as the file's tests: its path, once they run. */
+export function scratchDirectory(): () => string {
+  let directory = '';
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'basin-'));
+  });
+  after(() => {
+    rmSync(directory, { recursive: true });
+  });
+  return () => directory;
+}
+
+/** How the tests evaluate. */
+export const asTrained = { data: { split: 'train' as const }, mode: 'as-trained' as const, refresh: false };
+export const inference = { ...asTrained, mode: 'inference' as const };

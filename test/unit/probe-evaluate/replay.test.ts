@@ -10,10 +10,9 @@ import {
   type BackendName,
   type Recording,
   type Tf,
+  asTrained,
+  inference,
 } from './recording.ts';
-
-const inference = { data: { split: 'train' as const }, mode: 'inference' as const, refresh: false };
-const asTrained = { data: { split: 'train' as const }, mode: 'as-trained' as const, refresh: false };
 
 function network(tf: Tf): ReturnType<Tf['sequential']> {
   const model = tf.sequential();

@@ -1,23 +1,21 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
-import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
 import { secondMoment } from '../../../src/probe/tfjs/secondMoment.ts';
 import { needs } from '../../harness/requires.ts';
-import { engine, load, numbers, record, relative, serve, type Client, type Tf } from './recording.ts';
+import {
+  load,
+  numbers,
+  relative,
+  type Client,
+  type Tf,
+  asTrained,
+  inference,
+  recordAndServe,
+  scratchDirectory,
+  setWeights,
+} from './recording.ts';
 
-const asTrained = { data: { split: 'train' as const }, mode: 'as-trained' as const, refresh: false };
-const inference = { ...asTrained, mode: 'inference' as const };
-
-let directory: string;
-before(() => {
-  directory = mkdtempSync(join(tmpdir(), 'basin-'));
-});
-after(() => {
-  rmSync(directory, { recursive: true });
-});
+const directory = scratchDirectory();
 
 const N = 21;
 const CLASSES = 3;
@@ -41,28 +39,9 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       );
     const hot = (): tfjs.Tensor2D =>
       tf.oneHot(tf.tensor1d(labels, 'int32'), CLASSES).toFloat() as tfjs.Tensor2D;
-    const recorded = async (script: () => unknown): Promise<Client> => {
-      const undo = installKernels(engine());
-      try {
-        return serve(await record(script), directory);
-      } finally {
-        undo();
-      }
-    };
+    const recorded = (script: () => unknown): Promise<Client> => recordAndServe(script, directory());
     const set = (model: tfjs.Sequential): tfjs.Sequential => {
-      model.setWeights(
-        model.weights.map((w, i) => {
-          const shape = w.shape as number[];
-          const values = numbers(
-            shape.reduce((a, b) => a * b, 1),
-            40 + i,
-          );
-          return tf.tensor(
-            values.map((q) => (w.name.includes('variance') ? 1 + q : 2 * q)),
-            shape,
-          );
-        }),
-      );
+      setWeights(tf, model, 2);
       return model;
     };
     const fit = async (

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
 import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
@@ -16,24 +14,19 @@ import {
   type Client,
   type Recording,
   type Tf,
+  asTrained,
+  inference,
+  scratchDirectory,
 } from './recording.ts';
 
-const asTrained = { data: { split: 'train' as const }, mode: 'as-trained' as const, refresh: false };
-const inference = { ...asTrained, mode: 'inference' as const };
 const backends = ['tensorflow', 'wasm', 'cpu'] as const;
 
-let directory: string;
-before(() => {
-  directory = mkdtempSync(join(tmpdir(), 'basin-'));
-});
-after(() => {
-  rmSync(directory, { recursive: true });
-});
+const directory = scratchDirectory();
 
 /** Puts values into a named vector through a file, as an engine would. */
 async function put(client: Client, name: string, values: Float32Array): Promise<void> {
   const { saveVector } = await import('../../../src/probe/tfjs/vectorFile.ts');
-  const file = join(directory, 'put.safetensors');
+  const file = join(directory(), 'put.safetensors');
   saveVector(
     file,
     client.ask('hello', { token: '', protocol: 2, objective: 0 }).objective,
@@ -136,7 +129,7 @@ for (const backend of backends) {
       for (const sizes of [[23], [8, 8, 7], [5, 5, 5, 5, 3]]) {
         for (const how of [asTrained, inference]) {
           assert.ok(
-            relative(await product(serve(cut(recording, sizes), directory), v, how), expected) < 1e-5,
+            relative(await product(serve(cut(recording, sizes), directory()), v, how), expected) < 1e-5,
             String(sizes),
           );
         }
@@ -174,7 +167,7 @@ for (const backend of backends) {
       }
       for (const sizes of [[21], [8, 8, 5], [4, 4, 4, 4, 4, 1]]) {
         assert.ok(
-          relative(await product(serve(cut(recording, sizes), directory), v), expected) < 1e-5,
+          relative(await product(serve(cut(recording, sizes), directory()), v), expected) < 1e-5,
           String(sizes),
         );
       }
@@ -349,7 +342,7 @@ for (const backend of backends) {
             ),
           );
           undo();
-          const client = serve(recording, directory);
+          const client = serve(recording, directory());
           const v = unit(n, 13);
           const exact = await product(client, v);
           assert.ok(Math.hypot(...exact) > 1e-4, 'there is curvature');
@@ -447,7 +440,7 @@ for (const backend of backends) {
         try {
           const recording = await record(() => model.trainOnBatch(x, y));
           undo();
-          const client = serve(recording, directory);
+          const client = serve(recording, directory());
           const v = unit(sizeOf(recording), 21);
           for (const how of [asTrained, inference]) {
             const exact = await product(client, v, how);
@@ -474,7 +467,7 @@ for (const backend of backends) {
           [w],
         ),
       );
-      const client = serve(recording, directory);
+      const client = serve(recording, directory());
       client.ask('load', { into: 'θ', from: 'current' });
       await put(client, 'v', unit(6, 32));
       const ask = (method: 'auto' | 'exact') =>
@@ -495,7 +488,7 @@ for (const backend of backends) {
       const recording = await record(() =>
         tf.train.sgd(0).minimize(() => straight(w).sum().asScalar(), false, [w]),
       );
-      const client = serve(recording, directory);
+      const client = serve(recording, directory());
       client.ask('load', { into: 'θ', from: 'current' });
       await put(client, 'v', unit(6, 34));
       const { method, reason } = client.ask('hvp', {
