@@ -39,7 +39,9 @@ export function commandLine(result: AnalysisResult): string {
     option('ascent-steps', job.ascentSteps);
     if (job.twin === false) words.push('--no-twin');
   }
-  if (result.data.split !== 'train' || result.kind === 'contour') option('data', result.data.split);
+  // Calibration chooses its samples by itself where none are named.
+  const named = result.kind === 'contour' || result.kind === 'calibration';
+  if (result.data.split !== 'train' || named) option('data', result.data.split);
   return words.join(' ');
 }
 

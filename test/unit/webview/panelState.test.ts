@@ -14,6 +14,7 @@ import {
   showRun,
   startJob,
 } from '../../../webview/panelState.ts';
+import type { CalibrationResult } from '../../../src/protocol/generalisation.ts';
 import { commandLine } from '../../../webview/provenance.ts';
 import { axisNames, contourLayout, contourPicture } from '../../../webview/contourChart.ts';
 
@@ -82,6 +83,12 @@ describe('results on a page', () => {
       /^basin contour \S+ --plane pca --size 41 --at last --seed 1 --data train$/,
     );
     assert.match(commandLine(random!), /--plane random/);
+    const job = { kind: 'calibration', bins: 15, binning: 'width', seed: 1 };
+    const calibration = { ...pca!, kind: 'calibration', provenance: { ...pca!.provenance, job } };
+    assert.match(
+      commandLine(calibration as unknown as CalibrationResult),
+      /^basin calibration \S+ --bins 15 --binning width --seed 1 --data train$/,
+    );
     const odd = { ...pca!, run: "it's" };
     assert.match(commandLine(odd), /^basin contour 'it'\\''s' /);
   });
