@@ -51,29 +51,38 @@ function quote(word: string): string {
 }
 
 export function provenanceRows(result: AnalysisResult): readonly (readonly [string, string])[] {
-  const { provenance, data } = result;
+  const { provenance } = result;
   const how = {
     live: 'the living training process, between its steps',
     held: 'the training process, held at its end',
     relaunched: 'the script started again and frozen before its first step',
+    none: "no process: the run's own files",
   }[provenance.evaluator];
   return [
     ['Computed', `${formatTime(provenance.created)}, in ${formatDuration(provenance.seconds)}`],
     ['Evaluated by', how],
-    [
-      'Evaluation',
-      `${provenance.mode === 'inference' ? 'inference: dropout off, batch norm by its statistics' : 'as trained: noise replayed draw for draw'}${provenance.refreshedStatistics ? ', statistics computed anew' : ''}`,
-    ],
-    ['Data', `${strings.samples(data.samples)}, ${strings.split[data.split]}`],
+    ...evaluationRows(result),
     [
       'Versions',
       [
         `Basin ${provenance.basin}`,
         ...Object.entries(provenance.versions).map(([name, version]) => `${name} ${version}`),
-        provenance.backend,
+        ...(provenance.backend === null ? [] : [provenance.backend]),
       ].join(', '),
     ],
     ['Result', `analyses/${result.id}.json`],
+  ];
+}
+
+/** How and on what a result's losses were evaluated; nothing for one that evaluated none. */
+function evaluationRows({ provenance, data }: AnalysisResult): readonly (readonly [string, string])[] {
+  if (provenance.mode === null) return [];
+  return [
+    [
+      'Evaluation',
+      `${provenance.mode === 'inference' ? 'inference: dropout off, batch norm by its statistics' : 'as trained: noise replayed draw for draw'}${provenance.refreshedStatistics ? ', statistics computed anew' : ''}`,
+    ],
+    ['Data', `${strings.samples(data.samples)}, ${strings.split[data.split]}`],
   ];
 }
 

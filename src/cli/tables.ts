@@ -110,7 +110,12 @@ export function resultText(result: JobResult): string {
     case 'report':
       return result.file;
     default: {
-      const kept = `kept as ${result.id} (evaluation: ${result.provenance.mode}, ${result.provenance.evaluator} process, ${result.provenance.backend})`;
+      const { mode, evaluator, backend } = result.provenance;
+      const how =
+        evaluator === 'none'
+          ? "from the run's files"
+          : `evaluation: ${mode}, ${evaluator} process, ${backend}`;
+      const kept = `kept as ${result.id} (${how})`;
       return [bodyOf(result), ...result.trust, kept].join('\n');
     }
   }

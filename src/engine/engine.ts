@@ -9,13 +9,13 @@ import { BasinError, cancelled } from '../protocol/errors.ts';
 import { exportNeedsProcess } from '../protocol/exporting.ts';
 import type { AnalysisJob, AnalysisResult } from '../protocol/analyses.ts';
 import type { ExportResult, ReportResult } from '../protocol/results.ts';
-import type { BuiltModel } from '../protocol/run.ts';
 import { newResultId } from '../runs/runId.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EvaluatorPool } from './evaluatorPool.ts';
 import { exportByProcess, exportSafetensors, requireFormat } from './exportModel.ts';
-import { builtBy, completeJob, requireModels, runAnalysis } from './jobs.ts';
+import { byRun, finishedResult, keepResult } from './finishedResult.ts';
+import { completeJob, kindOf, requireModels } from './jobs.ts';
 import { modeOf } from './kind.ts';
 import { readContents, resolveModel, type RunContents } from './references.ts';
 import { writeReport } from './report.ts';
@@ -161,89 +161,49 @@ export class Engine {
     await requireModels(job, contents);
     const progress = (fraction: number | null, message: string): void =>
       observer.progress?.({ fraction, message });
+    const context = { signal, progress };
+    const circumstances = { id: newResultId(job.kind), contents, job, version: this.options.version };
+    const kind = kindOf(job);
+    if (kind.needs === 'run') {
+      const started = performance.now();
+      const draft = await kind.run(job, { contents, context });
+      if (signal.aborted) throw cancelled();
+      const result = finishedResult(draft, { ...circumstances, by: byRun(contents), started });
+      await keepResult(result, contents);
+      return result;
+    }
     return this.#pool.use(
       contents,
       { live: 'live' in job && job.live === true, signal },
       async ({ evaluator, source }) => {
         const started = performance.now();
-        const id = newResultId(job.kind);
+        const { framework, backend, versions } = evaluator.description;
         const mode = modeOf(job, evaluator.description);
-        const finish = <R extends AnalysisResult>(draft: Draft<R>): R => {
-          const { refreshedStatistics, ...rest } = draft;
-          const result = {
-            ...rest,
-            trust: [...draft.trust, ...damageSentences(contents)],
-            id,
-            run: contents.run.id,
-            objective: contents.objective.name,
-            provenance: {
-              basin: this.options.version,
-              created: new Date().toISOString(),
-              job,
-              mode,
-              refreshedStatistics,
-              framework: evaluator.description.framework,
-              backend: evaluator.description.backend,
-              versions: evaluator.description.versions,
-              evaluator: source,
-              seconds: (performance.now() - started) / 1000,
-            },
-          };
-          // As the file has it: a number that is not finite is null there.
-          return JSON.parse(JSON.stringify(result)) as R;
-        };
-        const builds = builtBy(job);
-        const model = builds === null ? '' : await contents.run.reserveModelId(builds);
+        const by = { mode, framework, backend, versions, evaluator: source };
+        const finish = (draft: Draft<AnalysisResult>): AnalysisResult =>
+          finishedResult(draft, { ...circumstances, by, started });
+        const model = kind.builds === undefined ? '' : await contents.run.reserveModelId(kind.builds);
         try {
-          const draft = await runAnalysis(job, {
+          const draft = await kind.run(job, {
             contents,
             evaluator,
             mode,
-            context: { signal, progress },
+            context,
             model,
             publish: (partial) => observer.partial?.(finish(partial)),
           });
           if (signal.aborted) throw cancelled();
           const result = finish(draft);
-          await contents.run.saveAnalysis(result);
-          if (result.kind === 'average' || result.kind === 'ensemble') {
-            await contents.run.saveModel(builtModel(result, contents.objectiveIndex));
-          }
+          await keepResult(result, contents);
           return result;
         } catch (error) {
-          if (builds !== null) await contents.run.discardModel(model);
+          if (kind.builds !== undefined) await contents.run.discardModel(model);
           throw error;
         }
       },
       () => progress(null, opening(contents)),
     );
   }
-}
-
-function builtModel(
-  result: Extract<AnalysisResult, { kind: 'average' | 'ensemble' }>,
-  objective: number,
-): BuiltModel {
-  const [first, last] = [result.members[0], result.members.at(-1)];
-  return {
-    id: result.model,
-    kind: result.kind,
-    name: `${result.kind === 'average' ? 'Average' : 'Ensemble'} of ${result.members.length} snapshots, ${first} to ${last}`,
-    created: result.provenance.created,
-    objective,
-    members: [...result.members],
-    refreshedStatistics: result.provenance.refreshedStatistics,
-    analysis: result.id,
-  };
-}
-
-function damageSentences({ damaged }: RunContents): string[] {
-  if (damaged.length === 0) return [];
-  const steps = damaged.slice(0, 5).map((d) => d.step);
-  return [
-    `Left out, because their files are damaged: ${damaged.length === 1 ? 'snapshot' : 'snapshots'} ` +
-      `${steps.join(', ')}${damaged.length > 5 ? ` and ${damaged.length - 5} more` : ''}.`,
-  ];
 }
 
 function opening({ manifest }: RunContents): string {

@@ -1,7 +1,6 @@
-/** The table of analyses, and what is done with a job of any kind. */
-import type { Draft } from '../analysis/model.ts';
-import type { AnalysisJob, AnalysisKind, AnalysisResult } from '../protocol/analyses.ts';
-import type { Asked, Kind } from './kind.ts';
+/** The table of analyses, and what is done with a job of any kind before it runs. */
+import type { AnalysisJob, AnalysisKind } from '../protocol/analyses.ts';
+import type { Kind } from './kind.ts';
 import { averageKind } from './kinds/average.ts';
 import { calibrationKind } from './kinds/calibration.ts';
 import { contourKind } from './kinds/contour.ts';
@@ -28,7 +27,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
 };
 
 /** A job and its kind belong together, which a table indexed by a union cannot tell the compiler. */
-function kindOf(job: AnalysisJob): Kind<AnalysisKind> {
+export function kindOf(job: AnalysisJob): Kind<AnalysisKind> {
   return kinds[job.kind];
 }
 
@@ -51,17 +50,4 @@ export function completeJob(job: AnalysisJob, contents: RunContents): AnalysisJo
  */
 export async function requireModels(job: AnalysisJob, contents: RunContents): Promise<void> {
   for (const reference of kindOf(job).models(job)) await resolveModel(contents, reference);
-}
-
-/** The sort of model that a job adds to its run; null for none. */
-export function builtBy(job: AnalysisJob): 'average' | 'ensemble' | null {
-  return kindOf(job).builds ?? null;
-}
-
-/**
- * @param job with its defaults filled in
- * @throws BasinError as the analyses do; `unsupported` for a split or mode that the run does not have
- */
-export function runAnalysis(job: AnalysisJob, asked: Asked<AnalysisResult>): Promise<Draft<AnalysisResult>> {
-  return kindOf(job).run(job, asked);
 }

@@ -7,19 +7,23 @@ import type { EvaluationMode, EvaluatorDescription } from '../protocol/evaluator
 import type { ModelReference } from '../protocol/job.ts';
 import { stepOf, type RunContents } from './references.ts';
 
-/** A job's surroundings while it runs. */
-export interface Asked<R extends AnalysisResult> {
+/** A job's surroundings while it runs, where the run's files are enough. */
+export interface AskedOfRun {
   readonly contents: RunContents;
+  readonly context: AnalysisContext;
+}
+
+/** A job's surroundings while it runs beside a process of the script. */
+export interface Asked<R extends AnalysisResult> extends AskedOfRun {
   readonly evaluator: Evaluator;
   readonly mode: EvaluationMode;
-  readonly context: AnalysisContext;
   /** Id of the model that the job builds; empty where it builds none. */
   readonly model: string;
   /** Shows a result that is being refined. */
   readonly publish: (partial: Draft<R>) => void;
 }
 
-export interface Kind<K extends AnalysisKind> {
+interface AnyKind<K extends AnalysisKind> {
   /**
    * The job with every default filled in and every reference made definite, as a result's provenance keeps it and as
    * the cache compares it. `run`, `objective` and, where `split` is asked for, the split are filled in by the caller.
@@ -28,11 +32,25 @@ export interface Kind<K extends AnalysisKind> {
   complete(job: Analyses[K]['job'], contents: RunContents): Analyses[K]['job'];
   /** Every model that a complete job names: looked up before anything is started. */
   models(job: Analyses[K]['job']): readonly ModelReference[];
+}
+
+/** A kind that asks a process of the script for losses and derivatives. */
+export interface EvaluatorKind<K extends AnalysisKind> extends AnyKind<K> {
+  readonly needs: 'evaluator';
   /** What it adds to the run's models, beside its result. */
   readonly builds?: 'average' | 'ensemble';
   /** @throws BasinError as the analysis does */
   run(job: Analyses[K]['job'], asked: Asked<Analyses[K]['result']>): Promise<Draft<Analyses[K]['result']>>;
 }
+
+/** A kind that the run's files answer: no process is started or asked for it. */
+export interface RunKind<K extends AnalysisKind> extends AnyKind<K> {
+  readonly needs: 'run';
+  /** @throws BasinError as the analysis does */
+  run(job: Analyses[K]['job'], asked: AskedOfRun): Promise<Draft<Analyses[K]['result']>>;
+}
+
+export type Kind<K extends AnalysisKind> = EvaluatorKind<K> | RunKind<K>;
 
 /** A reference as the step that it names, or the built model's id. @throws BasinError `no-steps` */
 export function definite(contents: RunContents, reference: ModelReference): ModelReference {

@@ -20,7 +20,7 @@ export interface OpenOptions extends RelaunchOptions {
 
 export interface OpenEvaluator {
   readonly evaluator: EvaluatorConnection;
-  readonly source: Provenance['evaluator'];
+  readonly source: Exclude<Provenance['evaluator'], 'none'>;
   close(): Promise<void>;
 }
 

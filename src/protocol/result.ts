@@ -7,22 +7,31 @@ export interface Provenance {
   readonly created: string;
   /** The request that gave it, defaults filled in. */
   readonly job: unknown;
-  readonly mode: EvaluationMode;
+  /** null where nothing was evaluated. */
+  readonly mode: EvaluationMode | null;
   readonly refreshedStatistics: boolean;
   readonly framework: string;
-  readonly backend: string;
+  /** What computed the losses; null where nothing was evaluated. */
+  readonly backend: string | null;
   readonly versions: Readonly<Record<string, string>>;
-  readonly evaluator: 'live' | 'held' | 'relaunched';
+  /** The process that was asked; none for what the run's own files tell. */
+  readonly evaluator: 'live' | 'held' | 'relaunched' | 'none';
   readonly seconds: number;
 }
 
-/** What every kept result has, whatever its kind. */
-export interface Result {
+/** The samples that a result was computed on. */
+export interface EvaluatedOn {
+  readonly split: 'train' | 'validation';
+  readonly samples: number;
+}
+
+/** What every kept result has, whatever its kind; `Result<null>` is one for which nothing was evaluated. */
+export interface Result<Data extends EvaluatedOn | null = EvaluatedOn> {
   /** File name under analyses/, without .json. */
   readonly id: string;
   readonly run: string;
   readonly objective: string;
-  readonly data: { readonly split: 'train' | 'validation'; readonly samples: number };
+  readonly data: Data;
   /** Plain sentences on how far to trust it, first the one that matters most. */
   readonly trust: readonly string[];
   readonly provenance: Provenance;

@@ -1,7 +1,8 @@
 import { average, chooseMembers } from '../../analysis/average.ts';
-import type { Kind } from '../kind.ts';
+import type { EvaluatorKind } from '../kind.ts';
 
-export const averageKind: Kind<'average'> = {
+export const averageKind: EvaluatorKind<'average'> = {
+  needs: 'evaluator',
   builds: 'average',
   complete(job, contents) {
     const members = chooseMembers(contents.snapshots, job);

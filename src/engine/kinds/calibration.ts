@@ -1,9 +1,10 @@
 import { calibration } from '../../analysis/calibration.ts';
 import { calibrationDefaults } from '../../protocol/generalisation.ts';
-import { definite, evaluationOf, requireInteger, type Kind } from '../kind.ts';
+import { definite, evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
 import { resolveModel } from '../references.ts';
 
-export const calibrationKind: Kind<'calibration'> = {
+export const calibrationKind: EvaluatorKind<'calibration'> = {
+  needs: 'evaluator',
   complete(job, contents) {
     const settings = { ...calibrationDefaults, ...job };
     requireInteger('bins', settings.bins, 2, 100);

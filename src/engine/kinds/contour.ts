@@ -1,9 +1,10 @@
 import { contour } from '../../analysis/contour.ts';
 import { BasinError } from '../../protocol/errors.ts';
-import { definite, evaluationOf, requireInteger, type Kind } from '../kind.ts';
+import { definite, evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
 import { resolveModel } from '../references.ts';
 
-export const contourKind: Kind<'contour'> = {
+export const contourKind: EvaluatorKind<'contour'> = {
+  needs: 'evaluator',
   complete(job, contents) {
     requireInteger('size', job.size, 5, 401);
     if (job.size % 2 === 0) {

@@ -1,7 +1,8 @@
 import { chooseEnsemble, ensemble } from '../../analysis/ensemble.ts';
-import type { Kind } from '../kind.ts';
+import type { EvaluatorKind } from '../kind.ts';
 
-export const ensembleKind: Kind<'ensemble'> = {
+export const ensembleKind: EvaluatorKind<'ensemble'> = {
+  needs: 'evaluator',
   builds: 'ensemble',
   complete(job, { snapshots }) {
     const { last: _, ...rest } = job;

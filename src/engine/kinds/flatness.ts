@@ -1,9 +1,10 @@
 import { flatness, requireSettings } from '../../analysis/flatness.ts';
 import { flatnessDefaults, flatnessMeasureNames, type FlatnessJob } from '../../protocol/flatness.ts';
-import { definite, evaluationOf, type Kind } from '../kind.ts';
+import { definite, evaluationOf, type EvaluatorKind } from '../kind.ts';
 import { resolveModel } from '../references.ts';
 
-export const flatnessKind: Kind<'flatness'> = {
+export const flatnessKind: EvaluatorKind<'flatness'> = {
+  needs: 'evaluator',
   complete(job, contents) {
     const settings = settingsOf(job);
     requireSettings(settings);

@@ -1,8 +1,9 @@
 import { line } from '../../analysis/line.ts';
-import { definite, evaluationOf, requireInteger, type Kind } from '../kind.ts';
+import { definite, evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
 import { resolveModel } from '../references.ts';
 
-export const lineKind: Kind<'line'> = {
+export const lineKind: EvaluatorKind<'line'> = {
+  needs: 'evaluator',
   complete(job, contents) {
     requireInteger('points', job.points, 2, 1001);
     return {

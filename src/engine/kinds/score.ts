@@ -1,8 +1,9 @@
 import { score } from '../../analysis/score.ts';
-import { definite, type Kind } from '../kind.ts';
+import { definite, type EvaluatorKind } from '../kind.ts';
 import { resolveModel } from '../references.ts';
 
-export const scoreKind: Kind<'score'> = {
+export const scoreKind: EvaluatorKind<'score'> = {
+  needs: 'evaluator',
   complete: (job, contents) => ({ ...job, at: definite(contents, job.at ?? 'last') }),
   models: ({ at }) => (at === undefined ? [] : [at]),
   run: async (job, { contents, evaluator, mode, context }) =>

@@ -1,8 +1,9 @@
 import { sharpness } from '../../analysis/sharpness.ts';
-import { definite, evaluationOf, requireInteger, type Kind } from '../kind.ts';
+import { definite, evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
 import { learningRateAt, resolveModel, stepOf } from '../references.ts';
 
-export const sharpnessKind: Kind<'sharpness'> = {
+export const sharpnessKind: EvaluatorKind<'sharpness'> = {
+  needs: 'evaluator',
   complete(job, contents) {
     requireInteger('top', job.top, 1, 20);
     return { ...job, split: job.split ?? 'train', at: definite(contents, job.at ?? 'last') };

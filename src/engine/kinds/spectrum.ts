@@ -1,9 +1,10 @@
 import { spectrum } from '../../analysis/spectrum.ts';
 import { BasinError } from '../../protocol/errors.ts';
-import { definite, evaluationOf, requireInteger, type Kind } from '../kind.ts';
+import { definite, evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
 import { resolveModel } from '../references.ts';
 
-export const spectrumKind: Kind<'spectrum'> = {
+export const spectrumKind: EvaluatorKind<'spectrum'> = {
+  needs: 'evaluator',
   complete(job, contents) {
     requireInteger('top', job.top, 0, 20);
     requireInteger('bottom', job.bottom, 0, 20);

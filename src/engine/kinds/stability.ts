@@ -1,9 +1,10 @@
 import { stability } from '../../analysis/stability.ts';
 import { BasinError } from '../../protocol/errors.ts';
-import { evaluationOf, requireInteger, type Kind } from '../kind.ts';
+import { evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
 import { learningRateAt, snapshotAt } from '../references.ts';
 
-export const stabilityKind: Kind<'stability'> = {
+export const stabilityKind: EvaluatorKind<'stability'> = {
+  needs: 'evaluator',
   complete(job, contents) {
     const wanted = job.snapshots ?? 10;
     requireInteger('snapshots', wanted, 1, 1000);

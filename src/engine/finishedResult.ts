@@ -1,0 +1,93 @@
+/** An analysis's draft as a result of its run: which job gave it, how it was computed, and where it is kept. */
+import type { Draft } from '../analysis/model.ts';
+import type { AnalysisJob, AnalysisResult } from '../protocol/analyses.ts';
+import type { Provenance } from '../protocol/result.ts';
+import type { BuiltModel } from '../protocol/run.ts';
+import type { RunContents } from './references.ts';
+
+/** How a result was computed, as its provenance tells it. */
+export type ComputedBy = Pick<Provenance, 'mode' | 'framework' | 'backend' | 'versions' | 'evaluator'>;
+
+/** What the run's files alone have answered. */
+export function byRun({ manifest }: RunContents): ComputedBy {
+  return {
+    mode: null,
+    framework: manifest.framework ?? 'unknown',
+    backend: null,
+    versions: manifest.versions,
+    evaluator: 'none',
+  };
+}
+
+/** What a job's drafts have in common. */
+export interface Circumstances {
+  readonly id: string;
+  readonly contents: RunContents;
+  /** With its defaults filled in. */
+  readonly job: AnalysisJob;
+  /** Basin's own. */
+  readonly version: string;
+  readonly by: ComputedBy;
+  /** When the work began, as `performance.now()` has it. */
+  readonly started: number;
+}
+
+/** The draft with its provenance, as its file has it. */
+export function finishedResult<R extends AnalysisResult>(
+  draft: Draft<R>,
+  { id, contents, job, version, by, started }: Circumstances,
+): R {
+  const { refreshedStatistics, ...rest } = draft;
+  const provenance: Provenance = {
+    basin: version,
+    created: new Date().toISOString(),
+    job,
+    ...by,
+    refreshedStatistics,
+    seconds: (performance.now() - started) / 1000,
+  };
+  const result = {
+    ...rest,
+    trust: [...draft.trust, ...damageSentences(contents)],
+    id,
+    run: contents.run.id,
+    objective: contents.objective.name,
+    provenance,
+  };
+  // As the file has it: a number that is not finite is null there.
+  return JSON.parse(JSON.stringify(result)) as R;
+}
+
+/** Keeps a result as a file of its run, and the model that it built beside the run's others. */
+export async function keepResult(result: AnalysisResult, contents: RunContents): Promise<void> {
+  await contents.run.saveAnalysis(result);
+  if (result.kind === 'average' || result.kind === 'ensemble') {
+    await contents.run.saveModel(builtModel(result, contents.objectiveIndex));
+  }
+}
+
+function builtModel(
+  result: Extract<AnalysisResult, { kind: 'average' | 'ensemble' }>,
+  objective: number,
+): BuiltModel {
+  const [first, last] = [result.members[0], result.members.at(-1)];
+  return {
+    id: result.model,
+    kind: result.kind,
+    name: `${result.kind === 'average' ? 'Average' : 'Ensemble'} of ${result.members.length} snapshots, ${first} to ${last}`,
+    created: result.provenance.created,
+    objective,
+    members: [...result.members],
+    refreshedStatistics: result.provenance.refreshedStatistics,
+    analysis: result.id,
+  };
+}
+
+function damageSentences({ damaged }: RunContents): string[] {
+  if (damaged.length === 0) return [];
+  const steps = damaged.slice(0, 5).map((d) => d.step);
+  return [
+    `Left out, because their files are damaged: ${damaged.length === 1 ? 'snapshot' : 'snapshots'} ` +
+      `${steps.join(', ')}${damaged.length > 5 ? ` and ${damaged.length - 5} more` : ''}.`,
+  ];
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { byRun, finishedResult, type Circumstances } from '../../../src/engine/finishedResult.ts';
+import { readContents } from '../../../src/engine/references.ts';
+import { resultText } from '../../../src/cli/tables.ts';
+import type { ScoreResult } from '../../../src/protocol/results.ts';
+import { BasinError } from '../../../src/protocol/errors.ts';
+import { holdRun, type HeldRun } from '../../fixtures/heldRun.ts';
+import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+
+const nothing = { lossStandardError: null, accuracy: null, accuracyStandardError: null, samples: 0 };
+const draft = {
+  kind: 'score' as const,
+  at: '3',
+  data: { split: 'train' as const, samples: 0 },
+  score: { train: { loss: NaN, ...nothing }, validation: null },
+  trust: ['What matters most.'],
+  refreshedStatistics: false,
+};
+
+describe('a finished result', () => {
+  let workspace: Workspace;
+  let held: HeldRun;
+  let circumstances: Circumstances;
+  before(async () => {
+    workspace = await makeWorkspace();
+    held = await holdRun(workspace.store);
+    const contents = await readContents(held.run, 0);
+    circumstances = {
+      id: 'score-1',
+      contents,
+      job: { kind: 'score', run: held.run.id, at: 3 },
+      version: '1.2.3',
+      by: byRun(contents),
+      started: performance.now(),
+    };
+  });
+  after(async () => {
+    await held.server.stop();
+    await workspace.remove();
+  });
+
+  it("says of one that the run's files gave that no process was asked", () => {
+    const result = finishedResult<ScoreResult>(draft, circumstances);
+    const { created, seconds, ...provenance } = result.provenance;
+    assert.ok(Date.parse(created) > 0 && seconds >= 0);
+    assert.deepEqual(provenance, {
+      basin: '1.2.3',
+      job: circumstances.job,
+      mode: null,
+      framework: 'tfjs',
+      backend: null,
+      versions: circumstances.contents.manifest.versions,
+      evaluator: 'none',
+      refreshedStatistics: false,
+    });
+    assert.match(resultText(result), /kept as score-1 \(from the run's files\)$/);
+  });
+
+  it('is as its file has it: not a number is null, and what belongs to the provenance is there alone', () => {
+    const result = finishedResult<ScoreResult>(draft, circumstances);
+    assert.equal(result.score.train.loss, null);
+    assert.ok(!('refreshedStatistics' in result));
+    assert.deepEqual(result.trust, draft.trust);
+  });
+
+  it('names damaged snapshots after the sentence that matters most', () => {
+    const damaged = [4, 5].map((step) => ({ step, error: new BasinError('corrupt-run', 'torn') }));
+    const contents = { ...circumstances.contents, damaged };
+    const { trust } = finishedResult<ScoreResult>(draft, { ...circumstances, contents });
+    assert.deepEqual(trust, [...draft.trust, 'Left out, because their files are damaged: snapshots 4, 5.']);
+  });
+});
