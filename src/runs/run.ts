@@ -24,7 +24,7 @@ import {
 import { exists, isMissing, writeAtomically } from './files.ts';
 import { JsonLinesReader } from './jsonLines.ts';
 import { isAlive } from './processes.ts';
-import { readSketch, type Sketch } from './sketchFile.ts';
+import { openSketch, readSketch, type Sketch, type SketchReader } from './sketchFile.ts';
 
 export interface Snapshot {
   readonly step: number;
@@ -126,7 +126,14 @@ export class Run {
 
   /** @throws BasinError `corrupt-run` */
   async readSketch(objective = 0): Promise<Sketch | null> {
-    return readSketch(this.path(objective === 0 ? 'sketch.bin' : `sketch.${objective}.bin`));
+    return readSketch(this.sketchPath(objective));
+  }
+  /** The same, a stretch at a time. @throws BasinError `corrupt-run` */
+  async openSketch(objective = 0): Promise<SketchReader | null> {
+    return openSketch(this.sketchPath(objective));
+  }
+  private sketchPath(objective: number): string {
+    return this.path(objective === 0 ? 'sketch.bin' : `sketch.${objective}.bin`);
   }
 
   /** Files that were wholly written (they are renamed into place), by step. Their content is checked where it is used. */

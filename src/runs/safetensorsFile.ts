@@ -59,7 +59,8 @@ async function readHeader(handle: FileHandle, fileBytes: number): Promise<Safete
   return parseHeader(json, fileBytes);
 }
 
-async function readFully(handle: FileHandle, into: Uint8Array, position: number): Promise<void> {
+/** Fills an array from a position of the file. @throws BasinError `corrupt-run` where the file ends before */
+export async function readFully(handle: FileHandle, into: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < into.length;) {
     const { bytesRead } = await handle.read(into, done, into.length - done, position + done);
     if (bytesRead === 0) throw new BasinError('corrupt-run', 'It ended while it was read.');
