@@ -18,6 +18,7 @@ import { addShow } from './cli/commands/show.ts';
 import { addSpectrum } from './cli/commands/spectrum.ts';
 import { addStability } from './cli/commands/stability.ts';
 import { addTrain } from './cli/commands/train.ts';
+import { addTrajectory } from './cli/commands/trajectory.ts';
 import { EXIT_DONE, EXIT_USAGE } from './cli/output.ts';
 import { findInstallation } from './engine/installation.ts';
 
@@ -45,6 +46,7 @@ for (const add of [
   addStability,
   addFlatness,
   addCalibration,
+  addTrajectory,
   addAverage,
   addEnsemble,
   addScore,

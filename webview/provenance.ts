@@ -22,6 +22,7 @@ export function commandLine(result: AnalysisResult): string {
     stability: ['steps'],
     flatness: ['at', 'measures', 'epsilon', 'steps', 'starts', 'eta', 'sigma', 'repeats', 'seed'],
     calibration: ['at', 'bins', 'binning', 'seed'],
+    trajectory: ['components', 'snapshots'],
     score: ['at'],
     average: ['from', 'to', 'stride'],
     ensemble: ['members', 'last'],
@@ -41,7 +42,7 @@ export function commandLine(result: AnalysisResult): string {
   }
   // Calibration chooses its samples by itself where none are named.
   const named = result.kind === 'contour' || result.kind === 'calibration';
-  if (result.data.split !== 'train' || named) option('data', result.data.split);
+  if (result.data !== null && (result.data.split !== 'train' || named)) option('data', result.data.split);
   return words.join(' ');
 }
 
@@ -76,7 +77,7 @@ export function provenanceRows(result: AnalysisResult): readonly (readonly [stri
 
 /** How and on what a result's losses were evaluated; nothing for one that evaluated none. */
 function evaluationRows({ provenance, data }: AnalysisResult): readonly (readonly [string, string])[] {
-  if (provenance.mode === null) return [];
+  if (provenance.mode === null || data === null) return [];
   return [
     [
       'Evaluation',

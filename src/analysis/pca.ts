@@ -61,6 +61,21 @@ export function randomWalkShares(steps: readonly number[], count: number): numbe
   return values.slice(0, count).map((value) => Math.max(0, value) / total);
 }
 
+/**
+ * The sign of an eigenvector is arbitrary: the path starts on the left and, of its extremes, rises to the higher.
+ * @param along the path's coordinates along component k
+ * @returns whether the component's sign has to change for that
+ */
+export function turnsAround(along: readonly number[], k: number): boolean {
+  if (k === 0) return (along[0] ?? 0) > 0;
+  let [lowest, highest] = [Infinity, -Infinity];
+  for (const x of along) {
+    lowest = Math.min(lowest, x);
+    highest = Math.max(highest, x);
+  }
+  return highest < -lowest;
+}
+
 /** J·G·J with J = I − 11ᵀ/n: the Gram matrix about the mean. */
 function doubleCentre(gram: readonly (readonly number[])[]): Matrix {
   const n = gram.length;

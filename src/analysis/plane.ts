@@ -11,7 +11,7 @@ import type { ContourResult, TrajectoryPoint } from '../protocol/results.ts';
 import { randomPair } from './directions.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Model, Snapshot } from './model.ts';
-import { principalComponents, randomWalkShares } from './pca.ts';
+import { principalComponents, randomWalkShares, turnsAround } from './pca.ts';
 import type { Vectors } from './vectors.ts';
 
 export interface PlaneInput {
@@ -99,9 +99,7 @@ async function principalPlane(
   const files = snapshots.map((s) => s.vector);
   const components = [a, b].map((c, k) => {
     const along = gram.map((row) => dot(row, c));
-    // The sign of an eigenvector is arbitrary: the path starts on the left and, of its extremes, rises to the higher.
-    const flip = k === 0 ? (along[0] ?? 0) > 0 : Math.max(...along) < -Math.min(...along);
-    return flip ? c.map((x) => -x) : c;
+    return turnsAround(along, k) ? c.map((x) => -x) : c;
   });
   const origin = await vectors.load(input.at.vector, 'origin', context.signal);
   const directions = await buildOrthonormal(evaluator, vectors, files, components, context);

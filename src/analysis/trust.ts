@@ -199,7 +199,8 @@ function hypotenuse(a: Score['lossStandardError'], b: Score['lossStandardError']
   return a === null || b === null ? null : Math.hypot(a, b);
 }
 
-function steps(list: readonly number[]): string {
+/** Some steps as people read them. */
+export function steps(list: readonly number[]): string {
   const shown = list.slice(0, 5).join(', ');
   return list.length > 5
     ? `snapshots ${shown} and ${list.length - 5} more`

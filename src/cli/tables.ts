@@ -21,6 +21,7 @@ import { calibrationTable } from './text/calibration.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
 import { flatnessTable } from './text/flatness.ts';
 import { figures, newTable } from './text/table.ts';
+import { trajectoryTable } from './text/trajectory.ts';
 
 export interface RunRow {
   readonly entry: RunEntry;
@@ -137,6 +138,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return flatnessTable(result);
     case 'calibration':
       return calibrationTable(result);
+    case 'trajectory':
+      return trajectoryTable(result);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':

@@ -178,7 +178,7 @@ export class Engine {
       async ({ evaluator, source }) => {
         const started = performance.now();
         const { framework, backend, versions } = evaluator.description;
-        const mode = modeOf(job, evaluator.description);
+        const mode = modeOf('mode' in job ? job : {}, evaluator.description);
         const by = { mode, framework, backend, versions, evaluator: source };
         const finish = (draft: Draft<AnalysisResult>): AnalysisResult =>
           finishedResult(draft, { ...circumstances, by, started });

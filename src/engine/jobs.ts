@@ -11,6 +11,7 @@ import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
 import { spectrumKind } from './kinds/spectrum.ts';
 import { stabilityKind } from './kinds/stability.ts';
+import { trajectoryKind } from './kinds/trajectory.ts';
 import { resolveModel, type RunContents } from './references.ts';
 
 const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
@@ -21,6 +22,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   stability: stabilityKind,
   flatness: flatnessKind,
   calibration: calibrationKind,
+  trajectory: trajectoryKind,
   score: scoreKind,
   average: averageKind,
   ensemble: ensembleKind,

@@ -3,6 +3,7 @@ import type { CurvatureAnalyses } from './curvature.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
+import type { TrajectoryAnalyses } from './trajectory.ts';
 import type {
   AverageResult,
   ContourResult,
@@ -54,7 +55,8 @@ export interface EnsembleJob extends EvaluationOptions {
 }
 
 /** By kind. A family of analyses declares its own map in a file of its own, and is added here by `extends`. */
-export interface Analyses extends CurvatureAnalyses, FlatnessAnalyses, GeneralisationAnalyses {
+export interface Analyses
+  extends CurvatureAnalyses, FlatnessAnalyses, GeneralisationAnalyses, TrajectoryAnalyses {
   contour: { job: ContourJob; result: ContourResult };
   line: { job: LineJob; result: LineResult };
   sharpness: { job: SharpnessJob; result: SharpnessResult };
@@ -72,6 +74,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   stability: true,
   flatness: true,
   calibration: true,
+  trajectory: true,
   score: true,
   average: true,
   ensemble: true,

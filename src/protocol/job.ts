@@ -5,10 +5,14 @@ import type { EvaluationMode } from './evaluator.ts';
 export type ModelReference = number | string;
 
 /** What every analysis job takes. */
-export interface EvaluationOptions {
+export interface RunOptions {
   readonly run: string;
   /** Name or index; the first by default. */
   readonly objective?: number;
+}
+
+/** What every job takes that evaluates. */
+export interface EvaluationOptions extends RunOptions {
   readonly split?: 'train' | 'validation';
   /** Default: the evaluator's own (inference for layers models, as trained otherwise). */
   readonly mode?: EvaluationMode;

@@ -2,6 +2,7 @@
 import type { LensName } from '../protocol/page.ts';
 import type { AnalysisResult } from '../protocol/analyses.ts';
 import type { AverageResult, EnsembleResult, Score, Scores } from '../protocol/results.ts';
+import type { TrajectoryResult } from '../protocol/trajectory.ts';
 import { shortNumber, verdictWords } from './sharpnessText.ts';
 
 /** The lens of the panel that draws a kind of result. */
@@ -16,6 +17,8 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'stability':
     case 'flatness':
       return 'spectrum';
+    case 'trajectory':
+      return 'trajectory';
     case 'calibration':
     case 'score':
     case 'average':
@@ -41,6 +44,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `Flatness at ${result.at}: ${result.measures.map((m) => `${m.name} ${shortNumber(m.value ?? NaN)}`).join(', ')}`;
     case 'calibration':
       return `Calibration of ${result.at}: error ${shortNumber(result.error)}, confidence ${shortNumber(result.confidence)}, accuracy ${shortNumber(result.accuracy)}`;
+    case 'trajectory':
+      return `Trajectory: ${trajectoryText(result)}`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':
@@ -48,6 +53,14 @@ export function resultTitle(result: AnalysisResult): string {
     case 'ensemble':
       return `Ensemble of ${result.members.length}: ${scoreText(mainScore(result.score).score)}`;
   }
+}
+
+/** What the plane of the path's first two components holds. */
+function trajectoryText({ snapshots, sketch }: TrajectoryResult): string {
+  const path = snapshots ?? sketch;
+  if (path === null) return 'no plane';
+  const percent = (share: number): string => (100 * share).toFixed(0);
+  return `plane holds ${percent(path.plane.share)} % of the variance, a random walk's ${percent(path.plane.randomWalk)} %`;
 }
 
 /** `loss 0.123 ± 0.004, accuracy 96.1 %` */
