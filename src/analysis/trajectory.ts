@@ -80,7 +80,7 @@ function noPath(input: TrajectoryInput, finite: number): BasinError {
   return new BasinError(
     'bad-input',
     `A path needs at least 3 points; the run has ${finite} ${finite === 1 ? 'snapshot' : 'snapshots'}` +
-      `${broken === 0 ? '' : ` (${broken} more are NaN or infinite)`}, and its sketch has fewer than 3 too.`,
+      `${broken === 0 ? '' : ` (${broken} more ${broken === 1 ? 'is' : 'are'} NaN or infinite)`}, and its sketch has fewer than 3 too.`,
     'Let it train for a few steps more.',
   );
 }

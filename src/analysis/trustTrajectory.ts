@@ -62,7 +62,7 @@ function growthSentences({ step, distance, randomWalk, straightLine, exponent }:
   if (exponent === null) return [sentence];
   return [
     sentence,
-    `The distance grows as the step to the power ${figures(exponent, 2)} (0.5: a random walk; 1: a straight line).`,
+    `The distance grows as the step to the power ${figures(exponent, 2)} (with steps of one length 0.5: a random walk, 1: a straight line).`,
   ];
 }
 

@@ -353,7 +353,7 @@ describe('trajectory', () => {
           [NaN, 4],
           [5, 6],
         ],
-        /has 2 snapshots \(1 more are NaN/,
+        /has 2 snapshots \(1 more is NaN/,
       ],
       [
         [

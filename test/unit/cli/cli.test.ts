@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
@@ -20,6 +20,7 @@ import type { StabilityResult } from '../../../src/protocol/curvature.ts';
 import type { FlatnessResult } from '../../../src/protocol/flatness.ts';
 import type { JobResult } from '../../../src/protocol/engine.ts';
 import type { CalibrationResult } from '../../../src/protocol/generalisation.ts';
+import type { TrajectoryResult } from '../../../src/protocol/trajectory.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
 import { checkSnapshot } from '../../../src/runs/safetensorsFile.ts';
@@ -71,6 +72,7 @@ describe('command line', function () {
         ['export', 'last', '0', '--to', 'x', '--format', 'onnx'],
         ['flatness', '--measures', 'sam,flat'],
         ['flatness', '--eta', '-1'],
+        ['trajectory', '--snapshots', '2'],
         ['train', '--every', '0', '--', 'node'],
         ['train'],
       ]) {
@@ -181,6 +183,42 @@ describe('command line', function () {
         (await basin('contour', id, '--plane', 'random', '--size', '5')).stdout,
         /filter-normalised/,
       );
+    });
+
+    it("tells its path from the run's files, though the script is gone", async () => {
+      const away = `${script}.away`;
+      await rename(script, away);
+      try {
+        const path = await ask<TrajectoryResult>('trajectory', id, '--components', '3');
+        assert.equal(path.provenance.evaluator, 'none');
+        assert.equal(path.data, null);
+        assert.equal(path.snapshots?.measured, 13);
+        assert.deepEqual(
+          path.snapshots.points.map((p) => p.step),
+          Array.from({ length: 13 }, (_, i) => 100 * i),
+        );
+        const { sketch, growth } = path;
+        assert.equal(sketch?.components.length, 3);
+        // All 163 weights are in the sketch, so its distances are those that the script's weights had.
+        assert.equal(sketch.error, 0);
+        assert.ok((sketch.measuredError ?? 1) < 1e-5, String(sketch.measuredError));
+        for (const { step, fromStart } of path.snapshots.points.slice(1, -1)) {
+          const at = (await new RunStore(workspace.root).open(id)).readSteps();
+          const recorded = (await at).find((s) => s.step === step)?.distance;
+          assert.ok(Math.abs(fromStart / Number(recorded) - 1) < 1e-5, `snapshot ${step}`);
+        }
+        assert.ok((growth?.straightLine ?? 0) >= (growth?.distance ?? NaN));
+        const { code, stdout, stderr } = await basin('trajectory', id, '--components', '3');
+        assert.equal(code, 0, stderr);
+        assert.match(stdout, /component of 13 snapshots/);
+        assert.match(
+          stdout,
+          /^The plane holds .* % of the path's variance \(a random walk of as many snapshots: 77 %\)/m,
+        );
+        assert.ok(stdout.includes(`kept as ${path.id} (from the run's files)`), 'the answer was kept');
+      } finally {
+        await rename(away, script);
+      }
     });
 
     it('goes along lines, measures λ₁, averages, builds ensembles and scores', async () => {

@@ -10,6 +10,7 @@ import type {
   EnsembleResult,
   SharpnessResult,
 } from '../../../src/protocol/results.ts';
+import type { TrajectoryResult } from '../../../src/protocol/trajectory.ts';
 import { readSafetensorsHeader } from '../../../src/runs/safetensorsFile.ts';
 import { holdRun, STEPS, type HeldRun } from '../../fixtures/heldRun.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
@@ -119,6 +120,40 @@ describe('engine', () => {
     assert.equal(result.learningRate, 0.3);
     assert.ok(Math.abs((result.stabilityBound ?? 0) - 2 / 0.3) < 1e-9);
     assert.equal(result.verdict, 'below');
+  });
+
+  it("answers from the run's files without a process, also when the run's does not answer", async () => {
+    await held.server.stop();
+    const result = (await engine.run({ kind: 'trajectory', run: 'last' })) as TrajectoryResult;
+    assert.equal(held.server.connections, 0);
+    assert.equal(result.provenance.evaluator, 'none');
+    assert.equal(result.data, null);
+    assert.deepEqual(result.provenance.job, {
+      kind: 'trajectory',
+      run: held.run.id,
+      objective: 0,
+      components: 5,
+      snapshots: 200,
+    });
+    assert.equal(result.snapshots?.measured, STEPS + 1);
+    assert.equal(result.sketch, null);
+    assert.deepEqual(await held.run.analyses(), [result]);
+    assert.deepEqual(await engine.run({ kind: 'trajectory', run: 'last' }), result);
+  });
+
+  it('takes snapshots spread evenly, and refuses a run that has two', async () => {
+    const some = (await engine.run({ kind: 'trajectory', run: 'last', snapshots: 4 })) as TrajectoryResult;
+    assert.deepEqual(
+      some.snapshots?.points.map((p) => p.step),
+      [0, 8, 16, 24],
+    );
+    assert.ok(some.trust.includes('It is the plane of 4 of 25 snapshots, spread evenly.'));
+    for (let k = 1; k < STEPS; k++) await rm(held.run.snapshotPath(k));
+    await assert.rejects(engine.run({ kind: 'trajectory', run: 'last' }), /the run has 2 snapshots/);
+    await assert.rejects(
+      engine.run({ kind: 'trajectory', run: 'last', components: 1 }),
+      hasCode('bad-input'),
+    );
   });
 
   it('builds an average that other jobs can name', async () => {

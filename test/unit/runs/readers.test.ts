@@ -4,9 +4,12 @@ import { appendFile, readFile, rename, truncate, writeFile } from 'node:fs/promi
 import { BasinError, type ErrorCode } from '../../../src/protocol/errors.ts';
 import { encodeHeader } from '../../../src/protocol/safetensors.ts';
 import { encodeSketchHeader } from '../../../src/protocol/sketch.ts';
+import type { ObjectiveInfo } from '../../../src/protocol/run.ts';
 import type { Run } from '../../../src/runs/run.ts';
 import { buildRunView, thinSteps } from '../../../src/runs/runView.ts';
 import { checkSnapshot, readFloat32 } from '../../../src/runs/safetensorsFile.ts';
+import { snapshotBlocks } from '../../../src/runs/snapshotBlocks.ts';
+import { parameterFile } from '../../fixtures/heldRun.ts';
 import {
   appendSteps,
   makeFinishedRun,
@@ -190,6 +193,21 @@ describe('sketch.bin', () => {
     }
   });
 
+  it('is streamed over many stretches, as often as wanted', async () => {
+    const steps = Array.from({ length: 70_000 }, (_, i) => 2 * i);
+    const bytes = Buffer.concat([header, ...steps.map((at) => record(at, [at, -at, 1]))]);
+    await writeFile(run.path('sketch.bin'), bytes);
+    const sketch = await run.openSketch();
+    for (let time = 0; time < 2; time++) {
+      let k = 0;
+      for await (const { step: at, values } of sketch?.records() ?? []) {
+        assert.ok(at === steps[k] && values[0] === at && values[1] === -at, String(k));
+        k++;
+      }
+      assert.equal(k, steps.length);
+    }
+  });
+
   it('ends where zeros of a file made longer in advance begin', async () => {
     await writeFile(run.path('sketch.bin'), Buffer.concat([header, record(0, [1, 2, 3]), Buffer.alloc(200)]));
     assert.deepEqual((await run.readSketch())?.steps, [0]);
@@ -198,6 +216,53 @@ describe('sketch.bin', () => {
   it('is refused when it is something else', async () => {
     await writeFile(run.path('sketch.bin'), Buffer.alloc(64, 7));
     await assert.rejects(run.readSketch(), hasCode('corrupt-run'));
+  });
+});
+
+describe('blocks of snapshots', () => {
+  let workspace: Workspace;
+  let run: Run;
+  beforeEach(async () => {
+    workspace = await makeWorkspace();
+    run = await makeFinishedRun(workspace.store, 1);
+  });
+  afterEach(() => workspace.remove());
+
+  // More than two stretches of 16,384 and a bit, beside a scalar and an empty tensor.
+  const shapes = { kernel: [40_000], none: [0, 3], bias: [] };
+  const large: ObjectiveInfo = {
+    ...objective,
+    parameters: Object.entries(shapes).map(([name, shape]) => ({
+      name,
+      shape,
+      role: 'kernel',
+      filterAxis: null,
+      layer: null,
+    })),
+  };
+  const values = (seed: number): Float32Array =>
+    Float32Array.from({ length: 40_001 }, (_, i) => seed + i / 7);
+
+  it('give the same stretch of each, every weight once, in the order of the parameters', async () => {
+    const files = [1, 2, 3].map((k) => run.path(`large-${k}.safetensors`));
+    for (const [k, file] of files.entries()) await writeFile(file, parameterFile(large, values(k)));
+    const seen: number[][] = files.map(() => []);
+    for await (const block of snapshotBlocks(files, large)) {
+      assert.equal(new Set(block.map((b) => b.length)).size, 1);
+      assert.ok((block[0]?.length ?? 0) <= 16_384);
+      block.forEach((stretch, k) => seen[k]?.push(...stretch));
+    }
+    seen.forEach((all, k) => assert.deepEqual(Float32Array.from(all), values(k)));
+  });
+
+  it('name a file that is cut', async () => {
+    const file = run.path('large.safetensors');
+    await writeFile(file, parameterFile(large, values(1)));
+    await truncate(file, 90_000);
+    await assert.rejects(
+      snapshotBlocks([file], large).next(),
+      (error: unknown) => hasCode('corrupt-run')(error) && (error as Error).message.includes(file),
+    );
   });
 });
 
