@@ -12,16 +12,17 @@ const FEWEST_FITTED = 5;
 
 /** @param steps by step; null when no distance or no update's length was recorded */
 export function growth(steps: readonly StepRecord[]): Growth | null {
-  const updates = known(steps, 'updateNorm').map(({ value }) => value);
   const distances = known(steps, 'distance').filter(({ step }) => step > 0);
   const last = distances.at(-1);
-  if (last === undefined || updates.length === 0) return null;
-  // Where not every update was measured, the measured ones stand for all.
+  if (last === undefined) return null;
+  const updates = known(steps, 'updateNorm').filter(({ step }) => step > 0 && step <= last.step);
+  if (updates.length === 0) return null;
   return {
     step: last.step,
     distance: last.value,
-    randomWalk: Math.sqrt(last.step * mean(updates.map((u) => u * u))),
-    straightLine: last.step * mean(updates),
+    measured: updates.length,
+    randomWalk: Math.sqrt(overAll(updates, last.step, (u) => u * u)),
+    straightLine: overAll(updates, last.step, (u) => u),
     exponent: exponentOf(distances.filter(({ value }) => value > 0)),
   };
 }
@@ -36,6 +37,21 @@ function known(steps: readonly StepRecord[], name: 'updateNorm' | 'distance'): A
     const value = record[name] === null ? NaN : decodeNumber(record[name]);
     return Number.isFinite(value) ? [{ step: record.step, value }] : [];
   });
+}
+
+/**
+ * The sum of `of` over updates 1 to `count`. An update that was not measured is taken to be as long as the measured one
+ * nearest to it: a recording that keeps its budget measures the first, longest ones far more often.
+ */
+function overAll(updates: readonly At[], count: number, of: (length: number) => number): number {
+  let [sum, begin] = [0, 0.5];
+  updates.forEach(({ step, value }, i) => {
+    const next = updates[i + 1];
+    const end = next === undefined ? count + 0.5 : (step + next.step) / 2;
+    sum += (end - begin) * of(value);
+    begin = end;
+  });
+  return sum;
 }
 
 /** The slope of log distance over log step. */

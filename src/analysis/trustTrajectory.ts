@@ -1,5 +1,11 @@
 /** Sentences on what a path's few directions say, beside what a random walk would show. */
-import type { Growth, Path, SketchedPath, TrajectoryResult } from '../protocol/trajectory.ts';
+import {
+  finerPath,
+  type Growth,
+  type Path,
+  type SketchedPath,
+  type TrajectoryResult,
+} from '../protocol/trajectory.ts';
 import { figures, percent, steps } from './trust.ts';
 
 /** Up to here the shares of a random walk itself are larger than in very many dimensions. */
@@ -25,8 +31,10 @@ export function trajectorySentences(
     );
   }
   if (growth !== null) sentences.push(...growthSentences(growth));
-  const path = sketch ?? snapshots;
-  if (path !== null && path.turning !== null) sentences.push(turningSentence(path.turning, sketch));
+  const finer = finerPath(snapshots, sketch);
+  if (finer !== null && finer.turning !== null) {
+    sentences.push(turningSentence(finer.turning, finer === sketch ? sketch : null));
+  }
   sentences.push(
     sketch === null
       ? 'Nothing is said of single steps: the run has no sketch of at least three different points.'
@@ -55,10 +63,11 @@ function planeSentence(subject: string, { plane, measured }: Path, what: 'snapsh
   );
 }
 
-function growthSentences({ step, distance, randomWalk, straightLine, exponent }: Growth): string[] {
+function growthSentences({ step, distance, measured, randomWalk, straightLine, exponent }: Growth): string[] {
   const sentence =
     `After ${step} ${step === 1 ? 'update' : 'updates'} the weights are ${figures(distance, 3)} from the start; a random walk with updates as long ` +
-    `would be ${figures(randomWalk, 3)} away, a straight line ${figures(straightLine, 3)}.`;
+    `would be ${figures(randomWalk, 3)} away, a straight line ${figures(straightLine, 3)}` +
+    `${measured < step ? ` (${measured} updates were measured)` : ''}.`;
   if (exponent === null) return [sentence];
   return [
     sentence,
@@ -72,7 +81,7 @@ function turningSentence(turning: number, sketch: SketchedPath | null): string {
       ? 'From snapshot to snapshot'
       : sketch.every === 1
         ? 'From update to update'
-        : `Between points ${sketch.every} steps apart`;
+        : `Between points about ${sketch.every} steps apart`;
   return `${ways} the path turns by ${figures(turning, 3)}° (median; 90°: no memory of its direction, more: back and forth).`;
 }
 

@@ -74,6 +74,8 @@ export interface Growth {
   readonly step: number;
   /** ‖θ_step − θ_0‖. */
   readonly distance: number;
+  /** Updates whose length was recorded; each stands for those that are nearest to it. */
+  readonly measured: number;
   /** Where a random walk with updates of the same lengths would be: √(Σ‖Δθ‖²). */
   readonly randomWalk: number;
   /** Where it would be without ever turning: Σ‖Δθ‖. */
@@ -92,6 +94,12 @@ export interface TrajectoryResult extends Result<null> {
   /** Of the projection at every recorded step; null likewise. */
   readonly sketch: SketchedPath | null;
   readonly growth: Growth | null;
+}
+
+/** The path of more points: usually the sketch's, unless recording kept its budget by sketching few steps. */
+export function finerPath(snapshots: Path | null, sketch: SketchedPath | null): Path | null {
+  if (snapshots === null || sketch === null) return snapshots ?? sketch;
+  return snapshots.measured > sketch.measured ? snapshots : sketch;
 }
 
 export interface TrajectoryAnalyses {

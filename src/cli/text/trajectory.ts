@@ -1,5 +1,5 @@
 /** The path through weight space as a person reads it on a terminal. */
-import type { Path, PathPoint, TrajectoryResult } from '../../protocol/trajectory.ts';
+import { finerPath, type Path, type PathPoint, type TrajectoryResult } from '../../protocol/trajectory.ts';
 import { figures, newTable } from './table.ts';
 
 const ROWS = 12;
@@ -9,11 +9,10 @@ export function trajectoryTable({ snapshots, sketch }: TrajectoryResult): string
     { path: snapshots, of: 'snapshots' },
     { path: sketch, of: 'recorded steps, in the sketch' },
   ].flatMap(({ path, of }) => (path === null ? [] : [{ path, of }]));
-  // The sketch tells of single steps, which the snapshots' net ways do not.
-  const walked = sketch ?? snapshots;
+  const walked = finerPath(snapshots, sketch);
   return [
     ...paths.map(({ path, of }) => componentsTable(path, of)),
-    ...(walked === null ? [] : [pointsTable(walked)]),
+    ...(walked === null ? [] : [pointsTable(walked, walked === sketch ? 'step' : 'snapshot')]),
   ].join('\n');
 }
 
@@ -25,8 +24,8 @@ function componentsTable({ components, measured }: Path, of: string): string {
   return table.toString();
 }
 
-function pointsTable({ points, plane }: Path): string {
-  const table = newTable(['step', 'speed', 'turns by', 'from start', 'from start/√step', 'off the plane']);
+function pointsTable({ points, plane }: Path, what: string): string {
+  const table = newTable([what, 'speed', 'turns by', 'from start', 'from start/√step', 'off the plane']);
   const first = points[0]?.step ?? 0;
   for (const { step, speed, turning, fromStart, distance } of rows(points)) {
     table.push([

@@ -250,6 +250,18 @@ describe('the growth of the distance from start', () => {
     assert.ok((bent?.exponent ?? 0) > 0.58, String(bent?.exponent));
   });
 
+  it('lets an update that was not measured be as long as its nearest measured one', () => {
+    // Lengths fall from 1 to 0.1 at step 100; all are measured before, one in twenty after.
+    const length = (t: number): number => (t <= 100 ? 1 : 0.1);
+    const records = Array.from({ length: 501 }, (_, t) =>
+      step(t, { distance: t, updateNorm: t === 0 || (t > 100 && t % 20 !== 0) ? null : length(t) }),
+    );
+    const found = growth(records);
+    assert.equal(found?.measured, 120);
+    near(found.straightLine, 100 + 40, 9);
+    near(found.randomWalk, Math.sqrt(100 + 4), 0.5);
+  });
+
   it('states none over less than a decade, and nothing without recorded norms', () => {
     assert.equal(run(8, (t) => t)?.exponent, null);
     assert.equal(
