@@ -18,6 +18,7 @@ import { addShow } from './cli/commands/show.ts';
 import { addSpectrum } from './cli/commands/spectrum.ts';
 import { addStability } from './cli/commands/stability.ts';
 import { addTrain } from './cli/commands/train.ts';
+import { addSweep } from './cli/commands/sweep.ts';
 import { addTrajectory } from './cli/commands/trajectory.ts';
 import { EXIT_DONE, EXIT_USAGE } from './cli/output.ts';
 import { findInstallation } from './engine/installation.ts';
@@ -47,6 +48,7 @@ for (const add of [
   addFlatness,
   addCalibration,
   addTrajectory,
+  addSweep,
   addAverage,
   addEnsemble,
   addScore,

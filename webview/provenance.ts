@@ -24,7 +24,8 @@ export function commandLine(result: AnalysisResult): string {
     calibration: ['at', 'bins', 'binning', 'seed'],
     trajectory: ['components', 'snapshots'],
     score: ['at'],
-    average: ['from', 'to', 'stride'],
+    average: ['from', 'to', 'stride', 'last', 'ema'],
+    sweep: ['from', 'to', 'places', 'decays'],
     ensemble: ['members', 'last'],
   };
   for (const name of names[result.kind]) option(name, job[name]);

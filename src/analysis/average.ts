@@ -15,6 +15,13 @@ export interface AverageWindow {
   readonly from?: number;
   readonly to?: number;
   readonly stride?: number;
+  /** Only the latest k of them (LAWA, Kaddour 2022). */
+  readonly last?: number;
+  /**
+   * Decay per member, in (0, 1), of an exponential moving average in place of equal weights; it begins at the first member:
+   * a ← decay·a + (1 − decay)·θ.
+   */
+  readonly ema?: number;
 }
 
 export interface AverageInput {
@@ -43,9 +50,12 @@ export function chooseMembers(snapshots: readonly Snapshot[], window: AverageWin
   }
   const last = snapshots.at(-1)?.step ?? 0;
   const to = window.to ?? last;
-  const from = window.from ?? 0.75 * Math.min(last, to);
+  // A count of the latest names its own beginning, and a moving average forgets the early ones by itself.
+  const whole = window.last !== undefined || window.ema !== undefined;
+  const from = window.from ?? (whole ? 0 : 0.75 * Math.min(last, to));
   const inside = snapshots.filter((s) => s.step >= from && s.step <= to);
-  const members = inside.filter((_, i) => (inside.length - 1 - i) % stride === 0);
+  const strided = inside.filter((_, i) => (inside.length - 1 - i) % stride === 0);
+  const members = window.last === undefined ? strided : strided.slice(-window.last);
   if (members.length < 2) {
     throw new BasinError(
       'bad-input',
@@ -57,8 +67,16 @@ export function chooseMembers(snapshots: readonly Snapshot[], window: AverageWin
   return members;
 }
 
+/** How much each member counts, by step; they sum to 1. @param ema decay per member; equal weights when absent */
+export function memberWeights(count: number, ema: number | undefined): number[] {
+  return Array.from({ length: count }, (_, i) => {
+    if (ema === undefined) return 1 / count;
+    return (i === 0 ? 1 : 1 - ema) * ema ** (count - 1 - i);
+  });
+}
+
 /**
- * Averages the members' weights with equal weight, computes batch-norm statistics anew on the train split (weighted
+ * Averages the members' weights, all alike or as an exponential moving average, computes batch-norm statistics anew on the train split (weighted
  * by sample), saves the model, and scores it beside the last snapshot, which keeps the statistics it was trained with.
  * @throws BasinError `bad-input`, `non-finite` when a member's weights are, `not-replayable`, `cancelled`
  */
@@ -75,7 +93,8 @@ export async function average(
   return withVectors(evaluator, async (vectors) => {
     context.progress(0, `averaging ${members.length} snapshots`);
     const into = vectors.name('average');
-    const terms = members.map((m) => ({ coefficient: 1 / members.length, vector: m.vector }));
+    const weights = memberWeights(members.length, input.window.ema);
+    const terms = members.map((m, i) => ({ coefficient: weights[i] ?? 0, vector: m.vector }));
     const { norm } = await evaluator.combine({ into, terms, state: 'combine' }, context.signal);
     if (!Number.isFinite(norm)) {
       throw new BasinError(
@@ -103,12 +122,17 @@ export async function average(
       kind: 'average',
       model: input.model.id,
       members: members.map((m) => m.step),
+      decay: input.window.ema ?? null,
       data,
       score,
       baseline,
       refreshedStatistics: refreshed,
       trust: [
-        ...comparisonSentences(`Average of ${members.length} snapshots`, score, baseline),
+        ...comparisonSentences(
+          `${input.window.ema === undefined ? 'Average' : `Moving average (decay ${input.window.ema})`} of ${members.length} snapshots`,
+          score,
+          baseline,
+        ),
         dataSentence(data, input.mode, false),
         ...(refreshed
           ? ['Batch-norm statistics of the average were computed anew on the training samples.']

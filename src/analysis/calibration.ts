@@ -3,7 +3,12 @@ import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate } from '../protocol/evaluator.ts';
-import type { Binning, CalibrationResult, ReliabilityBin } from '../protocol/generalisation.ts';
+import {
+  calibrationDefaults,
+  type Binning,
+  type CalibrationResult,
+  type ReliabilityBin,
+} from '../protocol/generalisation.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { howToEvaluate, notFinite, type Draft, type Evaluation, type Model } from './model.ts';
 import { deviation, mean } from './moments.ts';
@@ -110,6 +115,13 @@ async function answersOf(
     throw notFinite('Some predictions are NaN or infinite.');
   }
   return confidence.map((c, i) => ({ confidence: c, correct: correct[i] ?? 0 }));
+}
+
+/** The expected calibration error alone, over 15 bins of equal width as Guo et al. have them; NaN where an answer is. */
+export function calibrationErrorOf(confidence: readonly number[], correct: readonly number[]): number {
+  if (!confidence.every(Number.isFinite)) return NaN;
+  const answers = confidence.map((c, i) => ({ confidence: c, correct: correct[i] ?? 0 }));
+  return expectedError(binsOf(answers, calibrationDefaults));
 }
 
 /** Equal widths from 0 to 1, or equal numbers of samples in the order of confidence. */

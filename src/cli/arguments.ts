@@ -49,6 +49,18 @@ export function stepList(text: string): number[] {
   throw new InvalidArgumentError('It has to be steps with commas between them, such as 800,900,938.');
 }
 
+/** A number above 0 and below 1. */
+export function decay(text: string): number {
+  const value = positiveNumber(text);
+  if (value < 1) return value;
+  throw new InvalidArgumentError('It has to be a number between 0 and 1, such as 0.9.');
+}
+
+/** Decays with commas between them; `none` for no moving average. */
+export function decayList(text: string): number[] {
+  return text === 'none' ? [] : text.split(',').map(decay);
+}
+
 /** Names with commas between them. */
 export function names(text: string): string[] {
   const all = text

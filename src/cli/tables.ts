@@ -20,6 +20,7 @@ import type { RunEntry } from '../runs/runStore.ts';
 import { calibrationTable } from './text/calibration.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
 import { flatnessTable } from './text/flatness.ts';
+import { sweepTable } from './text/sweep.ts';
 import { figures, newTable } from './text/table.ts';
 import { trajectoryTable } from './text/trajectory.ts';
 
@@ -140,6 +141,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return calibrationTable(result);
     case 'trajectory':
       return trajectoryTable(result);
+    case 'sweep':
+      return sweepTable(result);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':

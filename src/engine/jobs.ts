@@ -10,6 +10,7 @@ import { lineKind } from './kinds/line.ts';
 import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
 import { spectrumKind } from './kinds/spectrum.ts';
+import { sweepKind } from './kinds/sweep.ts';
 import { stabilityKind } from './kinds/stability.ts';
 import { trajectoryKind } from './kinds/trajectory.ts';
 import { resolveModel, type RunContents } from './references.ts';
@@ -25,6 +26,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   trajectory: trajectoryKind,
   score: scoreKind,
   average: averageKind,
+  sweep: sweepKind,
   ensemble: ensembleKind,
 };
 

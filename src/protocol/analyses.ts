@@ -1,4 +1,5 @@
 /** Every kind of analysis: its request and its answer. The engine, the command line and the page take their types from here. */
+import type { AveragingAnalyses } from './averaging.ts';
 import type { CurvatureAnalyses } from './curvature.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
@@ -47,6 +48,10 @@ export interface AverageJob extends EvaluationOptions {
   readonly from?: number;
   readonly to?: number;
   readonly stride?: number;
+  /** Only the latest k of the window. */
+  readonly last?: number;
+  /** Decay per snapshot of an exponential moving average, in (0, 1); equal weights when absent. */
+  readonly ema?: number;
 }
 export interface EnsembleJob extends EvaluationOptions {
   readonly kind: 'ensemble';
@@ -56,7 +61,7 @@ export interface EnsembleJob extends EvaluationOptions {
 
 /** By kind. A family of analyses declares its own map in a file of its own, and is added here by `extends`. */
 export interface Analyses
-  extends CurvatureAnalyses, FlatnessAnalyses, GeneralisationAnalyses, TrajectoryAnalyses {
+  extends AveragingAnalyses, CurvatureAnalyses, FlatnessAnalyses, GeneralisationAnalyses, TrajectoryAnalyses {
   contour: { job: ContourJob; result: ContourResult };
   line: { job: LineJob; result: LineResult };
   sharpness: { job: SharpnessJob; result: SharpnessResult };
@@ -77,6 +82,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   trajectory: true,
   score: true,
   average: true,
+  sweep: true,
   ensemble: true,
 };
 /** As a list, for what reads results back: a kind that is left out above does not compile. */

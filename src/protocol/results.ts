@@ -112,6 +112,8 @@ export interface AverageResult extends Result {
   /** Id of the built model. */
   readonly model: string;
   readonly members: readonly number[];
+  /** Of an exponential moving average; null of equal weights. Absent in older results. */
+  readonly decay?: number | null;
   readonly score: Scores;
   /** The last snapshot's. */
   readonly baseline: Scores & { readonly step: number };

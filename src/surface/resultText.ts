@@ -2,6 +2,7 @@
 import type { LensName } from '../protocol/page.ts';
 import type { AnalysisResult } from '../protocol/analyses.ts';
 import type { AverageResult, EnsembleResult, Score, Scores } from '../protocol/results.ts';
+import type { SweepResult } from '../protocol/averaging.ts';
 import type { TrajectoryResult } from '../protocol/trajectory.ts';
 import { shortNumber, verdictWords } from './sharpnessText.ts';
 
@@ -21,6 +22,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
       return 'trajectory';
     case 'calibration':
     case 'score':
+    case 'sweep':
     case 'average':
     case 'ensemble':
       return 'averaging';
@@ -46,6 +48,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `Calibration of ${result.at}: error ${shortNumber(result.error)}, confidence ${shortNumber(result.confidence)}, accuracy ${shortNumber(result.accuracy)}`;
     case 'trajectory':
       return `Trajectory: ${trajectoryText(result)}`;
+    case 'sweep':
+      return `Averages compared: ${sweepText(result)}`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':
@@ -53,6 +57,14 @@ export function resultTitle(result: AnalysisResult): string {
     case 'ensemble':
       return `Ensemble of ${result.members.length}: ${scoreText(mainScore(result.score).score)}`;
   }
+}
+
+/** Whether one of the averages that were compared is better than the last snapshot. */
+function sweepText({ verdict, best, expectedGain }: SweepResult): string {
+  if (verdict === 'no-gain') return 'no gain over the last snapshot';
+  const which = best === null ? 'none is finite' : `best of steps ${best.from} to ${best.to}`;
+  if (expectedGain === null) return which;
+  return `${which}, loss lower by ${shortNumber(expectedGain.value)} ± ${shortNumber(expectedGain.standardError)}`;
 }
 
 /** What the plane of the path's first two components holds. */

@@ -1,5 +1,5 @@
 import type { AverageJob } from '../../protocol/analyses.ts';
-import { wholeNumber } from '../arguments.ts';
+import { decay, wholeNumber } from '../arguments.ts';
 import { given, RUN, type CommandLine } from '../command.ts';
 
 /** `basin average` */
@@ -10,12 +10,21 @@ export function addAverage(cli: CommandLine): void {
       .argument(...RUN)
       .option('--from <step>', 'first snapshot (default: three quarters of the run)', wholeNumber(0))
       .option('--to <step>', 'last snapshot', wholeNumber(0))
-      .option('--stride <k>', 'every k-th snapshot', wholeNumber(1)),
+      .option('--stride <k>', 'every k-th snapshot', wholeNumber(1))
+      .option('--last <k>', 'the latest k of these snapshots (LAWA)', wholeNumber(2))
+      .option('--ema <decay>', 'an exponential moving average, with this decay per snapshot', decay),
     async (common, options, reference: string) =>
       cli.ask(common, {
         kind: 'average',
         run: reference,
-        ...given<Pick<AverageJob, 'from' | 'to' | 'stride'>>(options, 'from', 'to', 'stride'),
+        ...given<Pick<AverageJob, 'from' | 'to' | 'stride' | 'last' | 'ema'>>(
+          options,
+          'from',
+          'to',
+          'stride',
+          'last',
+          'ema',
+        ),
       }),
   );
 }

@@ -1,10 +1,19 @@
 import { average, chooseMembers } from '../../analysis/average.ts';
-import type { EvaluatorKind } from '../kind.ts';
+import { BasinError } from '../../protocol/errors.ts';
+import { requireInteger, type EvaluatorKind } from '../kind.ts';
 
 export const averageKind: EvaluatorKind<'average'> = {
   needs: 'evaluator',
   builds: 'average',
   complete(job, contents) {
+    if (job.last !== undefined) requireInteger('last', job.last, 2, 100_000);
+    if (job.ema !== undefined && !(job.ema > 0 && job.ema < 1)) {
+      throw new BasinError(
+        'bad-input',
+        `A moving average cannot decay by ${job.ema}.`,
+        'Give a decay between 0 and 1, such as 0.9.',
+      );
+    }
     const members = chooseMembers(contents.snapshots, job);
     return {
       ...job,
@@ -14,7 +23,7 @@ export const averageKind: EvaluatorKind<'average'> = {
     };
   },
   models: () => [],
-  run({ from, to, stride }, { contents, evaluator, mode, context, model }) {
+  run({ from, to, stride, last, ema }, { contents, evaluator, mode, context, model }) {
     return average(
       evaluator,
       {
@@ -24,6 +33,8 @@ export const averageKind: EvaluatorKind<'average'> = {
           ...(from === undefined ? {} : { from }),
           ...(to === undefined ? {} : { to }),
           ...(stride === undefined ? {} : { stride }),
+          ...(last === undefined ? {} : { last }),
+          ...(ema === undefined ? {} : { ema }),
         },
         model: {
           id: model,

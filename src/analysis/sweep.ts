@@ -1,0 +1,232 @@
+/** What-if over the snapshots of a run: the score of many averages, and whether choosing one of them pays. */
+import type { EvaluationMode } from '../protocol/evaluator.ts';
+import type { Candidate, Gain, SweepResult, SweepVerdict } from '../protocol/averaging.ts';
+import { BasinError } from '../protocol/errors.ts';
+import type { Scores } from '../protocol/results.ts';
+import { blockMeans, inBlocks } from './blockMeans.ts';
+import { calibrationErrorOf } from './calibration.ts';
+import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import type { Draft, Snapshot } from './model.ts';
+import { deviation, mean } from './moments.ts';
+import { requireReplay } from './replay.ts';
+import { judgedOn, scoreMembers } from './score.ts';
+import { dataSentence, replaySentence } from './trust.ts';
+import { sweepSentences } from './trustSweep.ts';
+import { withVectors } from './vectors.ts';
+
+export interface SweepInput {
+  /** All snapshots of the run, by step. */
+  readonly snapshots: readonly Snapshot[];
+  /** Only snapshots of these steps; all when absent. */
+  readonly from?: number;
+  readonly to?: number;
+  readonly places: number;
+  readonly decays: readonly number[];
+  readonly mode: EvaluationMode;
+  /** Where the mean of the i-th block may be kept while the sweep runs. */
+  readonly scratch: (block: number) => string;
+}
+
+/** An average as it was measured. */
+interface Measured {
+  readonly candidate: Candidate;
+  /** loss(last) − loss(average) of each judged sample; null where unknown. */
+  readonly differences: readonly number[] | null;
+}
+
+/**
+ * Scores the uniform average (Izmailov et al. 2018) of every window of successive blocks that holds two snapshots or more, and
+ * exponential moving averages up to the last snapshot. Batch-norm statistics are computed anew for each. Every snapshot
+ * is read once, and at most four weight vectors are held, whatever the number of windows.
+ *
+ * The best window is chosen on samples, so its own gain is too good. `expectedGain` is judged on samples that had no
+ * part in the choice (two-fold cross-fitting), and it alone decides the verdict.
+ * @throws BasinError `bad-input` for fewer than two snapshots, `not-replayable`, `cancelled`
+ */
+export async function sweep(
+  evaluator: Evaluator,
+  input: SweepInput,
+  context: AnalysisContext,
+): Promise<Draft<SweepResult>> {
+  const { description } = evaluator;
+  requireReplay(description);
+  const inside = chooseSwept(input);
+  const last = inside.at(-1) as Snapshot;
+  return withVectors(evaluator, async (vectors) => {
+    const { signal } = context;
+    const part = (begin: number, share: number): AnalysisContext => ({
+      signal,
+      progress: (fraction, message) => context.progress(begin + share * fraction, message),
+    });
+
+    const lastVector = await vectors.load(last.vector, 'last', signal);
+    const baseline = await measureModel(evaluator, lastVector, input.mode, context);
+    await vectors.release([lastVector]);
+    const measure = async (
+      vector: string,
+      what: Pick<Candidate, 'from' | 'to' | 'snapshots' | 'decay'>,
+    ): Promise<Measured> => {
+      if (description.hasStatistics)
+        await evaluator.refreshStatistics({ vector, data: { split: 'train' } }, signal);
+      const { score, calibrationError, losses } = await measureModel(evaluator, vector, input.mode, context);
+      const differences =
+        losses === null || baseline.losses === null
+          ? null
+          : baseline.losses.map((l, i) => l - (losses[i] ?? NaN));
+      return { candidate: { ...what, score, calibrationError, gain: gainOf(differences) }, differences };
+    };
+
+    const first = inside[0] as Snapshot;
+    const parts = inBlocks(inside, input.places);
+    const moving: Measured[] = [];
+    // Two decays a walk over the snapshots: with the block's sum and the snapshot itself that makes four vectors.
+    const walks = Math.max(1, Math.ceil(input.decays.length / 2));
+    const read = part(0, 0.2);
+    const walk = async (i: number): Promise<Awaited<ReturnType<typeof blockMeans>>> => {
+      const decays = input.decays.slice(2 * i, 2 * i + 2);
+      const found = await blockMeans(evaluator, vectors, parts, decays, input.scratch, {
+        signal,
+        progress: (fraction, message) => read.progress((i + fraction) / walks, message),
+      });
+      for (const [d, vector] of found.moving.entries()) {
+        const what = { from: first.step, to: last.step, snapshots: inside.length };
+        moving.push(await measure(vector, { ...what, decay: decays[d] ?? null }));
+      }
+      await vectors.release(found.moving);
+      return found;
+    };
+    const { blocks } = await walk(0);
+    for (let i = 1; i < walks; i++) await walk(i);
+
+    const windows: Measured[] = [];
+    const scoring = part(0.2, 0.8);
+    const count = (blocks.length * (blocks.length + 1)) / 2;
+    let looked = 0;
+    const average = vectors.name('average');
+    for (const [end, { members: ends }] of blocks.entries()) {
+      let held = 0;
+      for (let begin = end; begin >= 0; begin--) {
+        scoring.progress(looked++ / count, 'scoring averages');
+        const block = blocks[begin] as (typeof blocks)[number];
+        const own = block.members.length;
+        const terms = [{ coefficient: own / (held + own), vector: block.mean }];
+        if (held > 0) terms.push({ coefficient: held / (held + own), vector: average });
+        await evaluator.combine({ into: average, terms, state: 'combine' }, signal);
+        held += own;
+        if (held < 2) continue;
+        const from = block.members[0]?.step ?? 0;
+        windows.push(
+          await measure(average, { from, to: ends.at(-1)?.step ?? 0, snapshots: held, decay: null }),
+        );
+      }
+    }
+
+    const all = [...windows, ...moving];
+    const best = bestOf(all);
+    const heldOut = description.validation !== null;
+    const expectedGain = heldOut ? crossFitted(all) : null;
+    const data = judgedOn(baseline.score);
+    const body = {
+      kind: 'sweep' as const,
+      data,
+      blocks: blocks.map(({ members }) => ({
+        from: members[0]?.step ?? 0,
+        to: members.at(-1)?.step ?? 0,
+        snapshots: members.length,
+      })),
+      windows: windows.map((m) => m.candidate),
+      moving: moving.map((m) => m.candidate),
+      last: { ...baseline.score, step: last.step, calibrationError: baseline.calibrationError },
+      verdict: verdictOf(expectedGain),
+      best,
+      expectedGain,
+      refreshedStatistics: description.hasStatistics,
+    };
+    return {
+      ...body,
+      trust: [
+        ...sweepSentences(body, heldOut),
+        dataSentence(data, input.mode, false),
+        ...(description.hasStatistics
+          ? ['Batch-norm statistics of every average were computed anew on the training samples.']
+          : []),
+        ...replaySentence(description),
+      ],
+    };
+  });
+}
+
+/** The snapshots a sweep looks at. @throws BasinError `bad-input` for fewer than two */
+export function chooseSwept({
+  snapshots,
+  from = 0,
+  to = Infinity,
+}: Pick<SweepInput, 'snapshots' | 'from' | 'to'>): Snapshot[] {
+  const inside = snapshots.filter((s) => s.step >= from && s.step <= to);
+  if (inside.length >= 2) return inside;
+  throw new BasinError(
+    'bad-input',
+    `A sweep needs at least 2 snapshots; ${inside.length === 1 ? 'there is 1' : 'there are none'} between the steps named.`,
+    snapshots.length < 2
+      ? 'Train for longer, or with a smaller --every.'
+      : 'Widen the range with --from and --to.',
+  );
+}
+
+/** A model's scores with its own state, and its losses sample for sample on the split that judges. */
+async function measureModel(
+  evaluator: Evaluator,
+  vector: string,
+  mode: EvaluationMode,
+  context: AnalysisContext,
+): Promise<{ score: Scores; calibrationError: number | null; losses: readonly number[] | null }> {
+  const score = await scoreMembers(evaluator, [vector], { mode }, context);
+  const how = { data: { split: judgedOn(score).split }, mode, refresh: false };
+  const found = await evaluator.samples({ members: [vector], how, inputGradient: false }, context.signal);
+  const { loss, confidence, correct } = found;
+  return {
+    score,
+    losses: loss,
+    calibrationError:
+      confidence === null || correct === null ? null : calibrationErrorOf(confidence, correct),
+  };
+}
+
+function gainOf(differences: readonly number[] | null): Gain | null {
+  if (differences === null || differences.length < 2 || !differences.every(Number.isFinite)) return null;
+  return { value: mean(differences), standardError: deviation(differences) / Math.sqrt(differences.length) };
+}
+
+/** By paired gain where that is known, else by the judged split's loss. */
+function bestOf(all: readonly Measured[]): Candidate | null {
+  const worth = ({ candidate: { gain, score } }: Measured): number =>
+    gain?.value ?? -((score.validation ?? score.train).loss ?? Infinity);
+  const finite = all.filter((m) => Number.isFinite(worth(m)));
+  const known = finite.filter((m) => m.candidate.gain !== null);
+  const among = known.length > 0 ? known : finite;
+  return (
+    among.reduce<Measured | null>((a, b) => (a === null || worth(b) > worth(a) ? b : a), null)?.candidate ??
+    null
+  );
+}
+
+/** Chooses on every second sample and judges on the others, both ways round; null where nothing can be chosen. */
+function crossFitted(all: readonly Measured[]): Gain | null {
+  const known = all.flatMap((m) =>
+    m.candidate.gain === null || m.differences === null ? [] : [m.differences],
+  );
+  const judged = [0, 1].flatMap((fold) => {
+    const on = (differences: readonly number[], side: number): number[] =>
+      differences.filter((_, i) => i % 2 === side);
+    let best: readonly number[] | null = null;
+    for (const differences of known)
+      if (best === null || mean(on(differences, fold)) > mean(on(best, fold))) best = differences;
+    return best === null ? [] : on(best, 1 - fold);
+  });
+  return judged.length < 4 ? null : gainOf(judged);
+}
+
+function verdictOf(expected: Gain | null): SweepVerdict {
+  if (expected === null) return 'unknown';
+  return expected.value > 2 * expected.standardError ? 'gain' : 'no-gain';
+}

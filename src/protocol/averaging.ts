@@ -1,0 +1,65 @@
+/** What averages of snapshots would be worth: many windows at once, none of them built. */
+import type { EvaluationOptions } from './job.ts';
+import type { Result } from './result.ts';
+import type { Scores } from './results.ts';
+
+export interface SweepJob extends EvaluationOptions {
+  readonly kind: 'sweep';
+  /** Only snapshots of these steps. Default: all. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Most places along each axis of the map of windows: more snapshots than this are taken in blocks. */
+  readonly places?: number;
+  /** Decays of exponential moving averages, per snapshot, each in (0, 1). */
+  readonly decays?: readonly number[];
+}
+
+/** What a job that leaves them out gets: 20 places make 210 windows. */
+export const sweepDefaults = { places: 20, decays: [0.5, 0.9] } as const;
+
+/** What the last snapshot loses against an average, sample for sample: mean of loss(last) − loss(average). */
+export interface Gain {
+  /** Positive where the average is better. Weight penalties are left out. */
+  readonly value: number;
+  /** Paired: of the mean difference over the same samples. */
+  readonly standardError: number;
+}
+
+/** One average and what it is worth. */
+export interface Candidate {
+  /** First and last step of its snapshots. */
+  readonly from: number;
+  readonly to: number;
+  readonly snapshots: number;
+  /** Of an exponential moving average; null of a uniform one. */
+  readonly decay: number | null;
+  readonly score: Scores;
+  /** Expected calibration error over 15 bins of equal width, on the judged samples; null without classes. */
+  readonly calibrationError: number | null;
+  /** Null where the loss of single samples is not known, or not finite. */
+  readonly gain: Gain | null;
+}
+
+/** gain: choosing pays. no-gain: the last snapshot is as good. unknown: no held-out samples, or no loss of single ones. */
+export type SweepVerdict = 'gain' | 'no-gain' | 'unknown';
+
+export interface SweepResult extends Result {
+  readonly kind: 'sweep';
+  /** The blocks of snapshots from which windows are made, by step. */
+  readonly blocks: readonly { readonly from: number; readonly to: number; readonly snapshots: number }[];
+  readonly windows: readonly Candidate[];
+  readonly moving: readonly Candidate[];
+  readonly last: Scores & { readonly step: number; readonly calibrationError: number | null };
+  readonly verdict: SweepVerdict;
+  /** The best of all by the judged loss; null without one that is finite. */
+  readonly best: Candidate | null;
+  /**
+   * What choosing the best is worth on samples that had no part in the choice: chosen on every second sample and judged
+   * on the others, both ways round. The best's own gain is too good by the choosing.
+   */
+  readonly expectedGain: Gain | null;
+}
+
+export interface AveragingAnalyses {
+  sweep: { job: SweepJob; result: SweepResult };
+}
