@@ -27,6 +27,12 @@ export interface SweepInput {
   readonly scratch: (block: number) => string;
 }
 
+/**
+ * Share of the last snapshot's loss that a gain has to reach: paired differences are told from noise long before they
+ * are worth anyone's trouble.
+ */
+const WORTH_IT = 0.01;
+
 /** An average as it was measured. */
 interface Measured {
   readonly candidate: Candidate;
@@ -40,7 +46,8 @@ interface Measured {
  * is read once, and at most four weight vectors are held, whatever the number of windows.
  *
  * The best window is chosen on samples, so its own gain is too good. `expectedGain` is judged on samples that had no
- * part in the choice (two-fold cross-fitting), and it alone decides the verdict.
+ * part in the choice (two-fold cross-fitting), and it alone decides the verdict: a gain is more than twice its standard error
+ * and more than 1 % of the last snapshot's loss.
  * @throws BasinError `bad-input` for fewer than two snapshots, `not-replayable`, `cancelled`
  */
 export async function sweep(
@@ -137,7 +144,7 @@ export async function sweep(
       windows: windows.map((m) => m.candidate),
       moving: moving.map((m) => m.candidate),
       last: { ...baseline.score, step: last.step, calibrationError: baseline.calibrationError },
-      verdict: verdictOf(expectedGain),
+      verdict: verdictOf(expectedGain, (baseline.score.validation ?? baseline.score.train).loss),
       best,
       expectedGain,
       refreshedStatistics: description.hasStatistics,
@@ -226,7 +233,8 @@ function crossFitted(all: readonly Measured[]): Gain | null {
   return judged.length < 4 ? null : gainOf(judged);
 }
 
-function verdictOf(expected: Gain | null): SweepVerdict {
+function verdictOf(expected: Gain | null, last: number | null): SweepVerdict {
   if (expected === null) return 'unknown';
-  return expected.value > 2 * expected.standardError ? 'gain' : 'no-gain';
+  const least = WORTH_IT * Math.abs(last ?? 0);
+  return expected.value > Math.max(2 * expected.standardError, least) ? 'gain' : 'no-gain';
 }

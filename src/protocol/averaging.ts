@@ -40,7 +40,10 @@ export interface Candidate {
   readonly gain: Gain | null;
 }
 
-/** gain: choosing pays. no-gain: the last snapshot is as good. unknown: no held-out samples, or no loss of single ones. */
+/**
+ * gain: choosing pays, by more than noise and by more than 1 % of the last snapshot's loss. no-gain: that is as good.
+ * unknown: no held-out samples, or no loss of single ones.
+ */
 export type SweepVerdict = 'gain' | 'no-gain' | 'unknown';
 
 export interface SweepResult extends Result {

@@ -1,0 +1,235 @@
+/** Many averages at once: each against its direct computation, what it reads and holds, and whether choosing pays. */
+import assert from 'node:assert/strict';
+import { average, chooseMembers, memberWeights } from '../../../src/analysis/average.ts';
+import { inBlocks } from '../../../src/analysis/blockMeans.ts';
+import { sweep } from '../../../src/analysis/sweep.ts';
+import { isCancelled } from '../../../src/protocol/errors.ts';
+import { gaussianRows, gaussians } from '../../fixtures/gaussian.ts';
+import { classifier, diagonalQuadratic, type Problem } from '../../fixtures/problems.ts';
+import { ReferenceEvaluator, testContext } from '../../fixtures/referenceEvaluator.ts';
+
+const mode = 'inference' as const;
+const labelled = (rows: number, seed: number, noise = 0) => {
+  const x = gaussianRows(rows, 4, seed);
+  const flips = gaussians(seed + 100);
+  return { x, labels: x.map((row) => (row[0]! + noise * flips() > 0 ? 0 : 1)) };
+};
+const normed = classifier({
+  units: [4, 5, 2],
+  activation: 'tanh',
+  bias: true,
+  batchNorm: true,
+  train: labelled(25, 1),
+  validation: labelled(40, 2),
+});
+/** Softmax regression: its weights are w(0,0), w(0,1), … with two classes. */
+const softmax = classifier({
+  units: [4, 2],
+  activation: 'tanh',
+  bias: false,
+  train: labelled(60, 3, 0.3),
+  validation: labelled(400, 4, 0.3),
+});
+const next = gaussians(3);
+const random = Array.from({ length: 9 }, () => Array.from({ length: 37 }, next));
+
+function setUp(problem: Problem, weights: readonly (readonly number[])[]) {
+  const evaluator = new ReferenceEvaluator(problem, { batchSize: 10 });
+  const snapshots = weights.map((w, i) => ({
+    step: 10 * i,
+    vector: evaluator.put(`step-${10 * i}`, w, problem.statistics?.(w, 0, 25) ?? []),
+    loss: null,
+  }));
+  return { evaluator, snapshots };
+}
+const asked = {
+  places: 20,
+  decays: [] as number[],
+  mode,
+  scratch: (block: number) => `scratch/${block}`,
+};
+/** Iterates that jump around a good solution, as SGD with a large rate does. */
+const around = (spread: number, seed: number, count = 24): number[][] => {
+  const draw = gaussians(seed);
+  const centre = [2, -2, 0, 0, 0, 0, 0, 0];
+  return Array.from({ length: count }, () => centre.map((c) => c + spread * draw()));
+};
+
+describe('sweep over averages', () => {
+  it('scores every window and moving average as building it alone does, batch norm included', async () => {
+    const { evaluator, snapshots } = setUp(normed, random);
+    const decays = [0.5, 0.8, 0.9];
+    const result = await sweep(evaluator, { ...asked, snapshots, places: 4, decays }, testContext());
+    assert.deepEqual(result.blocks, [
+      { from: 0, to: 10, snapshots: 2 },
+      { from: 20, to: 40, snapshots: 3 },
+      { from: 50, to: 60, snapshots: 2 },
+      { from: 70, to: 80, snapshots: 2 },
+    ]);
+    assert.equal(result.windows.length, 10);
+    assert.deepEqual(
+      result.moving.map((c) => c.decay),
+      decays,
+    );
+    for (const candidate of [...result.windows, ...result.moving]) {
+      const alone = setUp(normed, random);
+      const { decay, from, to } = candidate;
+      const window = { from, to, ...(decay === null ? {} : { ema: decay }) };
+      const model = { id: 'average-1', file: 'average-1', metadata: {} };
+      const built = await average(
+        alone.evaluator,
+        { snapshots: alone.snapshots, window, mode, model },
+        testContext(),
+      );
+      assert.equal(built.members.length, candidate.snapshots);
+      for (const split of ['train', 'validation'] as const) {
+        const [one, other] = [candidate.score[split]!, built.score[split]!];
+        assert.ok(Math.abs(one.loss! - other.loss!) < 1e-12, `${from} to ${to}, ${decay}`);
+        assert.equal(one.accuracy, other.accuracy);
+        assert.equal(one.samples, other.samples);
+      }
+      const gain = built.baseline.validation!.loss! - candidate.score.validation!.loss!;
+      assert.ok(Math.abs(candidate.gain!.value - gain) < 1e-12);
+    }
+    assert.equal(result.refreshedStatistics, true);
+    assert.deepEqual(evaluator.held, []);
+  });
+
+  it('reads each snapshot of a block once, and never holds more than four vectors', async () => {
+    const { evaluator, snapshots } = setUp(softmax, around(1, 5, 30));
+    let most = 0;
+    evaluator.before = () => (most = Math.max(most, evaluator.held.length));
+    const result = await sweep(
+      evaluator,
+      { ...asked, snapshots, places: 10, decays: [0.5, 0.9] },
+      testContext(),
+    );
+    assert.equal(result.windows.length, 55);
+    assert.equal(most, 4);
+    const reads = new Map<string, number>();
+    for (const { method, params } of evaluator.calls) {
+      const text = JSON.stringify(params);
+      if (method !== 'load' && method !== 'combine') continue;
+      for (const [, file] of text.matchAll(/"file":"(step-\d+)"/g))
+        reads.set(file!, (reads.get(file!) ?? 0) + 1);
+    }
+    // The last one is read for its own score too.
+    for (const { step } of snapshots)
+      assert.equal(reads.get(`step-${step}`), step === 290 ? 2 : 1, `${step}`);
+  });
+
+  it('finds that averaging pays where iterates jump around a solution', async () => {
+    for (const seed of [11, 12, 13]) {
+      const { evaluator, snapshots } = setUp(softmax, around(1.5, seed));
+      const result = await sweep(evaluator, { ...asked, snapshots }, testContext());
+      assert.equal(result.verdict, 'gain', result.trust[0]);
+      assert.ok(result.expectedGain!.value > 0 && result.best!.snapshots > 2);
+      assert.match(result.trust[0]!, /^Averaging pays/);
+      assert.ok(result.expectedGain!.value <= result.best!.gain!.value + 1e-12);
+    }
+  });
+
+  it('says no gain where the run has been annealed: the snapshots are all but equal', async () => {
+    for (const seed of [21, 22, 23, 24, 25, 26]) {
+      const { evaluator, snapshots } = setUp(softmax, around(1e-3, seed));
+      const result = await sweep(evaluator, { ...asked, snapshots }, testContext());
+      // What noise is left gains less than anyone would see.
+      assert.ok(Math.abs(result.expectedGain!.value) < 1e-3);
+      assert.equal(result.verdict, 'no-gain', result.trust[0]);
+      assert.match(result.trust[0]!, /^No gain: the last snapshot is as good/);
+    }
+  });
+
+  it('does not take the choosing for a gain: the chosen window has no advantage on other samples', async () => {
+    // One direction that no sample can see moves at random: every average is exactly as good as the last snapshot.
+    const seen = { x: [[1, 0]], labels: [0] };
+    const blind = classifier({
+      units: [2, 2],
+      activation: 'tanh',
+      bias: false,
+      train: seen,
+      validation: labelled2(),
+    });
+    const draw = gaussians(6);
+    const weights = Array.from({ length: 12 }, () => [1, -1, draw(), draw()]);
+    const { evaluator, snapshots } = setUp(blind, weights);
+    const result = await sweep(evaluator, { ...asked, snapshots }, testContext());
+    assert.equal(result.verdict, 'no-gain');
+    assert.equal(result.expectedGain!.value, 0);
+  });
+
+  it('leaves windows with a snapshot that diverged without a loss, and chooses among the others', async () => {
+    const weights = around(1, 7, 6);
+    weights[5] = weights[5]!.map(() => NaN);
+    const { evaluator, snapshots } = setUp(softmax, weights);
+    const result = await sweep(evaluator, { ...asked, snapshots, decays: [0.5] }, testContext());
+    assert.equal(result.verdict, 'unknown');
+    assert.ok(result.best!.to < 50);
+    assert.equal(result.moving[0]!.score.train.loss, null);
+    assert.equal(result.last.validation!.loss, null);
+  });
+
+  it('without validation, or the loss of single samples, chooses by the loss and does not judge', async () => {
+    const only = diagonalQuadratic([1, 4]);
+    const { evaluator, snapshots } = setUp(only, [
+      [1, 1],
+      [-1, -1],
+      [3, 3],
+    ]);
+    const result = await sweep(evaluator, { ...asked, snapshots }, testContext());
+    assert.equal(result.verdict, 'unknown');
+    assert.deepEqual([result.best!.from, result.best!.to], [0, 10]);
+    assert.equal(result.best!.score.train.loss, 0);
+    assert.match(result.trust[1]!, /No validation data/);
+  });
+
+  it('refuses fewer than two snapshots, and stops when cancelled', async () => {
+    const { evaluator, snapshots } = setUp(softmax, around(1, 8, 5));
+    const ask = (more: object) => sweep(evaluator, { ...asked, snapshots, ...more }, testContext());
+    await assert.rejects(ask({ from: 35, to: 45 }), { code: 'bad-input', message: /there is 1/ });
+    await assert.rejects(ask({ from: 90 }), { code: 'bad-input', message: /there are none/ });
+    const context = testContext();
+    evaluator.before = (_, count) => count === 12 && context.controller.abort();
+    await assert.rejects(sweep(evaluator, { ...asked, snapshots }, context), isCancelled);
+    assert.deepEqual(evaluator.held, []);
+  });
+});
+
+function labelled2() {
+  const x = Array.from({ length: 20 }, (_, i) => [i % 2 === 0 ? 1 : -1, 0]);
+  return { x, labels: x.map((row) => (row[0]! > 0 ? 0 : 1)) };
+}
+
+describe('windows and weights of averages', () => {
+  it('cuts snapshots into blocks of equal size but for one', () => {
+    for (const [n, most] of [
+      [100, 20],
+      [7, 3],
+      [3, 20],
+      [11, 10],
+    ] as const) {
+      const snapshots = Array.from({ length: n }, (_, step) => ({ step, vector: `v${step}`, loss: null }));
+      const blocks = inBlocks(snapshots, most);
+      assert.equal(blocks.length, Math.min(n, most));
+      assert.deepEqual(blocks.flat(), snapshots);
+      const sizes = blocks.map((b) => b.length);
+      assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1);
+    }
+  });
+
+  it('weighs a moving average as its recursion does; the latest k are the latest', () => {
+    for (const ema of [0.1, 0.5, 0.99]) {
+      const values = [3, -1, 4, 1, -5];
+      let expected = values[0]!;
+      for (const v of values.slice(1)) expected = ema * expected + (1 - ema) * v;
+      const weights = memberWeights(values.length, ema);
+      assert.ok(Math.abs(weights.reduce((s, w, i) => s + w * values[i]!, 0) - expected) < 1e-14);
+      assert.ok(Math.abs(weights.reduce((s, w) => s + w, 0) - 1) < 1e-14);
+    }
+    const snapshots = Array.from({ length: 10 }, (_, i) => ({ step: 10 * i, vector: `v${i}`, loss: null }));
+    const steps = (window: object) => chooseMembers(snapshots, window).map((s) => s.step);
+    assert.deepEqual(steps({ last: 3 }), [70, 80, 90]);
+    assert.deepEqual(steps({ last: 3, stride: 2, to: 80 }), [40, 60, 80]);
+    assert.equal(steps({ ema: 0.9 }).length, 10);
+  });
+});
