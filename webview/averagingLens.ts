@@ -1,10 +1,13 @@
 /** What the average (SWA) or the ensemble of the last snapshots is worth, beside the last snapshot. */
+import type { AverageJob, EnsembleJob } from '../src/protocol/analyses.ts';
+import type { SweepJob } from '../src/protocol/averaging.ts';
 import { button, numberField } from './controls.ts';
 import { fill, h } from './dom.ts';
 import { emptyElement, JobStatus } from './lens.ts';
 import type { Lens, PanelActions } from './lens.ts';
-import { runningOf } from './panelState.ts';
+import { resultsOf, runningOf } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
+import { SweepFigure } from './sweepFigure.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
 import { newestBuilt, scoreTable } from './scoreTable.ts';
 import { strings } from './strings.ts';
@@ -17,6 +20,8 @@ export class AveragingLens implements Lens {
   private readonly last = numberField(strings.lastLabel, 5, 2, 100);
   private readonly average;
   private readonly ensemble;
+  private readonly sweep;
+  private readonly figure;
   private readonly body = h('div', { class: 'stage' });
   private state: PanelState | null = null;
   private described: string | null = null;
@@ -24,8 +29,10 @@ export class AveragingLens implements Lens {
 
   constructor(private readonly actions: PanelActions) {
     this.average = button(strings.buildAverage, () => this.buildAverage(), 'primary');
+    this.sweep = button(strings.sweep.compare, () => this.compare());
+    this.figure = new SweepFigure(({ from, to }) => this.start({ kind: 'average', from, to }), actions.save);
     this.ensemble = button(strings.buildEnsemble, () => this.buildEnsemble(), 'primary');
-    this.status = new JobStatus(['average', 'ensemble', 'export'], actions);
+    this.status = new JobStatus(['average', 'ensemble', 'sweep', 'export'], actions);
     this.element = h(
       'section',
       { class: 'lens' },
@@ -34,9 +41,11 @@ export class AveragingLens implements Lens {
         { class: 'toolbar' },
         h('div', { class: 'group' }, this.from.element, this.stride.element, this.average),
         h('div', { class: 'group' }, this.last.element, this.ensemble),
+        h('div', { class: 'group' }, this.sweep),
       ),
       this.status.element,
       this.body,
+      this.figure.element,
     );
   }
 
@@ -52,17 +61,20 @@ export class AveragingLens implements Lens {
       this.from.value = quarter;
       this.filled = quarter;
     }
-    const busy = runningOf(state, ['average', 'ensemble']) !== null;
+    const busy = runningOf(state, ['average', 'ensemble', 'sweep']) !== null;
     this.average.disabled = busy || view.snapshots.length < 2;
     this.ensemble.disabled = busy || view.snapshots.length < 2;
+    this.sweep.disabled = busy || view.snapshots.length < 2;
+    const swept = resultsOf(view, 'sweep')[0] ?? null;
+    this.figure.show(swept, busy);
     const { average, ensemble } = newestBuilt(view.results);
-    const key = `${average?.id} ${ensemble?.id} ${busy} ${view.snapshots.length > 1} ${view.models.length}`;
+    const key = `${average?.id} ${ensemble?.id} ${busy} ${view.snapshots.length > 1} ${view.models.length} ${swept === null}`;
     if (key === this.described) return;
     this.described = key;
     const scores = scoreTable(view.results);
     if (scores === null) {
       const words = view.snapshots.length > 1 ? strings.empty.averaging : strings.empty.snapshots;
-      fill(this.body, busy ? null : emptyElement(words.title, words.text, null));
+      fill(this.body, busy || swept !== null ? null : emptyElement(words.title, words.text, null));
       return;
     }
     fill(
@@ -86,13 +98,19 @@ export class AveragingLens implements Lens {
   }
 
   private buildAverage(): void {
-    const run = this.state?.view?.run.id;
-    if (run !== undefined)
-      this.actions.start({ kind: 'average', run, from: this.from.number, stride: this.stride.number });
+    this.start({ kind: 'average', from: this.from.number, stride: this.stride.number });
   }
 
   private buildEnsemble(): void {
+    this.start({ kind: 'ensemble', last: this.last.number });
+  }
+
+  private compare(): void {
+    this.start({ kind: 'sweep' });
+  }
+
+  private start(job: Omit<AverageJob, 'run'> | Omit<EnsembleJob, 'run'> | Omit<SweepJob, 'run'>): void {
     const run = this.state?.view?.run.id;
-    if (run !== undefined) this.actions.start({ kind: 'ensemble', run, last: this.last.number });
+    if (run !== undefined) this.actions.start({ ...job, run });
   }
 }

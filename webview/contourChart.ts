@@ -5,8 +5,11 @@ import { Chart } from './chart.ts';
 import type { Drawing, Size } from './chart.ts';
 import { cells, isobands, isolines, knownLattice, nearestIndex } from './contourGeometry.ts';
 import type { Cell, Isoband, Isoline, Point } from './contourGeometry.ts';
+import { barAxes, barSeries } from './colourBar.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent, formatWithError } from './format.ts';
+import { layer } from './layer.ts';
+import type { RenderApi } from './layer.ts';
 import { placeLabels } from './labelPlacement.ts';
 import { lossScale } from './lossScale.ts';
 import type { LossScale, ScaleKind } from './lossScale.ts';
@@ -146,7 +149,7 @@ export function contourDrawing(
     showMinLabel: false,
     showMaxLabel: false,
   };
-  const barTicks = spreadLevels(scale, plot.height / (compact ? 15 : 17));
+  const barAxis = barAxes(scale, plot.height, compact, strings.loss);
   const option: Option = {
     grid: [
       { id: 'plot', ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
@@ -171,7 +174,7 @@ export function contourDrawing(
         axisLabel: label,
         axisLine: { show: false },
       },
-      { gridIndex: 1, type: 'value', min: 0, max: 1, show: false },
+      barAxis.x,
     ],
     yAxis: [
       {
@@ -183,26 +186,7 @@ export function contourDrawing(
         axisLabel: label,
         axisLine: { show: false },
       },
-      {
-        gridIndex: 1,
-        type: 'value',
-        position: 'right',
-        min: 0,
-        max: 1,
-        name: compact ? '' : strings.loss,
-        nameLocation: 'middle',
-        nameGap: 46,
-        nameRotate: 90,
-        splitLine: { show: false },
-        axisLine: { show: false },
-        axisTick: { customValues: barTicks.map(scale.toUnit), length: 4 },
-        axisLabel: {
-          customValues: barTicks.map(scale.toUnit),
-          formatter: (unit: number) => formatNumber(scale.fromUnit(unit), 3),
-          showMinLabel: true,
-          showMaxLabel: true,
-        },
-      },
+      barAxis.y,
     ],
     tooltip: {
       trigger: 'item',
@@ -272,43 +256,6 @@ export class ContourChart {
     this.chart.redraw();
     return this.picture;
   }
-}
-
-type RenderItem = NonNullable<CustomSeriesOption['renderItem']>;
-type RenderApi = Parameters<RenderItem>[1];
-type RenderReturn = ReturnType<RenderItem>;
-
-/** A custom series of one item that draws a whole layer. */
-function layer(
-  id: string,
-  z: number,
-  render: (api: RenderApi, frame: Frame) => object[],
-  rest: Partial<CustomSeriesOption> = {},
-): CustomSeriesOption {
-  return {
-    id,
-    type: 'custom',
-    z,
-    data: [[0, 0]],
-    clip: true,
-    silent: true,
-    animation: false,
-    // Without $mergeChildren: false, ECharts leaves what was drawn before when there is nothing to draw any more.
-    renderItem: (params, api) =>
-      ({
-        type: 'group',
-        $mergeChildren: false,
-        children: render(api, params.coordSys as unknown as Frame),
-      }) as RenderReturn,
-    ...rest,
-  };
-}
-
-interface Frame {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
 }
 
 function bandsSeries({ bands, resolution }: ContourPicture): CustomSeriesOption {
@@ -401,26 +348,6 @@ function cellsSeries({ extra, holes, scale }: ContourPicture, theme: Theme): Cus
       }),
     ];
   });
-}
-
-function barSeries(): CustomSeriesOption {
-  return layer(
-    'bar',
-    1,
-    (_, frame) =>
-      Array.from({ length: BANDS }, (_value, k) => ({
-        type: 'rect',
-        shape: {
-          x: frame.x,
-          y: frame.y + frame.height * (1 - (k + 1) / BANDS),
-          width: frame.width,
-          // A little over the next band: no seam shows at fractional pixels.
-          height: frame.height / BANDS + (k === 0 ? 0 : 0.6),
-        },
-        style: { fill: rampColor((k + 0.5) / BANDS) },
-      })),
-    { xAxisIndex: 1, yAxisIndex: 1 },
-  );
 }
 
 function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: boolean): SeriesOption[] {
@@ -546,17 +473,6 @@ function describeContour({ result, scale, resolution }: ContourPicture): string 
   ]
     .filter(Boolean)
     .join(' ');
-}
-
-/** As many levels as fit beside the bar, none on top of another. */
-function spreadLevels(scale: LossScale, room: number): number[] {
-  const gap = 1 / Math.max(1, room);
-  const kept: number[] = [];
-  for (const level of scale.levels) {
-    const previous = kept.at(-1);
-    if (previous === undefined || scale.toUnit(level) - scale.toUnit(previous) >= gap) kept.push(level);
-  }
-  return kept;
 }
 
 function pathData(rings: readonly (readonly Point[])[], api: RenderApi, close: boolean): string {

@@ -154,6 +154,22 @@ export const strings = {
     legend:
       'A difference is marked only where it exceeds two standard errors of two independent scores. Both are scored on the same samples, so this is cautious.',
   },
+  sweep: {
+    compare: 'Compare averages',
+    map: 'Loss of the average, by its first and last snapshot',
+    firstStep: 'First step',
+    lastStep: 'Last step',
+    build: 'Build this average',
+    average: 'Average',
+    judgedLoss: (split: 'train' | 'validation') =>
+      split === 'validation' ? 'Validation loss' : 'Training loss',
+    gain: 'Better than the last by',
+    accuracy: 'Accuracy',
+    calibration: 'Calibration error',
+    window: (n: number, from: number, to: number) => `Average of ${n} snapshots, steps ${from} to ${to}`,
+    moving: (decay: string, n: number, to: number) =>
+      `Moving average, decay ${decay}, of ${n} snapshots to step ${to}`,
+  },
   line: {
     barrier: (value: string) => `barrier ${value}`,
     smallBarrier: (value: string) => `barrier ${value}, within two standard errors of none`,

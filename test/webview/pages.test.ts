@@ -6,6 +6,7 @@ import type { Browser } from 'playwright-core';
 import type { LandscapeView } from '../../src/protocol/page.ts';
 import { BasinError } from '../../src/protocol/errors.ts';
 import { resultsOf } from '../../webview/panelState.ts';
+import { sweepFor } from '../fixtures/sweptDigits.ts';
 import { digits, HostedPage, launchBrowser } from './pageHarness.ts';
 import type { ThemeName } from './vscodeThemes.ts';
 
@@ -176,6 +177,43 @@ describe('pages', function () {
     assert.match(content('.svg'), /^<svg[\s\S]*PC\u00a01/);
     assert.equal(content('.csv').trim().split('\r\n').length, 1 + 41 * 41);
     assert.deepEqual(JSON.parse(content('.json')), contour);
+  });
+
+  it('panel compares averages: the map, its sliders by keyboard, a click, and builds what is chosen', async () => {
+    const swept = await sweepFor(digits);
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', { ...digits, results: [swept, ...digits.results] });
+    page.notify('showLens', { lens: 'averaging' });
+    await page.settle();
+    assert.deepEqual(await violations(page), []);
+    assert.ok((await colours(page, '.chart-sweep')) > 20);
+    const lens = page.page.locator('#lens-averaging');
+    await lens.getByText(swept.trust[0]!).waitFor();
+    const best = swept.best!;
+    const words = (w: { snapshots: number; from: number; to: number }): string =>
+      `Average of ${w.snapshots} snapshots, steps ${w.from} to ${w.to}`;
+    const shown = lens.locator('.sweep-side strong');
+    assert.equal(await shown.innerText(), words(best));
+    // The first step cannot pass the last: End takes both to the end, where the last block holds five snapshots.
+    await lens.getByRole('slider', { name: 'First step' }).focus();
+    await page.page.keyboard.press('End');
+    const end = swept.windows.filter((w) => w.to === swept.blocks.at(-1)!.to)[0]!;
+    assert.equal(await shown.innerText(), words(end));
+    await page.page.keyboard.press('Home');
+    const whole = swept.windows.find((w) => w.from === 0 && w.to === end.to)!;
+    assert.equal(await shown.innerText(), words(whole));
+    // In the middle of the map's lower left corner stands the first block alone.
+    const map = lens.locator('.chart-sweep');
+    const { height } = (await map.boundingBox())!;
+    await map.click({ position: { x: 78, y: height - 48 - 8 } });
+    assert.equal(await shown.innerText(), words(swept.windows[0]!));
+    await lens.getByText('Build this average', { exact: true }).click();
+    const asked = page.requests.find(({ method }) => method === 'runJob')?.params as { job: object };
+    const { from, to } = swept.windows[0]!;
+    assert.deepEqual(asked.job, { kind: 'average', run: digits.run.id, from, to });
+    await lens.locator('.sweep summary', { hasText: 'Show as table' }).click();
+    await lens.getByRole('region', { name: 'Loss of the average' }).waitFor();
+    assert.equal(await lens.locator('.sweep table.data tbody tr').count(), swept.windows.length + 1);
   });
 
   it('a table behind the chart is reached and opened by keyboard', async () => {
