@@ -88,6 +88,11 @@ const table: Readonly<Record<CommandId, Command>> = {
     return result;
   },
 
+  [commands.sweep]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    return inPanel(context, run, 'averaging', { kind: 'sweep', run: run.id });
+  },
+
   [commands.ensemble]: async (context, target?: Target) => {
     const run = await pickRun(context, target);
     const result = await inPanel(context, run, 'averaging', { kind: 'ensemble', run: run.id });

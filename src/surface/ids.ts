@@ -10,6 +10,7 @@ export const commands = {
   showContour: 'basin.showContour',
   average: 'basin.average',
   ensemble: 'basin.ensemble',
+  sweep: 'basin.sweep',
   sharpness: 'basin.sharpness',
   score: 'basin.score',
   exportModel: 'basin.exportModel',

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
 import { BasinError } from '../../src/protocol/errors.ts';
+import type { SweepResult } from '../../src/protocol/averaging.ts';
 import type {
   AverageResult,
   ContourResult,
@@ -191,6 +192,15 @@ describe('from a script to its landscape', function () {
     assert.ok((average.score.validation?.accuracy ?? 0) > 0.8, JSON.stringify(average.score));
     assert.ok((average.baseline.validation?.accuracy ?? 0) > 0.8);
     assert.ok((await run.models()).some((m) => m.id === average.model));
+  });
+
+  it('compares averages', async () => {
+    const sweep = await vscode.commands.executeCommand<SweepResult>('basin.sweep', run.id);
+    assert.equal(sweep.kind, 'sweep');
+    assert.ok(sweep.windows.length > 3 && sweep.moving.length === 2);
+    assert.ok(sweep.expectedGain !== null && sweep.verdict !== 'unknown');
+    assert.equal(sweep.last.step, average.baseline.step);
+    assert.deepEqual(sweep.last.validation, average.baseline.validation);
   });
 
   it('builds an ensemble', async () => {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { createMessageConnection, IPCMessageReader, IPCMessageWriter } from 'vscode-jsonrpc/node';
+import type { SweepResult } from '../../../src/protocol/averaging.ts';
 import type {
   AverageResult,
   ContourResult,
@@ -68,6 +69,8 @@ describe('command line', function () {
         ['contour', '--plane', '1,2'],
         ['line', 'last', '--from', '0'],
         ['average', '--stride', 'x'],
+        ['average', '--ema', '1'],
+        ['sweep', '--decays', '0.5,2'],
         ['ensemble', '--members', '1,2', '--last', '2'],
         ['export', 'last', '0', '--to', 'x', '--format', 'onnx'],
         ['flatness', '--measures', 'sam,flat'],
@@ -232,6 +235,22 @@ describe('command line', function () {
       const average = await ask<AverageResult>('average', id, '--from', '800', '--stride', '2');
       assert.equal(average.members.at(-1), steps);
       assert.equal(average.provenance.refreshedStatistics, true);
+      const sweep = await ask<SweepResult>('sweep', id, '--from', '600', '--places', '3', '--decays', '0.7');
+      assert.ok(sweep.windows.length >= 3);
+      assert.deepEqual(sweep.last.validation, average.baseline.validation);
+      const { from, to, score: swept } = sweep.windows.at(-1)!;
+      const same = await ask<AverageResult>('average', id, '--from', String(from), '--to', String(to));
+      assert.ok(Math.abs((same.score.validation?.loss ?? NaN) - (swept.validation?.loss ?? NaN)) < 1e-6);
+      const [moving] = sweep.moving;
+      const ema = await ask<AverageResult>('average', id, '--from', '600', '--ema', '0.7');
+      assert.equal(ema.members.length, moving?.snapshots);
+      assert.equal(ema.decay, 0.7);
+      assert.ok(
+        Math.abs((ema.score.validation?.loss ?? NaN) - (moving?.score.validation?.loss ?? NaN)) < 1e-6,
+      );
+      const latest = await ask<AverageResult>('average', id, '--last', '3');
+      assert.equal(latest.members.length, 3);
+      assert.equal(latest.members.at(-1), steps);
       const ensemble = await ask<EnsembleResult>('ensemble', id, '--members', '1000,1100,1200');
       assert.equal(ensemble.memberScores.length, 3);
       const score = await ask<ScoreResult>('score', id, '--at', average.model);
@@ -248,6 +267,7 @@ describe('command line', function () {
         ['sharpness'],
         ['calibration'],
         ['average'],
+        ['sweep', '--places', '4'],
         ['ensemble'],
         ['score'],
       ]) {

@@ -5,6 +5,7 @@ import { chmod, copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promi
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { SweepResult } from '../../../src/protocol/averaging.ts';
 import type {
   AverageResult,
   ContourResult,
@@ -110,6 +111,12 @@ describe('command line with PyTorch', function () {
       assert.ok(Math.abs(calibration.accuracy - (scored.score.validation?.accuracy ?? NaN)) < 1e-6);
       const average = await basin.ask<AverageResult>('average', '--from', '8');
       assert.equal(average.score.validation?.samples, 128);
+      const sweep = await basin.ask<SweepResult>('sweep', '--from', '8', '--places', '2', '--decays', 'none');
+      const whole = sweep.windows.find(({ from, to }) => from === 8 && to === sweep.last.step);
+      assert.equal(whole?.snapshots, average.members.length);
+      assert.ok(
+        Math.abs((whole?.score.validation?.loss ?? NaN) - (average.score.validation?.loss ?? NaN)) < 1e-6,
+      );
       const ensemble = await basin.ask<EnsembleResult>('ensemble', '--last', '3');
       assert.equal(ensemble.memberScores.length, 3);
       const { code } = await basin.run('report', '--to', 'bericht ü.html');
