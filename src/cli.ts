@@ -18,6 +18,7 @@ import { addShow } from './cli/commands/show.ts';
 import { addSpectrum } from './cli/commands/spectrum.ts';
 import { addStability } from './cli/commands/stability.ts';
 import { addTrain } from './cli/commands/train.ts';
+import { addSwag } from './cli/commands/swag.ts';
 import { addSweep } from './cli/commands/sweep.ts';
 import { addTrajectory } from './cli/commands/trajectory.ts';
 import { EXIT_DONE, EXIT_USAGE } from './cli/output.ts';
@@ -50,6 +51,7 @@ for (const add of [
   addTrajectory,
   addSweep,
   addAverage,
+  addSwag,
   addEnsemble,
   addScore,
   addExport,

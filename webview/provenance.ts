@@ -25,6 +25,7 @@ export function commandLine(result: AnalysisResult): string {
     trajectory: ['components', 'snapshots'],
     score: ['at'],
     average: ['from', 'to', 'stride', 'last', 'ema'],
+    swag: ['from', 'to', 'stride', 'rank', 'draws', 'scale', 'seed'],
     sweep: ['from', 'to', 'places', 'decays'],
     ensemble: ['members', 'last'],
   };

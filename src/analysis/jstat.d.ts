@@ -4,6 +4,10 @@ declare module 'jstat' {
     /** The quantile of Student's t distribution. @param p probability, 0 < p < 1 @param degrees of freedom */
     inv(p: number, degrees: number): number;
   }
-  const jstat: { readonly studentt: StudentT };
+  interface Normal {
+    /** The quantile of the normal distribution. @param p probability, 0 < p < 1 */
+    inv(p: number, mean: number, deviation: number): number;
+  }
+  const jstat: { readonly studentt: StudentT; readonly normal: Normal };
   export default jstat;
 }

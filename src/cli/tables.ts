@@ -143,6 +143,12 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return trajectoryTable(result);
     case 'sweep':
       return sweepTable(result);
+    case 'swag':
+      return scoresTable([
+        [`SWAG, ${result.draws} draws`, result.score],
+        [`average of ${result.members.length} snapshots`, result.average],
+        [`last snapshot (${result.baseline.step})`, result.baseline],
+      ]);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':

@@ -10,6 +10,7 @@ import { lineKind } from './kinds/line.ts';
 import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
 import { spectrumKind } from './kinds/spectrum.ts';
+import { swagKind } from './kinds/swag.ts';
 import { sweepKind } from './kinds/sweep.ts';
 import { stabilityKind } from './kinds/stability.ts';
 import { trajectoryKind } from './kinds/trajectory.ts';
@@ -27,6 +28,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   score: scoreKind,
   average: averageKind,
   sweep: sweepKind,
+  swag: swagKind,
   ensemble: ensembleKind,
 };
 

@@ -83,6 +83,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   score: true,
   average: true,
   sweep: true,
+  swag: true,
   ensemble: true,
 };
 /** As a list, for what reads results back: a kind that is left out above does not compile. */

@@ -63,6 +63,54 @@ export interface SweepResult extends Result {
   readonly expectedGain: Gain | null;
 }
 
+export interface SwagJob extends EvaluationOptions {
+  readonly kind: 'swag';
+  /** The snapshots, as an average's window. Default: the last quarter of the run. */
+  readonly from?: number;
+  readonly to?: number;
+  readonly stride?: number;
+  /** Columns of the low-rank part: the latest so many snapshots; 0 for the diagonal part alone. */
+  readonly rank?: number;
+  /** Models drawn, whose predictions are averaged. */
+  readonly draws?: number;
+  /** Of the draws' distance from the average; 1 is the posterior itself. */
+  readonly scale?: number;
+  readonly seed?: number;
+}
+
+/** What a job that leaves them out gets. */
+export const swagDefaults = { rank: 10, draws: 20, scale: 1, seed: 1 } as const;
+
+/** Mean of the largest predicted probability where the answer is right, and where it is wrong; null where there is none. */
+export interface Doubt {
+  readonly right: number | null;
+  readonly wrong: number | null;
+}
+
+export interface SwagModel extends Scores {
+  /** Over 15 bins of equal width, on the judged samples; null without classes. */
+  readonly calibrationError: number | null;
+  readonly doubt: Doubt | null;
+}
+
+export interface SwagResult extends Result {
+  readonly kind: 'swag';
+  readonly members: readonly number[];
+  readonly rank: number;
+  readonly draws: number;
+  readonly scale: number;
+  /** Of the mean prediction of all draws. */
+  readonly score: SwagModel;
+  /** Of the average around which they are drawn. */
+  readonly average: SwagModel;
+  /** The last snapshot's. */
+  readonly baseline: SwagModel & { readonly step: number };
+  /** Sums over parameters of the two parts' variances; the posterior has half of each. */
+  readonly variance: { readonly diagonal: number; readonly lowRank: number };
+  readonly forwardPasses: number;
+}
+
 export interface AveragingAnalyses {
+  swag: { job: SwagJob; result: SwagResult };
   sweep: { job: SweepJob; result: SweepResult };
 }

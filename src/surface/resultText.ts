@@ -23,6 +23,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'calibration':
     case 'score':
     case 'sweep':
+    case 'swag':
     case 'average':
     case 'ensemble':
       return 'averaging';
@@ -50,6 +51,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `Trajectory: ${trajectoryText(result)}`;
     case 'sweep':
       return `Averages compared: ${sweepText(result)}`;
+    case 'swag':
+      return `SWAG of ${result.members.length}, ${result.draws} draws: ${scoreText(mainScore(result.score).score)}`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':

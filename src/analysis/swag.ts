@@ -1,0 +1,134 @@
+/** SWAG (Maddox et al. 2019): what averaging the predictions of draws around the average of snapshots is worth. */
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import type { EvaluationMode } from '../protocol/evaluator.ts';
+import type { Doubt, SwagModel, SwagResult } from '../protocol/averaging.ts';
+import { BasinError } from '../protocol/errors.ts';
+import { chooseMembers, type AverageWindow } from './average.ts';
+import { calibrationErrorOf } from './calibration.ts';
+import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { notFinite, type Draft, type Snapshot } from './model.ts';
+import { mean } from './moments.ts';
+import { requireReplay } from './replay.ts';
+import { judgedOn, scoreMembers } from './score.ts';
+import { drawWeights, swagPosterior } from './swagPosterior.ts';
+import { comparisonSentences, dataSentence, percent, replaySentence } from './trust.ts';
+import { withVectors } from './vectors.ts';
+
+export interface SwagInput {
+  /** All snapshots of the run, by step. */
+  readonly snapshots: readonly Snapshot[];
+  readonly window: AverageWindow;
+  readonly rank: number;
+  readonly draws: number;
+  readonly scale: number;
+  readonly seed: number;
+  readonly mode: EvaluationMode;
+}
+
+/**
+ * Scores the mean prediction of the draws beside the average itself and the last snapshot. Every draw gets batch-norm
+ * statistics of its own. Held at once: rank + draws + 2 weight vectors.
+ * @throws BasinError `bad-input`, `unsupported` where predictions cannot be seen, `non-finite`, `not-replayable`, `cancelled`
+ */
+export async function swag(
+  evaluator: Evaluator,
+  input: SwagInput,
+  context: AnalysisContext,
+): Promise<Draft<SwagResult>> {
+  const { description } = evaluator;
+  if (!description.predictions) {
+    throw new BasinError(
+      'unsupported',
+      'SWAG averages predictions, and this script computes its loss without showing them.',
+      'Average the snapshots instead, or compute the loss through a layers model.',
+    );
+  }
+  requireReplay(description);
+  const members = chooseMembers(input.snapshots, input.window);
+  const last = input.snapshots.at(-1) as Snapshot;
+  const { signal } = context;
+  return withVectors(evaluator, async (vectors) => {
+    const posterior = await swagPosterior(evaluator, vectors, members, input.rank, {
+      signal,
+      progress: (fraction, message) => context.progress(0.3 * fraction, message),
+    });
+    if (!Number.isFinite(posterior.diagonalTrace)) {
+      throw notFinite('A snapshot in the window has weights that are NaN or infinite.');
+    }
+    const refresh = async (vector: string): Promise<void> => {
+      if (description.hasStatistics)
+        await evaluator.refreshStatistics({ vector, data: { split: 'train' } }, signal);
+    };
+    const draws: string[] = [];
+    const how = { generator: xoroshiro128plus(input.seed), scale: input.scale };
+    for (let i = 0; i < input.draws; i++) {
+      context.progress(0.3 + (0.4 * i) / input.draws, `draw ${i + 1} of ${input.draws}`);
+      const draw = await drawWeights(evaluator, vectors, posterior, how, context);
+      await refresh(draw);
+      draws.push(draw);
+    }
+    context.progress(0.7, 'scoring the draws');
+    const together = await scored(evaluator, draws, input.mode, context);
+    await vectors.release(draws);
+    context.progress(0.9, 'scoring the average');
+    await refresh(posterior.mean);
+    const average = await scored(evaluator, [posterior.mean], input.mode, context);
+    const lastVector = await vectors.load(last.vector, 'last', signal);
+    const baseline = { ...(await scored(evaluator, [lastVector], input.mode, context)), step: last.step };
+    const data = judgedOn(together);
+    const { diagonalTrace, lowRankTrace } = posterior;
+    return {
+      kind: 'swag',
+      members: members.map((m) => m.step),
+      rank: posterior.columns.length,
+      draws: input.draws,
+      scale: input.scale,
+      data,
+      score: together,
+      average,
+      baseline,
+      variance: { diagonal: diagonalTrace, lowRank: lowRankTrace },
+      forwardPasses: input.draws,
+      refreshedStatistics: description.hasStatistics,
+      trust: [
+        ...comparisonSentences(`SWAG over ${members.length} snapshots`, together, baseline),
+        ...comparisonSentences('Its average alone', average, baseline).slice(0, 1),
+        ...doubtSentences(together, average),
+        `It costs ${input.draws} forward passes per prediction; another seed draws other weights.`,
+        ...(members.length < 10
+          ? [`${members.length} snapshots say little about the spread of weights: a longer window is better.`]
+          : []),
+        dataSentence(data, input.mode, false),
+        ...replaySentence(description),
+      ],
+    };
+  });
+}
+
+/** Scores, calibration and doubt of one model, or of the mean prediction of several. */
+async function scored(
+  evaluator: Evaluator,
+  members: readonly string[],
+  mode: EvaluationMode,
+  context: AnalysisContext,
+): Promise<SwagModel> {
+  const scores = await scoreMembers(evaluator, members, { mode }, context);
+  const how = { data: { split: judgedOn(scores).split }, mode, refresh: false };
+  const found = await evaluator.samples({ members, how, inputGradient: false }, context.signal);
+  const { confidence, correct } = found;
+  if (confidence === null || correct === null) return { ...scores, calibrationError: null, doubt: null };
+  const of = (right: number): number | null => {
+    const values = confidence.filter((_, i) => correct[i] === right);
+    return values.length === 0 ? null : mean(values);
+  };
+  const doubt: Doubt = { right: of(1), wrong: of(0) };
+  return { ...scores, calibrationError: calibrationErrorOf(confidence, correct), doubt };
+}
+
+function doubtSentences(together: SwagModel, average: SwagModel): string[] {
+  const [mine, alone] = [together.doubt?.wrong, average.doubt?.wrong];
+  if (mine === null || mine === undefined || alone === null || alone === undefined) return [];
+  return [
+    `Where it is wrong it is ${percent(mine)} sure of itself on average, its average alone ${percent(alone)}.`,
+  ];
+}
