@@ -1,5 +1,5 @@
 /** SWAG (Maddox et al. 2019): what averaging the predictions of draws around the average of snapshots is worth. */
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { mersenne } from 'pure-rand/generator/mersenne';
 import type { EvaluationMode } from '../protocol/evaluator.ts';
 import type { Doubt, SwagModel, SwagResult } from '../protocol/averaging.ts';
 import { BasinError } from '../protocol/errors.ts';
@@ -60,7 +60,7 @@ export async function swag(
         await evaluator.refreshStatistics({ vector, data: { split: 'train' } }, signal);
     };
     const draws: string[] = [];
-    const how = { generator: xoroshiro128plus(input.seed), scale: input.scale };
+    const how = { generator: mersenne(input.seed), scale: input.scale };
     for (let i = 0; i < input.draws; i++) {
       context.progress(0.3 + (0.4 * i) / input.draws, `draw ${i + 1} of ${input.draws}`);
       const draw = await drawWeights(evaluator, vectors, posterior, how, context);

@@ -1,6 +1,6 @@
 /** SWAG's moments and draws against their definitions, and what its answer is made of. */
 import assert from 'node:assert/strict';
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { mersenne } from 'pure-rand/generator/mersenne';
 import { swag } from '../../../src/analysis/swag.ts';
 import { drawWeights, swagPosterior } from '../../../src/analysis/swagPosterior.ts';
 import { Vectors } from '../../../src/analysis/vectors.ts';
@@ -88,7 +88,7 @@ describe('SWAG', () => {
       const posterior = await swagPosterior(evaluator, vectors, snapshots, rank, testContext());
       const draws: number[][] = [];
       const scale = 0.5;
-      const generator = xoroshiro128plus(1);
+      const generator = mersenne(1);
       for (let i = 0; i < 4000; i++) {
         const draw = await drawWeights(evaluator, vectors, posterior, { generator, scale }, testContext());
         draws.push(await read(evaluator, draw));
@@ -141,7 +141,7 @@ describe('SWAG', () => {
     const vectors = new Vectors(evaluator);
     const posterior = await swagPosterior(evaluator, vectors, snapshots, 3, testContext());
     const members: string[] = [];
-    const generator = xoroshiro128plus(7);
+    const generator = mersenne(7);
     const alone: number[] = [];
     for (let i = 0; i < 5; i++) {
       const draw = await drawWeights(evaluator, vectors, posterior, { generator, scale: 1 }, testContext());

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { createMessageConnection, IPCMessageReader, IPCMessageWriter } from 'vscode-jsonrpc/node';
-import type { SweepResult } from '../../../src/protocol/averaging.ts';
+import type { SwagResult, SweepResult } from '../../../src/protocol/averaging.ts';
 import type {
   AverageResult,
   ContourResult,
@@ -71,6 +71,7 @@ describe('command line', function () {
         ['average', '--stride', 'x'],
         ['average', '--ema', '1'],
         ['sweep', '--decays', '0.5,2'],
+        ['swag', '--draws', '0'],
         ['ensemble', '--members', '1,2', '--last', '2'],
         ['export', 'last', '0', '--to', 'x', '--format', 'onnx'],
         ['flatness', '--measures', 'sam,flat'],
@@ -251,6 +252,10 @@ describe('command line', function () {
       const latest = await ask<AverageResult>('average', id, '--last', '3');
       assert.equal(latest.members.length, 3);
       assert.equal(latest.members.at(-1), steps);
+      const swag = await ask<SwagResult>('swag', id, '--from', '600', '--rank', '3', '--draws', '4');
+      assert.equal(swag.rank, 3);
+      assert.deepEqual(swag.baseline.validation, average.baseline.validation);
+      assert.ok(swag.variance.diagonal > 0 && (swag.score.validation?.accuracy ?? 0) > 0.5);
       const ensemble = await ask<EnsembleResult>('ensemble', id, '--members', '1000,1100,1200');
       assert.equal(ensemble.memberScores.length, 3);
       const score = await ask<ScoreResult>('score', id, '--at', average.model);
@@ -268,6 +273,7 @@ describe('command line', function () {
         ['calibration'],
         ['average'],
         ['sweep', '--places', '4'],
+        ['swag', '--draws', '2'],
         ['ensemble'],
         ['score'],
       ]) {

@@ -5,7 +5,7 @@ import { chmod, copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promi
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { SweepResult } from '../../../src/protocol/averaging.ts';
+import type { SwagResult, SweepResult } from '../../../src/protocol/averaging.ts';
 import type {
   AverageResult,
   ContourResult,
@@ -116,6 +116,11 @@ describe('command line with PyTorch', function () {
       assert.equal(whole?.snapshots, average.members.length);
       assert.ok(
         Math.abs((whole?.score.validation?.loss ?? NaN) - (average.score.validation?.loss ?? NaN)) < 1e-6,
+      );
+      const swag = await basin.ask<SwagResult>('swag', '--from', '8', '--draws', '3');
+      assert.equal(swag.members.length, average.members.length);
+      assert.ok(
+        Math.abs((swag.average.validation?.loss ?? NaN) - (average.score.validation?.loss ?? NaN)) < 1e-6,
       );
       const ensemble = await basin.ask<EnsembleResult>('ensemble', '--last', '3');
       assert.equal(ensemble.memberScores.length, 3);
