@@ -10,6 +10,7 @@ import { addExport } from './cli/commands/export.ts';
 import { addFlatness } from './cli/commands/flatness.ts';
 import { addLine } from './cli/commands/line.ts';
 import { addRelease } from './cli/commands/release.ts';
+import { addMargins } from './cli/commands/margins.ts';
 import { addReport } from './cli/commands/report.ts';
 import { addRuns } from './cli/commands/runs.ts';
 import { addScore } from './cli/commands/score.ts';
@@ -48,6 +49,7 @@ for (const add of [
   addStability,
   addFlatness,
   addCalibration,
+  addMargins,
   addTrajectory,
   addSweep,
   addAverage,

@@ -22,6 +22,7 @@ export function commandLine(result: AnalysisResult): string {
     stability: ['steps'],
     flatness: ['at', 'measures', 'epsilon', 'steps', 'starts', 'eta', 'sigma', 'repeats', 'seed'],
     calibration: ['at', 'bins', 'binning', 'seed'],
+    margins: ['at'],
     trajectory: ['components', 'snapshots'],
     score: ['at'],
     average: ['from', 'to', 'stride', 'last', 'ema'],

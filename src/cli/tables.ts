@@ -20,6 +20,7 @@ import type { RunEntry } from '../runs/runStore.ts';
 import { calibrationTable } from './text/calibration.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
 import { flatnessTable } from './text/flatness.ts';
+import { marginsTable } from './text/margins.ts';
 import { sweepTable } from './text/sweep.ts';
 import { figures, newTable } from './text/table.ts';
 import { trajectoryTable } from './text/trajectory.ts';
@@ -139,6 +140,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return flatnessTable(result);
     case 'calibration':
       return calibrationTable(result);
+    case 'margins':
+      return marginsTable(result);
     case 'trajectory':
       return trajectoryTable(result);
     case 'sweep':

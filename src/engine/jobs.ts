@@ -7,6 +7,7 @@ import { contourKind } from './kinds/contour.ts';
 import { ensembleKind } from './kinds/ensemble.ts';
 import { flatnessKind } from './kinds/flatness.ts';
 import { lineKind } from './kinds/line.ts';
+import { marginsKind } from './kinds/margins.ts';
 import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
 import { spectrumKind } from './kinds/spectrum.ts';
@@ -24,6 +25,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   stability: stabilityKind,
   flatness: flatnessKind,
   calibration: calibrationKind,
+  margins: marginsKind,
   trajectory: trajectoryKind,
   score: scoreKind,
   average: averageKind,

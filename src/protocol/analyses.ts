@@ -79,6 +79,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   stability: true,
   flatness: true,
   calibration: true,
+  margins: true,
   trajectory: true,
   score: true,
   average: true,

@@ -49,6 +49,58 @@ export interface CalibrationResult extends Result {
   readonly accuracy: number;
 }
 
+export interface MarginsJob extends EvaluationOptions {
+  readonly kind: 'margins';
+  readonly at?: ModelReference;
+}
+
+/** Where the quantiles of a distribution are told. */
+export const marginQuantiles = [0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1] as const;
+
+/** Of one margin over the samples of a split. */
+export interface MarginDistribution {
+  /** In the order of `marginQuantiles`, by linear interpolation. */
+  readonly quantiles: readonly number[];
+  readonly mean: number;
+  /** Of the mean; null of a single sample. */
+  readonly standardError: number | null;
+  /** Share of samples at or below 0: answered wrongly, or on the boundary. */
+  readonly notRight: number;
+  /** Samples in the bins between `edges` of the result, the last bin with both of its ends. */
+  readonly counts: readonly number[];
+}
+
+export interface SplitMargins {
+  readonly samples: number;
+  /** Logit of the label less the largest other logit. */
+  readonly output: MarginDistribution;
+  /** Distance from the boundary in input space to first order: margin over the norm of its gradient by the input. */
+  readonly input: MarginDistribution | null;
+  /** Samples whose margin does not change with the input at all: they have no such distance, and are left out. */
+  readonly flat: number;
+  readonly loss: Estimated;
+  readonly accuracy: Estimated;
+}
+
+export interface Estimated {
+  readonly value: number | null;
+  readonly standardError: number | null;
+}
+
+export interface MarginsResult extends Result {
+  readonly kind: 'margins';
+  readonly at: string;
+  readonly train: SplitMargins;
+  readonly validation: SplitMargins | null;
+  /** Edges of the histograms' bins, the same for both splits. */
+  readonly edges: { readonly output: readonly number[]; readonly input: readonly number[] | null };
+  /** Why there are no input margins; null where there are. */
+  readonly reason: string | null;
+  /** loss: validation − train. accuracy: train − validation. Positive where new samples fare worse. */
+  readonly gap: { readonly loss: Estimated; readonly accuracy: Estimated } | null;
+}
+
 export interface GeneralisationAnalyses {
+  margins: { job: MarginsJob; result: MarginsResult };
   calibration: { job: CalibrationJob; result: CalibrationResult };
 }

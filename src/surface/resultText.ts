@@ -21,6 +21,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'trajectory':
       return 'trajectory';
     case 'calibration':
+    case 'margins':
     case 'score':
     case 'sweep':
     case 'swag':
@@ -47,6 +48,10 @@ export function resultTitle(result: AnalysisResult): string {
       return `Flatness at ${result.at}: ${result.measures.map((m) => `${m.name} ${shortNumber(m.value ?? NaN)}`).join(', ')}`;
     case 'calibration':
       return `Calibration of ${result.at}: error ${shortNumber(result.error)}, confidence ${shortNumber(result.confidence)}, accuracy ${shortNumber(result.accuracy)}`;
+    case 'margins': {
+      const { output } = result.validation ?? result.train;
+      return `Margins of ${result.at}: median ${shortNumber(output.quantiles[4] ?? NaN)}, ${(100 * output.notRight).toFixed(1)} % not right`;
+    }
     case 'trajectory':
       return `Trajectory: ${trajectoryText(result)}`;
     case 'sweep':

@@ -20,7 +20,7 @@ import type {
 import type { StabilityResult } from '../../../src/protocol/curvature.ts';
 import type { FlatnessResult } from '../../../src/protocol/flatness.ts';
 import type { JobResult } from '../../../src/protocol/engine.ts';
-import type { CalibrationResult } from '../../../src/protocol/generalisation.ts';
+import type { CalibrationResult, MarginsResult } from '../../../src/protocol/generalisation.ts';
 import type { TrajectoryResult } from '../../../src/protocol/trajectory.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
@@ -266,11 +266,18 @@ describe('command line', function () {
       assert.equal(calibration.data.split, 'validation');
       assert.ok(Math.abs(calibration.accuracy - (last.score.validation?.accuracy ?? NaN)) < 1e-6);
       assert.equal(calibration.bins.length, 5);
+      const margins = await ask<MarginsResult>('margins', id);
+      assert.ok(
+        Math.abs((margins.validation?.accuracy.value ?? NaN) - (last.score.validation?.accuracy ?? NaN)) <
+          1e-6,
+      );
+      assert.equal(margins.train.input?.counts.length, 30);
       assert.deepEqual(last.score.validation, ensemble.memberScores[2]?.validation);
       for (const args of [
         ['line', id, '--from', '0', '--to', average.model],
         ['sharpness'],
         ['calibration'],
+        ['margins'],
         ['average'],
         ['sweep', '--places', '4'],
         ['swag', '--draws', '2'],

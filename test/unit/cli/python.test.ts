@@ -15,7 +15,7 @@ import type {
   ScoreResult,
   SharpnessResult,
 } from '../../../src/protocol/results.ts';
-import type { CalibrationResult } from '../../../src/protocol/generalisation.ts';
+import type { CalibrationResult, MarginsResult } from '../../../src/protocol/generalisation.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
 import { CommandLine } from '../../fixtures/commandLine.ts';
@@ -109,6 +109,12 @@ describe('command line with PyTorch', function () {
       const calibration = await basin.ask<CalibrationResult>('calibration', '--bins', '8');
       assert.equal(calibration.data.split, 'validation');
       assert.ok(Math.abs(calibration.accuracy - (scored.score.validation?.accuracy ?? NaN)) < 1e-6);
+      const margins = await basin.ask<MarginsResult>('margins');
+      assert.ok(
+        Math.abs((margins.validation?.accuracy.value ?? NaN) - (scored.score.validation?.accuracy ?? NaN)) <
+          1e-6,
+      );
+      assert.ok((margins.train.input?.quantiles.length ?? 0) > 0);
       const average = await basin.ask<AverageResult>('average', '--from', '8');
       assert.equal(average.score.validation?.samples, 128);
       const sweep = await basin.ask<SweepResult>('sweep', '--from', '8', '--places', '2', '--decays', 'none');

@@ -1,0 +1,14 @@
+import { at, RUN, withAt, type CommandLine } from '../command.ts';
+
+/** `basin margins` */
+export function addMargins(cli: CommandLine): void {
+  cli.run(
+    withAt(
+      cli
+        .command('margins', "how far a classifier's answers are from turning over, in output and input space")
+        .argument(...RUN),
+    ),
+    async (common, options, reference: string) =>
+      cli.ask(common, { kind: 'margins', run: reference, ...at(options) }),
+  );
+}
