@@ -23,6 +23,7 @@ export function commandLine(result: AnalysisResult): string {
     flatness: ['at', 'measures', 'epsilon', 'steps', 'starts', 'eta', 'sigma', 'repeats', 'seed'],
     calibration: ['at', 'bins', 'binning', 'seed'],
     margins: ['at'],
+    cycles: ['from', 'epoch', 'seed'],
     trajectory: ['components', 'snapshots'],
     score: ['at'],
     average: ['from', 'to', 'stride', 'last', 'ema'],

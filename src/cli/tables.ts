@@ -19,6 +19,7 @@ import {
 import type { RunEntry } from '../runs/runStore.ts';
 import { calibrationTable } from './text/calibration.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
+import { cyclesTable } from './text/cycles.ts';
 import { flatnessTable } from './text/flatness.ts';
 import { marginsTable } from './text/margins.ts';
 import { sweepTable } from './text/sweep.ts';
@@ -142,6 +143,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return calibrationTable(result);
     case 'margins':
       return marginsTable(result);
+    case 'cycles':
+      return cyclesTable(result);
     case 'trajectory':
       return trajectoryTable(result);
     case 'sweep':

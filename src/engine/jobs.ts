@@ -4,6 +4,7 @@ import type { Kind } from './kind.ts';
 import { averageKind } from './kinds/average.ts';
 import { calibrationKind } from './kinds/calibration.ts';
 import { contourKind } from './kinds/contour.ts';
+import { cyclesKind } from './kinds/cycles.ts';
 import { ensembleKind } from './kinds/ensemble.ts';
 import { flatnessKind } from './kinds/flatness.ts';
 import { lineKind } from './kinds/line.ts';
@@ -27,6 +28,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   calibration: calibrationKind,
   margins: marginsKind,
   trajectory: trajectoryKind,
+  cycles: cyclesKind,
   score: scoreKind,
   average: averageKind,
   sweep: sweepKind,

@@ -1,6 +1,7 @@
 /** Every kind of analysis: its request and its answer. The engine, the command line and the page take their types from here. */
 import type { AveragingAnalyses } from './averaging.ts';
 import type { CurvatureAnalyses } from './curvature.ts';
+import type { CyclesAnalyses } from './cycles.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
@@ -61,7 +62,13 @@ export interface EnsembleJob extends EvaluationOptions {
 
 /** By kind. A family of analyses declares its own map in a file of its own, and is added here by `extends`. */
 export interface Analyses
-  extends AveragingAnalyses, CurvatureAnalyses, FlatnessAnalyses, GeneralisationAnalyses, TrajectoryAnalyses {
+  extends
+    AveragingAnalyses,
+    CurvatureAnalyses,
+    CyclesAnalyses,
+    FlatnessAnalyses,
+    GeneralisationAnalyses,
+    TrajectoryAnalyses {
   contour: { job: ContourJob; result: ContourResult };
   line: { job: LineJob; result: LineResult };
   sharpness: { job: SharpnessJob; result: SharpnessResult };
@@ -81,6 +88,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   calibration: true,
   margins: true,
   trajectory: true,
+  cycles: true,
   score: true,
   average: true,
   sweep: true,

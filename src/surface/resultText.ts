@@ -19,6 +19,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'flatness':
       return 'spectrum';
     case 'trajectory':
+    case 'cycles':
       return 'trajectory';
     case 'calibration':
     case 'margins':
@@ -52,6 +53,8 @@ export function resultTitle(result: AnalysisResult): string {
       const { output } = result.validation ?? result.train;
       return `Margins of ${result.at}: median ${shortNumber(output.quantiles[4] ?? NaN)}, ${(100 * output.notRight).toFixed(1)} % not right`;
     }
+    case 'cycles':
+      return `Cycles: ${cycleWords[result.verdict]}`;
     case 'trajectory':
       return `Trajectory: ${trajectoryText(result)}`;
     case 'sweep':
@@ -74,6 +77,13 @@ function sweepText({ verdict, best, expectedGain }: SweepResult): string {
   if (expectedGain === null) return which;
   return `${which}, loss lower by ${shortNumber(expectedGain.value)} ± ${shortNumber(expectedGain.standardError)}`;
 }
+
+const cycleWords = {
+  'fixed-order': 'the data come in a fixed order',
+  repeats: 'the updates repeat',
+  none: 'nothing repeats',
+  unknown: 'too few steps',
+} as const;
 
 /** What the plane of the path's first two components holds. */
 function trajectoryText({ snapshots, sketch }: TrajectoryResult): string {

@@ -21,6 +21,7 @@ import type { StabilityResult } from '../../../src/protocol/curvature.ts';
 import type { FlatnessResult } from '../../../src/protocol/flatness.ts';
 import type { JobResult } from '../../../src/protocol/engine.ts';
 import type { CalibrationResult, MarginsResult } from '../../../src/protocol/generalisation.ts';
+import type { CyclesResult } from '../../../src/protocol/cycles.ts';
 import type { TrajectoryResult } from '../../../src/protocol/trajectory.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
@@ -77,6 +78,7 @@ describe('command line', function () {
         ['flatness', '--measures', 'sam,flat'],
         ['flatness', '--eta', '-1'],
         ['trajectory', '--snapshots', '2'],
+        ['cycles', '--epoch', '1'],
         ['train', '--every', '0', '--', 'node'],
         ['train'],
       ]) {
@@ -220,6 +222,9 @@ describe('command line', function () {
           /^The plane holds .* % of the path's variance \(a random walk of as many snapshots: 77 %\)/m,
         );
         assert.ok(stdout.includes(`kept as ${path.id} (from the run's files)`), 'the answer was kept');
+        const cycles = await ask<CyclesResult>('cycles', id);
+        assert.equal(cycles.epoch, 6);
+        assert.match((await basin('cycles', id)).stdout, /6 \(1 epoch\)/);
       } finally {
         await rename(away, script);
       }
