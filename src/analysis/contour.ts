@@ -1,7 +1,7 @@
 /** Loss over a plane in weight space, coarse to fine. */
 import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate, LossValue } from '../protocol/evaluator.ts';
-import type { ContourResult, TrajectoryPoint } from '../protocol/results.ts';
+import type { ContourResult, PlaneCorner, TrajectoryPoint } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { howToEvaluate, lossAt, type Draft, type Evaluation } from './model.ts';
@@ -68,6 +68,7 @@ export async function contour(
         publish(grid.draft(false));
       }
       await grid.evaluateSnapshots(vectors, context);
+      await grid.evaluateBuilt(vectors, context);
     } catch (error) {
       if (grid.evaluated > 0) publish(grid.draft(false));
       throw error;
@@ -113,6 +114,7 @@ class Grid {
   private samples = 0;
   private seconds = 0;
   private pointsPerRequest = 1;
+  private readonly corners: PlaneCorner[];
   /** Snapshots to evaluate by themselves, as indices into the trajectory. */
   private readonly chosen: number[];
 
@@ -125,9 +127,11 @@ class Grid {
     this.loss = plane.y.map(() => plane.x.map(() => null));
     this.trajectory = [...plane.trajectory];
     const fitting = Math.min(64, Math.max(9, Math.round(input.size ** 2 / 16)));
-    const corners: readonly number[] = typeof input.plane === 'string' ? [] : input.plane;
+    this.corners = plane.corners.map(({ at, x, y }) => ({ at, x, y, evaluated: null }));
     const evenly = new Set(spread(this.trajectory.length, input.evaluatedSnapshots ?? fitting));
-    this.chosen = this.trajectory.flatMap((t, i) => (evenly.has(i) || corners.includes(t.step) ? [i] : []));
+    this.chosen = this.trajectory.flatMap((t, i) =>
+      evenly.has(i) || this.corners.some(({ at }) => at === String(t.step)) ? [i] : [],
+    );
   }
 
   fraction(): number {
@@ -183,8 +187,25 @@ class Grid {
       const { loss } = await this.ownLoss(vector, context);
       this.trajectory[index] = { ...at, evaluated: finite(loss) };
       await vectors.release([vector]);
+      this.noteCorner(String(at.step), finite(loss));
       context.progress((this.evaluated + done + 1) / total, `snapshot ${done + 1} of ${this.chosen.length}`);
     }
+  }
+
+  /** The loss of models that the plane goes through and that are no snapshots. */
+  async evaluateBuilt(vectors: Vectors, { signal }: AnalysisContext): Promise<void> {
+    for (const { at, vector } of this.plane.corners) {
+      if (this.trajectory.some(({ step }) => String(step) === at)) continue;
+      const loaded = await vectors.load(vector, 'corner', signal);
+      this.noteCorner(at, finite((await lossAt(this.evaluator, loaded, this.how, signal)).loss));
+      await vectors.release([loaded]);
+    }
+  }
+
+  private noteCorner(at: string, evaluated: Maybe): void {
+    const k = this.corners.findIndex((corner) => corner.at === at);
+    const corner = this.corners[k];
+    if (corner !== undefined) this.corners[k] = { ...corner, evaluated };
   }
 
   draft(complete: boolean): Draft<ContourResult> {
@@ -194,7 +215,8 @@ class Grid {
       kind: 'contour' as const,
       at: plane.at,
       data: { split: input.data.split, samples: this.samples },
-      plane: plane.description,
+      plane:
+        this.corners.length === 0 ? plane.description : { ...plane.description, corners: [...this.corners] },
       x: plane.x,
       y: plane.y,
       loss: this.loss.map((row) => [...row]),

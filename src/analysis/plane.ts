@@ -7,7 +7,7 @@
  */
 import { BasinError } from '../protocol/errors.ts';
 import type { Operand } from '../protocol/evaluator.ts';
-import type { ContourResult, TrajectoryPoint } from '../protocol/results.ts';
+import type { ContourResult, PlaneCorner, TrajectoryPoint } from '../protocol/results.ts';
 import { randomPair } from './directions.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Model, Snapshot } from './model.ts';
@@ -17,10 +17,10 @@ import type { Vectors } from './vectors.ts';
 export interface PlaneInput {
   /** The trajectory, by step; drawn over every plane, and the source of the pca plane. */
   readonly snapshots: readonly Snapshot[];
-  /** Origin of the plane; a plane through three snapshots has the first of them as its origin instead. */
+  /** Origin of the plane; a plane through three models has the first of them as its origin instead. */
   readonly at: Model;
-  /** Two principal components of the trajectory, a filter-normalised random pair, or three snapshot steps. */
-  readonly plane: 'pca' | 'random' | readonly [number, number, number];
+  /** Two principal components of the trajectory, a filter-normalised random pair, or three models: steps of snapshots, or others. */
+  readonly plane: 'pca' | 'random' | readonly [number | Model, number | Model, number | Model];
   /** Points along each axis, odd, 5 to 401. */
   readonly size: number;
   /** Seed of a random plane; default 1. */
@@ -37,6 +37,8 @@ export interface Plane {
   readonly directions: readonly [string, string];
   readonly description: ContourResult['plane'];
   readonly trajectory: readonly TrajectoryPoint[];
+  /** Where the models lie that the plane goes through; empty for other planes. */
+  readonly corners: readonly (Pick<PlaneCorner, 'at' | 'x' | 'y'> & { readonly vector: Operand })[];
   /** Steps whose weights are NaN or infinite; they are not in the trajectory. */
   readonly leftOut: readonly number[];
   readonly x: readonly number[];
@@ -47,7 +49,7 @@ export interface Plane {
 
 /** Room around the trajectory, as a share of its extent on each side. */
 const MARGIN = 0.25;
-/** A three-snapshot plane is looked at for what lies between and around three points. */
+/** A plane through three models is looked at for what lies between and around three points. */
 const TRIANGLE_MARGIN = 0.4;
 /** The shorter axis shows at least this share of the longer one's extent, so that a straight path gets a picture. */
 const SHORTEST_AXIS = 0.25;
@@ -64,7 +66,7 @@ export async function buildPlane(
 ): Promise<Plane> {
   if (input.plane === 'pca') return principalPlane(evaluator, vectors, input, context);
   if (input.plane === 'random') return randomPlane(evaluator, vectors, input, context);
-  return snapshotPlane(evaluator, vectors, input, input.plane, context);
+  return cornerPlane(evaluator, vectors, input, input.plane, context);
 }
 
 async function principalPlane(
@@ -74,7 +76,14 @@ async function principalPlane(
   context: AnalysisContext,
 ): Promise<Plane> {
   if (input.snapshots.length < 3) throw tooFew(input.snapshots.length);
-  const { snapshots, gram, leftOut } = await finiteGram(evaluator, input.snapshots, input.at, context);
+  const { points, gram, leftOut } = await finiteGram(
+    evaluator,
+    input.snapshots.map((snapshot) => ({ id: String(snapshot.step), vector: snapshot.vector, snapshot })),
+    input.at,
+    input.snapshots,
+    context,
+  );
+  const snapshots = points.map(({ snapshot }) => snapshot);
   if (snapshots.length < 3) throw tooFew(snapshots.length, leftOut);
   const { coefficients, shares } = principalComponents(gram, 2);
   const [a, b] = coefficients;
@@ -127,6 +136,7 @@ async function principalPlane(
       cosine: 0,
     },
     trajectory,
+    corners: [],
     leftOut,
     x,
     y,
@@ -134,28 +144,55 @@ async function principalPlane(
   };
 }
 
-async function snapshotPlane(
+async function cornerPlane(
   evaluator: Evaluator,
   vectors: Vectors,
   input: PlaneInput,
-  steps: readonly [number, number, number],
+  through: readonly [number | Model, number | Model, number | Model],
   context: AnalysisContext,
 ): Promise<Plane> {
-  const corners = steps.map((step) => findSnapshot(input.snapshots, step));
-  const [first, second, third] = corners;
-  if (first === undefined || second === undefined || third === undefined || new Set(steps).size < 3) {
+  const corners = through.map((one): Model => {
+    if (typeof one !== 'number') return one;
+    const { step, vector } = findSnapshot(input.snapshots, one);
+    return { id: String(step), vector };
+  });
+  const [at, second, third] = corners;
+  if (
+    at === undefined ||
+    second === undefined ||
+    third === undefined ||
+    new Set(corners.map(({ id }) => id)).size < 3
+  ) {
     throw new BasinError(
       'bad-input',
-      'A plane through snapshots needs three different ones.',
-      'Name three steps, such as 0,300,600.',
+      'A plane through models needs three different ones.',
+      'Name three steps, such as 0,300,600, or built models.',
     );
   }
-  const at: Model = { id: String(first.step), vector: first.vector };
-  const { snapshots, gram, leftOut } = await finiteGram(evaluator, input.snapshots, at, context);
-  const index = corners.map((c) => snapshots.findIndex((s) => s.step === c.step));
+  // One Gram matrix of all: what was built takes part beside the snapshots.
+  const steps = new Set(input.snapshots.map(({ step }) => String(step)));
+  const built = corners.filter(({ id }) => !steps.has(id));
+  const { points, gram, leftOut } = await finiteGram(
+    evaluator,
+    [
+      ...input.snapshots.map((snapshot) => ({
+        id: String(snapshot.step),
+        vector: snapshot.vector,
+        snapshot,
+      })),
+      ...built.map(({ id, vector }) => ({ id, vector, snapshot: null })),
+    ],
+    at,
+    input.snapshots,
+    context,
+  );
+  const index = corners.map(({ id }) => points.findIndex((p) => p.id === id));
   const broken = corners.find((_, k) => (index[k] ?? -1) < 0);
   if (broken !== undefined)
-    throw nonFinite(`Snapshot ${broken.step}`, 'Choose a step before the loss diverged.');
+    throw nonFinite(
+      steps.has(broken.id) ? `Snapshot ${broken.id}` : `Model ${broken.id}`,
+      'Choose a step before the loss diverged.',
+    );
   const [, p = 0, q = 0] = index;
   const product = (i: number, j: number): number => gram[i]?.[j] ?? 0;
   const along = product(p, q) / Math.sqrt(product(p, p));
@@ -164,11 +201,11 @@ async function snapshotPlane(
   if (!(length > 0) || !(height > 1e-5 * Math.sqrt(product(q, q)))) {
     throw new BasinError(
       'bad-input',
-      `Snapshots ${steps.join(', ')} lie on one straight line, so they span no plane.`,
-      'Choose another third snapshot, or ask for the line between two of them.',
+      `${namesOf(corners, steps)} lie on one straight line, so they span no plane.`,
+      `Choose another third ${steps.has(third.id) ? 'snapshot' : 'model'}, or ask for the line between two of them.`,
     );
   }
-  // Gram–Schmidt on (second − first, third − first), written as sums over the three snapshots.
+  // Gram–Schmidt on (second − first, third − first), written as sums over the three of them.
   const components = [
     [-1 / length, 1 / length, 0],
     [(along / length - 1) / height, -along / length / height, 1 / height],
@@ -176,17 +213,15 @@ async function snapshotPlane(
   const origin = await vectors.load(at.vector, 'origin', context.signal);
   const files = corners.map((c) => c.vector);
   const directions = await buildOrthonormal(evaluator, vectors, files, components, context);
-  const trajectory = snapshots.map((s, i) => {
+  const located = points.map(({ id, vector, snapshot }, i) => {
     const x = product(i, p) / length;
     const y = (product(i, q) - along * x) / height;
-    return point(s, x, y, product(i, i) - x * x - y * y);
+    return { at: id, vector, x, y, snapshot, square: product(i, i) - x * x - y * y };
   });
-  const [x, y] = axes(
-    trajectory.filter((t) => steps.includes(t.step)),
-    input.size,
-    TRIANGLE_MARGIN,
-  );
+  const placed = index.flatMap((i) => located[i] ?? []);
+  const [x, y] = axes(placed, input.size, TRIANGLE_MARGIN);
   const unit = { norm: 1, varianceExplained: null, randomWalk: null, seed: null };
+  const name = (model: Model): string => (steps.has(model.id) ? `snapshot ${model.id}` : model.id);
   return {
     at: at.id,
     origin,
@@ -194,18 +229,32 @@ async function snapshotPlane(
     description: {
       kind: 'snapshots',
       directions: [
-        { name: `snapshot ${first.step} to ${second.step}`, ...unit },
-        { name: `towards snapshot ${third.step}, orthogonal to the first`, ...unit },
+        { name: `${name(at)} to ${name(second)}`, ...unit },
+        { name: `towards ${name(third)}, orthogonal to the first`, ...unit },
       ],
       varianceExplained: null,
       cosine: 0,
     },
-    trajectory,
+    trajectory: located.flatMap(({ snapshot, x: along1, y: along2, square }) =>
+      snapshot === null ? [] : [point(snapshot, along1, along2, square)],
+    ),
+    corners: placed.map(({ at: id, x: along1, y: along2, vector }) => ({
+      at: id,
+      x: along1,
+      y: along2,
+      vector,
+    })),
     leftOut,
     x,
     y,
     width: extent(x),
   };
+}
+
+/** "Snapshots 0, 10, 20", or "Models 0, 10, average-1" where one of them was built. */
+function namesOf(corners: readonly Model[], steps: ReadonlySet<string>): string {
+  const all = corners.every(({ id }) => steps.has(id));
+  return `${all ? 'Snapshots' : 'Models'} ${corners.map(({ id }) => id).join(', ')}`;
 }
 
 async function randomPlane(
@@ -252,6 +301,7 @@ async function randomPlane(
       cosine: pair.cosine,
     },
     trajectory,
+    corners: [],
     leftOut,
     x,
     y: x,
@@ -326,24 +376,25 @@ async function buildOrthonormal(
   return built as [string, string];
 }
 
-/** Gram matrix about `at` of the snapshots whose weights are finite. */
-async function finiteGram(
+/** Gram matrix about `at` of the points whose weights are finite. @param snapshots named in an error's cure */
+async function finiteGram<P extends { readonly id: string; readonly vector: Operand }>(
   evaluator: Evaluator,
-  snapshots: readonly Snapshot[],
+  all: readonly P[],
   at: Model,
+  snapshots: readonly Snapshot[],
   context: AnalysisContext,
-): Promise<{ snapshots: Snapshot[]; gram: number[][]; leftOut: number[] }> {
+): Promise<{ points: P[]; gram: number[][]; leftOut: number[] }> {
   const { rows } = await evaluator.gram(
-    { vectors: snapshots.map((s) => s.vector), origin: at.vector },
+    { vectors: all.map((s) => s.vector), origin: at.vector },
     context.signal,
   );
-  const keep = snapshots.map((_, i) => Number.isFinite(rows[i]?.[i]));
+  const keep = all.map((_, i) => Number.isFinite(rows[i]?.[i]));
   if (!keep.includes(true)) throw await originNotFinite(evaluator, at, snapshots, context);
   const pick = <T>(row: readonly T[]): T[] => row.filter((_, i) => keep[i]);
   return {
-    snapshots: pick(snapshots),
+    points: pick(all),
     gram: pick(rows).map(pick),
-    leftOut: snapshots.filter((_, i) => !keep[i]).map((s) => s.step),
+    leftOut: all.filter((_, i) => !keep[i]).map((s) => Number(s.id)),
   };
 }
 

@@ -50,7 +50,11 @@ export function contourSentences(
       sentences.push(`The path runs almost wholly outside a random plane: ${farthest}.`);
     }
   } else if (result.trajectory.length > 0) {
-    sentences.push(`The plane goes through three snapshots; of the others, ${farthest}.`);
+    const corners = result.plane.corners ?? [];
+    const through = corners.every(({ at }) => /^\d+$/.test(at))
+      ? 'three snapshots'
+      : corners.map(({ at }) => (/^\d+$/.test(at) ? `snapshot ${at}` : at)).join(', ');
+    sentences.push(`The plane goes through ${through}; of the others, ${farthest}.`);
   }
   if (plane.leftOut.length > 0) {
     sentences.push(`Left out, because their weights are NaN or infinite: ${steps(plane.leftOut)}.`);

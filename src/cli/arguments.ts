@@ -38,9 +38,11 @@ export function modelReference(text: string): ModelReference {
 
 export function plane(text: string): ContourJob['plane'] {
   if (text === 'pca' || text === 'random') return text;
-  const [a, b, c, ...more] = stepList(text);
+  const [a, b, c, ...more] = text.split(',').map((one) => modelReference(one.trim()));
   if (a !== undefined && b !== undefined && c !== undefined && more.length === 0) return [a, b, c];
-  throw new InvalidArgumentError('It has to be pca, random, or three steps such as 0,500,938.');
+  throw new InvalidArgumentError(
+    'It has to be pca, random, or three steps or built models such as 0,500,938 or last,average-1,500.',
+  );
 }
 
 export function stepList(text: string): number[] {

@@ -17,8 +17,8 @@ import type {
 
 export interface ContourJob extends EvaluationOptions {
   readonly kind: 'contour';
-  /** pca: the trajectory's two main components; random: filter-normalised; or three snapshot steps. */
-  readonly plane: 'pca' | 'random' | readonly [number, number, number];
+  /** pca: the trajectory's two main components; random: filter-normalised; or through three models. */
+  readonly plane: 'pca' | 'random' | readonly [ModelReference, ModelReference, ModelReference];
   /** Points along each axis, odd so that the centre is a point. */
   readonly size: number;
   readonly at?: ModelReference;

@@ -13,6 +13,16 @@ export interface TrajectoryPoint {
   readonly evaluated: Maybe;
 }
 
+/** A model that a plane goes through. */
+export interface PlaneCorner {
+  /** Snapshot step, or model id. */
+  readonly at: string;
+  readonly x: number;
+  readonly y: number;
+  /** Its own loss on the evaluation set; null while it was not evaluated. */
+  readonly evaluated: Maybe;
+}
+
 export interface ContourResult extends Result {
   readonly kind: 'contour';
   /** Snapshot step, or model id. */
@@ -31,6 +41,8 @@ export interface ContourResult extends Result {
     readonly varianceExplained: number | null;
     /** Cosine between the directions as drawn (0 when orthogonalised). */
     readonly cosine: number;
+    /** The three models that a plane goes through; absent for other planes, and in older results. */
+    readonly corners?: readonly PlaneCorner[];
   };
   readonly x: readonly number[];
   readonly y: readonly number[];

@@ -11,7 +11,7 @@ export function addContour(cli: CommandLine): void {
           cli
             .command('contour', 'the loss over a plane through the weights')
             .argument(...RUN)
-            .option('--plane <plane>', 'pca, random, or three snapshot steps', plane, 'pca')
+            .option('--plane <plane>', 'pca, random, or three steps or built models', plane, 'pca')
             .option('--size <points>', 'points along each axis', oddNumber, 41),
         ),
         'centre of a random or pca plane: a step, first, last, or a model',

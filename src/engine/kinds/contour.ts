@@ -17,6 +17,7 @@ export const contourKind: EvaluatorKind<'contour'> = {
     return {
       ...job,
       split: job.split ?? 'train',
+      plane: typeof job.plane === 'string' ? job.plane : each(job.plane, (one) => definite(contents, one)),
       at: definite(contents, typeof job.plane === 'string' ? (job.at ?? 'last') : job.plane[0]),
       ...(job.plane === 'random' ? { seed: job.seed ?? 1, span: job.span ?? 1 } : {}),
     };
@@ -24,7 +25,11 @@ export const contourKind: EvaluatorKind<'contour'> = {
   models: ({ at, plane }) => [...(typeof plane === 'string' ? [] : plane), ...(at === undefined ? [] : [at])],
   async run(job, asked) {
     const { contents, evaluator, context, publish } = asked;
-    const { plane, size } = job;
+    const { size } = job;
+    const plane =
+      typeof job.plane === 'string'
+        ? job.plane
+        : await Promise.all(each(job.plane, (one) => resolveModel(contents, one)));
     return contour(
       evaluator,
       {
@@ -41,3 +46,11 @@ export const contourKind: EvaluatorKind<'contour'> = {
     );
   },
 };
+
+type Three<T> = readonly [T, T, T];
+
+const each = <T, U>([a, b, c]: Three<T>, change: (one: T) => U): [U, U, U] => [
+  change(a),
+  change(b),
+  change(c),
+];

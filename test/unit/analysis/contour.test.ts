@@ -99,6 +99,38 @@ describe('contour', () => {
     }
   }
 
+  it('goes through a built model as well, and tells where each of the three lies and what it loses', async () => {
+    const weights = train(plain, 8);
+    const { evaluator, input } = setUp(plain, weights);
+    const [last, early] = [weights[7]!, weights[3]!];
+    const mean = last.map((w, i) => (w + weights[5]![i]! + weights[6]![i]!) / 3);
+    const built = { id: 'average-1', vector: evaluator.put('average', mean) };
+    const result = await contour(evaluator, { ...input, plane: [70, built, 30], size: 5 }, testContext());
+    assert.equal(result.at, '70');
+    assert.ok(result.trust[0]!.startsWith('The plane goes through snapshot 70, average-1, snapshot 30;'));
+    const length = (p: readonly number[], q: readonly number[]): number =>
+      Math.hypot(...p.map((v, i) => v - q[i]!));
+    const apart = [length(last, mean), length(mean, early), length(early, last)];
+    const corners = result.plane.corners!;
+    assert.deepEqual(
+      corners.map(({ at }) => at),
+      ['70', 'average-1', '30'],
+    );
+    // The plane keeps lengths: the triangle is the one in weight space.
+    corners.forEach(({ x, y }, k) => {
+      const next = corners[(k + 1) % 3]!;
+      assert.ok(Math.abs(Math.hypot(next.x - x, next.y - y) - apart[k]!) < 1e-9 * apart[k]!);
+    });
+    for (const [k, own] of [last, mean, early].entries()) {
+      const loss = average(plain.losses(own, [], 'train', 0, plain.samples('train')));
+      assert.ok(Math.abs(corners[k]!.evaluated! - loss) < 1e-10);
+    }
+    await assert.rejects(
+      contour(evaluator, { ...input, plane: [70, built, built], size: 5 }, testContext()),
+      { code: 'bad-input', message: /three different/ },
+    );
+  });
+
   /** The loss at plane coordinates of the plane through snapshots 0, 30 and 70, computed from the weights themselves. */
   async function evaluateAt(
     evaluator: ReferenceEvaluator,

@@ -241,6 +241,13 @@ describe('command line', function () {
       const average = await ask<AverageResult>('average', id, '--from', '800', '--stride', '2');
       assert.equal(average.members.at(-1), steps);
       assert.equal(average.provenance.refreshedStatistics, true);
+      const through = `last,${average.model},0`;
+      const { plane } = await ask<ContourResult>('contour', id, '--plane', through, '--size', '5');
+      assert.deepEqual(
+        plane.corners?.map(({ at }) => at),
+        [String(steps), average.model, '0'],
+      );
+      assert.ok(Math.abs((plane.corners?.[1]?.evaluated ?? NaN) - (average.score.train.loss ?? NaN)) < 1e-5);
       const sweep = await ask<SweepResult>('sweep', id, '--from', '600', '--places', '3', '--decays', '0.7');
       assert.ok(sweep.windows.length >= 3);
       assert.deepEqual(sweep.last.validation, average.baseline.validation);
