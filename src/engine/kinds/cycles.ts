@@ -1,5 +1,6 @@
 import { cycles, stepsPerEpoch } from '../../analysis/cycles.ts';
 import { BasinError } from '../../protocol/errors.ts';
+import { decodeNumber } from '../../protocol/run.ts';
 import { requireInteger, type RunKind } from '../kind.ts';
 
 export const cyclesKind: RunKind<'cycles'> = {
@@ -21,6 +22,19 @@ export const cyclesKind: RunKind<'cycles'> = {
         'Let it train for a few steps first.',
       );
     }
-    return cycles({ sketch, from, epoch: epoch ?? null, seed }, context);
+    const rates = new Map(
+      contents.steps.map((s) => [s.step, s.learningRate === null ? null : decodeNumber(s.learningRate)]),
+    );
+    return cycles(
+      {
+        sketch,
+        from,
+        epoch: epoch ?? null,
+        seed,
+        optimizer: contents.objective.optimizer,
+        rate: (step) => rates.get(step) ?? null,
+      },
+      context,
+    );
   },
 };
