@@ -184,7 +184,7 @@ function showActions(state: string, trained: boolean): void {
       command(landscape.sample, 'basin.openSample'),
     );
   else if (!trained) fill(actions);
-  else if (state === 'training' || state === 'starting')
+  else if (state === 'training' || state === 'starting' || state === 'paused')
     fill(actions, command(landscape.openContour, 'basin.showContour', true));
   else if (state === 'held')
     fill(

@@ -48,6 +48,7 @@ export const strings = {
   state: {
     starting: 'starting',
     training: 'training',
+    paused: 'paused in the debugger',
     held: 'held at its end',
     finished: 'finished',
     failed: 'failed',

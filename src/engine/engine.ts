@@ -9,6 +9,7 @@ import { BasinError, cancelled } from '../protocol/errors.ts';
 import { exportNeedsProcess } from '../protocol/exporting.ts';
 import type { AnalysisJob, AnalysisResult } from '../protocol/analyses.ts';
 import type { ExportResult, ReportResult } from '../protocol/results.ts';
+import { standsStill } from '../protocol/run.ts';
 import { newResultId } from '../runs/runId.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { buildRunView } from '../runs/runView.ts';
@@ -207,8 +208,8 @@ export class Engine {
 }
 
 function opening({ manifest }: RunContents): string {
-  return manifest.state === 'held'
-    ? 'asking the held process'
+  return standsStill(manifest.state)
+    ? `asking the ${manifest.state} process`
     : `starting the script again: ${manifest.command.join(' ')}`;
 }
 

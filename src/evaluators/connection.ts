@@ -16,12 +16,13 @@ import { BasinError, cancelled, type ErrorData } from '../protocol/errors.ts';
 import {
   BASIN_ERROR,
   EVALUATOR_PROTOCOL,
-  evaluatorMethods,
+  wireMethods,
   type EvaluatorDescription,
-  type EvaluatorMethod,
-  type EvaluatorRequests,
+  type WireMethod,
+  type WireRequests,
 } from '../protocol/evaluator.ts';
 import type { Endpoint } from '../protocol/run.ts';
+import type { StandingRequests } from '../protocol/standing.ts';
 import { wireReader, wireWriter } from '../protocol/wireJson.ts';
 
 /** LSP's code for an answer to a cancelled request; JSON-RPC itself has none. */
@@ -33,6 +34,14 @@ export interface EvaluatorConnection extends Evaluator {
   /** Ends the connection; every request still open fails. */
   close(): void;
 }
+
+/** A connection that may also drive training (src/protocol/standing.ts). */
+export type TrainingConnection = EvaluatorConnection & {
+  [M in keyof StandingRequests]: (
+    params: StandingRequests[M]['params'],
+    signal?: AbortSignal,
+  ) => Promise<StandingRequests[M]['result']>;
+};
 
 export interface ConnectOptions {
   readonly objective: number;
@@ -47,7 +56,7 @@ export interface ConnectOptions {
  * Connects, and greets with the token.
  * @throws BasinError `process-ended`, `timeout`, `cancelled`, or what the probe answered
  */
-export async function connect(endpoint: Endpoint, options: ConnectOptions): Promise<EvaluatorConnection> {
+export async function connect(endpoint: Endpoint, options: ConnectOptions): Promise<TrainingConnection> {
   const timeout = options.timeout ?? 60_000;
   const deadline = AbortSignal.timeout(timeout);
   const signal = AbortSignal.any([deadline, ...(options.signal ? [options.signal] : [])]);
@@ -135,11 +144,11 @@ class Peer {
     this.socket.destroy();
   }
 
-  request<M extends EvaluatorMethod>(
+  request<M extends WireMethod>(
     method: M,
-    params: EvaluatorRequests[M]['params'],
+    params: WireRequests[M]['params'],
     signal?: AbortSignal,
-  ): Promise<EvaluatorRequests[M]['result']> {
+  ): Promise<WireRequests[M]['result']> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(cancelled());
       if (this.socket.destroyed) return reject(this.#ended());
@@ -151,7 +160,7 @@ class Peer {
       };
       signal?.addEventListener('abort', abort, { once: true });
       this.#rpc
-        .sendRequest<EvaluatorRequests[M]['result']>(method, ParameterStructures.byName, params, source.token)
+        .sendRequest<WireRequests[M]['result']>(method, ParameterStructures.byName, params, source.token)
         .then(resolve, (error: unknown) => reject(this.#translate(error)))
         .finally(() => {
           signal?.removeEventListener('abort', abort);
@@ -182,14 +191,14 @@ class Peer {
   }
 }
 
-function asEvaluator(peer: Peer, description: EvaluatorDescription): EvaluatorConnection {
+function asEvaluator(peer: Peer, description: EvaluatorDescription): TrainingConnection {
   const calls = Object.fromEntries(
-    evaluatorMethods
+    wireMethods
       .filter((method) => method !== 'hello')
       .map((method) => [
         method,
         (params: never, signal?: AbortSignal) => peer.request(method, params, signal),
       ]),
-  ) as unknown as Omit<Evaluator, 'description'>;
+  ) as unknown as Omit<TrainingConnection, 'description' | 'closed' | 'close'>;
   return { ...calls, description, closed: peer.closed, close: () => peer.close() };
 }

@@ -1,9 +1,9 @@
 /** Choosing which process answers the questions to a run. */
 import { BasinError } from '../protocol/errors.ts';
 import type { Provenance } from '../protocol/result.ts';
-import type { RunManifest } from '../protocol/run.ts';
+import { standsStill, type RunManifest } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
-import { connect, type EvaluatorConnection } from './connection.ts';
+import { connect, type EvaluatorConnection, type TrainingConnection } from './connection.ts';
 import { relaunch, type Relaunched, type RelaunchOptions } from './relaunch.ts';
 import { sideBySide } from './sideBySide.ts';
 import { makePrivateFolder } from './socketFolder.ts';
@@ -36,7 +36,7 @@ export async function openEvaluator(
   options: OpenOptions,
 ): Promise<OpenEvaluator> {
   refuseWhatDoesNotReplay(manifest, objectiveIndex);
-  if (manifest.state === 'held' || (manifest.state === 'training' && options.live === true)) {
+  if (standsStill(manifest.state) || (manifest.state === 'training' && options.live === true)) {
     const attached = await attach(run, objectiveIndex, options.signal);
     if (attached !== null) {
       return {
@@ -104,7 +104,7 @@ export async function attach(
   run: Run,
   objectiveIndex: number,
   signal?: AbortSignal,
-): Promise<EvaluatorConnection | null> {
+): Promise<TrainingConnection | null> {
   const endpoint = await run.endpoint();
   if (endpoint === null) return null;
   try {

@@ -1,7 +1,7 @@
 /** The environment in which a command's Node and Python processes load the probe. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { PROBE_VARIABLE, type ProbeOptions } from '../protocol/launch.ts';
+import { PROBE_VARIABLE, type ProbeOptionsInput } from '../protocol/launch.ts';
 import { requireProbes, type Probes } from './probes.ts';
 
 export const EVALUATION_SAMPLES = 1024;
@@ -14,7 +14,7 @@ export const EVALUATION_SAMPLES = 1024;
 export function probeEnvironment(
   base: NodeJS.ProcessEnv,
   probes: Probes,
-  options: ProbeOptions,
+  options: ProbeOptionsInput,
 ): NodeJS.ProcessEnv {
   requireProbes(probes);
   const environment: NodeJS.ProcessEnv = { ...base, [PROBE_VARIABLE]: JSON.stringify(options) };

@@ -13,7 +13,7 @@ import {
   pythonTroubleSchema,
   type PythonTrouble,
 } from '../protocol/launch.ts';
-import type { RunManifest, RunState } from '../protocol/run.ts';
+import { isUnfinished, type RunManifest, type RunState } from '../protocol/run.ts';
 import { exists } from '../runs/files.ts';
 import { isAlive } from '../runs/processes.ts';
 import { pythonWithTorch } from '../runs/python.ts';
@@ -35,6 +35,8 @@ export interface TrainingOptions {
   /** Snapshot stride; absent for the automatic choice. */
   readonly every?: number;
   readonly everyStep?: boolean;
+  /** Stand still before the first update until a debugger comes. */
+  readonly standFirst?: boolean;
   /** Keep the process at its end for questions, at most this many seconds. */
   readonly holdSeconds?: number;
   readonly evaluationSamples?: number;
@@ -82,6 +84,7 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
         objective: 0,
         every: options.every ?? null,
         everyStep: options.everyStep ?? false,
+        standFirst: options.standFirst ?? false,
         holdSeconds: options.holdSeconds ?? 0,
         evaluationSamples: options.evaluationSamples ?? EVALUATION_SAMPLES,
       }),
@@ -225,11 +228,7 @@ async function pythonTrouble(run: Run): Promise<string | null> {
 }
 
 function isRunning(manifest: RunManifest): boolean {
-  return (
-    ['starting', 'training', 'held'].includes(manifest.state) &&
-    manifest.process !== null &&
-    isAlive(manifest.process)
-  );
+  return isUnfinished(manifest.state) && manifest.process !== null && isAlive(manifest.process);
 }
 
 function stateFor(signal: NodeJS.Signals): RunState {

@@ -10,6 +10,7 @@
  * (give its `wireReader` and `wireWriter` to the stream's message reader and writer). `$/cancelRequest` is honoured between batches.
  */
 import type { ObjectiveInfo } from './run.ts';
+import { standingMethods, type StandingRequests } from './standing.ts';
 
 /** Raised when a request or an answer changes meaning; `hello` refuses another number. */
 export const EVALUATOR_PROTOCOL = 2;
@@ -103,7 +104,7 @@ export interface EvaluatorDescription {
 
 /** Where the process stands, and what questions have cost it so far. */
 export interface EvaluatorStatus {
-  readonly state: 'training' | 'frozen' | 'held';
+  readonly state: 'training' | 'paused' | 'frozen' | 'held';
   /** Updates done by this objective. */
   readonly step: number;
   readonly learningRate: number | null;
@@ -136,12 +137,13 @@ export interface EvaluatorRequests {
   hello: { params: { token: string; protocol: number; objective: number }; result: EvaluatorDescription };
   status: { params: object; result: EvaluatorStatus };
   /**
-   * Copies the present weights and state (live), or a file's, into a named vector. second-moment: what the optimizer of
+   * Copies the present weights and state (live), or a file's, into a named vector. gradient: that of the step under way,
+   * where a debugger has the process stand between it and its update; without state. second-moment: what the optimizer of
    * the living or held process keeps of squared gradients and divides by the root of (Adam's v divided by 1 − β₂ᵗ where
    * the optimizer does so, RMSProp's mean square, Adagrad's sum), without state; `unsupported` where there is none.
    */
   load: {
-    params: { into: string; from: 'current' | 'second-moment' | { file: string } };
+    params: { into: string; from: 'current' | 'gradient' | 'second-moment' | { file: string } };
     result: { norm: number };
   };
   /**
@@ -295,6 +297,11 @@ export const evaluatorMethods = [
   'release',
   'resume',
 ] as const satisfies readonly EvaluatorMethod[];
+
+/** All that travels: questions, and the debugger's part. */
+export type WireRequests = EvaluatorRequests & StandingRequests;
+export type WireMethod = keyof WireRequests;
+export const wireMethods: readonly WireMethod[] = [...evaluatorMethods, ...standingMethods];
 
 /** JSON-RPC error code under which an ErrorData travels as `data`. */
 export const BASIN_ERROR = -32050;

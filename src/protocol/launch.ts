@@ -44,9 +44,13 @@ export const probeOptionsSchema = v.object({
   every: v.nullable(v.number()),
   /** record every weight-reading quantity at every step, whatever it costs. */
   everyStep: v.boolean(),
+  /** Stand still before the first update until a debugger comes, at most a minute. */
+  standFirst: v.optional(v.boolean(), false),
   /** Keep the process at its end for questions, at most this many seconds; 0 = don't. */
   holdSeconds: v.number(),
   /** Samples in the evaluation set, per split. */
   evaluationSamples: v.number(),
 });
+/** What a launcher writes. */
+export type ProbeOptionsInput = v.InferInput<typeof probeOptionsSchema>;
 export type ProbeOptions = v.InferOutput<typeof probeOptionsSchema>;

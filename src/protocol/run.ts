@@ -90,6 +90,7 @@ export const evaluationSplitSchema = v.object({
 export const runStateSchema = v.picklist([
   'starting', // the process was launched, no step seen yet
   'training',
+  'paused', // a debugger has it stand still inside of training
   'held', // the script is done, the process is kept for questions
   'finished',
   'failed', // the script threw or exited with a code
@@ -97,6 +98,16 @@ export const runStateSchema = v.picklist([
   'no-training', // ended without a single step
 ]);
 export type RunState = v.InferOutput<typeof runStateSchema>;
+
+/** Whether some process is still going to write the run. */
+export function isUnfinished(state: RunState): boolean {
+  return ['starting', 'training', 'paused', 'held'].includes(state);
+}
+
+/** Whether the run's own process stands still and has nothing to do but answer. */
+export function standsStill(state: RunState): boolean {
+  return state === 'held' || state === 'paused';
+}
 
 export const manifestSchema = v.object({
   format: v.literal(RUN_FORMAT),

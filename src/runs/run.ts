@@ -18,7 +18,7 @@ import {
   type LiveSharpness,
   type ObjectiveInfo,
   type RunManifest,
-  type RunState,
+  isUnfinished,
   type StepRecord,
 } from '../protocol/run.ts';
 import { exists, isMissing, writeAtomically } from './files.ts';
@@ -32,9 +32,6 @@ export interface Snapshot {
   readonly file: string;
   readonly bytes: number;
 }
-
-/** States in which some process is still going to write the run. */
-const unfinished: readonly RunState[] = ['starting', 'training', 'held'];
 
 /** Only what every reader relies on; the kinds' own fields are written by Basin alone. */
 const resultSchema = v.looseObject({
@@ -64,7 +61,7 @@ export class Run {
   async readManifest(): Promise<RunManifest> {
     const manifest = await this.readRecordedManifest();
     const owner = manifest.process;
-    if (!unfinished.includes(manifest.state) || (owner !== null && isAlive(owner))) return manifest;
+    if (!isUnfinished(manifest.state) || (owner !== null && isAlive(owner))) return manifest;
     return {
       ...manifest,
       state: 'interrupted',
@@ -228,7 +225,7 @@ export class Run {
    */
   async delete(): Promise<{ freedBytes: number }> {
     const manifest = await this.readManifest().catch(() => null);
-    if (manifest !== null && unfinished.includes(manifest.state)) {
+    if (manifest !== null && isUnfinished(manifest.state)) {
       throw new BasinError(
         'busy',
         `Run ${this.id} is still ${manifest.state} (process ${manifest.process?.pid}).`,

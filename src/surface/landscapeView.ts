@@ -273,6 +273,7 @@ class Landscape implements vscode.Disposable {
       case 'no-training':
       case 'failed':
         return manifest.stateReason ?? vscode.l10n.t('The script ended without a training step.');
+      case 'paused':
       case 'held':
       case 'finished':
       case 'interrupted':

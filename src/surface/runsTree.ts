@@ -32,6 +32,7 @@ const REFRESH_MS = 500;
 const stateIcons: Readonly<Record<RunState, readonly [icon: string, colour?: string]>> = {
   starting: ['loading~spin'],
   training: ['sync~spin', 'charts.blue'],
+  paused: ['debug-pause', 'charts.orange'],
   held: ['debug-pause', 'charts.yellow'],
   finished: ['check', 'testing.iconPassed'],
   failed: ['error', 'testing.iconFailed'],

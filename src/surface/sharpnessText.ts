@@ -69,6 +69,7 @@ export function runText(run: RunManifest, last: StepRecord | null, live: readonl
   const parts: string[] = [];
   const words: Partial<Record<RunManifest['state'], string>> = {
     starting: 'starting',
+    paused: 'paused',
     held: 'held',
     failed: 'failed',
     interrupted: 'interrupted',

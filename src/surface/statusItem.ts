@@ -40,10 +40,13 @@ export class StatusItem implements vscode.Disposable {
       const { manifest, lastStep } = active;
       const name = manifest?.name ?? active.id;
       const held = manifest?.state === 'held';
-      this.#item.text = `${held ? '$(debug-pause)' : '$(pulse)'} ${lastStep === null ? vscode.l10n.t('waiting for the first step') : stepText(lastStep)}`;
+      const paused = manifest?.state === 'paused';
+      this.#item.text = `${held || paused ? '$(debug-pause)' : '$(pulse)'} ${lastStep === null ? vscode.l10n.t('waiting for the first step') : stepText(lastStep)}`;
       this.#item.tooltip = held
         ? vscode.l10n.t('Basin: {0} is done and held for questions', name)
-        : vscode.l10n.t('Basin: {0} is training', name);
+        : paused
+          ? vscode.l10n.t('Basin: {0} stands still in the debugger', name)
+          : vscode.l10n.t('Basin: {0} is training', name);
       this.#item.command = { title: '', command: commands.openRun, arguments: [active.run.directory] };
     } else {
       this.#item.hide();

@@ -1,7 +1,7 @@
 /** The runs of all workspace folders, kept fresh while anyone writes them: this window, a terminal, the CLI. */
 import * as vscode from 'vscode';
 import type { ErrorData } from '../protocol/errors.ts';
-import type { LiveSharpness, RunManifest, StepRecord } from '../protocol/run.ts';
+import { isUnfinished, type LiveSharpness, type RunManifest, type StepRecord } from '../protocol/run.ts';
 import { followRun, followRuns, type RunChange } from '../runs/follow.ts';
 import type { Run } from '../runs/run.ts';
 import { RunStore } from '../runs/runStore.ts';
@@ -23,7 +23,7 @@ export interface KnownRun {
 /** Whether some process is still going to write the run. */
 export function isActive(run: KnownRun): boolean {
   const state = run.manifest?.state;
-  return state === 'starting' || state === 'training' || state === 'held';
+  return state !== undefined && isUnfinished(state);
 }
 
 interface Tail {

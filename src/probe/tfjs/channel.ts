@@ -4,7 +4,7 @@
  * the event loop is recorded all the same, because the worker reads the rings on its own clock.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { EvaluatorMethod } from '../../protocol/evaluator.ts';
+import type { WireMethod } from '../../protocol/evaluator.ts';
 import type { ErrorData } from '../../protocol/errors.ts';
 import type { EvaluationSetMeta, ManifestPatch } from './manifestPatch.ts';
 import type { ObjectiveInfo } from '../../protocol/run.ts';
@@ -222,7 +222,7 @@ export type ToMain =
       readonly type: 'request';
       readonly request: number;
       readonly connection: number;
-      readonly method: EvaluatorMethod;
+      readonly method: WireMethod;
       readonly params: unknown;
     }
   | { readonly type: 'closed'; readonly connection: number };

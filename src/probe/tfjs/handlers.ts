@@ -3,15 +3,18 @@ import { BasinError } from '../../protocol/errors.ts';
 import {
   EVALUATOR_PROTOCOL,
   type EvaluatorDescription,
-  type EvaluatorMethod,
-  type EvaluatorRequests,
   type EvaluatorStatus,
+  type WireMethod,
+  type WireRequests,
 } from '../../protocol/evaluator.ts';
 import type { ObjectiveInfo } from '../../protocol/run.ts';
+import { elementCount } from '../../protocol/safetensors.ts';
 import { countSamples, requireBatches, selectBatches } from './batches.ts';
 import type { Batch, Capture } from './capture.ts';
+import { assignVector, contents, restoreCheckpoint, takeCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { currentState, Evaluation } from './evaluation.ts';
 import { exportModel } from './exportModel.ts';
+import { parameterStatistics } from './parameterStatistics.ts';
 import { seesPredictions } from './predictions.ts';
 import { withSession } from './replay.ts';
 import { secondMoment } from './secondMoment.ts';
@@ -32,6 +35,22 @@ export interface EvaluatorHost {
   optimizer(): object | null;
   /** Lets a held process end, and a frozen one exit; returns at once. */
   resume(): void;
+  /** What a debugger may do while training stands; null in a process that does not train. */
+  readonly training: TrainingControl | null;
+}
+
+/** Training that stands still, in a debugger's hands. */
+export interface TrainingControl {
+  /** The gradient of the step under way, flat. @throws BasinError `not-allowed` where there is none */
+  gradient(): Float32Array;
+  /** Has the present weights written as a snapshot. @throws BasinError `unsupported` where recording has ended */
+  snapshot(): number;
+  /** @throws BasinError `not-allowed` but at a boundary */
+  requireBoundary(): void;
+  /** The weights were put back to those of a step: what is measured between steps begins anew. */
+  rewound(to: number): void;
+  /** By name; of the whole process, so that a debugger that comes back finds them. */
+  readonly checkpoints: Map<string, Checkpoint>;
 }
 
 export interface RequestContext {
@@ -39,16 +58,20 @@ export interface RequestContext {
   cancelled(): boolean;
 }
 
+/** All but the debugger's words to training itself, which are answered when it stands. */
+export type AnsweredMethod = Exclude<WireMethod, 'pause' | 'proceed' | 'detach'>;
+
 export type Handlers = {
-  [M in EvaluatorMethod]: (
-    params: EvaluatorRequests[M]['params'],
+  [M in AnsweredMethod]: (
+    params: WireRequests[M]['params'],
     context: RequestContext,
-  ) => EvaluatorRequests[M]['result'];
+  ) => WireRequests[M]['result'];
 };
 
 /** One connection's handlers and the vectors that it named. The token and protocol of hello are checked by the wire. */
 export interface EvaluatorSession {
   readonly handlers: Handlers;
+  readonly objective: number;
   /** Frees everything that the connection held. */
   dispose(): void;
 }
@@ -57,6 +80,14 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
   const { capture, objective } = host;
   const vectors = new Vectors(objective);
   const evaluation = new Evaluation(capture, (split) => host.data(split));
+  const training = (): TrainingControl => {
+    if (host.training !== null) return host.training;
+    throw new BasinError(
+      'unsupported',
+      'This process does not train.',
+      'Start the script under the debugger for that.',
+    );
+  };
   const handlers: Handlers = {
     hello: () => describe(host, evaluation),
     status: () => host.status(),
@@ -67,6 +98,8 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
 
     load({ into, from }) {
       if (from === 'current') return { norm: vectors.set(into, current(capture)) };
+      if (from === 'gradient')
+        return { norm: vectors.set(into, { values: training().gradient(), state: null }) };
       if (from === 'second-moment') {
         const values = secondMoment(host.optimizer(), capture.variables);
         return { norm: vectors.set(into, { values, state: null }) };
@@ -172,9 +205,50 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       }
       return { files: exportModel(capture, vectors.get(vector), directory) };
     },
+
+    snapshot: () => ({ step: training().snapshot() }),
+    statistics: ({ vector }) => ({
+      parameters: parameterStatistics(
+        vectors.get(vector).values,
+        objective.parameters.map((p) => elementCount(p.shape)),
+      ),
+    }),
+    checkpoint({ name }) {
+      const kept = takeCheckpoint(capture, host.optimizer(), host.status().step);
+      training().checkpoints.set(name, kept);
+      return contents(kept);
+    },
+    rewind({ name }) {
+      const { checkpoints, requireBoundary, rewound } = training();
+      const kept = checkpoints.get(name);
+      if (kept === undefined) {
+        throw new BasinError(
+          'not-found',
+          `There is no checkpoint ${name}.`,
+          'Go back to a snapshot instead.',
+        );
+      }
+      requireBoundary();
+      const restored = restoreCheckpoint(capture, kept, host.optimizer());
+      rewound(kept.step);
+      return restored;
+    },
+    assign({ vector }) {
+      const { requireBoundary, rewound } = training();
+      requireBoundary();
+      const { step } = host.status();
+      const restored = assignVector(capture, vectors.get(vector), step);
+      rewound(step);
+      return restored;
+    },
+    forget({ names }) {
+      for (const name of names) training().checkpoints.delete(name);
+      return {};
+    },
   };
   return {
     handlers,
+    objective: host.objectiveIndex,
     dispose: () => {
       vectors.clear();
     },

@@ -13,7 +13,7 @@ import { ReadingBudget } from './budget.ts';
 import type { CallSite } from './callSite.ts';
 import type { Batch, Capture, HostTensor, Observation } from './capture.ts';
 import { readLeaf } from './capture.ts';
-import type { OutgoingTensor } from './channel.ts';
+import type { OutgoingTensor, StepNumbers } from './channel.ts';
 import { EvaluationCollector } from './evaluationCollector.ts';
 import { encodeEvaluationSet } from './evaluationSetFile.ts';
 import { compiled } from './layers.ts';
@@ -54,6 +54,9 @@ interface Pending {
 }
 
 export class ObjectiveRecorder {
+  /** Weights are read at every step: a debugger looks at each of them. */
+  readEveryStep = false;
+  private lastStep: StepNumbers | null = null;
   private readonly schedule: SnapshotSchedule;
   private readonly budget: ReadingBudget;
   private readonly evaluation: EvaluationCollector;
@@ -193,7 +196,7 @@ export class ObjectiveRecorder {
       return;
     }
     const step = this.updates;
-    const read = this.budget.due(step);
+    const read = this.readEveryStep || this.budget.due(step);
     const started = performance.now();
     let gradientNorm: number | null = null;
     let updateNorm: number | null = null;
@@ -210,7 +213,7 @@ export class ObjectiveRecorder {
       const { scale } = this.sketch;
       for (let i = 0; i < sketch.length; i++) sketch[i] = (sketch[i] as number) * scale;
     }
-    if (this.budget.due(step + 1)) {
+    if (this.readEveryStep || this.budget.due(step + 1)) {
       this.previous = { step, held: this.reader.hold(variables, this.previous?.held) };
     }
     if (read) this.budget.cost(performance.now() - started);
@@ -250,20 +253,56 @@ export class ObjectiveRecorder {
     this.pending = null;
     const { link } = this.environment;
     const step = this.updates++;
-    link.pushStep({
-      step,
-      objective: this.index,
-      epoch: pending.epoch,
-      loss: pending.loss,
-      learningRate: this.learningRate,
-      gradientNorm: pending.gradientNorm,
-      updateNorm: pending.updateNorm,
-      distance: pending.distance,
-      time: pending.time,
-      samples: pending.samples,
-    });
+    this.lastStep = this.numbers(step, pending);
+    link.pushStep(this.lastStep);
     if (pending.sketch !== null) link.pushSketch({ step, objective: this.index, values: pending.sketch });
     if (this.schedule.due(this.updates)) this.writeSnapshot(this.updates);
+  }
+
+  /** The step whose gradient waits for its update; null between two steps. */
+  get stepUnderWay(): StepNumbers | null {
+    return this.pending === null ? null : this.numbers(this.updates, this.pending);
+  }
+
+  /** The last step that is done; null before any. */
+  get stepDone(): StepNumbers | null {
+    return this.lastStep;
+  }
+
+  private numbers(step: number, pending: Pending): StepNumbers {
+    const { epoch, loss, gradientNorm, updateNorm, distance, time, samples } = pending;
+    return {
+      step,
+      objective: this.index,
+      epoch,
+      loss,
+      learningRate: this.learningRate,
+      gradientNorm,
+      updateNorm,
+      distance,
+      time,
+      samples,
+    };
+  }
+
+  /** Writes the present weights as a snapshot that no thinning takes. @returns its step */
+  snapshot(): number {
+    if (this.ended) {
+      throw new BasinError(
+        'unsupported',
+        'Recording has ended: the last snapshot has these weights.',
+        'Ask for --at last.',
+      );
+    }
+    this.postSnapshot(this.updates, []);
+    return this.updates;
+  }
+
+  /** Someone has put other weights into the model. @param to the step that they are of */
+  rewound(to: number): void {
+    this.previous = null;
+    this.snapshotAt = null;
+    this.note(`At step ${this.updates} the weights were put back to those of step ${to} by the debugger.`);
   }
 
   /** Before anything new happens to the model: a snapshot whose weights the script has touched since (clipping). */
@@ -367,16 +406,24 @@ export class ObjectiveRecorder {
       last = false,
     }: { readonly before?: ReadonlyMap<Variable, HostTensor>; readonly last?: boolean } = {},
   ): void {
+    const { variables, state } = this.capture;
+    if ([...variables, ...state].some((v) => v.isDisposed)) return;
+    this.postSnapshot(step, this.schedule.keep(step, last), before);
+    this.snapshotAt = { step, dataIds: variables.map((v) => v.dataId) };
+  }
+
+  private postSnapshot(
+    step: number,
+    drop: readonly number[],
+    before?: ReadonlyMap<Variable, HostTensor>,
+  ): void {
     const { engine, variables, state } = this.capture;
-    const all = [...variables, ...state];
-    if (all.some((v) => v.isDisposed)) return;
-    const tensors: OutgoingTensor[] = all.flatMap((variable) => {
+    const tensors: OutgoingTensor[] = [...variables, ...state].flatMap((variable) => {
       const dtype = safetensorsDtype(variable.dtype);
       if (dtype === null) return [];
       const values = before?.get(variable)?.values ?? copyValues(engine, variable);
       return [{ name: variable.name, dtype, shape: variable.shape, values }];
     });
-    const drop = this.schedule.keep(step, last);
     const { every } = this.schedule;
     const written = this.environment.link.postSnapshot({
       type: 'snapshot',
@@ -387,7 +434,6 @@ export class ObjectiveRecorder {
       every,
     });
     if (!written) this.note('Some snapshots were left out: the disk could not keep up.');
-    this.snapshotAt = { step, dataIds: variables.map((v) => v.dataId) };
   }
 
   private moved(dataIds: readonly DataId[]): boolean {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { BasinError } from '../../protocol/errors.ts';
 import { CLAIM_FILE, LOADED_FILE, type ProbeOptions } from '../../protocol/launch.ts';
 import { parseStartTime } from '../../protocol/processIdentity.ts';
-import type { RunState } from '../../protocol/run.ts';
+import { encodeNumber, type RunState, type StepRecord } from '../../protocol/run.ts';
 import { callSiteOf, captureStack } from './callSite.ts';
 import {
   createCapture,
@@ -18,7 +18,9 @@ import {
   type Observation,
 } from './capture.ts';
 import { FrozenObjective } from './frozenObjective.ts';
-import { createSession, type EvaluatorHost } from './handlers.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { Debuggee } from './debuggee.ts';
+import { createSession, type EvaluatorHost, type TrainingControl } from './handlers.ts';
 import type { EngineHooks, Exports } from './hooks.ts';
 import {
   layersContext,
@@ -33,6 +35,7 @@ import { safetensorsDtype } from './layout.ts';
 import { ObjectiveRecorder, type RecordingEnvironment } from './objectiveRecorder.ts';
 import { Dispatcher } from './serve.ts';
 import type { Engine, LayersModel, Tensor, Variable } from './tf.ts';
+import type { StepNumbers } from './channel.ts';
 import { WorkerLink } from './workerLink.ts';
 
 /** A gradient call as it comes: the variables asked for, and which of them got a gradient. */
@@ -52,6 +55,10 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   private count = 0;
   private link: WorkerLink | null = null;
   private dispatcher: Dispatcher | null = null;
+  private debuggee: Debuggee | null = null;
+  private readonly checkpoints = new Map<string, Checkpoint>();
+  /** Gradients of the step under way, while the process stands between them and their update. */
+  private gradients: GradientResult['grads'] | null = null;
   /** Another process records this run, or recording has failed: training goes on alone. */
   private off = false;
   private held = false;
@@ -107,11 +114,12 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     if (this.off || this.held || this.dispatcher?.isAnswering === true) return call(f);
     const entered = performance.now();
     const prepared = this.guard(() => {
-      this.dispatcher?.poll();
       for (const objective of this.objectives) {
         objective.settle(false);
         objective.refresh();
       }
+      this.dispatcher?.poll();
+      this.standAtBoundary();
       const entry = this.entries.find((one) => sameVariables(one.asked, asked));
       const known = entry === undefined ? null : (this.objectives[entry.index] ?? null);
       known?.begin(entered);
@@ -128,6 +136,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     const answered = performance.now();
     this.guard(() => {
       const objective = this.after(engine, f, asked, result, observation, prepared.before);
+      this.standAtGradient(objective, result.grads);
       objective?.spent(performance.now() - answered + (asking - entered));
     });
     return result;
@@ -199,6 +208,14 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     this.guard(() => {
       const alive = this.objectives.filter((objective) => !objective.hasEnded);
       for (const objective of alive) objective.end();
+      for (const { index, steps, stepDone } of alive)
+        if (index === 0)
+          this.debuggee?.ended({
+            place: 'boundary',
+            step: steps,
+            epoch: null,
+            values: () => written(stepDone),
+          });
       if (this.options.holdSeconds > 0 && !failed && alive.length > 0 && !link.failed) this.hold(link);
     });
     try {
@@ -335,7 +352,26 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       },
     });
     link.post({ type: 'listen', role: 'live' });
-    this.dispatcher = new Dispatcher(link, (objective) => createSession(this.liveHost(objective)));
+    const dispatcher = new Dispatcher(link, (objective) => createSession(this.liveHost(objective)));
+    this.dispatcher = dispatcher;
+    this.debuggee = new Debuggee(
+      {
+        serveUntil: (done, deadline) => {
+          dispatcher.serveUntil(() => done() || link.failed, deadline);
+        },
+        show: (state) => {
+          link.post({ type: 'manifest', patch: { state } });
+        },
+        answer: (request, result) => {
+          link.post({ type: 'answer', request, result });
+        },
+        fail: (request, error) => {
+          link.post({ type: 'failure', request, error });
+        },
+      },
+      this.options.standFirst,
+    );
+    dispatcher.setDebuggee(this.debuggee);
     return true;
   }
 
@@ -359,7 +395,8 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   }
 
   private seconds(): number {
-    return this.firstStep === null ? 0 : (performance.now() - this.firstStep) / 1000;
+    if (this.firstStep === null) return 0;
+    return (performance.now() - this.firstStep - (this.debuggee?.stoodMilliseconds ?? 0)) / 1000;
   }
 
   private liveHost(index: number): EvaluatorHost {
@@ -385,7 +422,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       data: (split) => objective.data(split),
       optimizer: () => objective.usedOptimizer,
       status: () => ({
-        state: this.held ? 'held' : 'training',
+        state: this.held ? 'held' : this.debuggee?.isStanding === true ? 'paused' : 'training',
         ...objective.status(),
         answeringSeconds: this.dispatcher?.answeringSeconds ?? 0,
         seconds: this.seconds(),
@@ -393,7 +430,67 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       resume: () => {
         this.released = true;
       },
+      training: this.control(objective),
     };
+  }
+
+  private control(objective: ObjectiveRecorder): TrainingControl {
+    return {
+      gradient: () => {
+        if (this.gradients === null || objective.stepUnderWay === null) {
+          throw new BasinError(
+            'not-allowed',
+            'There is no gradient here: training does not stand inside of a step.',
+            'Step into the next step first.',
+          );
+        }
+        return flatGradient(objective.capture, this.gradients);
+      },
+      snapshot: () => objective.snapshot(),
+      requireBoundary: () => {
+        this.debuggee?.requireBoundary();
+      },
+      rewound: (to) => {
+        objective.rewound(to);
+      },
+      checkpoints: this.checkpoints,
+    };
+  }
+
+  /** Between two steps: the objectives' last updates are done. */
+  private standAtBoundary(): void {
+    const { debuggee } = this;
+    if (debuggee === null || debuggee.idle) return;
+    for (const objective of this.objectives) {
+      if (objective.stepUnderWay !== null || objective.stepDone === null) continue;
+      const { index, steps, stepDone } = objective;
+      debuggee.reached({
+        place: 'boundary',
+        objective: index,
+        step: steps,
+        epoch: stepDone.epoch,
+        values: () => written(stepDone),
+      });
+      objective.readEveryStep = debuggee.wantsNorms;
+    }
+  }
+
+  /** The gradient is there, and the script has not applied it. */
+  private standAtGradient(objective: ObjectiveRecorder | null, grads: GradientResult['grads']): void {
+    const { debuggee } = this;
+    if (debuggee === null || debuggee.idle || objective === null) return;
+    const { stepUnderWay } = objective;
+    if (stepUnderWay === null) return;
+    this.gradients = grads;
+    debuggee.reached({
+      place: 'gradient',
+      objective: objective.index,
+      step: objective.steps,
+      epoch: stepUnderWay.epoch,
+      values: () => written(stepUnderWay),
+    });
+    this.gradients = null;
+    objective.readEveryStep = debuggee.wantsNorms;
   }
 
   /** Stands still before the objective's first update for as long as there are questions. Never returns. */
@@ -424,6 +521,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
           resume: () => {
             this.released = true;
           },
+          training: null,
         });
       });
       this.dispatcher = dispatcher;
@@ -474,6 +572,33 @@ function readState(engine: Engine, asked: readonly Variable[]): ReadonlyMap<Vari
     state.set(variable, readLeaf(engine, variable));
   }
   return state;
+}
+
+/** The gradient of the captured variables; zero where the loss does not reach one. */
+function flatGradient({ engine, variables }: Capture, grads: GradientResult['grads']): Float32Array {
+  const values = new Float32Array(variables.reduce((n, v) => n + v.size, 0));
+  const present = grads.filter((g) => g != null);
+  let offset = 0;
+  variables.forEach((v, i) => {
+    const gradient = present[i];
+    if (gradient !== undefined) values.set(readLeaf(engine, gradient).values, offset);
+    offset += v.size;
+  });
+  return values;
+}
+
+/** A step as the run has it in its file. */
+function written(numbers: StepNumbers | null): StepRecord | null {
+  if (numbers === null) return null;
+  const number = (x: number | null) => (x === null ? null : encodeNumber(x));
+  return {
+    ...numbers,
+    loss: encodeNumber(numbers.loss),
+    learningRate: number(numbers.learningRate),
+    gradientNorm: number(numbers.gradientNorm),
+    updateNorm: number(numbers.updateNorm),
+    distance: number(numbers.distance),
+  };
 }
 
 function readLoss(engine: Engine, value: Tensor): number {

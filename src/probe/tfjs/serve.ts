@@ -3,15 +3,18 @@
  * for something, and all the time while the process is frozen or held.
  */
 import { BasinError, toErrorData } from '../../protocol/errors.ts';
-import type { EvaluatorMethod, EvaluatorRequests } from '../../protocol/evaluator.ts';
+import type { EvaluatorRequests } from '../../protocol/evaluator.ts';
+import type { StandingRequests } from '../../protocol/standing.ts';
 import { CANCEL_FLAGS, Control, type ToMain } from './channel.ts';
-import type { EvaluatorSession, RequestContext } from './handlers.ts';
+import type { Debuggee } from './debuggee.ts';
+import type { AnsweredMethod, EvaluatorSession, RequestContext } from './handlers.ts';
 import type { WorkerLink } from './workerLink.ts';
 
 export class Dispatcher {
   private readonly sessions = new Map</* connection */ number, EvaluatorSession>();
   private answering = 0;
   private busy = false;
+  private debuggee: Debuggee | null = null;
 
   /**
    * @param open makes a connection's session for an objective
@@ -24,6 +27,11 @@ export class Dispatcher {
     link.onMessage((message) => {
       this.handle(message);
     });
+  }
+
+  /** Lets connections drive training; without, they may only ask. */
+  setDebuggee(debuggee: Debuggee): void {
+    this.debuggee = debuggee;
   }
 
   /** Seconds of this thread spent on answers. */
@@ -61,13 +69,14 @@ export class Dispatcher {
     if (message.type === 'closed') {
       this.sessions.get(message.connection)?.dispose();
       this.sessions.delete(message.connection);
+      this.debuggee?.closed(message.connection);
       return;
     }
     const { request } = message;
     const started = performance.now();
     this.busy = true;
     try {
-      this.link.post({ type: 'answer', request, result: this.answer(message) });
+      if (!this.drive(message)) this.link.post({ type: 'answer', request, result: this.answer(message) });
     } catch (error) {
       this.link.post({ type: 'failure', request, error: toErrorData(error) });
     } finally {
@@ -84,17 +93,45 @@ export class Dispatcher {
       this.sessions.get(connection)?.dispose();
       this.sessions.set(connection, this.open((params as EvaluatorRequests['hello']['params']).objective));
     }
+    return call(this.sessionOf(connection), method as AnsweredMethod, params, context);
+  }
+
+  /** @returns whether it was a word to the debuggee, which answers in its own time */
+  private drive({ request, connection, method, params }: Extract<ToMain, { type: 'request' }>): boolean {
+    if (method !== 'pause' && method !== 'proceed' && method !== 'detach') return false;
+    const { objective } = this.sessionOf(connection);
+    if (this.debuggee === null) {
+      throw new BasinError(
+        'unsupported',
+        'This process was started again for questions: it stands before its first step, and takes none.',
+        'Start the script under the debugger to train.',
+      );
+    }
+    if (method === 'detach') {
+      this.debuggee.detach(connection);
+      this.link.post({ type: 'answer', request, result: {} });
+    } else if (method === 'pause') {
+      this.debuggee.pause(request, connection, objective, params as StandingRequests['pause']['params']);
+    } else {
+      this.debuggee.proceed(request, connection, objective, params as StandingRequests['proceed']['params']);
+    }
+    return true;
+  }
+
+  private sessionOf(connection: number): EvaluatorSession {
     const session = this.sessions.get(connection);
     if (session === undefined) throw new BasinError('not-allowed', 'Say hello first.');
-    return call(session, method, params, context);
+    return session;
   }
 }
 
-function call<M extends EvaluatorMethod>(
+function call<M extends AnsweredMethod>(
   session: EvaluatorSession,
   method: M,
   params: unknown,
   context: RequestContext,
-): EvaluatorRequests[M]['result'] {
-  return session.handlers[method](params as EvaluatorRequests[M]['params'], context);
+): ReturnType<EvaluatorSession['handlers'][M]> {
+  return (
+    session.handlers[method] as (p: unknown, c: RequestContext) => ReturnType<EvaluatorSession['handlers'][M]>
+  )(params, context);
 }

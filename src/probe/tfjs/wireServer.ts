@@ -18,9 +18,9 @@ import { BasinError, toErrorData, type ErrorData } from '../../protocol/errors.t
 import {
   BASIN_ERROR,
   EVALUATOR_PROTOCOL,
-  evaluatorMethods,
-  type EvaluatorMethod,
+  wireMethods,
   type EvaluatorRequests,
+  type WireMethod,
 } from '../../protocol/evaluator.ts';
 import type { ProbeOptions } from '../../protocol/launch.ts';
 import type { Endpoint } from '../../protocol/run.ts';
@@ -126,7 +126,7 @@ export class WireServer {
       reader,
       new StreamMessageWriter(socket, wireWriter),
     );
-    const forward = (method: EvaluatorMethod, params: unknown, token: CancellationToken): Promise<unknown> =>
+    const forward = (method: WireMethod, params: unknown, token: CancellationToken): Promise<unknown> =>
       new Promise((resolve, reject) => {
         const request = ++this.requests;
         const flag = Control.cancel + (request % CANCEL_FLAGS);
@@ -136,7 +136,7 @@ export class WireServer {
         this.send({ type: 'request', request, connection: number, method, params });
       });
 
-    for (const method of evaluatorMethods) {
+    for (const method of wireMethods) {
       connection.onRequest(method, async (params: unknown, token: CancellationToken) => {
         if (method === 'hello') {
           this.check(params as EvaluatorRequests['hello']['params']);

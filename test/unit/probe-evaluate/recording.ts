@@ -151,6 +151,7 @@ export function serve(
     status: () => ({ state: 'frozen', step: 0, learningRate: null, answeringSeconds: 0, seconds: 0 }),
     optimizer: () => recording.optimizer ?? null,
     resume: () => undefined,
+    training: null,
   };
   const { handlers, dispose } = createSession(host);
   const ask: Client['ask'] = (method, params) => handlers[method](params, { cancelled });

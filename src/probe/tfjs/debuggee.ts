@@ -1,0 +1,208 @@
+/** Standing still inside of training on a debugger's word: who drives, where to stop next, and who is told of it. */
+import { BasinError, toErrorData, type ErrorData } from '../../protocol/errors.ts';
+import type { StepRecord } from '../../protocol/run.ts';
+import type { Standing, StandingPlace, StandingRequests, Target, WhenGone } from '../../protocol/standing.ts';
+
+/** A process that was launched to stand at its first step waits so long for its debugger, then trains alone. */
+const ENTRY_MILLISECONDS = 60_000;
+/** A stop that is shorter is not worth a line in the run's manifest. */
+const BRIEF_MILLISECONDS = 300;
+
+/** What standing needs of the process. */
+export interface Ground {
+  /** Answers whatever is asked until `done`, or the deadline on performance.now()'s clock. */
+  serveUntil(done: () => boolean, deadline?: number): void;
+  /** The run's state, for its manifest. */
+  show(state: 'paused' | 'training'): void;
+  answer(request: number, result: Standing): void;
+  fail(request: number, error: ErrorData): void;
+}
+
+/** A point that training has reached, on the way of one objective. */
+export interface Reached {
+  readonly place: StandingPlace;
+  readonly objective: number;
+  readonly step: number;
+  /** Made only where the process is going to stand. */
+  values(): StepRecord | null;
+  /** Epoch of the step under way; null where it is not known. */
+  readonly epoch: number | null;
+}
+
+interface Proceeding {
+  readonly request: number;
+  readonly target: Target;
+  readonly objective: number;
+  /** Epoch when it began. */
+  readonly epoch: number | null;
+}
+
+interface Driver {
+  readonly connection: number;
+  readonly objective: number;
+  whenGone: WhenGone;
+  norms: boolean;
+}
+
+export class Debuggee {
+  private driver: Driver | null = null;
+  private readonly pauses: number[] = [];
+  private proceeding: Proceeding | null = null;
+  private standing: Standing | null = null;
+  private epoch: number | null = null;
+  private entry: boolean;
+  private stood = 0;
+
+  /** @param standFirst stand before the first update, until a debugger comes */
+  constructor(
+    private readonly ground: Ground,
+    standFirst: boolean,
+  ) {
+    this.entry = standFirst;
+  }
+
+  /** Whether training may go past its places without looking. */
+  get idle(): boolean {
+    return this.proceeding === null && this.pauses.length === 0 && !this.entry;
+  }
+
+  /** Whether weights are to be read at every step, whatever it costs. */
+  get wantsNorms(): boolean {
+    return this.driver?.norms === true;
+  }
+
+  get isStanding(): boolean {
+    return this.standing !== null;
+  }
+
+  /** Milliseconds that the process has stood. */
+  get stoodMilliseconds(): number {
+    return this.stood;
+  }
+
+  /** Only there may weights be written. @throws BasinError `not-allowed` */
+  requireBoundary(): void {
+    if (this.standing?.place === 'boundary') return;
+    throw new BasinError(
+      'not-allowed',
+      this.standing === null
+        ? 'Weights can be put back only while training stands still.'
+        : 'The step is under way: its gradient would be applied to other weights.',
+      this.standing === null ? 'Pause first.' : 'Let the update happen first (Step Over).',
+    );
+  }
+
+  /** @throws BasinError `busy` where another client drives */
+  pause(request: number, connection: number, objective: number, { whenGone }: { whenGone: WhenGone }): void {
+    this.takeWheel(connection, objective).whenGone = whenGone;
+    if (this.standing === null) this.pauses.push(request);
+    else this.ground.answer(request, this.standing);
+  }
+
+  /** @throws BasinError `busy`, `bad-input` where training is on its way already */
+  proceed(
+    request: number,
+    connection: number,
+    objective: number,
+    { target, norms, whenGone }: StandingRequests['proceed']['params'],
+  ): void {
+    const driver = this.takeWheel(connection, objective);
+    if (this.standing === null)
+      throw new BasinError('bad-input', 'Training is on its way already.', 'Pause it first.');
+    driver.whenGone = whenGone;
+    driver.norms = norms;
+    this.proceeding = { request, target, objective, epoch: this.epoch };
+    this.standing = null;
+  }
+
+  /** Lets training go on unattended. */
+  detach(connection: number): void {
+    if (this.driver?.connection === connection) this.letGo();
+  }
+
+  /** A client is gone. */
+  closed(connection: number): void {
+    if (this.driver?.connection !== connection) return;
+    const { whenGone } = this.driver;
+    this.proceeding = null;
+    this.pauses.length = 0;
+    if (whenGone === 'continue') this.letGo();
+    else this.driver = null;
+  }
+
+  /** Training has come by a place; returns when it may go on. */
+  reached(point: Reached): void {
+    const reason = this.reasonToStand(point);
+    // Every objective of a script passes here; the driver's alone says in which epoch training is.
+    if (this.driver === null || this.driver.objective === point.objective)
+      this.epoch = point.epoch ?? this.epoch;
+    if (reason !== null) this.stand({ reason, ...placeOf(point), values: point.values() });
+  }
+
+  /** The script is over. Whoever drives is told, and may ask on while the process is held. */
+  ended(point: Omit<Reached, 'objective'>): void {
+    if (this.proceeding === null && this.pauses.length === 0) return;
+    this.tell({ reason: 'ended', ...placeOf(point), values: point.values() });
+  }
+
+  private reasonToStand({ place, objective, step, epoch }: Reached): Standing['reason'] | null {
+    if (this.entry) {
+      if (place !== 'gradient') return null;
+      this.entry = false;
+      return 'entry';
+    }
+    if (this.pauses.length > 0) return 'pause';
+    const { proceeding } = this;
+    if (proceeding === null || proceeding.objective !== objective) return null;
+    const { target } = proceeding;
+    if (target.epoch === true)
+      return place === 'gradient' && epoch !== null && epoch !== proceeding.epoch ? 'epoch' : null;
+    return target.step !== undefined && place === target.place && step >= target.step ? 'steps' : null;
+  }
+
+  private stand(standing: Standing): void {
+    const began = performance.now();
+    const alone = standing.reason === 'entry' ? began + ENTRY_MILLISECONDS : null;
+    this.standing = standing;
+    this.tell(standing);
+    const done = (): boolean =>
+      this.standing === null || (alone !== null && this.driver === null && performance.now() > alone);
+    this.ground.serveUntil(done, began + BRIEF_MILLISECONDS);
+    if (!done()) {
+      this.ground.show('paused');
+      while (!done()) this.ground.serveUntil(done, alone ?? undefined);
+      this.ground.show('training');
+    }
+    this.standing = null;
+    this.stood += performance.now() - began;
+  }
+
+  private tell(standing: Standing): void {
+    for (const request of this.pauses.splice(0)) this.ground.answer(request, standing);
+    if (this.proceeding !== null) this.ground.answer(this.proceeding.request, standing);
+    this.proceeding = null;
+  }
+
+  private letGo(): void {
+    for (const request of this.pauses.splice(0))
+      this.ground.fail(request, toErrorData(new BasinError('cancelled', 'Cancelled.')));
+    this.driver = null;
+    this.proceeding = null;
+    this.standing = null;
+  }
+
+  private takeWheel(connection: number, objective: number): Driver {
+    if (this.driver !== null && this.driver.connection !== connection)
+      throw new BasinError(
+        'busy',
+        'Another debugger drives this process.',
+        'End its session, or disconnect it, and attach again.',
+      );
+    this.driver ??= { connection, objective, whenGone: 'continue', norms: false };
+    return this.driver;
+  }
+}
+
+function placeOf({ place, step }: Pick<Reached, 'place' | 'step'>): Pick<Standing, 'place' | 'step'> {
+  return { place, step };
+}
