@@ -20,6 +20,7 @@ import { addShow } from './cli/commands/show.ts';
 import { addSpectrum } from './cli/commands/spectrum.ts';
 import { addStability } from './cli/commands/stability.ts';
 import { addTrain } from './cli/commands/train.ts';
+import { addSoup } from './cli/commands/soup.ts';
 import { addSwag } from './cli/commands/swag.ts';
 import { addSweep } from './cli/commands/sweep.ts';
 import { addTrajectory } from './cli/commands/trajectory.ts';
@@ -55,6 +56,7 @@ for (const add of [
   addCycles,
   addSweep,
   addAverage,
+  addSoup,
   addSwag,
   addEnsemble,
   addScore,

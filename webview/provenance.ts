@@ -29,6 +29,7 @@ export function commandLine(result: AnalysisResult): string {
     average: ['from', 'to', 'stride', 'last', 'ema'],
     swag: ['from', 'to', 'stride', 'rank', 'draws', 'scale', 'seed'],
     sweep: ['from', 'to', 'places', 'decays'],
+    soup: ['members', 'method', 'by'],
     ensemble: ['members', 'last'],
   };
   for (const name of names[result.kind]) option(name, job[name]);

@@ -2,6 +2,7 @@
 import { BasinError } from '../protocol/errors.ts';
 import type { EvaluationMode } from '../protocol/evaluator.ts';
 import type { AverageResult } from '../protocol/results.ts';
+import { barrierSentences, heedBarrier, linesOfAverage, measureBarriers } from './barrier.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Draft, Snapshot } from './model.ts';
 import { requireReplay } from './replay.ts';
@@ -31,6 +32,8 @@ export interface AverageInput {
   readonly mode: EvaluationMode;
   /** At most this many samples of each split for the scores; all when absent. */
   readonly samples?: number;
+  /** Fail with code `barrier` rather than average across one. */
+  readonly stopAtBarrier?: boolean;
   /** Id of the model that is built, and the safetensors file that the evaluator writes it to. */
   readonly model: { readonly id: string; readonly file: string; readonly metadata: Record<string, string> };
 }
@@ -75,10 +78,15 @@ export function memberWeights(count: number, ema: number | undefined): number[] 
   });
 }
 
+/** Members that count for less than this in a moving average do not tell where it lies. */
+const LEAST_WEIGHT = 0.01;
+
 /**
  * Averages the members' weights, all alike or as an exponential moving average, computes batch-norm statistics anew on the train split (weighted
- * by sample), saves the model, and scores it beside the last snapshot, which keeps the statistics it was trained with.
- * @throws BasinError `bad-input`, `non-finite` when a member's weights are, `not-replayable`, `cancelled`
+ * by sample), looks for a barrier between the members, saves the model, and scores it beside the last snapshot, which
+ * keeps the statistics it was trained with.
+ * @throws BasinError `bad-input`, `non-finite` when a member's weights are, `barrier` when it is to stop there,
+ *   `not-replayable`, `cancelled`
  */
 export async function average(
   evaluator: Evaluator,
@@ -107,9 +115,18 @@ export async function average(
       context.progress(0.3, 'batch-norm statistics');
       await evaluator.refreshStatistics({ vector: into, data: { split: 'train' } }, context.signal);
     }
-    context.progress(0.5, 'scoring the average');
+    const counting = members.filter(
+      (_, i) => (weights[i] ?? 0) >= Math.min(LEAST_WEIGHT, 1 / members.length),
+    );
+    const models = counting.map(({ step, vector }) => ({ id: String(step), vector }));
+    const barriers = await measureBarriers(evaluator, vectors, linesOfAverage(models, into), input.mode, {
+      signal: context.signal,
+      progress: (fraction, message) => context.progress(0.4 + 0.2 * fraction, message),
+    });
+    heedBarrier(barriers, input.stopAtBarrier === true, context);
+    context.progress(0.6, 'scoring the average');
     const score = await scoreMembers(evaluator, [into], input, context);
-    context.progress(0.7, 'scoring the last snapshot');
+    context.progress(0.8, 'scoring the last snapshot');
     const lastVector = await vectors.load(last.vector, 'last', context.signal);
     const baseline = { ...(await scoreMembers(evaluator, [lastVector], input, context)), step: last.step };
     context.progress(0.9, 'saving');
@@ -126,6 +143,7 @@ export async function average(
       data,
       score,
       baseline,
+      barriers,
       refreshedStatistics: refreshed,
       trust: [
         ...comparisonSentences(
@@ -133,6 +151,7 @@ export async function average(
           score,
           baseline,
         ),
+        ...barrierSentences(barriers),
         dataSentence(data, input.mode, false),
         ...(refreshed
           ? ['Batch-norm statistics of the average were computed anew on the training samples.']

@@ -21,4 +21,6 @@ export interface AnalysisContext {
   readonly signal: AbortSignal;
   /** fraction in 0..1 */
   progress(fraction: number, message: string): void;
+  /** What people should know before the answer is there, in a sentence. */
+  warn?(message: string): void;
 }

@@ -1,15 +1,15 @@
 /** What-if over the snapshots of a run: the score of many averages, and whether choosing one of them pays. */
 import type { EvaluationMode } from '../protocol/evaluator.ts';
-import type { Candidate, Gain, SweepResult, SweepVerdict } from '../protocol/averaging.ts';
+import type { Candidate, Gain, SweepResult } from '../protocol/averaging.ts';
 import { BasinError } from '../protocol/errors.ts';
-import type { Scores } from '../protocol/results.ts';
 import { blockMeans, inBlocks } from './blockMeans.ts';
-import { calibrationErrorOf } from './calibration.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { gainOf, ofFold, pairedDifferences, verdictOf } from './gain.ts';
+import { measureModel } from './measure.ts';
 import type { Draft, Snapshot } from './model.ts';
-import { deviation, mean } from './moments.ts';
+import { mean } from './moments.ts';
 import { requireReplay } from './replay.ts';
-import { judgedOn, scoreMembers } from './score.ts';
+import { judgedOn } from './score.ts';
 import { dataSentence, replaySentence } from './trust.ts';
 import { sweepSentences } from './trustSweep.ts';
 import { withVectors } from './vectors.ts';
@@ -26,12 +26,6 @@ export interface SweepInput {
   /** Where the mean of the i-th block may be kept while the sweep runs. */
   readonly scratch: (block: number) => string;
 }
-
-/**
- * Share of the last snapshot's loss that a gain has to reach: paired differences are told from noise long before they
- * are worth anyone's trouble.
- */
-const WORTH_IT = 0.01;
 
 /** An average as it was measured. */
 interface Measured {
@@ -76,10 +70,7 @@ export async function sweep(
       if (description.hasStatistics)
         await evaluator.refreshStatistics({ vector, data: { split: 'train' } }, signal);
       const { score, calibrationError, losses } = await measureModel(evaluator, vector, input.mode, context);
-      const differences =
-        losses === null || baseline.losses === null
-          ? null
-          : baseline.losses.map((l, i) => l - (losses[i] ?? NaN));
+      const differences = pairedDifferences(baseline.losses, losses);
       return { candidate: { ...what, score, calibrationError, gain: gainOf(differences) }, differences };
     };
 
@@ -180,30 +171,6 @@ export function chooseSwept({
   );
 }
 
-/** A model's scores with its own state, and its losses sample for sample on the split that judges. */
-async function measureModel(
-  evaluator: Evaluator,
-  vector: string,
-  mode: EvaluationMode,
-  context: AnalysisContext,
-): Promise<{ score: Scores; calibrationError: number | null; losses: readonly number[] | null }> {
-  const score = await scoreMembers(evaluator, [vector], { mode }, context);
-  const how = { data: { split: judgedOn(score).split }, mode, refresh: false };
-  const found = await evaluator.samples({ members: [vector], how, inputGradient: false }, context.signal);
-  const { loss, confidence, correct } = found;
-  return {
-    score,
-    losses: loss,
-    calibrationError:
-      confidence === null || correct === null ? null : calibrationErrorOf(confidence, correct),
-  };
-}
-
-function gainOf(differences: readonly number[] | null): Gain | null {
-  if (differences === null || differences.length < 2 || !differences.every(Number.isFinite)) return null;
-  return { value: mean(differences), standardError: deviation(differences) / Math.sqrt(differences.length) };
-}
-
 /** By paired gain where that is known, else by the judged split's loss. */
 function bestOf(all: readonly Measured[]): Candidate | null {
   const worth = ({ candidate: { gain, score } }: Measured): number =>
@@ -223,18 +190,10 @@ function crossFitted(all: readonly Measured[]): Gain | null {
     m.candidate.gain === null || m.differences === null ? [] : [m.differences],
   );
   const judged = [0, 1].flatMap((fold) => {
-    const on = (differences: readonly number[], side: number): number[] =>
-      differences.filter((_, i) => i % 2 === side);
     let best: readonly number[] | null = null;
     for (const differences of known)
-      if (best === null || mean(on(differences, fold)) > mean(on(best, fold))) best = differences;
-    return best === null ? [] : on(best, 1 - fold);
+      if (best === null || mean(ofFold(differences, fold)) > mean(ofFold(best, fold))) best = differences;
+    return best === null ? [] : ofFold(best, 1 - fold);
   });
   return judged.length < 4 ? null : gainOf(judged);
-}
-
-function verdictOf(expected: Gain | null, last: number | null): SweepVerdict {
-  if (expected === null) return 'unknown';
-  const least = WORTH_IT * Math.abs(last ?? 0);
-  return expected.value > Math.max(2 * expected.standardError, least) ? 'gain' : 'no-gain';
 }

@@ -152,35 +152,35 @@ export function comparisonSentences(
   scores: Scores,
   baseline: Scores & { step: number },
 ): string[] {
-  const paired =
+  const sentences = [comparisonOf(what, scores, baseline, `snapshot ${baseline.step}`)];
+  if (scores.validation === null || baseline.validation === null)
+    sentences.push('No validation data was recorded: this says nothing about new samples.');
+  return sentences;
+}
+
+/** The same beside any other model. @param other what it is called */
+export function comparisonOf(what: string, scores: Scores, baseline: Scores, other: string): string {
+  const [mine, theirs, on] =
     scores.validation !== null && baseline.validation !== null
       ? ([scores.validation, baseline.validation, 'validation'] as const)
       : ([scores.train, baseline.train, 'training'] as const);
-  const [mine, other, on] = paired;
-  const accuracy = mine.accuracy !== null && other.accuracy !== null;
-  const difference = accuracy ? mine.accuracy - other.accuracy : (other.loss ?? NaN) - (mine.loss ?? NaN);
+  const accuracy = mine.accuracy !== null && theirs.accuracy !== null;
+  const difference = accuracy ? mine.accuracy - theirs.accuracy : (theirs.loss ?? NaN) - (mine.loss ?? NaN);
   const error = accuracy
-    ? hypotenuse(mine.accuracyStandardError, other.accuracyStandardError)
-    : hypotenuse(mine.lossStandardError, other.lossStandardError);
+    ? hypotenuse(mine.accuracyStandardError, theirs.accuracyStandardError)
+    : hypotenuse(mine.lossStandardError, theirs.lossStandardError);
   const amount = accuracy ? percent(Math.abs(difference)) : figures(Math.abs(difference), 3);
   const quantity = accuracy ? 'accuracy' : 'loss';
   const better = difference >= 0 ? 'better' : 'worse';
-  const sentences: string[] = [];
-  if (!Number.isFinite(difference)) {
-    sentences.push(`${what} cannot be compared with snapshot ${baseline.step}: a loss is NaN or infinite.`);
-  } else if (error === null) {
-    sentences.push(`${what}: ${on} ${quantity} is ${better} by ${amount} than at snapshot ${baseline.step}.`);
-  } else {
-    const noise = Math.abs(difference) < 2 * error ? ': no more than noise' : '';
-    const spread = accuracy ? percent(error) : figures(error, 2);
-    sentences.push(
-      `${what}: ${on} ${quantity} is ${better} by ${amount} than at snapshot ${baseline.step}, standard error ${spread}${noise}` +
-        ' (both on the same samples, so the error is a cautious one).',
-    );
-  }
-  if (on === 'training')
-    sentences.push('No validation data was recorded: this says nothing about new samples.');
-  return sentences;
+  if (!Number.isFinite(difference))
+    return `${what} cannot be compared with ${other}: a loss is NaN or infinite.`;
+  if (error === null) return `${what}: ${on} ${quantity} is ${better} by ${amount} than at ${other}.`;
+  const noise = Math.abs(difference) < 2 * error ? ': no more than noise' : '';
+  const spread = accuracy ? percent(error) : figures(error, 2);
+  return (
+    `${what}: ${on} ${quantity} is ${better} by ${amount} than at ${other}, standard error ${spread}${noise}` +
+    ' (both on the same samples, so the error is a cautious one).'
+  );
 }
 
 /** A share as people read it. */

@@ -36,6 +36,11 @@ export function modelReference(text: string): ModelReference {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
+/** Models with commas between them: steps, first, last, built models, and RUN:MODEL of other runs. */
+export function modelList(text: string): ModelReference[] {
+  return names(text).map(modelReference);
+}
+
 export function plane(text: string): ContourJob['plane'] {
   if (text === 'pca' || text === 'random') return text;
   const [a, b, c, ...more] = text.split(',').map((one) => modelReference(one.trim()));

@@ -65,7 +65,14 @@ export class CommandLine {
     const progress = new ProgressLine();
     const engine = new Engine({ root, ...this.installation, processes });
     try {
-      const result = await engine.run(job, { signal: controller.signal, progress: (p) => progress.show(p) });
+      const result = await engine.run(job, {
+        signal: controller.signal,
+        progress: (p) => progress.show(p),
+        warning: (message) => {
+          progress.end();
+          process.stderr.write(`warning: ${message}\n`);
+        },
+      });
       progress.end();
       await printAnswer(json, result, () => resultText(result));
     } finally {

@@ -16,12 +16,14 @@ import {
   type RunManifest,
   type StepRecord,
 } from '../protocol/run.ts';
+import type { SoupResult } from '../protocol/soups.ts';
 import type { RunEntry } from '../runs/runStore.ts';
 import { calibrationTable } from './text/calibration.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
 import { cyclesTable } from './text/cycles.ts';
 import { flatnessTable } from './text/flatness.ts';
 import { marginsTable } from './text/margins.ts';
+import { decisionsTable } from './text/soup.ts';
 import { sweepTable } from './text/sweep.ts';
 import { figures, newTable } from './text/table.ts';
 import { trajectoryTable } from './text/trajectory.ts';
@@ -155,12 +157,26 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
         [`average of ${result.members.length} snapshots`, result.average],
         [`last snapshot (${result.baseline.step})`, result.baseline],
       ]);
+    case 'soup':
+      return soupText(result);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':
     case 'ensemble':
       return comparisonTable(result);
   }
+}
+
+/** The soup beside the candidates, and what was decided of each. */
+function soupText(result: SoupResult): string {
+  const table = scoresTable([
+    [`${result.model} (${result.members.length} of ${result.candidates.length})`, result.score],
+    ...(result.method === 'greedy' && result.uniform !== null
+      ? [[`all ${result.candidates.length}`, result.uniform] as const]
+      : []),
+    ...result.candidates.map(({ id, score }) => [id, score] as const),
+  ]);
+  return [table, ...(result.decisions.length > 0 ? [decisionsTable(result)] : [])].join('\n');
 }
 
 function contourTable(result: ContourResult): string {

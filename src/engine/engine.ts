@@ -41,6 +41,8 @@ export interface EngineOptions extends Pick<RelaunchOptions, 'onCommand' | 'envi
 export interface JobObserver {
   readonly signal?: AbortSignal;
   readonly progress?: (progress: JobProgress) => void;
+  /** What people should know before the answer is there. */
+  readonly warning?: (message: string) => void;
   /** A result that is being refined. */
   readonly partial?: (result: AnalysisResult) => void;
 }
@@ -156,13 +158,14 @@ export class Engine {
   ): Promise<AnalysisResult> {
     const { signal } = observer;
     const contents = await readContents(await this.store.open(request.run), request.objective);
-    const job = completeJob(request, contents);
+    const job = await completeJob(request, contents);
     const kept = await findKept(job, contents, this.options.version);
     if (kept !== null) return kept;
     await requireModels(job, contents);
     const progress = (fraction: number | null, message: string): void =>
       observer.progress?.({ fraction, message });
-    const context = { signal, progress };
+    const warn = (message: string): void => observer.warning?.(message);
+    const context = { signal, progress, warn };
     const circumstances = { id: newResultId(job.kind), contents, job, version: this.options.version };
     const kind = kindOf(job);
     if (kind.needs === 'run') {

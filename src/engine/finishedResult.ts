@@ -61,26 +61,31 @@ export function finishedResult<R extends AnalysisResult>(
 /** Keeps a result as a file of its run, and the model that it built beside the run's others. */
 export async function keepResult(result: AnalysisResult, contents: RunContents): Promise<void> {
   await contents.run.saveAnalysis(result);
-  if (result.kind === 'average' || result.kind === 'ensemble') {
-    await contents.run.saveModel(builtModel(result, contents.objectiveIndex));
-  }
+  if ('model' in result) await contents.run.saveModel(builtModel(result, contents.objectiveIndex));
 }
 
 function builtModel(
-  result: Extract<AnalysisResult, { kind: 'average' | 'ensemble' }>,
+  result: Extract<AnalysisResult, { readonly model: string }>,
   objective: number,
 ): BuiltModel {
-  const [first, last] = [result.members[0], result.members.at(-1)];
   return {
     id: result.model,
     kind: result.kind,
-    name: `${result.kind === 'average' ? 'Average' : 'Ensemble'} of ${result.members.length} snapshots, ${first} to ${last}`,
+    name: nameOf(result),
     created: result.provenance.created,
     objective,
     members: [...result.members],
     refreshedStatistics: result.provenance.refreshedStatistics,
     analysis: result.id,
   };
+}
+
+function nameOf({ kind, members }: Extract<AnalysisResult, { readonly model: string }>): string {
+  const title = { average: 'Average', soup: 'Soup', ensemble: 'Ensemble' }[kind];
+  const [first, last] = [members[0], members.at(-1)];
+  return members.every((m) => typeof m === 'number')
+    ? `${title} of ${members.length} snapshots, ${first} to ${last}`
+    : `${title} of ${members.length} models`;
 }
 
 function damageSentences({ damaged }: RunContents): string[] {

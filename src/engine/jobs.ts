@@ -13,10 +13,12 @@ import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
 import { spectrumKind } from './kinds/spectrum.ts';
 import { swagKind } from './kinds/swag.ts';
+import { soupKind } from './kinds/soup.ts';
 import { sweepKind } from './kinds/sweep.ts';
 import { stabilityKind } from './kinds/stability.ts';
 import { trajectoryKind } from './kinds/trajectory.ts';
-import { resolveModel, type RunContents } from './references.ts';
+import type { ModelReference } from '../protocol/job.ts';
+import { definiteReference, resolveModel, type RunContents } from './references.ts';
 
 const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   contour: contourKind,
@@ -33,6 +35,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   average: averageKind,
   sweep: sweepKind,
   swag: swagKind,
+  soup: soupKind,
   ensemble: ensembleKind,
 };
 
@@ -45,12 +48,27 @@ export function kindOf(job: AnalysisJob): Kind<AnalysisKind> {
  * The job with every default filled in and every reference made definite.
  * @throws BasinError `bad-input`, `not-found`
  */
-export function completeJob(job: AnalysisJob, contents: RunContents): AnalysisJob {
+export async function completeJob(job: AnalysisJob, contents: RunContents): Promise<AnalysisJob> {
+  const definite = await withDefiniteModels(job, contents);
   return {
-    ...kindOf(job).complete(job, contents),
+    ...kindOf(job).complete(definite, contents),
     run: contents.run.id,
     objective: contents.objectiveIndex,
   };
+}
+
+/** Models that a job names in any of its fields, made definite: those of other runs can only be looked up by waiting. */
+async function withDefiniteModels(job: AnalysisJob, contents: RunContents): Promise<AnalysisJob> {
+  const fields: Record<string, unknown> = { ...job };
+  for (const name of ['at', 'from', 'to']) {
+    const value = fields[name];
+    if (typeof value === 'string') fields[name] = await definiteReference(contents, value);
+  }
+  if (Array.isArray(fields.members)) {
+    const members = fields.members as ModelReference[];
+    fields.members = await Promise.all(members.map((m) => definiteReference(contents, m)));
+  }
+  return fields as unknown as AnalysisJob;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Analyses, AnalysisKind, AnalysisResult } from '../protocol/analyse
 import { BasinError } from '../protocol/errors.ts';
 import type { EvaluationMode, EvaluatorDescription } from '../protocol/evaluator.ts';
 import type { ModelReference } from '../protocol/job.ts';
+import type { BuiltModel } from '../protocol/run.ts';
 import { stepOf, type RunContents } from './references.ts';
 
 /** A job's surroundings while it runs, where the run's files are enough. */
@@ -38,7 +39,7 @@ interface AnyKind<K extends AnalysisKind> {
 export interface EvaluatorKind<K extends AnalysisKind> extends AnyKind<K> {
   readonly needs: 'evaluator';
   /** What it adds to the run's models, beside its result. */
-  readonly builds?: 'average' | 'ensemble';
+  readonly builds?: BuiltModel['kind'];
   /** @throws BasinError as the analysis does */
   run(job: Analyses[K]['job'], asked: Asked<Analyses[K]['result']>): Promise<Draft<Analyses[K]['result']>>;
 }

@@ -1,4 +1,7 @@
-/** What a job calls a model (a step, `last`, `first`, the id of a built model), as a point in weight space. */
+/**
+ * What a job calls a model (a step, `last`, `first`, the id of a built model, or any of these of another run as
+ * `RUN:MODEL`), as a point in weight space.
+ */
 import type { Model, Snapshot } from '../analysis/model.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import { BasinError } from '../protocol/errors.ts';
@@ -9,8 +12,13 @@ import {
   type RunManifest,
   type StepRecord,
 } from '../protocol/run.ts';
+import { layoutDifferences } from '../protocol/layoutDifferences.ts';
 import { findObjective, type Run } from '../runs/run.ts';
+import { RunStore } from '../runs/runStore.ts';
 import { checkSnapshot } from '../runs/safetensorsFile.ts';
+
+/** Differences between two models that a message names; it counts the others. */
+const SHOWN_DIFFERENCES = 3;
 
 /** A run as a job sees it: read once, so that all of a job speaks of the same state. */
 export interface RunContents {
@@ -60,8 +68,17 @@ export async function readContents(run: Run, objective: number | undefined): Pro
   };
 }
 
-/** @throws BasinError `not-found`, `corrupt-run` for a damaged snapshot, `bad-input` for an ensemble */
+/**
+ * @throws BasinError `not-found`, `corrupt-run` for a damaged snapshot, `bad-input` for an ensemble and for another run's
+ *   model that does not fit
+ */
 export async function resolveModel(contents: RunContents, reference: ModelReference): Promise<Model> {
+  const apart = ofOtherRun(reference);
+  if (apart !== null) {
+    const other = await openOther(contents, apart.run);
+    const { id, vector } = await resolveModel(other, apart.model);
+    return { id: other.run.id === contents.run.id ? id : `${other.run.id}:${id}`, vector };
+  }
   const step = stepOf(contents, reference);
   if (step !== null) {
     const { vector } = snapshotAt(contents, step);
@@ -78,6 +95,44 @@ export async function resolveModel(contents: RunContents, reference: ModelRefere
   const file = contents.run.modelPath(model.id);
   await checkSnapshot(file, contents.objective);
   return { id: model.id, vector: { file } };
+}
+
+/** A reference with its run named in full and its step definite. @throws BasinError as {@link resolveModel} does */
+export async function definiteReference(
+  contents: RunContents,
+  reference: ModelReference,
+): Promise<ModelReference> {
+  const apart = ofOtherRun(reference);
+  if (apart === null) return stepOf(contents, reference) ?? reference;
+  const other = await openOther(contents, apart.run);
+  const model = stepOf(other, apart.model) ?? apart.model;
+  return other.run.id === contents.run.id ? model : `${other.run.id}:${model}`;
+}
+
+/** `RUN:MODEL` in its parts; null for a model of the run itself. */
+function ofOtherRun(reference: ModelReference): { run: string; model: string } | null {
+  const parts = typeof reference === 'string' ? /^([^:]+):([^:]+)$/.exec(reference) : null;
+  return parts?.[1] === undefined || parts[2] === undefined ? null : { run: parts[1], model: parts[2] };
+}
+
+/** Another run's contents, of the objective that has the same parameters. @throws BasinError `not-found`, `bad-input` */
+async function openOther(contents: RunContents, reference: string): Promise<RunContents> {
+  const { run, objective, objectiveIndex } = contents;
+  const other = await RunStore.beside(run).open(reference);
+  if (other.id === run.id) return contents;
+  const { objectives } = await other.readManifest();
+  const fits = (o: ObjectiveInfo): boolean => layoutDifferences(objective, o).length === 0;
+  const same = objectives[objectiveIndex];
+  const index = same !== undefined && fits(same) ? objectiveIndex : objectives.findIndex(fits);
+  if (index >= 0 || objectives.length === 0) return readContents(other, Math.max(0, index));
+  const differences = layoutDifferences(objective, same ?? (objectives[0] as ObjectiveInfo));
+  const more = differences.length - SHOWN_DIFFERENCES;
+  throw new BasinError(
+    'bad-input',
+    `Models of run ${other.id} do not fit run ${run.id}: ${differences.slice(0, SHOWN_DIFFERENCES).join('; ')}` +
+      `${more > 0 ? `; and ${more} more differences` : ''}.`,
+    'Name models of the same architecture, whose parameters have the same names and shapes.',
+  );
 }
 
 /** @throws BasinError `not-found` */

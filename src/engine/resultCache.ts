@@ -24,8 +24,7 @@ export async function findKept(
     const { provenance } = kept;
     if (provenance.basin !== version || Date.parse(provenance.created) < changed) continue;
     if (!isDeepStrictEqual(comparable(provenance.job), wanted)) continue;
-    if ((kept.kind === 'average' || kept.kind === 'ensemble') && !models.some((m) => m.id === kept.model))
-      continue;
+    if ('model' in kept && !models.some((m) => m.id === kept.model)) continue;
     return kept;
   }
   return null;
@@ -34,7 +33,7 @@ export async function findKept(
 /** Without what does not change the answer, as JSON has it. */
 function comparable(job: unknown): unknown {
   const entries = Object.entries(JSON.parse(JSON.stringify(job)) as Record<string, unknown>);
-  return Object.fromEntries(entries.filter(([key]) => key !== 'live'));
+  return Object.fromEntries(entries.filter(([key]) => key !== 'live' && key !== 'stopAtBarrier'));
 }
 
 async function modified(file: string): Promise<number> {

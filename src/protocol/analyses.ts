@@ -5,6 +5,7 @@ import type { CyclesAnalyses } from './cycles.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
+import type { SoupAnalyses } from './soups.ts';
 import type { TrajectoryAnalyses } from './trajectory.ts';
 import type {
   AverageResult,
@@ -53,6 +54,8 @@ export interface AverageJob extends EvaluationOptions {
   readonly last?: number;
   /** Decay per snapshot of an exponential moving average, in (0, 1); equal weights when absent. */
   readonly ema?: number;
+  /** Fail with code `barrier` rather than average across one. */
+  readonly stopAtBarrier?: boolean;
 }
 export interface EnsembleJob extends EvaluationOptions {
   readonly kind: 'ensemble';
@@ -68,6 +71,7 @@ export interface Analyses
     CyclesAnalyses,
     FlatnessAnalyses,
     GeneralisationAnalyses,
+    SoupAnalyses,
     TrajectoryAnalyses {
   contour: { job: ContourJob; result: ContourResult };
   line: { job: LineJob; result: LineResult };
@@ -93,6 +97,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   average: true,
   sweep: true,
   swag: true,
+  soup: true,
   ensemble: true,
 };
 /** As a list, for what reads results back: a kind that is left out above does not compile. */

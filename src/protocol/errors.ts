@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'not-replayable'
   | 'unsupported'
   | 'non-finite'
+  | 'barrier'
   | 'process-ended'
   | 'busy'
   | 'timeout'

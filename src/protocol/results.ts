@@ -1,4 +1,5 @@
 /** What analyses answer: files under analyses/, the CLI's --json, and what the page draws. Stable; documented in the README. */
+import type { Barriers } from './barriers.ts';
 import type { Maybe, Result } from './result.ts';
 
 export interface TrajectoryPoint {
@@ -126,6 +127,8 @@ export interface AverageResult extends Result {
   readonly members: readonly number[];
   /** Of an exponential moving average; null of equal weights. Absent in older results. */
   readonly decay?: number | null;
+  /** Between the members; null without training samples. Absent in older results. */
+  readonly barriers?: Barriers | null;
   readonly score: Scores;
   /** The last snapshot's. */
   readonly baseline: Scores & { readonly step: number };

@@ -203,12 +203,12 @@ export type Endpoint = v.InferOutput<typeof endpointSchema>;
 
 export const builtModelSchema = v.object({
   id: v.string(),
-  kind: v.picklist(['average', 'ensemble', 'point']),
+  kind: v.picklist(['average', 'soup', 'ensemble', 'draw', 'point']),
   name: v.string(),
   created: v.string(),
   objective: count,
-  /** Snapshots it was made from. */
-  members: v.array(count),
+  /** What it was made from: snapshots' steps, ids of built models, and `RUN:STEP` or `RUN:MODEL` of other runs. */
+  members: v.array(v.union([count, v.string()])),
   /** Whether batch-norm statistics were computed anew for it. */
   refreshedStatistics: v.boolean(),
   /** analyses/<id> that holds its score. */

@@ -34,6 +34,11 @@ export class RunStore {
   /** @param root the workspace folder; `.basin/` is made in it when the first run is */
   constructor(readonly root: string) {}
 
+  /** The store that a run lies in. */
+  static beside(run: Run): RunStore {
+    return new RunStore(path.resolve(run.directory, '..', '..', '..'));
+  }
+
   get directory(): string {
     return path.join(this.root, '.basin', 'runs');
   }

@@ -4,9 +4,11 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { Job, JobResult } from '../protocol/engine.ts';
 import type { ModelReference } from '../protocol/job.ts';
-import { BasinError, isCancelled } from '../protocol/errors.ts';
+import { BasinError, cancelled, isCancelled } from '../protocol/errors.ts';
 import type { LensName } from '../protocol/page.ts';
-import type { AverageResult, EnsembleResult, ExportFormat } from '../protocol/results.ts';
+import { layoutDifferences } from '../protocol/layoutDifferences.ts';
+import type { AverageResult, ExportFormat } from '../protocol/results.ts';
+import type { SoupResult } from '../protocol/soups.ts';
 import { setting } from './configuration.ts';
 import type { ErrorDisplay } from './errorDisplay.ts';
 import { commands, type CommandId } from './ids.ts';
@@ -83,7 +85,7 @@ const table: Readonly<Record<CommandId, Command>> = {
 
   [commands.average]: async (context, target?: Target) => {
     const run = await pickRun(context, target);
-    const result = await inPanel(context, run, 'averaging', { kind: 'average', run: run.id });
+    const result = await averageInPanel(context, run, { kind: 'average', run: run.id });
     if (result.kind === 'average') void offerExport(context, run, result);
     return result;
   },
@@ -91,6 +93,15 @@ const table: Readonly<Record<CommandId, Command>> = {
   [commands.sweep]: async (context, target?: Target) => {
     const run = await pickRun(context, target);
     return inPanel(context, run, 'averaging', { kind: 'sweep', run: run.id });
+  },
+
+  [commands.soup]: async (context, target?: Target, named?: readonly string[]) => {
+    const run = await pickRun(context, target);
+    const members = named ?? (await pickCandidates(context, run));
+    const method = (await run.run.hasEvaluationSet('validation')) ? 'greedy' : 'uniform';
+    const result = await averageInPanel(context, run, { kind: 'soup', run: run.id, members, method });
+    if (result.kind === 'soup') void offerExport(context, run, result);
+    return result;
   },
 
   [commands.ensemble]: async (context, target?: Target) => {
@@ -273,6 +284,25 @@ async function inPanel(
   }
 }
 
+/** Builds an average; across a barrier only where the user, who is told how high it is, wants that. */
+async function averageInPanel(
+  context: CommandContext,
+  run: KnownRun,
+  job: Extract<PanelJob, { kind: 'average' | 'soup' }>,
+): Promise<JobResult> {
+  try {
+    return await inPanel(context, run, 'averaging', { ...job, stopAtBarrier: true });
+  } catch (error) {
+    const cause = error instanceof ShownError ? error.cause : error;
+    if (!(cause instanceof BasinError) || cause.code !== 'barrier') throw error;
+    const anyway = vscode.l10n.t('Average Anyway');
+    const detail = vscode.l10n.t('An average across a barrier is usually worse than its members.');
+    const answer = await vscode.window.showWarningMessage(cause.message, { modal: true, detail }, anyway);
+    if (answer !== anyway) throw cancelled();
+    return inPanel(context, run, 'averaging', job);
+  }
+}
+
 /** Runs a job that no lens shows, under a notification with a cancel button. */
 async function withNotification(context: CommandContext, run: KnownRun, job: Job): Promise<JobResult> {
   const title = job.kind === 'export' ? vscode.l10n.t('Exporting model') : vscode.l10n.t('Creating report');
@@ -301,7 +331,7 @@ async function withNotification(context: CommandContext, run: KnownRun, job: Job
 async function offerExport(
   context: CommandContext,
   run: KnownRun,
-  result: AverageResult | EnsembleResult,
+  result: AverageResult | SoupResult,
 ): Promise<void> {
   const save =
     run.manifest?.framework === 'torch'
@@ -445,6 +475,49 @@ async function pickRun(
   );
   if (picked === undefined) throw new BasinError('cancelled', 'Cancelled.');
   return picked.run;
+}
+
+/** How many of a run's own snapshots, the latest, a soup is offered. */
+const SNAPSHOTS_OFFERED = 8;
+
+/** Two or more models for a soup: the run's own, and the last ones of other runs of the same architecture. */
+async function pickCandidates({ runs }: CommandContext, run: KnownRun): Promise<string[]> {
+  const own = run.manifest?.objectives[0];
+  const alike = runs.all.filter(({ id, manifest }) => {
+    const theirs = manifest?.objectives[0];
+    return (
+      id !== run.id &&
+      own !== undefined &&
+      theirs !== undefined &&
+      layoutDifferences(own, theirs).length === 0
+    );
+  });
+  const [models, snapshots] = await Promise.all([run.run.models(), run.run.snapshots()]);
+  const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
+  const latest = [...snapshots].reverse().slice(0, SNAPSHOTS_OFFERED);
+  const items: (vscode.QuickPickItem & { reference?: string })[] = [
+    separator(vscode.l10n.t('This run')),
+    ...latest.map((s, i) => ({
+      label: vscode.l10n.t('step {0}', s.step),
+      reference: String(s.step),
+      picked: i === 0,
+    })),
+    ...models
+      .filter((m) => m.kind !== 'ensemble')
+      .reverse()
+      .map((m) => ({ label: m.name, description: m.id, reference: m.id })),
+    separator(vscode.l10n.t('Last snapshots of runs of the same architecture')),
+    ...alike.map(({ id, manifest }) => ({
+      label: manifest?.name ?? id,
+      description: id,
+      reference: `${id}:last`,
+      picked: true,
+    })),
+  ];
+  const title = vscode.l10n.t('Which models to average?');
+  const picked = await vscode.window.showQuickPick(items, { title, canPickMany: true });
+  if (picked === undefined) throw cancelled();
+  return picked.flatMap((item) => item.reference ?? []);
 }
 
 async function pickModel(run: KnownRun): Promise<ModelReference> {

@@ -9,6 +9,7 @@ export const commands = {
   openRun: 'basin.openRun',
   showContour: 'basin.showContour',
   average: 'basin.average',
+  soup: 'basin.soup',
   ensemble: 'basin.ensemble',
   sweep: 'basin.sweep',
   sharpness: 'basin.sharpness',

@@ -3,6 +3,7 @@ import type { LensName } from '../protocol/page.ts';
 import type { AnalysisResult } from '../protocol/analyses.ts';
 import type { AverageResult, EnsembleResult, Score, Scores } from '../protocol/results.ts';
 import type { SweepResult } from '../protocol/averaging.ts';
+import type { SoupResult } from '../protocol/soups.ts';
 import type { TrajectoryResult } from '../protocol/trajectory.ts';
 import { shortNumber, verdictWords } from './sharpnessText.ts';
 
@@ -26,6 +27,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'score':
     case 'sweep':
     case 'swag':
+    case 'soup':
     case 'average':
     case 'ensemble':
       return 'averaging';
@@ -61,6 +63,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `Averages compared: ${sweepText(result)}`;
     case 'swag':
       return `SWAG of ${result.members.length}, ${result.draws} draws: ${scoreText(mainScore(result.score).score)}`;
+    case 'soup':
+      return `Soup of ${result.members.length} of ${result.candidates.length}: ${scoreText(mainScore(result.score).score)}`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':
@@ -110,15 +114,16 @@ export function mainScore(scores: Scores): { readonly split: 'train' | 'validati
     : { split: 'validation', score: scores.validation };
 }
 
-/** A built model's score beside the last snapshot's, on the same samples. */
-export function comparisonText(result: AverageResult | EnsembleResult): string {
-  const what = result.kind === 'average' ? 'Average' : 'Ensemble';
+/** A built model's score beside the last snapshot's, or the best candidate's, on the same samples. */
+export function comparisonText(result: AverageResult | EnsembleResult | SoupResult): string {
+  const what = { average: 'Average', ensemble: 'Ensemble', soup: 'Soup' }[result.kind];
   const { split, score } = mainScore(result.score);
   const baseline =
     split === 'validation' ? (result.baseline.validation ?? result.baseline.train) : result.baseline.train;
+  const other = result.kind === 'soup' ? `The best alone, ${result.baseline.id}` : 'Last snapshot';
   return (
-    `${what} of ${result.members.length} snapshots: ${scoreText(score)}. ` +
-    `Last snapshot: ${scoreText(baseline)} (${score.samples} ${split} samples).`
+    `${what} of ${result.members.length} ${result.kind === 'soup' ? 'models' : 'snapshots'}: ${scoreText(score)}. ` +
+    `${other}: ${scoreText(baseline)} (${score.samples} ${split} samples).`
   );
 }
 

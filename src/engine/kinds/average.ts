@@ -23,12 +23,13 @@ export const averageKind: EvaluatorKind<'average'> = {
     };
   },
   models: () => [],
-  run({ from, to, stride, last, ema }, { contents, evaluator, mode, context, model }) {
+  run({ from, to, stride, last, ema, stopAtBarrier }, { contents, evaluator, mode, context, model }) {
     return average(
       evaluator,
       {
         snapshots: contents.snapshots,
         mode,
+        stopAtBarrier: stopAtBarrier === true,
         window: {
           ...(from === undefined ? {} : { from }),
           ...(to === undefined ? {} : { to }),

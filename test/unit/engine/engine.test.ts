@@ -10,6 +10,7 @@ import type {
   EnsembleResult,
   SharpnessResult,
 } from '../../../src/protocol/results.ts';
+import type { SoupResult } from '../../../src/protocol/soups.ts';
 import type { TrajectoryResult } from '../../../src/protocol/trajectory.ts';
 import { readSafetensorsHeader } from '../../../src/runs/safetensorsFile.ts';
 import { holdRun, STEPS, type HeldRun } from '../../fixtures/heldRun.ts';
@@ -171,6 +172,66 @@ describe('engine', () => {
       ((await engine.run({ kind: 'average', run: 'last', from: 20 })) as AverageResult).model,
       'average-2',
     );
+  });
+
+  it("averages models of several runs of one architecture, and takes another run's model as an origin", async () => {
+    const other = await holdRun(workspace.store);
+    try {
+      // The newest is the one that is asked, and its evaluator is to see the files of both.
+      for (const [file, vector] of held.reference.files) other.reference.files.set(file, vector);
+      const soup = (await engine.run({
+        kind: 'soup',
+        run: 'last',
+        members: ['last', 20, `${held.run.id}:last`, `${other.run.id}:last`],
+        method: 'uniform',
+      })) as SoupResult;
+      assert.equal(soup.run, other.run.id);
+      assert.deepEqual(soup.members, [STEPS, 20, `${held.run.id}:${STEPS}`]);
+      const [model] = await other.run.models();
+      assert.deepEqual(
+        [model?.id, model?.members, model?.name],
+        ['soup-1', soup.members, 'Soup of 3 models'],
+      );
+      const score = await engine.run({ kind: 'score', run: 'last', at: 'soup-1' });
+      assert.equal(score.kind === 'score' && score.score.train.loss, soup.score.train.loss);
+      const there = `${held.run.id}:12`;
+      const elsewhere = await engine.run({ kind: 'score', run: 'last', at: there });
+      const own = await engine.run({ kind: 'score', run: 'last', at: 12 });
+      assert.ok(elsewhere.kind === 'score' && own.kind === 'score');
+      assert.deepEqual([elsewhere.at, elsewhere.score], [there, own.score]);
+    } finally {
+      await other.server.stop();
+    }
+  });
+
+  it('refuses models of another architecture with what differs, before anything is started', async () => {
+    const other = await holdRun(workspace.store);
+    try {
+      const manifest = await other.run.readRecordedManifest();
+      const [objective] = manifest.objectives;
+      const [kernel, bias] = objective!.parameters;
+      const changed = {
+        ...objective!,
+        parameters: [
+          { ...kernel!, shape: [3, 4] },
+          { ...bias!, name: 'b' },
+        ],
+      };
+      await other.run.writeManifest({ ...manifest, objectives: [changed] });
+      const members = [STEPS, `${other.run.id}:last`];
+      await assert.rejects(
+        engine.run({ kind: 'soup', run: held.run.id, members }),
+        (error: unknown) =>
+          error instanceof BasinError &&
+          error.code === 'bad-input' &&
+          error.message.includes(`"${kernel!.name}" has shape [3, 4] there and [3, 3] here`) &&
+          error.message.includes(`it lacks parameter "${bias!.name}"`) &&
+          error.message.includes('it has parameter "b" besides'),
+      );
+      assert.equal(held.server.connections, 0);
+    } finally {
+      await other.server.stop();
+    }
   });
 
   it('builds an ensemble, which has no weights of its own', async () => {
