@@ -147,7 +147,6 @@ export class Debuggee {
 
   private reasonToStand({ place, objective, step, epoch }: Reached): Standing['reason'] | null {
     if (this.entry) {
-      if (place !== 'gradient') return null;
       this.entry = false;
       return 'entry';
     }
@@ -157,7 +156,10 @@ export class Debuggee {
     const { target } = proceeding;
     if (target.epoch === true)
       return place === 'gradient' && epoch !== null && epoch !== proceeding.epoch ? 'epoch' : null;
-    return target.step !== undefined && place === target.place && step >= target.step ? 'steps' : null;
+    if (target.step === undefined) return null;
+    // A step whose gradient was not seen is past: the next place counts.
+    const missed = target.place === 'gradient' && place === 'boundary' && step > target.step;
+    return missed || (place === target.place && step >= target.step) ? 'steps' : null;
   }
 
   private stand(standing: Standing): void {

@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional, Protocol
 
 import torch
 
+from .checkpoint import Checkpoint, assign, statistics
 from .elementwise import elementwise, normalised, restrict
 from .errors import BasinError
 from .evaluator import Evaluator, How, Loss, Vector
@@ -36,6 +37,25 @@ class Host(Protocol):
     def resume(self) -> None:
         """Lets a held process end, and a frozen one exit; returns at once."""
 
+    #: what a debugger keeps, by name; of the whole process, so that one that comes back finds them
+    checkpoints: dict[str, Checkpoint]
+
+    def gradient(self, objective: Objective) -> torch.Tensor:
+        """
+        The gradient of the step under way, flat.
+
+        :raises BasinError: ``not-allowed`` where training does not stand inside of a step
+        """
+
+    def pin(self, objective: Objective) -> int:
+        """Writes the present weights as a snapshot that stays; its step."""
+
+    def require_boundary(self, objective: Objective) -> None:
+        """:raises BasinError: ``not-allowed``, ``unsupported`` where weights must not be written"""
+
+    def rewound(self, objective: Objective, to: int) -> None:
+        """Other weights were put into the model: those of a step."""
+
 
 class Session:
     """One connection's vectors and answers."""
@@ -52,6 +72,11 @@ class Session:
     @property
     def _objective(self) -> Objective:
         return self._evaluator.objective
+
+    @property
+    def objective(self) -> int:
+        """The index that hello named."""
+        return self._index
 
     def answer(self, request: Request) -> Any:
         params = request.params
@@ -115,6 +140,8 @@ class Session:
         source = params["from"]
         if source == "current":
             return self._keep(params["into"], self._evaluator.current())
+        if source == "gradient":
+            return self._keep(params["into"], Vector(self.host.gradient(self._objective), None))
         if source == "second-moment":
             objective = self._objective
             return self._keep(params["into"], Vector(second_moment(objective, self.host.optimizer(objective)), None))
@@ -289,6 +316,40 @@ class Session:
     def _on_export_model(self, params: dict, stop: Any) -> Any:
         vector = self._vector(params["vector"])
         return {"files": export_model(self._evaluator, vector, params["directory"], params["format"])}
+
+    # ---- the debugger's part --------------------------------------------------------------------------------------
+    def _on_snapshot(self, params: dict, stop: Any) -> Any:
+        return {"step": self.host.pin(self._objective)}
+
+    def _on_statistics(self, params: dict, stop: Any) -> Any:
+        return {"parameters": statistics(self._objective, self._vector(params["vector"]).flat)}
+
+    def _on_checkpoint(self, params: dict, stop: Any) -> Any:
+        kept = Checkpoint(self._objective, self.host.optimizer(self._objective))
+        self.host.checkpoints[params["name"]] = kept
+        return kept.contents()
+
+    def _on_rewind(self, params: dict, stop: Any) -> Any:
+        name, objective = params["name"], self._objective
+        kept = self.host.checkpoints.get(name)
+        if kept is None:
+            raise BasinError("not-found", f"There is no checkpoint {name}.", "Go back to a snapshot instead.")
+        self.host.require_boundary(objective)
+        kept.restore(objective, self.host.optimizer(objective))
+        self.host.rewound(objective, kept.step)
+        return kept.contents()
+
+    def _on_assign(self, params: dict, stop: Any) -> Any:
+        objective = self._objective
+        self.host.require_boundary(objective)
+        contents = assign(objective, self._vector(params["vector"]))
+        self.host.rewound(objective, objective.steps)
+        return contents
+
+    def _on_forget(self, params: dict, stop: Any) -> Any:
+        for name in params["names"]:
+            self.host.checkpoints.pop(name, None)
+        return {}
 
 
 def _range(data: dict[str, Any]) -> Optional[tuple[int, int]]:

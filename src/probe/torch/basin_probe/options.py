@@ -26,6 +26,7 @@ class ProbeOptions:
     every_step: bool
     hold_seconds: float
     evaluation_samples: int
+    stand_first: bool
 
     def path(self, *parts: str) -> str:
         return os.path.join(self.run_directory, *parts)
@@ -49,6 +50,7 @@ def read_options() -> Optional[ProbeOptions]:
             every_step=bool(raw["everyStep"]),
             hold_seconds=float(raw["holdSeconds"]),
             evaluation_samples=int(raw["evaluationSamples"]),
+            stand_first=bool(raw.get("standFirst", False)),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -19,7 +19,9 @@ from typing import Any, Callable, Optional
 import torch
 from torch import nn
 
+from .checkpoint import Checkpoint
 from .checks import CHECKED_STEPS, WATCH_CURE, Check, check_backward, cross_check, summarise
+from .debuggee import DRIVING, Debuggee
 from .errors import BasinError
 from .evaluation_set import Gatherer, StoredSet, encode
 from .evaluator import Evaluator
@@ -32,7 +34,7 @@ from .options import CLAIM_FILE, ProbeOptions
 from .processes import backend, script, start_time, versions
 from .program import Batch, Program, count_samples, make_terms
 from .recording import ObjectiveRecording
-from .run_writer import RunWriter, evaluation_set_file, now
+from .run_writer import RunWriter, evaluation_set_file, now, step_record
 from .structures import tensor_paths
 from .tape import Entry
 from .validation import ValidationGatherer, is_second_loader
@@ -86,6 +88,8 @@ class Probe:
         self.watches: list[Watch] = []
         self.started: Optional[float] = None
         self.answering = 0.0
+        self.debuggee = Debuggee(self, options.mode == "record" and options.stand_first)
+        self.checkpoints: dict[str, Checkpoint] = {}
         self._trackers: "weakref.WeakKeyDictionary[Optimizer, GroupTracker]" = weakref.WeakKeyDictionary()
         self._by_optimizer: "weakref.WeakKeyDictionary[Optimizer, Course]" = weakref.WeakKeyDictionary()
         self._manual: Optional[Course] = None
@@ -104,6 +108,8 @@ class Probe:
         self._recent: "deque[list[torch.Tensor]]" = deque(maxlen=2)
         self._epochs: dict[int, int] = {}
         self._batch_samples: Optional[int] = None
+        #: where training stands just now, inside of a step or between two
+        self._standing_at: Optional[tuple[Course, str]] = None
 
     def install(self) -> None:
         self.interception.install()
@@ -323,6 +329,8 @@ class Probe:
             self._absorb(course, course.group, at_weights=True)
         if course.recording is not None:
             course.recording.begin()
+        if not self.debuggee.idle and course.group is not None:
+            self._stand("gradient", course, group)
 
     def step_ended(self, optimizer: Optimizer) -> None:
         course = self._by_optimizer.get(optimizer)
@@ -336,19 +344,24 @@ class Probe:
         self._record(course, group)
         self._stepped.add(optimizer)
         self._serve_pending()
+        if not self.debuggee.idle:
+            self._stand("boundary", course)
         self._tend_tape()
 
     def _record(self, course: Course, group: Group) -> None:
         loss = group.loss()
         if course.recording is not None and self.started is not None:
-            loader = None if self._loader is None else self._loader()
-            epoch = None if loader is None else self._epochs.get(id(getattr(loader, "dataset", loader)))
-            samples = self._batch_samples if loader is not None else course.taped or None
+            epoch, samples = self._epoch_and_samples(course)
             course.recording.end(
                 float("nan") if loss is None else loss, course.learning_rate(), epoch, samples, self.started
             )
         else:
             course.objective.steps += 1
+
+    def _epoch_and_samples(self, course: Course) -> tuple[Optional[int], Optional[int]]:
+        loader = None if self._loader is None else self._loader()
+        epoch = None if loader is None else self._epochs.get(id(getattr(loader, "dataset", loader)))
+        return epoch, self._batch_samples if loader is not None else course.taped or None
 
     def _manual_update(self, losses: list[Any], terms: Optional[list[Any]], check: Optional[Check]) -> None:
         """A script without an optimizer updates weights by hand: each backward pass is a step."""
@@ -370,6 +383,10 @@ class Probe:
         if course.recording is not None:
             course.recording.begin()
         self._serve_pending()
+        if not self.debuggee.idle:
+            if course.objective.steps > 0:
+                self._stand("boundary", course)
+            self._stand("gradient", course, group)
         self._tend_tape(manual=True)
 
     def _course(self, optimizer: Optimizer) -> Optional[Course]:
@@ -684,12 +701,17 @@ class Probe:
         server = self.server
         assert server is not None
         while server.closed_connections:
-            self._sessions.pop(server.closed_connections.pop(), None)
+            gone = server.closed_connections.pop()
+            self._sessions.pop(gone, None)
+            self.debuggee.left(gone)
         if request is None or request.connection.closed:
             return
         start = time.perf_counter()
         try:
             session = self._sessions.setdefault(request.connection, Session(self))
+            if request.method in DRIVING:
+                self._drive(request, session)
+                return
             with self.interception.pristine(), torch.enable_grad():
                 result = session.answer(request)
             if request.method == "hello":
@@ -700,6 +722,100 @@ class Probe:
         spent = time.perf_counter() - start
         self.answering += spent
         self._aside(spent)
+
+    def _drive(self, request: Request, session: Session) -> None:
+        if self.role == "frozen":
+            raise BasinError(
+                "unsupported",
+                "This process was started again for questions: it stands before its first step, and takes none.",
+                "Start the script under the debugger to train.",
+            )
+        self.debuggee.take(request, session.objective)
+
+    # ---- standing still inside of training ------------------------------------------------------------------------
+    def _stand(self, place: str, course: Course, group: Optional[Group] = None) -> None:
+        """Lets the debuggee decide; ``group`` is that of the step under way."""
+        recording, started = course.recording, self.started
+        if recording is None or started is None or self.server is None:
+            return
+        epoch, samples = self._epoch_and_samples(course)
+
+        def values() -> Optional[dict[str, Any]]:
+            if place == "boundary":
+                return None if recording.done is None else step_record(recording.done)
+            loss = None if group is None else group.loss()
+            seconds = time.perf_counter() - started
+            loss = float("nan") if loss is None else loss
+            return step_record(recording.record(loss, course.learning_rate(), epoch, samples, seconds))
+
+        objective = course.objective
+        self._standing_at = (course, place)
+        stood = self.debuggee.reached(place, objective.index, objective.steps, epoch, values)
+        self._standing_at = None
+        recording.read_always = self.debuggee.wants_norms
+        # Training's clock stands as well.
+        self.started = started + stood
+        self._aside(stood)
+
+    def answer_until(self, done: Callable[[], bool], deadline: Optional[float]) -> None:
+        """Ground: answers whatever is asked."""
+        server = self.server
+        while server is not None and not done():
+            left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
+            if left <= 0:
+                return
+            try:
+                self._serve(server.requests.get(timeout=left))
+            except queue.Empty:
+                pass
+
+    def show(self, state: str) -> None:
+        """Ground: the run's state, for its manifest."""
+        self.state = state
+        if self.writer is not None:
+            self.writer.patch({"state": state})
+
+    def gradient(self, objective: Objective) -> torch.Tensor:
+        """Host: the gradient of the step under way."""
+        course = self.courses[objective.index]
+        if self._standing_at != (course, "gradient"):
+            raise BasinError(
+                "not-allowed",
+                "There is no gradient here: training does not stand inside of a step.",
+                "Step into the next step first.",
+            )
+        found = [p.grad for p in objective.parameters]
+        return objective.layout.gather([g.to_dense() if g is not None and g.is_sparse else g for g in found])
+
+    def pin(self, objective: Objective) -> int:
+        """Host: the present weights as a snapshot that stays."""
+        recording = self.courses[objective.index].recording
+        if recording is None:
+            raise BasinError("unsupported", "This process records nothing.", "Ask for one of the run's snapshots.")
+        return recording.pin()
+
+    def require_boundary(self, objective: Objective) -> None:
+        """Host: whether weights may be written."""
+        self.debuggee.require_boundary()
+        if self.courses[objective.index] is self._manual:
+            raise BasinError(
+                "unsupported",
+                "The script updates its weights by hand: the gradient of the next step is there already.",
+                "Start the run again to go back.",
+            )
+
+    def rewound(self, objective: Objective, to: int) -> None:
+        """Host: other weights were put into the model."""
+        recording = self.courses[objective.index].recording
+        if recording is not None:
+            recording.rewound(to)
+
+    def _tell_of_the_end(self) -> None:
+        if self.debuggee.idle or not self.courses:
+            return
+        first = self.courses[0]
+        done = None if first.recording is None else first.recording.done
+        self.debuggee.ended(first.objective.steps, None if done is None else step_record(done))
 
     def _wait_for_requests(self, until: Optional[float]) -> None:
         """Answers until someone says resume, the time is over or, frozen, the last client has gone."""
@@ -846,6 +962,7 @@ class Probe:
                     self.state = "held"
                     self.writer.patch({"state": "held"})
                     self.writer.flush()
+                    self._tell_of_the_end()
                     self._wait_for_requests(time.monotonic() + hold)
                 self._settle()
         except Exception as error:
@@ -872,6 +989,7 @@ class Probe:
         self._ended = True
         if self.state != "held":
             self._last_words()
+        self._tell_of_the_end()
         state, reason = self._failure or ("finished", None)
         self.writer.patch({"state": state, "stateReason": reason, "ended": now()})
         self.writer.end()

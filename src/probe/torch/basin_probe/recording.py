@@ -8,7 +8,7 @@ from typing import Any, Optional
 import torch
 
 from .objective import Objective
-from .run_writer import RunWriter, SnapshotBuffer
+from .run_writer import RunWriter, SnapshotBuffer, StepTuple
 from .safetensors import can_hold
 from .session import StateTensor
 from .versions import copy_into
@@ -38,6 +38,10 @@ class ObjectiveRecording:
         self._remembered = False
         self._last_end: Optional[float] = None
         self._spent = 0.0
+        #: weights are read at every step: a debugger looks at each of them
+        self.read_always = False
+        #: the last record that was written; None before any
+        self.done: Optional[StepTuple] = None
         #: time that the probe took since the last step, taping included; told by the probe
         self.aside = 0.0
 
@@ -46,11 +50,29 @@ class ObjectiveRecording:
         start = time.perf_counter()
         self._submit(refresh=True)
         step = self.objective.steps
-        self._gradient = gradient_norm(self.objective.parameters) if self.budget.due(step) else None
-        self._remembered = self.budget.due(step + 1)
+        self._gradient = gradient_norm(self.objective.parameters) if self._reads(step) else None
+        self._remembered = self._reads(step + 1)
         if self._remembered:
             self.reader.remember()
         self._spent = time.perf_counter() - start
+
+    def _reads(self, step: int) -> bool:
+        return self.read_always or self.budget.due(step)
+
+    def record(
+        self, loss: Any, rate: Optional[float], epoch: Optional[int], samples: Optional[int], seconds: float
+    ) -> StepTuple:
+        """The step between :meth:`begin` and :meth:`end`."""
+        norms = (self._gradient, self._update, self._distance)
+        return (self.objective.steps, self.objective.index, epoch, loss, rate, *norms, round(seconds, 6), samples)
+
+    def rewound(self, to: int) -> None:
+        """Other weights were put into the model: a snapshot that waits is of those before, and goes as it is."""
+        self._submit()
+        self._update = self._distance = None
+        self.writer.note(
+            f"At step {self.objective.steps} the weights were put back to those of step {to} by the debugger."
+        )
 
     def end(self, loss: Any, rate: Optional[float], epoch: Optional[int], samples: Optional[int], since: float) -> None:
         """
@@ -60,20 +82,8 @@ class ObjectiveRecording:
         """
         start = time.perf_counter()
         objective = self.objective
-        self.writer.steps.append(
-            (
-                objective.steps,
-                objective.index,
-                epoch,
-                loss,
-                rate,
-                self._gradient,
-                self._update,
-                self._distance,
-                round(start - since, 6),
-                samples,
-            )
-        )
+        self.done = self.record(loss, rate, epoch, samples, start - since)
+        self.writer.steps.append(self.done)
         objective.steps += 1
         self._update = self._distance = None
         if self._remembered:
@@ -107,7 +117,18 @@ class ObjectiveRecording:
         if not self.schedule.kept or self.schedule.kept[-1] != self.objective.steps:
             self.snapshot(wait=True)
 
-    def snapshot(self, state: Optional[list[torch.Tensor]] = None, wait: bool = False) -> None:
+    def pin(self) -> int:
+        """Writes the present weights as a snapshot that no thinning takes, and waits for it; returns its step."""
+        self._submit(refresh=True)
+        step = self.objective.steps
+        if step not in self.schedule.kept:
+            self.snapshot(wait=True, pinned=True)
+        self.writer.flush()
+        return step
+
+    def snapshot(
+        self, state: Optional[list[torch.Tensor]] = None, wait: bool = False, pinned: bool = False
+    ) -> None:
         start = time.perf_counter()
         buffer = self._free_buffer(wait or self.schedule.requested is not None or state is not None)
         if buffer is None:
@@ -118,7 +139,7 @@ class ObjectiveRecording:
         buffer.free = False
         buffer.fill([tensors[name] for name in buffer.order])
         cost = time.perf_counter() - start + buffer.memory.numel() / _FRESH_BYTES_PER_SECOND
-        dropped = self.schedule.keep(self.objective.steps, cost)
+        dropped = [] if pinned else self.schedule.keep(self.objective.steps, cost)
         self._waiting = (self.objective.steps, buffer, dropped)
         if state is not None or wait or not self._moved_by_others():
             self._submit()

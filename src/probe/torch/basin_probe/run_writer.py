@@ -36,6 +36,27 @@ def encode_number(x: Optional[float]) -> Any:
     return "NaN" if math.isnan(x) else ("Infinity" if x > 0 else "-Infinity")
 
 
+#: step, objective, epoch, loss, learning rate, norms of gradient and update, distance from θ₀, seconds, samples
+StepTuple = tuple
+
+
+def step_record(step: StepTuple) -> dict[str, Any]:
+    """A step as StepRecord of src/protocol/run.ts; its loss may still lie on a device."""
+    index, objective, epoch, loss, rate, gradient, update, distance, seconds, samples = step
+    return {
+        "step": index,
+        "objective": objective,
+        "epoch": epoch,
+        "loss": encode_number(float(loss) if isinstance(loss, torch.Tensor) else loss),
+        "learningRate": encode_number(rate),
+        "gradientNorm": encode_number(gradient),
+        "updateNorm": encode_number(update),
+        "distance": encode_number(distance),
+        "time": seconds,
+        "samples": samples,
+    }
+
+
 def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -130,8 +151,7 @@ class RunWriter:
         os.makedirs(os.path.join(directory, "data"), exist_ok=True)
         self._steps = os.open(os.path.join(directory, "steps.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         self._sketches: dict[int, _Sketch] = {}
-        #: records of steps, as tuples in the order of _STEP_FIELDS
-        self.steps: deque[tuple] = deque()
+        self.steps: deque[StepTuple] = deque()
         self._work: deque[Callable[[], None]] = deque()
         self._dirty = False
         self._written = 0.0
@@ -211,26 +231,9 @@ class RunWriter:
         lines = []
         last = 0
         while self.steps:
-            step, objective, epoch, loss, rate, gradient, update, distance, seconds, samples = self.steps.popleft()
-            if isinstance(loss, torch.Tensor):
-                loss = float(loss)
-            lines.append(
-                json.dumps(
-                    {
-                        "step": step,
-                        "objective": objective,
-                        "epoch": epoch,
-                        "loss": encode_number(loss),
-                        "learningRate": encode_number(rate),
-                        "gradientNorm": encode_number(gradient),
-                        "updateNorm": encode_number(update),
-                        "distance": encode_number(distance),
-                        "time": seconds,
-                        "samples": samples,
-                    }
-                )
-            )
-            last = max(last, step + 1)
+            record = self.steps.popleft()
+            lines.append(json.dumps(step_record(record)))
+            last = max(last, record[0] + 1)
         if not lines:
             return
         data = ("\n".join(lines) + "\n").encode()

@@ -30,6 +30,7 @@ METHODS = (
     "hello", "status", "load", "combine", "dots", "gram", "random", "normalise", "restrict", "elementwise", "orthogonalise",
     "loss", "score", "samples", "gradient", "hvp",
     "refreshStatistics", "verify", "save", "exportModel", "release", "resume",
+    "pause", "proceed", "detach", "snapshot", "statistics", "checkpoint", "rewind", "assign", "forget",
 )  # fmt: skip
 
 

@@ -1,0 +1,81 @@
+"""What training stands on at a boundary, kept in memory and put back: weights, state, optimizer, random streams."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Optional
+
+import torch
+
+from . import random_streams
+from .objective import Objective
+from .vectors import Vector
+
+_NAMES = {"torch": "torch", "python": "Python's random", "cuda": "CUDA", "mps": "MPS", "numpy": "NumPy"}
+#: A loader is an iterator that the script holds, and a scheduler counts by itself: they go on.
+_NOT_RESTORED = ["the position in the data", "the position of a learning-rate schedule"]
+
+
+class Checkpoint:
+    """Everything of one moment that can be put back."""
+
+    def __init__(self, objective: Objective, optimizer: Optional[torch.optim.Optimizer]) -> None:
+        self.step = objective.steps
+        with torch.no_grad():
+            self.parameters = [p.detach().clone() for p in objective.parameters]
+            self.state = [s.now().detach().clone() for s in objective.state]
+        self.optimizer = None if optimizer is None else copy.deepcopy(optimizer.state_dict())
+        self.streams = random_streams.read_streams()
+
+    def restore(self, objective: Objective, optimizer: Optional[torch.optim.Optimizer]) -> None:
+        """Every tensor stays the object that the script knows; the optimizer's state is loaded as a script would."""
+        with torch.no_grad():
+            for p, kept in zip(objective.parameters, self.parameters):
+                p.copy_(kept)
+            for s, kept in zip(objective.state, self.state):
+                s.now().copy_(kept)
+        if optimizer is not None and self.optimizer is not None:
+            optimizer.load_state_dict(copy.deepcopy(self.optimizer))
+        random_streams.write_streams(self.streams)
+
+    def contents(self) -> dict[str, Any]:
+        restored = ["weights"]
+        if self.optimizer is not None:
+            restored.append("the optimizer's state")
+        restored += [f"the random stream of {_NAMES.get(name, name)}" for name in self.streams]
+        missing = [] if self.optimizer is not None else ["the optimizer's state"]
+        return {"step": self.step, "restored": restored, "notRestored": missing + _NOT_RESTORED}
+
+
+def assign(objective: Objective, vector: Vector) -> dict[str, Any]:
+    """Writes a vector into the weights, and its state where it has any."""
+    with torch.no_grad():
+        for p, values in zip(objective.parameters, objective.layout.split(vector.flat)):
+            p.copy_(values)
+        if vector.state is not None:
+            for s, values in zip(objective.state, vector.state):
+                s.now().copy_(values)
+    return {
+        "step": objective.steps,
+        "restored": ["weights"],
+        "notRestored": ["the optimizer's state", "the random streams", *_NOT_RESTORED],
+    }
+
+
+def statistics(objective: Objective, flat: torch.Tensor) -> list[dict[str, Any]]:
+    """One entry a parameter (ParameterStatistics of src/protocol/standing.ts)."""
+    entries = []
+    for part in objective.layout.split(flat):
+        values = part.detach().reshape(-1).double()
+        finite = values[torch.isfinite(values)]
+        some = finite.numel() > 0
+        entries.append(
+            {
+                "norm": float(finite.norm()) if some else 0.0,
+                "mean": float(finite.mean()) if some else 0.0,
+                "largest": float(finite.abs().max()) if some else 0.0,
+                "zeros": float((values == 0).sum()) / max(1, values.numel()),
+                "nonFinite": values.numel() - finite.numel(),
+            }
+        )
+    return entries

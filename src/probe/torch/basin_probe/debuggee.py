@@ -1,0 +1,197 @@
+"""Standing still inside of training on a debugger's word (src/protocol/standing.ts): who drives, where to stop next."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Optional, Protocol
+
+from .errors import BasinError
+from .wire import Connection, Request
+
+#: A process that was launched to stand at its first step waits so long for its debugger, then trains alone.
+_ENTRY_SECONDS = 60.0
+#: A stop that is shorter is not worth a line in the run's manifest.
+_BRIEF_SECONDS = 0.3
+
+#: The words that drive; every other request is answered at once.
+DRIVING = ("pause", "proceed", "detach")
+
+
+class Ground(Protocol):
+    """What standing needs of the process."""
+
+    def answer_until(self, done: Callable[[], bool], deadline: Optional[float]) -> None:
+        """Answers whatever is asked; the deadline is on ``time.monotonic()``'s clock."""
+
+    def show(self, state: str) -> None:
+        """The run's state, ``paused`` or ``training``, for its manifest."""
+
+
+class _Driver:
+    def __init__(self, connection: Connection, objective: int) -> None:
+        self.connection = connection
+        self.objective = objective
+        self.when_gone = "continue"
+        self.norms = False
+
+
+class Debuggee:
+    """Called at every place where training may stand; :attr:`idle` says that nobody wants it to."""
+
+    def __init__(self, ground: Ground, stand_first: bool) -> None:
+        self.ground = ground
+        self.idle = not stand_first
+        self.standing: Optional[dict[str, Any]] = None
+        self._entry = stand_first
+        self._driver: Optional[_Driver] = None
+        self._pauses: list[Request] = []
+        self._proceeding: Optional[Request] = None
+        self._begun_in: Optional[int] = None
+        self._epoch: Optional[int] = None
+
+    @property
+    def wants_norms(self) -> bool:
+        return self._driver is not None and self._driver.norms
+
+    def require_boundary(self) -> None:
+        """:raises BasinError: ``not-allowed`` where weights must not be written"""
+        if self.standing is None:
+            raise BasinError("not-allowed", "Weights can be put back only while training stands still.", "Pause first.")
+        if self.standing["place"] != "boundary":
+            raise BasinError(
+                "not-allowed",
+                "The step is under way: its gradient would be applied to other weights.",
+                "Let the update happen first (Step Over).",
+            )
+
+    def take(self, request: Request, objective: int) -> None:
+        """
+        One of :data:`DRIVING`; answered when training stands.
+
+        :raises BasinError: ``busy`` where another client drives, ``bad-input`` where training is on its way already
+        """
+        if request.method == "detach":
+            if self._driver is not None and self._driver.connection is request.connection:
+                self._let_go()
+            request.answer({})
+            return
+        driver = self._take_wheel(request.connection, objective)
+        if request.method == "pause":
+            driver.when_gone = request.params["whenGone"]
+            if self.standing is not None:
+                request.answer(self.standing)
+            else:
+                self._pauses.append(request)
+                self.idle = False
+            return
+        if self.standing is None:
+            raise BasinError("bad-input", "Training is on its way already.", "Pause it first.")
+        request.params["target"]["place"]  # a request without one fails here, while it still can
+        driver.when_gone = request.params["whenGone"]
+        driver.norms = bool(request.params["norms"])
+        self._proceeding = request
+        self._begun_in = self._epoch
+        self.standing = None
+        self.idle = False
+
+    def left(self, connection: Connection) -> None:
+        """A client has gone."""
+        driver = self._driver
+        if driver is None or driver.connection is not connection:
+            return
+        self._pauses.clear()
+        self._proceeding = None
+        if driver.when_gone == "continue":
+            self._let_go()
+        else:
+            self._driver = None
+            self.idle = True
+
+    def reached(
+        self,
+        place: str,
+        objective: int,
+        step: int,
+        epoch: Optional[int],
+        values: Callable[[], Optional[dict[str, Any]]],
+    ) -> float:
+        """
+        Training has come by a place; returns when it may go on.
+
+        :param step: updates done
+        :param epoch: that of the step under way
+        :return: seconds that it stood
+        """
+        reason = self._reason(place, objective, step, epoch)
+        if epoch is not None and (self._driver is None or self._driver.objective == objective):
+            self._epoch = epoch
+        if reason is None:
+            return 0.0
+        began = time.monotonic()
+        alone = began + _ENTRY_SECONDS if reason == "entry" else None
+        self.standing = {"reason": reason, "place": place, "step": step, "values": values()}
+        self._tell(self.standing)
+
+        def done() -> bool:
+            forsaken = alone is not None and self._driver is None and time.monotonic() > alone
+            return self.standing is None or forsaken
+
+        self.ground.answer_until(done, began + _BRIEF_SECONDS)
+        if not done():
+            self.ground.show("paused")
+            self.ground.answer_until(done, None)
+            self.ground.show("training")
+        self.standing = None
+        self.idle = self._proceeding is None and not self._pauses
+        return time.monotonic() - began
+
+    def ended(self, step: int, values: Optional[dict[str, Any]]) -> None:
+        """The script is over: whoever drives is told, and may ask on while the process is held."""
+        self._tell({"reason": "ended", "place": "boundary", "step": step, "values": values})
+        self.idle = True
+
+    def _reason(self, place: str, objective: int, step: int, epoch: Optional[int]) -> Optional[str]:
+        if self._entry:
+            self._entry = False
+            return "entry"
+        if self._pauses:
+            return "pause"
+        if self._proceeding is None or self._driver is None or self._driver.objective != objective:
+            return None
+        target = self._proceeding.params["target"]
+        if target.get("epoch"):
+            return "epoch" if place == "gradient" and epoch is not None and epoch != self._begun_in else None
+        at = target.get("step")
+        if at is None:
+            return None
+        # An optimizer that takes its gradients itself (LBFGS) has no place inside of its steps: the next one counts.
+        missed = target["place"] == "gradient" and place == "boundary" and step > at
+        return "steps" if missed or (place == target["place"] and step >= at) else None
+
+    def _tell(self, standing: dict[str, Any]) -> None:
+        for request in self._pauses:
+            request.answer(standing)
+        self._pauses.clear()
+        if self._proceeding is not None:
+            self._proceeding.answer(standing)
+        self._proceeding = None
+
+    def _let_go(self) -> None:
+        for request in self._pauses:
+            request.fail(BasinError("cancelled", "Cancelled."))
+        self._pauses.clear()
+        self._driver = None
+        self._proceeding = None
+        self.standing = None
+        self.idle = True
+
+    def _take_wheel(self, connection: Connection, objective: int) -> _Driver:
+        if self._driver is not None and self._driver.connection is not connection:
+            raise BasinError(
+                "busy",
+                "Another debugger drives this process.",
+                "End its session, or disconnect it, and attach again.",
+            )
+        if self._driver is None:
+            self._driver = _Driver(connection, objective)
+        return self._driver

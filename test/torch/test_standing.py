@@ -1,0 +1,219 @@
+"""Training that stands still at a debugger's word, inside of a step and between two; what was looked at changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from harness import SCRIPTS, Client, Run, WireError, asking, environment, how, new_run, wait_for
+from test_table import trouble
+
+GONE = {"whenGone": "continue"}
+
+
+@contextlib.contextmanager
+def training(run: Run, script: Path, *, runner: bool = False, **options: Any) -> Iterator[Client]:
+    """A script that stands before its first update, and a client of it; at the end the process is over."""
+    first = [str(Path(__file__).with_name("fingerprint.py"))] if runner else []
+    env = {**environment(run, standFirst=True, **options), "RESULT": str(run.directory / "result.json")}
+    process = subprocess.Popen(
+        [sys.executable, *first, str(script)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        endpoint = run.directory / "endpoint.json"
+        wait_for(endpoint.exists, process)
+        client = Client(json.loads(endpoint.read_text()))
+        yield client
+        client.close()
+        out, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        run.output = out  # type: ignore[attr-defined]
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def go(client: Client, place: str = "boundary", step: int | None = None, norms: bool = False, **target: Any) -> dict:
+    if step is not None:
+        target["step"] = step
+    return client.call("proceed", target={"place": place, **target}, norms=norms, **GONE)
+
+
+def distance(client: Client, a: str, b: str) -> float:
+    terms = [{"coefficient": 1, "vector": a}, {"coefficient": -1, "vector": b}]
+    return client.call("combine", into="difference", terms=terms, state=None)["norm"]
+
+
+def load(client: Client, into: str, source: Any = "current") -> float:
+    return client.call("load", into=into, **{"from": source})["norm"]
+
+
+def test_steps_and_shows_the_gradient_before_it_is_applied() -> None:
+    with new_run() as run, training(run, SCRIPTS / "cross_entropy_module.py") as client:
+        entry = client.call("pause", **GONE)
+        assert (entry["reason"], entry["place"], entry["step"]) == ("entry", "gradient", 0)
+        assert entry["values"]["learningRate"] == 0.1
+        load(client, "before")
+        norm = load(client, "g", "gradient")
+        assert norm == pytest.approx(entry["values"]["gradientNorm"], rel=1e-5)
+        parts = client.call("statistics", vector="g")["parameters"]
+        names = [p["name"] for p in client.description["objective"]["parameters"]]
+        assert len(parts) == len(names)
+        assert math.hypot(*(p["norm"] for p in parts)) == pytest.approx(norm, rel=1e-5)
+        assert all(p["nonFinite"] == 0 for p in parts)
+        with pytest.raises(WireError) as refused:
+            client.call("assign", vector="before")
+        assert refused.value.code == "not-allowed"
+
+        boundary = go(client, step=1)
+        assert (boundary["reason"], boundary["place"], boundary["step"]) == ("steps", "boundary", 1)
+        assert boundary["values"]["step"] == 0 and boundary["values"]["loss"] == entry["values"]["loss"]
+        load(client, "after")
+        # The first step of momentum is plain gradient descent.
+        terms = [{"coefficient": 1, "vector": "before"}, {"coefficient": -0.1, "vector": "g"}]
+        client.call("combine", into="expected", terms=terms, state=None)
+        assert distance(client, "after", "expected") < 1e-6 * norm
+        with pytest.raises(WireError):
+            load(client, "g", "gradient")
+
+        go(client, step=3, norms=True)
+        inside = go(client, "gradient", step=3, norms=True)
+        assert inside["values"]["step"] == 3
+        assert inside["values"]["gradientNorm"] > 0 and inside["values"]["updateNorm"] > 0
+        epoch = go(client, "gradient", epoch=True)
+        assert (epoch["reason"], epoch["step"], epoch["values"]["epoch"]) == ("epoch", 8, 1)
+
+        other = Client(json.loads((run.directory / "endpoint.json").read_text()))
+        with pytest.raises(WireError) as busy:
+            other.call("pause", **GONE)
+        assert busy.value.code == "busy"
+        other.close()
+
+        assert client.call("snapshot")["step"] == 8
+        load(client, "kept", {"file": str(run.snapshot(8))})
+        load(client, "now")
+        assert distance(client, "kept", "now") == 0
+        wait_for(lambda: run.manifest()["state"] == "paused")
+        client.call("detach")
+        wait_for(lambda: run.manifest()["state"] == "finished")
+        assert trouble(run) == ""
+
+
+def test_goes_back_to_a_checkpoint_with_momentum_and_random_streams() -> None:
+    with new_run() as run, training(run, Path(__file__).with_name("scripts-debugged") / "noisy_full_batch.py") as client:
+        client.call("pause", **GONE)
+        go(client, step=3)
+        load(client, "third")
+        kept = client.call("checkpoint", name="three")
+        assert kept["step"] == 3
+        assert {"weights", "the optimizer's state", "the random stream of torch"} <= set(kept["restored"])
+        assert "the position in the data" in kept["notRestored"]
+        go(client, step=6)
+        load(client, "sixth")
+        client.call("rewind", name="three")
+        load(client, "now")
+        assert distance(client, "now", "third") == 0
+        again = go(client, step=9)
+        assert again["step"] == 9
+        load(client, "now")
+        assert distance(client, "now", "sixth") == 0, "three steps on are the same three steps"
+        with pytest.raises(WireError):
+            client.call("rewind", name="none")
+        client.call("assign", vector="third")
+        load(client, "now")
+        assert distance(client, "now", "third") == 0
+        client.call("detach")
+        wait_for(lambda: run.manifest()["state"] == "finished")
+        assert any("At step 6 the weights were put back to those of step 3" in n for n in run.manifest()["recording"]["notes"])
+        assert trouble(run) == ""
+
+
+def test_stands_until_another_debugger_comes_where_it_was_told_so() -> None:
+    with new_run() as run, training(run, SCRIPTS / "cross_entropy_module.py") as client:
+        client.call("pause", whenGone="hold")
+        endpoint = json.loads((run.directory / "endpoint.json").read_text())
+        client.close()
+        wait_for(lambda: run.manifest()["state"] == "paused")
+        time.sleep(0.3)
+        second = Client(endpoint)
+        assert second.call("status")["state"] == "paused"
+        assert second.call("pause", **GONE)["step"] == 0
+        second.send("proceed", {"target": {"place": "boundary", "step": 10**6}, "norms": False, **GONE})
+        time.sleep(0.05)
+        second.close()
+        wait_for(lambda: run.manifest()["state"] == "finished")
+
+
+def test_tells_who_drives_that_the_script_has_ended() -> None:
+    with new_run() as run, training(run, SCRIPTS / "cross_entropy_module.py", holdSeconds=60) as client:
+        client.call("pause", **GONE)
+        last = go(client)
+        assert (last["reason"], last["step"], last["values"]["step"]) == ("ended", 16, 15)
+        assert client.call("status")["state"] == "held"
+        client.call("resume")
+
+
+def test_a_frozen_process_is_not_driven() -> None:
+    script = SCRIPTS / "cross_entropy_module.py"
+    with new_run() as run:
+        subprocess.run([sys.executable, str(script)], env=environment(run), check=True)
+        with asking(run, script) as client:
+            with pytest.raises(WireError) as refused:
+                client.call("pause", **GONE)
+            assert refused.value.code == "unsupported"
+
+
+KINDS = [
+    "cross_entropy_module", "conv_batch_norm_dropout", "loader_workers", "lstm_truncated", "autocast", "raw_tensors",
+    "update_by_hand", "gan", "lbfgs", "accumulation", "vae", "sam",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_training_is_bit_for_bit_as_without_stops_and_questions(name: str) -> None:
+    script = SCRIPTS / f"{name}.py"
+    runner = Path(__file__).with_name("fingerprint.py")
+    with new_run() as run:
+        out = run.directory / "result.json"
+        env = {k: v for k, v in os.environ.items() if k != "BASIN_PROBE"}
+        plain = subprocess.run(
+            [sys.executable, str(runner), str(script)],
+            env={**env, "RESULT": str(out), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        expected = json.loads(out.read_text())["hash"]
+    draw = random.Random(name)
+    with new_run() as run:
+        with training(run, script, runner=True, holdSeconds=60) as client:
+            standing = client.call("pause", **GONE)
+            stops = 0
+            while stops < 20 and standing["reason"] != "ended":
+                stops += 1
+                load(client, "w")
+                if standing["place"] == "gradient":
+                    load(client, "g", "gradient")
+                client.call("gradient", at="w", into="h", how=how())
+                client.call("hvp", at="w", vector="h", into="hv", how=how(), method="auto")
+                client.call("loss", origin="w", directions=["h"], coefficients=[[0.1]], how=how())
+                client.call("checkpoint", name="here")
+                place = draw.choice(["gradient", "boundary"])
+                ahead = draw.choice([1, 2]) - (standing["place"] == "boundary" and place == "gradient")
+                standing = go(client, place, step=standing["step"] + ahead, norms=stops % 2 == 0)
+            assert stops >= 3
+            if standing["reason"] != "ended":
+                client.call("detach")
+                wait_for(lambda: run.manifest()["state"] == "held")
+            client.call("resume")
+        assert trouble(run) == ""
+        assert json.loads((run.directory / "result.json").read_text())["hash"] == expected
+        assert run.output == plain.stdout  # type: ignore[attr-defined]
