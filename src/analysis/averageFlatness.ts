@@ -3,9 +3,9 @@
  * (filter normalisation, Li et al. 2018), which makes it the same for models that differ in the scale of their units only.
  * Each d is looked at both ways: the slope, which says nothing about flatness, leaves the mean and its error.
  */
-import jstat from 'jstat';
 import type { FlatnessSettings } from '../protocol/flatness.ts';
 import { derivedSeed, drawDirection } from './directions.ts';
+import { meanInterval } from './meanInterval.ts';
 import { deviation, mean } from './moments.ts';
 import { without, type Measured, type Surroundings } from './surroundings.ts';
 
@@ -32,7 +32,11 @@ export async function averageFlatness(
   const broken = rises.filter((rise) => !Number.isFinite(rise)).length;
   if (broken > 0) return without(`The loss is NaN or infinite along ${broken} of ${repeats} directions.`);
   const value = mean(rises);
-  const standardError = deviation(rises) / Math.sqrt(repeats);
-  const half = jstat.studentt.inv(0.975, repeats - 1) * standardError;
-  return { value, reason: null, standardError, interval: [value - half, value + half] };
+  const spread = deviation(rises);
+  return {
+    value,
+    reason: null,
+    standardError: spread / Math.sqrt(repeats),
+    interval: meanInterval(rises, spread, repeats - 1),
+  };
 }

@@ -4,7 +4,8 @@
  *
  * A rule that stops as soon as the spread of the samples so far looks small stops by luck and states too narrow an
  * interval. Here the first stage alone says how many samples there will be, and its spread alone (with its own degrees
- * of freedom) makes the interval: Stein's two-stage procedure (1945), whose coverage does not suffer from the choice.
+ * of freedom) makes the interval: Stein's two-stage procedure (1945), whose coverage does not suffer from the choice, with
+ * Hall's correction for skewness.
  */
 import jstat from 'jstat';
 import { Matrix } from 'ml-matrix';
@@ -13,6 +14,7 @@ import { gaussianIn, quadraticForm, scaleVector, type Block, type Curvature } fr
 import { derivedSeed } from './directions.ts';
 import { eigenSymmetric } from './eigen.ts';
 import { curvatureNotFinite, SINGLE_PRECISION } from './lanczos.ts';
+import { meanInterval } from './meanInterval.ts';
 import { deviation, mean } from './moments.ts';
 import type { Vectors } from './vectors.ts';
 
@@ -119,12 +121,12 @@ export async function traceOf(
   await vectors.release(basis);
 
   const value = exact + mean(samples);
-  const standardError = Math.max(spread / Math.sqrt(samples.length), SINGLE_PRECISION * known);
-  const half = quantile * standardError;
+  const rounding = SINGLE_PRECISION * known;
+  const [low, high] = meanInterval(samples, spread, first - 1, exact);
   return {
     value,
-    standardError,
-    interval: [value - half, value + half],
+    standardError: Math.max(spread / Math.sqrt(samples.length), rounding),
+    interval: [Math.min(low, value - quantile * rounding), Math.max(high, value + quantile * rounding)],
     samples: samples.length,
     sketch: basis.length,
     converged: samples.length >= needed,

@@ -3,6 +3,10 @@
  * 2019): for random unit vectors v, m steps of Lanczos give Gauss nodes θ_i with weights τ_i² (squared first components
  * of the tridiagonal matrix's eigenvectors), the measure of vᵀf(H)v; the density is their mean, each node a Gaussian.
  *
+ * The standard error is not the spread of a few probes, which is badly known and skewed where few eigenvalues lie: for v
+ * uniform on the sphere in n dimensions, Var vᵀf(H)v = 2/(n + 2)·(tr f(H)²/n − (tr f(H)/n)²) exactly (its numerator is what
+ * the same quadrature gives with f²).
+ *
  * With full reorthogonalisation as far as memory allows. The bandwidth is part of the answer: the nodes of m steps lie
  * about range/m apart in the middle of the spectrum, so nothing finer than that is claimed.
  */
@@ -16,7 +20,7 @@ import type { Vectors } from './vectors.ts';
 
 export interface DensityOptions {
   readonly seed: number;
-  /** Random vectors; default 8, at least 2, which the standard error needs. */
+  /** Random vectors; default 8. */
   readonly probes?: number;
   /** Lanczos steps a probe; default 40. */
   readonly steps?: number;
@@ -37,6 +41,8 @@ const POINTS = 401;
 const FEWEST_STEPS = 8;
 /** The curve reaches this many bandwidths beyond the outermost node. */
 const MARGIN = 5;
+/** Of the normal distribution, for 95 %. */
+const Z = 1.96;
 
 /** @throws BasinError `non-finite` when a product is, `cancelled` */
 export async function spectralDensity(
@@ -46,7 +52,7 @@ export async function spectralDensity(
   options: DensityOptions,
 ): Promise<SpectralDensity> {
   const { parameterCount } = curvature.evaluator.description.objective;
-  const probes = Math.max(2, options.probes ?? PROBES);
+  const probes = Math.max(1, options.probes ?? PROBES);
   const affordable = Math.max(FEWEST_STEPS, Math.floor(BASIS_BYTES / (4 * parameterCount)) - 1);
   const steps = Math.min(options.steps ?? STEPS, affordable, block.dimension);
   const measures: Node[][] = [];
@@ -63,19 +69,28 @@ export async function spectralDensity(
   const begin = low - MARGIN * bandwidth;
   const gap = (high - low + 2 * MARGIN * bandwidth) / (points - 1);
   const x = Array.from({ length: points }, (_, i) => begin + i * gap);
-  const curves = measures.map((nodes) => x.map((t) => smoothed(nodes, t, bandwidth)));
-  const density = x.map((_, i) => curves.reduce((s, c) => s + (c[i] ?? 0), 0) / probes);
-  return {
-    x,
-    density,
-    standardError: density.map((mean, i) =>
-      Math.sqrt(curves.reduce((s, c) => s + ((c[i] ?? 0) - mean) ** 2, 0) / ((probes - 1) * probes)),
-    ),
-    bandwidth,
-    probes,
-    steps,
+  const nodes = measures.flat();
+  const heights = x.map((t) => nodes.map(({ value }) => gaussian((t - value) / bandwidth) / bandwidth));
+  const average = (values: readonly number[]): number =>
+    values.reduce((s, f, k) => s + f * (nodes[k]?.weight ?? 0), 0) / probes;
+  const density = heights.map(average);
+  // Var φ̂ = scale·φ: near a lone eigenvalue the scale is known well though φ is not, and the interval that solves
+  // |φ̂ − φ| ≤ z·√(scale·φ) for φ (Wilson's, 1927) holds the truth where φ̂ ± z·√(scale·φ̂) is too short below it.
+  const scale = heights.map((row, i) => {
+    const [first, second] = [density[i] ?? 0, average(row.map((f) => f * f))];
+    return first > 0 ? (2 * Math.max(0, second / first - first)) / ((block.dimension + 2) * probes) : 0;
+  });
+  const standardError = density.map((f, i) => Math.sqrt((scale[i] ?? 0) * f));
+  const reach = scale.map((s) => (Z * Z * s) / 2);
+  const half = density.map((_, i) => Math.hypot(Z * (standardError[i] ?? 0), reach[i] ?? 0));
+  const interval = {
+    low: density.map((f, i) => Math.max(0, f + (reach[i] ?? 0) - (half[i] ?? 0))),
+    high: density.map((f, i) => f + (reach[i] ?? 0) + (half[i] ?? 0)),
   };
+  return { x, density, standardError, interval, bandwidth, probes, steps };
 }
+
+const gaussian = (z: number): number => Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
 
 /** Gauss nodes and weights of vᵀf(H)v for one random unit vector. */
 async function quadrature(
@@ -117,12 +132,4 @@ async function quadrature(
   });
   const { values, vector } = eigenSymmetric(tridiagonal);
   return values.map((value, k) => ({ value, weight: (vector(k)[0] ?? 0) ** 2 }));
-}
-
-function smoothed(nodes: readonly Node[], t: number, bandwidth: number): number {
-  const height = 1 / (bandwidth * Math.sqrt(2 * Math.PI));
-  return nodes.reduce(
-    (s, { value, weight }) => s + weight * height * Math.exp(-0.5 * ((t - value) / bandwidth) ** 2),
-    0,
-  );
 }

@@ -41,7 +41,7 @@ export interface EigenvaluesOfBlock {
 export interface TraceEstimate {
   readonly value: number;
   readonly standardError: number;
-  /** 95 %, with Student's t of the first stage. */
+  /** 95 %, with Student's t of the first stage, corrected for skewness. */
   readonly interval: readonly [number, number];
   /** Random vectors besides the sketch; 0 where the sketch spans the whole block and the trace is no estimate. */
   readonly samples: number;
@@ -56,8 +56,10 @@ export interface SpectralDensity {
   readonly x: readonly number[];
   /** Share of the eigenvalues per unit of curvature, smoothed by a Gaussian; integrates to 1. */
   readonly density: readonly number[];
-  /** Of each value, from the spread over the probes. */
+  /** Of each value: the exact variance of the estimator, with the density's own second moment in it. */
   readonly standardError: readonly number[];
+  /** 95 % at each x by itself, longer above than below where few eigenvalues lie. Absent in older results. */
+  readonly interval?: { readonly low: readonly number[]; readonly high: readonly number[] };
   /** Standard deviation of the smoothing Gaussian: nothing narrower is resolved. */
   readonly bandwidth: number;
   readonly probes: number;

@@ -8,9 +8,9 @@ import { existsSync } from 'node:fs';
 import type { Context } from 'mocha';
 import { fileURLToPath } from 'node:url';
 import { findChromium } from './debian.mjs';
-import { findTestPython } from './torch.mjs';
+import { findReferences, findTestPython } from './torch.mjs';
 
-export type Requirement = 'tfjs-node' | 'torch' | 'chromium' | 'bundles';
+export type Requirement = 'tfjs-node' | 'torch' | 'references' | 'chromium' | 'bundles';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -20,6 +20,9 @@ const python = (): string | null => (known === undefined ? (known = findTestPyth
 
 /** The Python of the tests, after `needs(this, 'torch')`. */
 export const testPython = (): string => python() ?? 'python3';
+
+/** The PYTHONPATH of the curvature libraries, after `needs(this, 'references')`. */
+export const referencesPath = (): string => findReferences(root, testPython()) ?? '';
 
 const checks: Record<Requirement, () => string | null> = {
   'tfjs-node': () => {
@@ -31,6 +34,10 @@ const checks: Record<Requirement, () => string | null> = {
   },
   torch: () =>
     python() === null ? 'no Python with torch; `node test/harness/setup.mjs --torch` sets it up' : null,
+  references: () =>
+    python() === null || referencesPath() === ''
+      ? 'no curvature libraries to compare with; `node test/harness/setup.mjs --torch` installs them'
+      : null,
   chromium: () => (findChromium() ? null : 'no chromium; `node test/harness/setup.mjs --vscode` sets it up'),
   bundles: () =>
     existsSync(new URL('../../dist/cli.cjs', import.meta.url))

@@ -10,7 +10,7 @@ import { exclusively } from './cache.mjs';
 import { ensurePackages } from './debian.mjs';
 import { must, say } from './progress.mjs';
 import { setUpTfjsNode } from './tfjs-node.mjs';
-import { setUpTorch } from './torch.mjs';
+import { setUpReferences, setUpTorch } from './torch.mjs';
 import { installVSCode } from './vscode/install.mjs';
 
 export const root = resolve(import.meta.dirname, '../..');
@@ -42,6 +42,15 @@ export async function setUp({ vscode = false, torch = false } = {}) {
     } catch (error) {
       say(error.message);
       missing = [...missing, 'a Python with torch'];
+    }
+    try {
+      if (python !== null) await setUpReferences(root, python);
+    } catch (error) {
+      say(error.message);
+      missing = [
+        ...missing,
+        'the curvature libraries that results of PyTorch scripts are compared with (torch)',
+      ];
     }
   }
   return { tfjs, python, missing };

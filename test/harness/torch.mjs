@@ -10,6 +10,7 @@ import { ensurePackages, findVenv } from './debian.mjs';
 import { must, say } from './progress.mjs';
 
 const requirementsOf = (root) => join(root, 'test/torch/requirements.txt');
+const referencesOf = (root) => join(root, 'test/torch/requirements-references.txt');
 const pythonIn = (folder) =>
   process.platform === 'win32' ? join(folder, 'Scripts/python.exe') : join(folder, 'bin/python');
 
@@ -47,6 +48,37 @@ export function findTestPython(root) {
   if (base === null) return null;
   const python = pythonIn(join(cacheDirectory(), entryName(root, base)));
   return existsSync(python) ? python : null;
+}
+
+/**
+ * Curvature libraries of others, for the cross-check: a folder for PYTHONPATH, beside the environment rather than in it,
+ * so that no test but that one depends on them.
+ * @param {string} root the repository
+ * @param {string} python one that imports torch
+ * @returns {Promise<string>} the folder
+ */
+export function setUpReferences(root, python) {
+  return cached(referencesName(root, python), async (folder) => {
+    say('installing the curvature libraries that the cross-check compares with (about 50 MB, once)');
+    const args = ['--no-deps', '--disable-pip-version-check', '--quiet', '--target', folder];
+    await must(python, ['-m', 'pip', 'install', ...args, '-r', referencesOf(root)], {
+      quiet: true,
+      label: 'pip install of the curvature libraries',
+    });
+  });
+}
+
+/** The folder if it has been filled already; null otherwise. Installs nothing. */
+export function findReferences(root, python) {
+  const place = join(cacheDirectory(), referencesName(root, python));
+  return existsSync(place) ? place : null;
+}
+
+function referencesName(root, python) {
+  const code = 'import sys; print(*sys.version_info[:2])';
+  const { stdout } = spawnSync(python, ['-c', code], { encoding: 'utf8' });
+  const recipe = fingerprint(readFileSync(referencesOf(root)), stdout);
+  return `references-${process.platform}-${process.arch}-${recipe}`;
 }
 
 function entryName(root, base) {

@@ -22,46 +22,14 @@ import type { RunManifest } from '../../../src/protocol/run.ts';
 import type { Run } from '../../../src/runs/run.ts';
 import { readFloat32 } from '../../../src/runs/safetensorsFile.ts';
 import { CommandLine } from '../../fixtures/commandLine.ts';
-import { gaussians } from '../../fixtures/gaussian.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+import { HELD_OUT, twinProblem } from '../../fixtures/twinProblem.ts';
 import { needs, testPython } from '../../harness/requires.ts';
 
 const repository = path.resolve(import.meta.dirname, '../../..');
 const script = (name: string): string => path.join(repository, 'test/fixtures/scripts', name);
 const dist = path.join(repository, 'dist');
-const [SIZE, CLASSES, TRAIN, HELD_OUT] = [6, 3, 256, 64];
 const STEPS = 16;
-
-/** Images of noise whose class is the brightest third, and kernels as TF.js lays them out. */
-function problem(kind: 'mlp' | 'conv'): unknown {
-  const noise = gaussians(7);
-  const draw = (count: number): number[] => Array.from({ length: count }, () => noise());
-  const images = draw((TRAIN + HELD_OUT) * SIZE * SIZE);
-  const labels = Array.from({ length: TRAIN + HELD_OUT }, (_, i) => {
-    const thirds = Array.from({ length: CLASSES }, (_, c) => {
-      const begin = i * SIZE * SIZE + (c * SIZE * SIZE) / CLASSES;
-      return images.slice(begin, begin + (SIZE * SIZE) / CLASSES).reduce((a, b) => a + b, 0);
-    });
-    return thirds.indexOf(Math.max(...thirds));
-  });
-  const shapes =
-    kind === 'mlp'
-      ? [
-          [SIZE * SIZE, 12],
-          [12, 8],
-          [8, CLASSES],
-        ]
-      : [
-          [3, 3, 1, 4],
-          [4, CLASSES],
-        ];
-  const weights = shapes.map((shape) => {
-    const count = shape.reduce((a, b) => a * b, 1);
-    const fanIn = count / (shape.at(-1) ?? 1);
-    return { role: 'kernel', shape, values: draw(count).map((v) => v / Math.sqrt(fanIn)) };
-  });
-  return { images, labels, size: SIZE, classes: CLASSES, heldOut: HELD_OUT, weights };
-}
 
 function close(a: number | null | undefined, b: number | null | undefined, tolerance: number, what: string) {
   assert.ok(typeof a === 'number' && typeof b === 'number', `${what}: ${a} and ${b}`);
@@ -87,7 +55,7 @@ describe('TF.js and PyTorch agree', function () {
         needs(this, 'bundles');
         needs(this, 'torch');
         workspace = await makeWorkspace();
-        await writeFile(path.join(workspace.root, `${kind}.json`), JSON.stringify(problem(kind)));
+        await writeFile(path.join(workspace.root, `${kind}.json`), JSON.stringify(twinProblem(kind)));
         const basin = new CommandLine(workspace.root, { OMP_NUM_THREADS: '1' });
         const record = async (...command: string[]): Promise<Run> => {
           const { code, stderr } = await basin.run('train', '--every', '4', '--every-step', '--', ...command);
