@@ -1,4 +1,5 @@
 /** The loss on a plane: PCA of the trajectory or filter-normalised random, in 2-D or 3-D. */
+import { planeNames, type PlaneName } from '../src/protocol/plane.ts';
 import type { ContourResult } from '../src/protocol/results.ts';
 import { button, dropdown } from './controls.ts';
 import { ContourChart, contourLayout } from './contourChart.ts';
@@ -15,8 +16,6 @@ import { provenanceElement, trustElement } from './provenance.ts';
 import { strings } from './strings.ts';
 import type { Surface3d } from './surface3d.ts';
 import { contourCsv, contourTables } from './tables.ts';
-
-type Plane = 'pca' | 'random';
 
 export class ContourLens implements Lens {
   readonly element: HTMLElement;
@@ -51,7 +50,7 @@ export class ContourLens implements Lens {
       Object.entries(labels).map(([value, label]) => ({ value, label }));
     this.plane = dropdown(
       strings.planeLabel,
-      choices({ pca: strings.plane.pca, random: strings.plane.random }),
+      planeNames.map((value) => ({ value, label: strings.plane[value] })),
       actions.recall('plane') ?? 'pca',
       again('plane'),
     );
@@ -150,7 +149,7 @@ export class ContourLens implements Lens {
     this.actions.start({
       kind: 'contour',
       run,
-      plane: this.plane.value as Plane,
+      plane: this.plane.value as PlaneName,
       size: Number(this.size.value),
       split: this.split.value as 'train' | 'validation',
     });
@@ -178,7 +177,7 @@ export class ContourLens implements Lens {
 
   private showEmpty(ready: boolean, validation: boolean): void {
     const words = ready
-      ? strings.empty.contour(strings.plane[this.plane.value as Plane])
+      ? strings.empty.contour(strings.plane[this.plane.value as PlaneName])
       : { ...strings.empty.snapshots, action: '' };
     const possible = ready && (validation || this.split.value === 'train');
     fill(

@@ -15,7 +15,7 @@ export function commandLine(result: AnalysisResult): string {
     words.push(`--${flag}`, quote(Array.isArray(value) ? value.join(',') : `${value as string | number}`));
   };
   const names: Record<AnalysisResult['kind'], readonly string[]> = {
-    contour: ['plane', 'size', 'at', 'seed', 'span'],
+    contour: ['plane', 'size', 'at', 'seed', 'span', 'normalise'],
     line: ['from', 'to', 'points'],
     sharpness: ['at', 'top'],
     spectrum: ['at', 'top', 'bottom', 'matrix', 'parameters', 'bandwidth', 'seed'],
@@ -33,6 +33,12 @@ export function commandLine(result: AnalysisResult): string {
     ensemble: ['members', 'last'],
   };
   for (const name of names[result.kind]) option(name, job[name]);
+  if (result.kind === 'contour') {
+    if (job.includeBiases === true) words.push('--include-biases');
+    if (typeof job.orthogonalise === 'boolean') {
+      words.push(job.orthogonalise ? '--orthogonalise' : '--no-orthogonalise');
+    }
+  }
   if (result.kind === 'spectrum') {
     option('trace-tolerance', job.traceTolerance);
     if (job.trace === false) words.push('--no-trace');

@@ -110,7 +110,7 @@ function newestContours(results: readonly AnalysisResult[]): ContourResult[] {
     // Later ones may be small live pictures: the finer one tells more.
     if (!known || result.x.length > known.x.length) found.set(result.plane.kind, result);
   }
-  return ['pca', 'snapshots', 'random'].flatMap((kind) => found.get(kind) ?? []);
+  return Object.keys(strings.plane).flatMap((kind) => found.get(kind) ?? []);
 }
 
 function headline({ run, snapshots, steps }: RunView): string[] {

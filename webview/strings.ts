@@ -1,5 +1,5 @@
 /** Everything that a page says, in one place, so that it can be said in another language. */
-import type { Verdict } from '../src/protocol/results.ts';
+import type { ContourResult, Verdict } from '../src/protocol/results.ts';
 import type { RunState } from '../src/protocol/run.ts';
 
 const NBSP = '\u00a0';
@@ -63,7 +63,14 @@ export const strings = {
   } satisfies Record<Verdict, string>,
   verdictLine: (lambda1: string, formula: string, bound: string, words: string) =>
     `λ₁ ${lambda1} · ${formula} ${bound} · ${words}`,
-  plane: { pca: 'PCA of the trajectory', random: 'Random, filter-normalised', snapshots: 'Three snapshots' },
+  plane: {
+    pca: 'PCA of the trajectory',
+    random: 'Random, filter-normalised',
+    eigenvectors: 'Eigenvectors of the Hessian',
+    gradient: 'Gradient and a random direction',
+    snapshots: 'Three snapshots or models',
+    directions: 'Two directions',
+  } satisfies Record<ContourResult['plane']['kind'], string>,
   planeLabel: 'Plane',
   dataLabel: 'Data',
   split: { train: 'training data', validation: 'validation data' },

@@ -3,14 +3,16 @@ import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate, LossValue } from '../protocol/evaluator.ts';
 import type { ContourResult, PlaneCorner, TrajectoryPoint } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
+import { buildPlane } from './buildPlane.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { howToEvaluate, lossAt, type Draft, type Evaluation } from './model.ts';
-import { buildPlane, type Plane, type PlaneInput } from './plane.ts';
+import { howToEvaluate, lossAt, type Draft } from './model.ts';
+import type { Plane, PlaneInput } from './plane.ts';
 import { requireReplay } from './replay.ts';
-import { contourSentences, dataSentence, replaySentence } from './trust.ts';
+import { dataSentence, replaySentence } from './trust.ts';
+import { contourSentences } from './trustContour.ts';
 import { withVectors, type Vectors } from './vectors.ts';
 
-export interface ContourInput extends Evaluation, PlaneInput {
+export interface ContourInput extends PlaneInput {
   /**
    * Snapshots whose own loss is evaluated beside the grid, spread evenly over the run; by default one for every 16
    * points of the grid, from 9 to 64. Those that a plane goes through are always among them.

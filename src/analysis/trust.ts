@@ -1,5 +1,5 @@
 /** One place that turns the honesty of numbers into sentences for people: what was measured, on what, and how well. */
-import type { ContourResult, LineResult, Score, Scores, SharpnessResult } from '../protocol/results.ts';
+import type { LineResult, Score, Scores, SharpnessResult } from '../protocol/results.ts';
 import type { EvaluationMode, EvaluatorDescription } from '../protocol/evaluator.ts';
 
 /** What the numbers were computed on. */
@@ -19,54 +19,6 @@ export function replaySentence(description: EvaluatorDescription): string[] {
   return description.objective.replay === null
     ? ['Whether the recorded losses come out again has not been checked for this run.']
     : [];
-}
-
-export function contourSentences(
-  result: Pick<ContourResult, 'plane' | 'trajectory' | 'standardError' | 'loss' | 'evaluated' | 'complete'>,
-  plane: { readonly width: number; readonly leftOut: readonly number[] },
-): string[] {
-  const sentences: string[] = [];
-  const { kind, varianceExplained, directions, cosine } = result.plane;
-  const far = result.trajectory.reduce((a, b) => (b.distance > a.distance ? b : a), {
-    step: -1,
-    distance: 0,
-  });
-  const widths = far.distance / plane.width;
-  const farthest =
-    far.step >= 0 && widths >= 0.01
-      ? `snapshot ${far.step} lies ${figures(widths, 2)} plane-widths away`
-      : 'every snapshot lies in it';
-  if (kind === 'pca' && varianceExplained !== null) {
-    const walk = directions.reduce((s, d) => s + (d.randomWalk ?? 0), 0);
-    sentences.push(`The plane holds ${percent(varianceExplained)} of the path's variance; ${farthest}.`);
-    sentences.push(
-      `A random walk with as many snapshots would show ${percent(walk)}, so only the difference tells of structure.`,
-    );
-  } else if (kind === 'random') {
-    sentences.push(
-      `The directions are random and filter-normalised: another seed gives another picture (cosine of the pair ${figures(cosine, 2)}).`,
-    );
-    if (result.trajectory.length > 1) {
-      sentences.push(`The path runs almost wholly outside a random plane: ${farthest}.`);
-    }
-  } else if (result.trajectory.length > 0) {
-    const corners = result.plane.corners ?? [];
-    const through = corners.every(({ at }) => /^\d+$/.test(at))
-      ? 'three snapshots'
-      : corners.map(({ at }) => (/^\d+$/.test(at) ? `snapshot ${at}` : at)).join(', ');
-    sentences.push(`The plane goes through ${through}; of the others, ${farthest}.`);
-  }
-  if (plane.leftOut.length > 0) {
-    sentences.push(`Left out, because their weights are NaN or infinite: ${steps(plane.leftOut)}.`);
-  }
-  if (result.standardError !== null) {
-    sentences.push(`A loss value has a standard error of about ${figures(result.standardError, 2)}.`);
-  }
-  const missing = result.loss.flat().filter((value) => value === null).length;
-  if (result.complete && missing > 0) {
-    sentences.push(`${missing} of ${result.evaluated} points have a loss that is NaN or infinite.`);
-  }
-  return sentences;
 }
 
 export function lineSentences(

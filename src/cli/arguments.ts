@@ -1,7 +1,7 @@
 /** Option values as commander hands them over; a wrong one is wrong usage (exit 2). */
 import { InvalidArgumentError } from 'commander';
-import type { ContourJob } from '../protocol/analyses.ts';
 import type { ModelReference } from '../protocol/job.ts';
+import { isDirectionName, planeNames, type PlaneChoice } from '../protocol/plane.ts';
 
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
@@ -41,12 +41,15 @@ export function modelList(text: string): ModelReference[] {
   return names(text).map(modelReference);
 }
 
-export function plane(text: string): ContourJob['plane'] {
-  if (text === 'pca' || text === 'random') return text;
-  const [a, b, c, ...more] = text.split(',').map((one) => modelReference(one.trim()));
-  if (a !== undefined && b !== undefined && c !== undefined && more.length === 0) return [a, b, c];
+export function plane(text: string): PlaneChoice {
+  const name = planeNames.find((known) => known === text);
+  if (name !== undefined) return name;
+  const parts = text.split(',').map((part) => part.trim());
+  const [a, b, c, ...more] = parts;
+  if (a && b && c && more.length === 0) return [modelReference(a), modelReference(b), modelReference(c)];
+  if (a && b && c === undefined && isDirectionName(a) && isDirectionName(b)) return [a, b];
   throw new InvalidArgumentError(
-    'It has to be pca, random, or three steps or built models such as 0,500,938 or last,average-1,500.',
+    `It has to be ${planeNames.join(', ')}, three steps or models such as 0,500,938, or two directions such as gradient,eigenvector1 or pca1,first..last.`,
   );
 }
 

@@ -6,7 +6,8 @@ import type { Installation } from '../engine/installation.ts';
 import type { Job } from '../protocol/engine.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import { findRoot } from '../runs/runStore.ts';
-import { modelReference, wholeNumber } from './arguments.ts';
+import { planeNames, type PlaneName, type PlaneOptions } from '../protocol/plane.ts';
+import { modelReference, plane, positiveNumber, wholeNumber } from './arguments.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, printAnswer, printError, ProgressLine } from './output.ts';
 import { resultText } from './tables.ts';
 
@@ -99,6 +100,43 @@ export function withAt(
   meaning = 'a step, first, last, or a model (default: last)',
 ): Command {
   return target.option('--at <model>', meaning, modelReference);
+}
+
+/** Adds what names a plane to a command. */
+export function withPlane(target: Command, usual: PlaneName = 'pca'): Command {
+  return withAt(
+    target
+      .option(
+        '--plane <plane>',
+        `${planeNames.join(', ')}, three steps or models (A,B,C), or two of random, gradient, pcaN, eigenvectorN, A..B`,
+        plane,
+        usual,
+      )
+      .option('--seed <seed>', 'of random directions (default: 1)', wholeNumber(0))
+      .option('--span <width>', 'half-width of a plane by directions, in units of these', positiveNumber)
+      .addOption(
+        new Option(
+          '--normalise <how>',
+          'random directions (default: filter), the gradient, eigenvectors',
+        ).choices(['filter', 'layer', 'none']),
+      )
+      .option(
+        '--include-biases',
+        'let biases and norm parameters take part in random and normalised directions',
+      )
+      .option('--orthogonalise', 'turn the second direction (default: unless both are random)')
+      .option('--no-orthogonalise', 'leave the second direction as it is'),
+    'origin of the plane: a step, first, last, or a model (default: last)',
+  );
+}
+
+/** The values of what `withPlane` adds. */
+export function planeOptions(options: Record<string, unknown>): PlaneOptions {
+  return {
+    plane: options.plane as PlaneOptions['plane'],
+    ...at(options),
+    ...given<Partial<PlaneOptions>>(options, 'seed', 'span', 'normalise', 'includeBiases', 'orthogonalise'),
+  };
 }
 
 /** Adds --processes to a command whose answer is made of the losses at many points. */

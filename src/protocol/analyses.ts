@@ -6,6 +6,7 @@ import type { FlatnessAnalyses } from './flatness.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type { SoupAnalyses } from './soups.ts';
+import type { PlaneOptions } from './plane.ts';
 import type { TrajectoryAnalyses } from './trajectory.ts';
 import type {
   AverageResult,
@@ -16,16 +17,10 @@ import type {
   SharpnessResult,
 } from './results.ts';
 
-export interface ContourJob extends EvaluationOptions {
+export interface ContourJob extends EvaluationOptions, PlaneOptions {
   readonly kind: 'contour';
-  /** pca: the trajectory's two main components; random: filter-normalised; or through three models. */
-  readonly plane: 'pca' | 'random' | readonly [ModelReference, ModelReference, ModelReference];
   /** Points along each axis, odd so that the centre is a point. */
   readonly size: number;
-  readonly at?: ModelReference;
-  readonly seed?: number;
-  /** Half-width of a random plane in units of the filter-normalised directions. */
-  readonly span?: number;
   /** Ask the living process between its steps, rather than relaunching, while it trains. */
   readonly live?: boolean;
 }

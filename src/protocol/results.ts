@@ -1,5 +1,6 @@
 /** What analyses answer: files under analyses/, the CLI's --json, and what the page draws. Stable; documented in the README. */
 import type { Barriers } from './barriers.ts';
+import type { PlaneName } from './plane.ts';
 import type { Maybe, Result } from './result.ts';
 
 export interface TrajectoryPoint {
@@ -29,7 +30,8 @@ export interface ContourResult extends Result {
   /** Snapshot step, or model id. */
   readonly at: string;
   readonly plane: {
-    readonly kind: 'pca' | 'random' | 'snapshots';
+    /** snapshots: through three of them, or of built models; directions: by two directions that were named. */
+    readonly kind: PlaneName | 'snapshots' | 'directions';
     readonly directions: readonly {
       readonly name: string;
       readonly norm: number;
@@ -38,12 +40,20 @@ export interface ContourResult extends Result {
       /** Share that a random walk of as many snapshots would show (pca). */
       readonly randomWalk: number | null;
       readonly seed: number | null;
+      /** Of an eigenvector, with ‖Hv − λv‖. */
+      readonly eigenvalue?: {
+        readonly value: number;
+        readonly residual: number;
+        readonly converged: boolean;
+      };
     }[];
     readonly varianceExplained: number | null;
     /** Cosine between the directions as drawn (0 when orthogonalised). */
     readonly cosine: number;
     /** The three models that a plane goes through; absent for other planes, and in older results. */
     readonly corners?: readonly PlaneCorner[];
+    /** How far the second direction turned when it was made orthogonal, and the share of its length that was left. */
+    readonly orthogonalised?: { readonly degrees: number; readonly kept: number };
   };
   readonly x: readonly number[];
   readonly y: readonly number[];

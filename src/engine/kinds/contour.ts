@@ -1,7 +1,7 @@
 import { contour } from '../../analysis/contour.ts';
 import { BasinError } from '../../protocol/errors.ts';
-import { definite, evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
-import { resolveModel } from '../references.ts';
+import { evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
+import { completePlane, modelsOfPlane, planeInput } from '../planes.ts';
 
 export const contourKind: EvaluatorKind<'contour'> = {
   needs: 'evaluator',
@@ -14,43 +14,12 @@ export const contourKind: EvaluatorKind<'contour'> = {
         `Take ${job.size + 1}.`,
       );
     }
-    return {
-      ...job,
-      split: job.split ?? 'train',
-      plane: typeof job.plane === 'string' ? job.plane : each(job.plane, (one) => definite(contents, one)),
-      at: definite(contents, typeof job.plane === 'string' ? (job.at ?? 'last') : job.plane[0]),
-      ...(job.plane === 'random' ? { seed: job.seed ?? 1, span: job.span ?? 1 } : {}),
-    };
+    return { ...job, split: job.split ?? 'train', ...completePlane(job, contents) };
   },
-  models: ({ at, plane }) => [...(typeof plane === 'string' ? [] : plane), ...(at === undefined ? [] : [at])],
+  models: modelsOfPlane,
   async run(job, asked) {
     const { contents, evaluator, context, publish } = asked;
-    const { size } = job;
-    const plane =
-      typeof job.plane === 'string'
-        ? job.plane
-        : await Promise.all(each(job.plane, (one) => resolveModel(contents, one)));
-    return contour(
-      evaluator,
-      {
-        ...evaluationOf(job, asked),
-        snapshots: contents.snapshots,
-        at: await resolveModel(contents, job.at ?? 'last'),
-        plane,
-        size,
-        ...(job.seed === undefined ? {} : { seed: job.seed }),
-        ...(job.span === undefined ? {} : { span: job.span }),
-      },
-      context,
-      publish,
-    );
+    const input = { ...evaluationOf(job, asked), ...(await planeInput(job, contents)), size: job.size };
+    return contour(evaluator, input, context, publish);
   },
 };
-
-type Three<T> = readonly [T, T, T];
-
-const each = <T, U>([a, b, c]: Three<T>, change: (one: T) => U): [U, U, U] => [
-  change(a),
-  change(b),
-  change(c),
-];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { contour, passes, type ContourInput } from '../../../src/analysis/contour.ts';
 import type { Draft } from '../../../src/analysis/model.ts';
-import { axis } from '../../../src/analysis/plane.ts';
+import { axis } from '../../../src/analysis/axes.ts';
 import { isCancelled } from '../../../src/protocol/errors.ts';
 import type { ContourResult } from '../../../src/protocol/results.ts';
 import { gaussianRows, gaussians } from '../../fixtures/gaussian.ts';

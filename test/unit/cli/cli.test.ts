@@ -28,6 +28,7 @@ import { RunStore } from '../../../src/runs/runStore.ts';
 import { checkSnapshot } from '../../../src/runs/safetensorsFile.ts';
 import { cli, CommandLine, startNode, type Finished, type Started } from '../../fixtures/commandLine.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+import { namedPlanes } from '../../fixtures/namedPlanes.ts';
 import { sharedContour } from '../../fixtures/sharedContour.ts';
 import { needs } from '../../harness/requires.ts';
 
@@ -190,6 +191,9 @@ describe('command line', function () {
         /filter-normalised/,
       );
     });
+
+    it('draws planes by directions', () =>
+      namedPlanes((...args) => ask<ContourResult>('contour', id, ...args)));
 
     it("tells its path from the run's files, though the script is gone", async () => {
       const away = `${script}.away`;

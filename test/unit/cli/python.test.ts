@@ -20,6 +20,7 @@ import type { RunManifest } from '../../../src/protocol/run.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
 import { CommandLine } from '../../fixtures/commandLine.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
+import { namedPlanes } from '../../fixtures/namedPlanes.ts';
 import { sharedContour } from '../../fixtures/sharedContour.ts';
 import { needs, testPython } from '../../harness/requires.ts';
 
@@ -134,6 +135,9 @@ describe('command line with PyTorch', function () {
       assert.equal(code, 0);
       assert.ok((await stat(path.join(workspace.root, 'bericht ü.html'))).size > 100_000);
     });
+
+    it('draws planes by directions', () =>
+      namedPlanes((...args) => basin.ask<ContourResult>('contour', ...args)));
 
     it('exports state_dicts that load strictly and give the score that they had', async () => {
       const { model, score } = await basin.ask<AverageResult>('average', '--from', '12');

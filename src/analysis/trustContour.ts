@@ -1,0 +1,99 @@
+/** What a contour is worth, in sentences: how its plane lies, what its directions are, how well its losses are known. */
+import type { ContourResult } from '../protocol/results.ts';
+import type { Plane } from './plane.ts';
+import { figures, percent, steps } from './trust.ts';
+
+export function contourSentences(
+  result: Pick<ContourResult, 'plane' | 'trajectory' | 'standardError' | 'loss' | 'evaluated' | 'complete'>,
+  plane: Pick<Plane, 'width' | 'leftOut' | 'notes'>,
+): string[] {
+  const sentences = [
+    ...planeSentences(result, plane.width),
+    ...orthogonalSentences(result.plane),
+    ...plane.notes,
+  ];
+  if (plane.leftOut.length > 0) {
+    sentences.push(`Left out, because their weights are NaN or infinite: ${steps(plane.leftOut)}.`);
+  }
+  if (result.standardError !== null) {
+    sentences.push(`A loss value has a standard error of about ${figures(result.standardError, 2)}.`);
+  }
+  const missing = result.loss.flat().filter((value) => value === null).length;
+  if (result.complete && missing > 0) {
+    sentences.push(`${missing} of ${result.evaluated} points have a loss that is NaN or infinite.`);
+  }
+  return sentences;
+}
+
+function planeSentences(
+  { plane, trajectory }: Pick<ContourResult, 'plane' | 'trajectory'>,
+  width: number,
+): string[] {
+  const far = trajectory.reduce((a, b) => (b.distance > a.distance ? b : a), { step: -1, distance: 0 });
+  const widths = far.distance / width;
+  const farthest =
+    far.step >= 0 && widths >= 0.01
+      ? `snapshot ${far.step} lies ${figures(widths, 2)} plane-widths away`
+      : 'every snapshot lies in it';
+  const { kind, varianceExplained, directions, cosine } = plane;
+  const path = trajectory.length > 1 ? [`Of the path, ${farthest}.`] : [];
+  switch (kind) {
+    case 'pca': {
+      if (varianceExplained === null) return path;
+      const walk = directions.reduce((s, d) => s + (d.randomWalk ?? 0), 0);
+      return [
+        `The plane holds ${percent(varianceExplained)} of the path's variance; ${farthest}.`,
+        `A random walk with as many snapshots would show ${percent(walk)}, so only the difference tells of structure.`,
+      ];
+    }
+    case 'random': {
+      const how = /(\w+-normalised|not normalised)/.exec(directions[0]?.name ?? '')?.[0] ?? 'not normalised';
+      return [
+        `The directions are random and ${how}: another seed gives another picture (cosine of the pair ${figures(cosine, 2)}).`,
+        ...(how === 'filter-normalised'
+          ? []
+          : ['Only filter-normalised directions can compare models whose weights differ in scale.']),
+        ...(trajectory.length > 1
+          ? [`The path runs almost wholly outside a random plane: ${farthest}.`]
+          : []),
+      ];
+    }
+    case 'snapshots': {
+      if (trajectory.length === 0) return [];
+      const corners = plane.corners ?? [];
+      const through = corners.every(({ at }) => /^\d+$/.test(at))
+        ? 'three snapshots'
+        : corners.map(({ at }) => (/^\d+$/.test(at) ? `snapshot ${at}` : at)).join(', ');
+      return [`The plane goes through ${through}; of the others, ${farthest}.`];
+    }
+    case 'eigenvectors': {
+      const values = directions.flatMap((d) => (d.eigenvalue === undefined ? [] : [d.eigenvalue]));
+      const known = figures(Math.max(...values.map((v) => v.residual)), 2);
+      return [
+        `The directions are the Hessian's eigenvectors at the centre with λ ${values.map((v) => figures(v.value, 3)).join(' and ')}, each known to ${known}: elsewhere in the plane the sharpest directions are others.`,
+        ...path,
+      ];
+    }
+    case 'gradient':
+      return [
+        'The first direction is the gradient at the centre, the second is random: another seed gives another picture.',
+        ...path,
+      ];
+    case 'directions':
+      return path;
+  }
+}
+
+/** What making the pair orthogonal has cost. */
+function orthogonalSentences({ orthogonalised, directions }: ContourResult['plane']): string[] {
+  if (orthogonalised === undefined) return [];
+  const { degrees, kept } = orthogonalised;
+  const normalised = /normalised/.test(directions[1]?.name ?? '');
+  // Eigenvectors and components are orthogonal but for rounding.
+  if (degrees < 0.1 && !normalised) return [];
+  const turned = `To be orthogonal to the first, the second direction was turned by ${figures(degrees, 2)}°`;
+  if (!normalised) return [`${turned}.`];
+  return [
+    `${turned} and lost ${percent(1 - kept)} of its length after normalising: its filters no longer have the model's norms.`,
+  ];
+}

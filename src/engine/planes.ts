@@ -1,0 +1,121 @@
+/** Planes as jobs name them: with their defaults, and with models in the place of references. */
+import type { Direction, PlaneInput } from '../analysis/plane.ts';
+import { BasinError } from '../protocol/errors.ts';
+import type { ModelReference } from '../protocol/job.ts';
+import {
+  directionParts,
+  directionsOf,
+  MOST_NAMED,
+  type DirectionName,
+  type DirectionParts,
+  type PlaneChoice,
+  type PlaneOptions,
+} from '../protocol/plane.ts';
+import { definite } from './kind.ts';
+import { resolveModel, type RunContents } from './references.ts';
+
+/** The options with defaults filled in and references made definite. @throws BasinError `bad-input`, `no-steps` */
+export function completePlane(options: PlaneOptions, contents: RunContents): PlaneOptions {
+  const { plane } = options;
+  const pair = directionNames(plane);
+  if (pair === null) {
+    const given = (['normalise', 'includeBiases', 'orthogonalise'] as const).find(
+      (name) => options[name] !== undefined,
+    );
+    if (given !== undefined) {
+      throw new BasinError(
+        'bad-input',
+        `${given} has no meaning for ${plane === 'pca' ? 'the plane of the trajectory' : 'a plane through three models'}: its directions are orthonormal.`,
+        'Leave it out, or ask for a plane by directions, such as random.',
+      );
+    }
+  }
+  const chosen = definiteChoice(plane, contents);
+  const random = pair?.map(partsOf).some(({ kind }) => kind === 'random') === true;
+  return {
+    ...options,
+    plane: chosen,
+    at: throughModels(chosen) ? chosen[0] : definite(contents, options.at ?? 'last'),
+    ...(random ? { seed: options.seed ?? 1 } : {}),
+    ...(plane === 'random' ? { span: options.span ?? 1, normalise: options.normalise ?? 'filter' } : {}),
+  };
+}
+
+/** Every model that complete options name. */
+export function modelsOfPlane({ plane, at }: PlaneOptions): ModelReference[] {
+  const between = (directionNames(plane) ?? [])
+    .map(partsOf)
+    .flatMap((p) => (p.kind === 'between' ? [p.from, p.to] : []));
+  return [...(throughModels(plane) ? plane : []), ...between, ...(at === undefined ? [] : [at])];
+}
+
+/** Complete options as the analyses of a plane take them. @throws BasinError `not-found`, `corrupt-run`, `bad-input` */
+export async function planeInput(
+  options: PlaneOptions,
+  contents: RunContents,
+): Promise<Omit<PlaneInput, 'size' | 'data' | 'mode'>> {
+  const { plane, at, seed, span, normalise, includeBiases, orthogonalise } = options;
+  return {
+    snapshots: contents.snapshots,
+    at: await resolveModel(contents, at ?? 'last'),
+    plane: await withModels(plane, contents),
+    ...(seed === undefined ? {} : { seed }),
+    ...(span === undefined ? {} : { span }),
+    ...(normalise === undefined ? {} : { normalise }),
+    ...(includeBiases === undefined ? {} : { includeBiases }),
+    ...(orthogonalise === undefined ? {} : { orthogonalise }),
+  };
+}
+
+async function withModels(plane: PlaneChoice, contents: RunContents): Promise<PlaneInput['plane']> {
+  if (typeof plane === 'string') return plane;
+  if (throughModels(plane)) {
+    const [first, second, third] = plane;
+    return [
+      await resolveModel(contents, first),
+      await resolveModel(contents, second),
+      await resolveModel(contents, third),
+    ];
+  }
+  const direction = async (name: DirectionName): Promise<Direction> => {
+    const parts = partsOf(name);
+    if (parts.kind !== 'between') return parts;
+    return {
+      kind: 'between',
+      from: await resolveModel(contents, parts.from),
+      to: await resolveModel(contents, parts.to),
+    };
+  };
+  return [await direction(plane[0]), await direction(plane[1])];
+}
+
+function definiteChoice(plane: PlaneChoice, contents: RunContents): PlaneChoice {
+  if (typeof plane === 'string') return plane;
+  const at = (reference: ModelReference): ModelReference => definite(contents, reference);
+  if (throughModels(plane)) return [at(plane[0]), at(plane[1]), at(plane[2])];
+  const direction = (name: DirectionName): DirectionName => {
+    const parts = partsOf(name);
+    return parts.kind === 'between' ? `${at(parts.from)}..${at(parts.to)}` : name;
+  };
+  return [direction(plane[0]), direction(plane[1])];
+}
+
+function throughModels(plane: PlaneChoice): plane is Extract<PlaneChoice, { length: 3 }> {
+  return typeof plane !== 'string' && plane.length === 3;
+}
+
+/** null for planes that no pair of directions spans. */
+function directionNames(plane: PlaneChoice): readonly DirectionName[] | null {
+  if (typeof plane === 'string') return directionsOf(plane);
+  return plane.length === 2 ? plane : null;
+}
+
+function partsOf(name: DirectionName): DirectionParts<string> {
+  const parts = directionParts(name);
+  if (parts !== null) return parts;
+  throw new BasinError(
+    'bad-input',
+    `There is no direction ${name}.`,
+    `Name random, gradient, pca1 to pca${MOST_NAMED}, eigenvector1 to eigenvector${MOST_NAMED}, or two models as A..B.`,
+  );
+}
