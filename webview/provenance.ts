@@ -30,7 +30,7 @@ export function commandLine(result: AnalysisResult): string {
     swag: ['from', 'to', 'stride', 'rank', 'draws', 'scale', 'seed'],
     sweep: ['from', 'to', 'places', 'decays'],
     soup: ['members', 'method', 'by'],
-    ensemble: ['members', 'last'],
+    ensemble: ['members', 'last', 'combine', 'select'],
   };
   for (const name of names[result.kind]) option(name, job[name]);
   if (result.kind === 'contour') {

@@ -1,21 +1,37 @@
-/** Ensembles of snapshots (Huang et al. 2017): the mean of their predicted probabilities. */
+/** Ensembles: models whose predictions are averaged (Huang et al. 2017 for snapshots of one run). */
 import { BasinError } from '../protocol/errors.ts';
-import type { EvaluationMode } from '../protocol/evaluator.ts';
+import type { Combination, EvaluationMode } from '../protocol/evaluator.ts';
+import type { EnsembleSize } from '../protocol/ensembles.ts';
+import type { ModelReference } from '../protocol/job.ts';
 import type { EnsembleResult, Scores } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import type { Draft, Snapshot } from './model.ts';
-import { findSnapshot } from './plane.ts';
+import type { Draft, Model, Snapshot } from './model.ts';
+import { deviation, mean } from './moments.ts';
+import {
+  accuracyOf,
+  combinationFor,
+  diversityOf,
+  Ensemble,
+  lossesOf,
+  toRows,
+  type Rows,
+} from './predictions.ts';
 import { requireReplay } from './replay.ts';
 import { judgedOn, scoreMembers } from './score.ts';
+import { judgedSelection } from './selection.ts';
 import { comparisonSentences, dataSentence, replaySentence } from './trust.ts';
+import { diversitySentences, selectionSentences } from './trustEnsemble.ts';
 import { withVectors } from './vectors.ts';
 
 export interface EnsembleInput {
-  /** All snapshots of the run, by step. */
-  readonly snapshots: readonly Snapshot[];
-  /** Steps of the members; when absent the `last` snapshots, 5 by default. */
-  readonly members?: readonly number[];
-  readonly last?: number;
+  /** The members, or with `select` those that may become one; see {@link requireMembers}. */
+  readonly members: readonly Model[];
+  /** The run's last snapshot. */
+  readonly last: Snapshot;
+  /** Probability, or mean where the loss has no classes, when absent. */
+  readonly combine?: Combination;
+  /** Choose at most so many of the members by their held-out loss. */
+  readonly select?: number;
   readonly mode: EvaluationMode;
   /** At most this many samples of each split; all when absent. */
   readonly samples?: number;
@@ -27,87 +43,154 @@ export interface EnsembleInput {
 const MOST_MEMBERS = 50;
 
 /**
- * Scores the ensemble, each member by itself, and the last snapshot. Members keep the batch-norm statistics they
- * were trained with.
- * @throws BasinError `unsupported` where predictions cannot be told apart from the loss, `bad-input`, `not-found`,
- *   `not-replayable`, `cancelled`
+ * Scores the ensemble by the script's own loss, each member by itself, and the last snapshot; tells how different the
+ * members' predictions are and what the ensemble of the first so many is worth. Members keep the batch-norm statistics
+ * they carry.
+ * @throws BasinError `unsupported` where predictions cannot be told apart from the loss, or there is nothing to select by;
+ *   `bad-input`, `not-replayable`, `cancelled`
  */
 export async function ensemble(
   evaluator: Evaluator,
   input: EnsembleInput,
   context: AnalysisContext,
 ): Promise<Draft<EnsembleResult>> {
-  if (!evaluator.description.predictions) {
+  const { description } = evaluator;
+  if (!description.predictions) {
     throw new BasinError(
       'unsupported',
       'An ensemble averages predictions, and this script computes its loss without showing them.',
       'Average the snapshots instead, or compute the loss through a layers model.',
     );
   }
-  requireReplay(evaluator.description);
-  const members = chooseEnsemble(input);
-  const last = input.snapshots.at(-1);
-  if (last === undefined) throw new BasinError('internal', 'An ensemble with members has a last snapshot.');
+  requireReplay(description);
+  requireMembers(input.members);
+  if (input.select !== undefined && description.validation === null) {
+    throw new BasinError(
+      'unsupported',
+      'Members are selected by held-out samples, and the run has none: the script evaluated none while it was recorded.',
+      'Name the members, or let the script evaluate held-out samples while it trains.',
+    );
+  }
+  const { signal } = context;
+  const split = description.validation === null ? 'train' : 'validation';
   return withVectors(evaluator, async (vectors) => {
-    const names: string[] = [];
-    const memberScores: Scores[] = [];
-    for (const [i, member] of members.entries()) {
-      context.progress(i / (members.length + 2), `member ${i + 1} of ${members.length}`);
-      const name = await vectors.load(member.vector, 'member', context.signal);
-      names.push(name);
-      memberScores.push(await scoreMembers(evaluator, [name], input, context));
+    const data = { split, ...(input.samples === undefined ? {} : { samples: input.samples }) } as const;
+    const how = { data, mode: input.mode, refresh: false };
+    const found: { model: Model; rows: Rows | null; scores: Scores }[] = [];
+    const reasons = new Set<string>();
+    const look = async (model: Model): Promise<(typeof found)[number]> => {
+      const vector = await vectors.load(model.vector, 'member', signal);
+      const scores = await scoreMembers(evaluator, [vector], input, context);
+      const predictions = await evaluator.predictions({ vector, how }, signal);
+      if (predictions.reason !== null) reasons.add(predictions.reason);
+      if (vector !== model.vector) await vectors.release([vector]);
+      return { model, rows: toRows(predictions), scores };
+    };
+    for (const [i, model] of input.members.entries()) {
+      context.progress((0.8 * i) / input.members.length, `member ${i + 1} of ${input.members.length}`);
+      found.push(await look(model));
     }
-    context.progress(members.length / (members.length + 2), 'scoring the ensemble');
-    const score = await scoreMembers(evaluator, names, input, context);
-    const index = members.findIndex((m) => m.step === last.step);
-    const own =
-      memberScores[index] ??
-      (await scoreMembers(
-        evaluator,
-        [await vectors.load(last.vector, 'last', context.signal)],
-        input,
-        context,
-      ));
-    const baseline = { ...own, step: last.step };
-    const data = judgedOn(score);
+    const last = { id: String(input.last.step), vector: input.last.vector };
+    const own = found.find(({ model }) => model.id === last.id) ?? (await look(last));
+    const reason = reasons.size === 0 ? null : [...reasons].join(' ');
+    const kind = found[0]?.rows?.kind;
+    const combine = kind === undefined ? input.combine : combinationFor(kind, input.combine);
+
+    let members = found;
+    let selection: EnsembleResult['selection'] = null;
+    if (input.select !== undefined) {
+      const candidates = found.flatMap(({ model: { id }, rows }) => (rows === null ? [] : [{ id, rows }]));
+      if (candidates.length < found.length || own.rows === null || combine === undefined) {
+        throw new BasinError(
+          'unsupported',
+          `Members cannot be selected here: ${reason ?? 'the predictions of single samples are not known.'}`,
+          'Name the members instead.',
+        );
+      }
+      const judged = judgedSelection(candidates, combine, input.select, lossesOf(own.rows));
+      selection = judged.selection;
+      members = judged.chosen.flatMap((i) => found[i] ?? []);
+    }
+
+    context.progress(0.85, 'scoring the ensemble');
+    const names: string[] = [];
+    for (const { model } of members) names.push(await vectors.load(model.vector, 'member', signal));
+    const score = await scoreMembers(evaluator, names, { ...input, combine }, context);
+    const baseline = { ...own.scores, step: input.last.step };
+    const judged = judgedOn(score);
+    const rows = members.flatMap((m) => m.rows ?? []);
+    const known = rows.length === members.length && combine !== undefined;
+    const ids = members.map(({ model }) => model.id);
+    const diversity = known && rows.length > 1 ? diversityOf(rows, ids) : null;
     return {
       kind: 'ensemble',
       model: input.model,
-      members: members.map((m) => m.step),
-      data,
+      members: ids.map(asReference),
+      combine: combine ?? null,
+      data: judged,
       score,
       baseline,
-      memberScores,
+      memberScores: members.map((m) => m.scores),
       forwardPasses: members.length,
+      diversity,
+      byCount: known ? sizesOf(rows, combine) : null,
+      selection,
       refreshedStatistics: false,
       trust: [
-        ...comparisonSentences(`Ensemble of ${members.length} snapshots`, score, baseline),
+        ...comparisonSentences(
+          `Ensemble of ${members.length} ${ids.every((id) => /^\d+$/.test(id)) ? 'snapshots' : 'models'}`,
+          score,
+          baseline,
+        ),
+        ...selectionSentences(selection, input.last.step),
+        ...diversitySentences(diversity, reason),
         `It costs ${members.length} forward passes per prediction.`,
-        dataSentence(data, input.mode, false),
-        ...replaySentence(evaluator.description),
+        dataSentence(judged, input.mode, false),
+        ...replaySentence(description),
       ],
     };
   });
 }
 
+/** The ensemble of the first, the first two, … of the members. */
+function sizesOf(members: readonly Rows[], combine: Combination): EnsembleSize[] {
+  let ensemble = new Ensemble(combine);
+  return members.map((member, i) => {
+    ensemble = ensemble.with(member);
+    const rows = ensemble.rows(member);
+    const losses = lossesOf(rows);
+    const error = deviation(losses) / Math.sqrt(losses.length);
+    return {
+      members: i + 1,
+      loss: finite(mean(losses)),
+      standardError: finite(error),
+      accuracy: accuracyOf(rows),
+    };
+  });
+}
+
 /**
- * The members of an ensemble, by step or in the order they were named.
- * @throws BasinError `bad-input` for fewer than two or too many, `not-found` for a step without a snapshot
+ * The run's own snapshots that an ensemble is made of when no members are named: the latest, or with `select` all of
+ * them, evenly thinned to as many as are allowed.
  */
-export function chooseEnsemble(input: Pick<EnsembleInput, 'snapshots' | 'members' | 'last'>): Snapshot[] {
-  const { snapshots } = input;
-  const last = input.last ?? Math.min(5, snapshots.length);
-  const members =
-    input.members === undefined
-      ? snapshots.slice(Math.max(0, snapshots.length - last))
-      : [...new Set(input.members)].map((step) => findSnapshot(snapshots, step));
+export function usualMembers(
+  snapshots: readonly Snapshot[],
+  last: number | undefined,
+  select: boolean,
+): Snapshot[] {
+  if (last !== undefined || !select) return snapshots.slice(-(last ?? 5));
+  if (snapshots.length <= MOST_MEMBERS) return [...snapshots];
+  const place = (i: number): number => Math.round((i * (snapshots.length - 1)) / (MOST_MEMBERS - 1));
+  return Array.from({ length: MOST_MEMBERS }, (_, i) => snapshots[place(i)] as Snapshot);
+}
+
+/** @throws BasinError `bad-input` for fewer than two or too many */
+export function requireMembers(members: readonly unknown[]): void {
   if (members.length < 2) {
     throw new BasinError(
       'bad-input',
-      `An ensemble needs at least 2 snapshots; the run has ${snapshots.length}, and this names ${members.length}.`,
-      snapshots.length < 2
-        ? 'Train for longer, or with a smaller --every.'
-        : 'Name at least 2 different steps, or use --last with 2 or more.',
+      `An ensemble needs at least 2 different models; ${members.length === 1 ? 'this is 1' : 'there are none'}.`,
+      'Name at least 2 with --members, or let the run train for longer or with a smaller --every.',
     );
   }
   if (members.length > MOST_MEMBERS) {
@@ -117,5 +200,9 @@ export function chooseEnsemble(input: Pick<EnsembleInput, 'snapshots' | 'members
       `Name at most ${MOST_MEMBERS}, or average the snapshots instead.`,
     );
   }
-  return members;
 }
+
+/** A snapshot's step as a number, as a run's files have it. */
+export const asReference = (id: string): ModelReference => (/^\d+$/.test(id) ? Number(id) : id);
+
+const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);

@@ -1,5 +1,5 @@
 /** Paired differences of losses, and whether they are worth anyone's trouble. */
-import type { Gain, SweepVerdict } from '../protocol/averaging.ts';
+import type { Gain, SweepVerdict } from '../protocol/gain.ts';
 import { deviation, mean } from './moments.ts';
 
 /**

@@ -1,5 +1,5 @@
 /** Loss and accuracy of one model on the train and validation samples. */
-import type { EvaluationMode, ScoreValue } from '../protocol/evaluator.ts';
+import type { Combination, EvaluationMode, ScoreValue } from '../protocol/evaluator.ts';
 import type { Score, ScoreResult, Scores } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Draft, Model } from './model.ts';
@@ -45,19 +45,25 @@ export async function score(
 }
 
 /**
- * Scores of one model, or of the ensemble of several, on both splits; state is each member's own.
+ * Scores of one model, or of the ensemble of several, on both splits; state is each member's own. `combine` as the
+ * evaluator has it.
  * @param members named vectors
  */
 export async function scoreMembers(
   evaluator: Evaluator,
   members: readonly string[],
-  options: { readonly mode: EvaluationMode; readonly samples?: number },
+  options: {
+    readonly mode: EvaluationMode;
+    readonly samples?: number;
+    readonly combine?: Combination | undefined;
+  },
   context: AnalysisContext,
 ): Promise<Scores> {
   const on = async (split: 'train' | 'validation'): Promise<Score> => {
     const data = { split, ...(options.samples === undefined ? {} : { samples: options.samples }) };
     const how = { data, mode: options.mode, refresh: false };
-    return toScore(await evaluator.score({ members, how }, context.signal));
+    const combine = options.combine === undefined || members.length < 2 ? {} : { combine: options.combine };
+    return toScore(await evaluator.score({ members, how, ...combine }, context.signal));
   };
   return {
     train: await on('train'),

@@ -12,6 +12,7 @@ import {
   measureBarriers,
   type Line,
 } from './barrier.ts';
+import { asReference } from './ensemble.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { gainOf, ofFold, pairedDifferences, verdictOf } from './gain.ts';
 import { measureModel, type Measured } from './measure.ts';
@@ -166,7 +167,7 @@ export async function soup(
       method,
       by,
       data,
-      members: members.map((m) => reference((candidates[m] as Model).id)),
+      members: members.map((m) => asReference((candidates[m] as Model).id)),
       candidates: ranked.map((i) => ({
         id: (candidates[i] as Model).id,
         score: (known.get(`${i}`) as Measured).score,
@@ -241,9 +242,6 @@ const finiteOr = (x: number, other: number): number => (Number.isFinite(x) ? x :
 function shown(cost: number, by: 'loss' | 'accuracy'): number | null {
   return Number.isFinite(cost) ? (by === 'loss' ? cost : 1 - cost) : null;
 }
-
-/** A snapshot's step as a number, as a run's files have it. */
-const reference = (id: string): number | string => (/^\d+$/.test(id) ? Number(id) : id);
 
 /** How many candidates a greedy soup has left beyond a barrier. */
 function leftOutSentence(barriers: Barriers | null, members: ReadonlySet<string>): string[] {

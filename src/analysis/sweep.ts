@@ -1,6 +1,7 @@
 /** What-if over the snapshots of a run: the score of many averages, and whether choosing one of them pays. */
 import type { EvaluationMode } from '../protocol/evaluator.ts';
-import type { Candidate, Gain, SweepResult } from '../protocol/averaging.ts';
+import type { Candidate, SweepResult } from '../protocol/averaging.ts';
+import type { Gain } from '../protocol/gain.ts';
 import { BasinError } from '../protocol/errors.ts';
 import { blockMeans, inBlocks } from './blockMeans.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';

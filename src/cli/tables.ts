@@ -21,6 +21,7 @@ import type { RunEntry } from '../runs/runStore.ts';
 import { calibrationTable } from './text/calibration.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
 import { cyclesTable } from './text/cycles.ts';
+import { ensembleTables } from './text/ensemble.ts';
 import { flatnessTable } from './text/flatness.ts';
 import { marginsTable } from './text/margins.ts';
 import { decisionsTable } from './text/soup.ts';
@@ -162,8 +163,9 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':
-    case 'ensemble':
       return comparisonTable(result);
+    case 'ensemble':
+      return [comparisonTable(result), ...ensembleTables(result)].join('\n');
   }
 }
 

@@ -2,6 +2,7 @@
 import type { AveragingAnalyses } from './averaging.ts';
 import type { CurvatureAnalyses } from './curvature.ts';
 import type { CyclesAnalyses } from './cycles.ts';
+import type { Combination } from './evaluator.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
@@ -54,8 +55,14 @@ export interface AverageJob extends EvaluationOptions {
 }
 export interface EnsembleJob extends EvaluationOptions {
   readonly kind: 'ensemble';
-  readonly members?: readonly number[];
+  /** Steps and models of the run, or `RUN:STEP` and `RUN:MODEL` of others of the same architecture. */
+  readonly members?: readonly ModelReference[];
+  /** The latest so many snapshots; 5 by default. */
   readonly last?: number;
+  /** How predictions are put together; probability, or mean where the loss has no classes, when absent. */
+  readonly combine?: Combination;
+  /** Select at most so many of the members (of all snapshots, where none are named) by their held-out loss. */
+  readonly select?: number;
 }
 
 /** By kind. A family of analyses declares its own map in a file of its own, and is added here by `extends`. */

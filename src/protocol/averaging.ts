@@ -1,4 +1,5 @@
 /** What averages of snapshots would be worth: many windows at once, none of them built. */
+import type { Gain, SweepVerdict } from './gain.ts';
 import type { EvaluationOptions } from './job.ts';
 import type { Result } from './result.ts';
 import type { Scores } from './results.ts';
@@ -17,14 +18,6 @@ export interface SweepJob extends EvaluationOptions {
 /** What a job that leaves them out gets: 20 places make 210 windows. */
 export const sweepDefaults = { places: 20, decays: [0.5, 0.9] } as const;
 
-/** What the last snapshot loses against an average, sample for sample: mean of loss(last) − loss(average). */
-export interface Gain {
-  /** Positive where the average is better. Weight penalties are left out. */
-  readonly value: number;
-  /** Paired: of the mean difference over the same samples. */
-  readonly standardError: number;
-}
-
 /** One average and what it is worth. */
 export interface Candidate {
   /** First and last step of its snapshots. */
@@ -39,12 +32,6 @@ export interface Candidate {
   /** Null where the loss of single samples is not known, or not finite. */
   readonly gain: Gain | null;
 }
-
-/**
- * gain: choosing pays, by more than noise and by more than 1 % of the last snapshot's loss. no-gain: that is as good.
- * unknown: no held-out samples, or no loss of single ones.
- */
-export type SweepVerdict = 'gain' | 'no-gain' | 'unknown';
 
 export interface SweepResult extends Result {
   readonly kind: 'sweep';

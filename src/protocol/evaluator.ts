@@ -84,6 +84,27 @@ export interface SampleValues {
   readonly reason: string | null;
 }
 
+/**
+ * How an ensemble puts its members' predictions together. probability: the mean of predicted probabilities. logit: the
+ * mean of logits, which is the geometric mean of probabilities made to sum to one. mean: of predicted values, where the
+ * loss has no classes.
+ */
+export type Combination = 'probability' | 'logit' | 'mean';
+
+/** What one model predicts for each sample, in the order of the split. */
+export interface Predictions {
+  /** null where they cannot be told as one row a sample; `reason` says why. */
+  readonly kind: 'classes' | 'values' | null;
+  readonly samples: number;
+  /** Numbers a row: the classes (two for one output that stands for two), or the predicted values. */
+  readonly width: number;
+  /** Row after row: log-probabilities of the classes, or predicted values. */
+  readonly values: readonly number[];
+  /** One label a sample, or one row of values a sample. */
+  readonly targets: readonly number[];
+  readonly reason: string | null;
+}
+
 export interface EvaluatorDescription {
   readonly protocol: number;
   readonly role: 'live' | 'frozen';
@@ -213,17 +234,30 @@ export interface EvaluatorRequests {
     };
     result: { points: LossValue[]; seconds: number };
   };
-  /** One vector: its score. Several: the score of the ensemble that averages their predicted probabilities. */
-  score: { params: { members: readonly string[]; how: HowToEvaluate }; result: ScoreValue };
+  /**
+   * One vector: its score. Several: the score of their ensemble by the script's own loss; `combine` absent means
+   * probability, or mean where the loss has no classes. `bad-input` for one that does not fit the loss.
+   */
+  score: {
+    params: { members: readonly string[]; how: HowToEvaluate; combine?: Combination };
+    result: ScoreValue;
+  };
   gradient: {
     params: { at: string; into: string; how: HowToEvaluate };
     result: { loss: number; norm: number };
   };
-  /** The samples of one vector, or of the ensemble that averages its members' predicted probabilities. */
+  /** The samples of one vector, or of the ensemble of several as `score` has it. */
   samples: {
-    params: { members: readonly string[]; how: HowToEvaluate; inputGradient: boolean };
+    params: {
+      members: readonly string[];
+      how: HowToEvaluate;
+      inputGradient: boolean;
+      combine?: Combination;
+    };
     result: SampleValues;
   };
+  /** What a vector predicts for each sample: small beside its weights, and all that ensembles are compared by. */
+  predictions: { params: { vector: string; how: HowToEvaluate }; result: Predictions };
   /**
    * into ← H(at)·vector. auto: exact, and finite differences only where an operation has no second derivative.
    * gauss-newton: JᵀH_L J·vector with J the derivative of the predictions by the parameters and H_L the Hessian of the
@@ -288,6 +322,7 @@ export const evaluatorMethods = [
   'loss',
   'score',
   'samples',
+  'predictions',
   'gradient',
   'hvp',
   'refreshStatistics',

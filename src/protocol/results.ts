@@ -1,6 +1,9 @@
 /** What analyses answer: files under analyses/, the CLI's --json, and what the page draws. Stable; documented in the README. */
 import type { Barriers } from './barriers.ts';
 import type { PlaneName } from './plane.ts';
+import type { Diversity, EnsembleSize, Selection } from './ensembles.ts';
+import type { Combination } from './evaluator.ts';
+import type { ModelReference } from './job.ts';
 import type { Maybe, Result } from './result.ts';
 
 export interface TrajectoryPoint {
@@ -147,13 +150,21 @@ export interface AverageResult extends Result {
 export interface EnsembleResult extends Result {
   readonly kind: 'ensemble';
   readonly model: string;
-  readonly members: readonly number[];
+  readonly members: readonly ModelReference[];
+  /** How the predictions are put together; null where that is not known. This and what follows is absent in older results. */
+  readonly combine?: Combination | null;
   readonly score: Scores;
   readonly baseline: Scores & { readonly step: number };
   /** Each member by itself, in the order of members. */
   readonly memberScores: readonly Scores[];
   /** What it costs to use: forward passes per prediction. */
   readonly forwardPasses: number;
+  /** On the judged samples; null where the predictions of single samples are not known. */
+  readonly diversity?: Diversity | null;
+  /** Of the first, the first two, … of the members; null where the predictions of single samples are not known. */
+  readonly byCount?: readonly EnsembleSize[] | null;
+  /** How the members were selected; null where they were named. */
+  readonly selection?: Selection | null;
 }
 
 /** tfjs: model.json and weights; pt: PyTorch's state_dict; safetensors: tensors by the framework's own names. */

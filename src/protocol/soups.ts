@@ -1,5 +1,5 @@
 /** Soups: averages of models that were trained apart. */
-import type { Gain, SweepVerdict } from './averaging.ts';
+import type { Gain, SweepVerdict } from './gain.ts';
 import type { Barriers } from './barriers.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type { Maybe, Result } from './result.ts';

@@ -1,10 +1,18 @@
 /** Loss, score, gradient and Hessian-vector product of one objective on its evaluation set, at any weights. */
 import { BasinError, cancelled } from '../../protocol/errors.ts';
-import type { HowToEvaluate, LossValue, SampleValues, ScoreValue } from '../../protocol/evaluator.ts';
+import type {
+  Combination,
+  HowToEvaluate,
+  LossValue,
+  Predictions,
+  SampleValues,
+  ScoreValue,
+} from '../../protocol/evaluator.ts';
 import { countSamples, mergeBatches, requireBatches, selectBatches } from './batches.ts';
 import type { Batch, Capture, HostTensor } from './capture.ts';
 import { addGaussNewtonDifference, addGaussNewtonProduct, requirePredictions } from './gaussNewton.ts';
 import * as ops from './ops.ts';
+import { predictionRows } from './predictionRows.ts';
 import {
   averagePredictions,
   readPredictions,
@@ -160,8 +168,13 @@ export class Evaluation {
     });
   }
 
-  /** Score of the ensemble that averages the members' predicted probabilities, by the script's own loss. */
-  ensemble(members: readonly Vector[], how: HowToEvaluate, isCancelled: () => boolean): ScoreValue {
+  /** Score of the members' ensemble, by the script's own loss. */
+  ensemble(
+    members: readonly Vector[],
+    how: HowToEvaluate,
+    combine: Combination | undefined,
+    isCancelled: () => boolean,
+  ): ScoreValue {
     const [first] = members;
     if (first === undefined) throw new BasinError('bad-input', 'An ensemble needs members.');
     this.requireOneModel();
@@ -173,7 +186,7 @@ export class Evaluation {
       });
       // The session stands at the last member; the ensemble's penalty is the members' mean.
       const penalty = probes.reduce((a, b) => a + b, 0) / probes.length - (probes[probes.length - 1] ?? 0);
-      const score = point.score(outputs.map((o) => averagePredictions(kind, o)));
+      const score = point.score(outputs.map((o) => averagePredictions(kind, o, combine)));
       return { ...score, loss: score.loss + penalty };
     });
   }
@@ -233,6 +246,7 @@ export class Evaluation {
     members: readonly Vector[],
     how: HowToEvaluate,
     inputGradient: boolean,
+    combine: Combination | undefined,
     isCancelled: () => boolean,
   ): SampleValues {
     const [first] = members;
@@ -249,8 +263,18 @@ export class Evaluation {
       const { kind, outputs } = this.memberPredictions(point, members, () => undefined);
       return sampleValues(
         request,
-        outputs.map((o) => averagePredictions(kind, o)),
+        outputs.map((o) => averagePredictions(kind, o, combine)),
       );
+    });
+  }
+
+  /** What a vector predicts for each sample; see predictionRows.ts. */
+  predictions(vector: Vector, how: HowToEvaluate, isCancelled: () => boolean): Predictions {
+    return this.evaluate(how, vector, isCancelled, (point) => {
+      const { session, batches, check } = point;
+      session.setParameters(session.parameters(vector.values));
+      point.refresh();
+      return predictionRows({ session, batches, check });
     });
   }
 

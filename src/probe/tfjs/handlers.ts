@@ -137,20 +137,23 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       const points = evaluation.losses(vectors.get(origin), ds, coefficients, how, cancelled);
       return { points, seconds: (performance.now() - start) / 1000 };
     },
-    score: ({ members, how }, { cancelled }) => {
+    score: ({ members, how, combine }, { cancelled }) => {
       const [first, ...others] = members.map((m) => vectors.get(m));
       if (first === undefined) throw new BasinError('bad-input', 'There is nothing to score.');
       return others.length === 0
         ? evaluation.score(first, how, cancelled)
-        : evaluation.ensemble([first, ...others], how, cancelled);
+        : evaluation.ensemble([first, ...others], how, combine, cancelled);
     },
-    samples: ({ members, how, inputGradient }, { cancelled }) =>
+    samples: ({ members, how, inputGradient, combine }, { cancelled }) =>
       evaluation.samples(
         members.map((m) => vectors.get(m)),
         how,
         inputGradient,
+        combine,
         cancelled,
       ),
+    predictions: ({ vector, how }, { cancelled }) =>
+      evaluation.predictions(vectors.get(vector), how, cancelled),
     gradient: ({ at, into, how }, { cancelled }) => {
       const { loss, values } = evaluation.gradient(vectors.get(at), how, cancelled);
       return { loss, norm: vectors.set(into, { values, state: null }) };

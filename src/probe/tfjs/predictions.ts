@@ -1,5 +1,6 @@
 /** What the model predicts, told apart from the loss: accuracy, per-sample losses, and ensembles. */
 import { BasinError } from '../../protocol/errors.ts';
+import type { Combination } from '../../protocol/evaluator.ts';
 import type { Batch, Capture, HostTensor } from './capture.ts';
 import { compiled } from './layers.ts';
 import * as ops from './ops.ts';
@@ -190,10 +191,26 @@ export function withPredictions<T>(session: Session, given: HostTensor | null, b
 /**
  * Averages the outputs of several members as predictions: probabilities are averaged; logits become the log of the
  * averaged probabilities, which any loss on logits then scores as those probabilities; plain values are averaged.
+ * @param combine how, where the predictions leave a choice; the mean of logits in the form that the outputs have
+ * @throws BasinError `bad-input` where the predictions cannot be combined so
  */
-export function averagePredictions(kind: TargetKind, members: readonly HostTensor[]): HostTensor {
+export function averagePredictions(
+  kind: TargetKind,
+  members: readonly HostTensor[],
+  combine?: Combination,
+): HostTensor {
   const [first] = members;
   if (first === undefined) throw new BasinError('bad-input', 'An ensemble needs members.');
+  if (combine !== undefined && (kind === 'value') !== (combine === 'mean')) {
+    throw new BasinError(
+      'bad-input',
+      kind === 'value'
+        ? `This model predicts values, which have no ${combine} to average.`
+        : 'This model predicts classes, which have no values to average.',
+      kind === 'value' ? 'Combine them by their mean.' : 'Combine them by probability or logit.',
+    );
+  }
+  if (combine === 'logit') return meanLogits(kind, members, first);
   const n = members.length;
   const values = new Float64Array(first.values.length);
   const logits = kind !== 'value' && !members.every((m) => areProbabilities(kind, m));
@@ -209,6 +226,26 @@ export function averagePredictions(kind: TargetKind, members: readonly HostTenso
   const logit = kind === 'binary' ? (p: number) => Math.log(p / (1 - p)) : Math.log;
   // Probabilities of exactly 0 or 1 would become infinite logits; e^−100 is below what float32 can hold.
   return { ...first, values: Float32Array.from(values, (p) => Math.max(-100, Math.min(100, logit(p)))) };
+}
+
+/** The mean of logits; of probabilities, their logarithms' mean, made probabilities again. */
+function meanLogits(kind: TargetKind, members: readonly HostTensor[], first: HostTensor): HostTensor {
+  const given = members.every((m) => areProbabilities(kind, m));
+  // What float32 holds as 0 is below e^−100.
+  const log = (p: number): number => Math.max(-100, Math.log(p));
+  const toLogit = kind === 'binary' ? (p: number) => log(p) - log(1 - p) : log;
+  const values = new Float64Array(first.values.length);
+  for (const { values: own } of members)
+    for (let i = 0; i < values.length; i++)
+      values[i] = (values[i] ?? 0) + (given ? toLogit(own[i] ?? 0) : (own[i] ?? 0)) / members.length;
+  if (!given) return { ...first, values: Float32Array.from(values) };
+  const mean = { ...first, values: Float32Array.from(values) };
+  return {
+    ...first,
+    values: Float32Array.from(
+      kind === 'binary' ? mean.values.map((z) => 1 / (1 + Math.exp(-z))) : softmaxRows(mean),
+    ),
+  };
 }
 
 export function softmaxRows(t: HostTensor): Float64Array {

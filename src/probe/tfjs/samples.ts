@@ -30,7 +30,7 @@ export interface SamplesRequest {
 }
 
 /** Scores of the classes of each sample, up to a constant: logits where they can be had, else log-probabilities. */
-interface Classes {
+export interface Classes {
   /** Samples × classes; one output for two classes stands as 0 and z. */
   readonly scores: readonly (readonly number[])[];
   readonly labels: readonly number[];
@@ -86,15 +86,21 @@ class Column {
   }
 }
 
-interface Seen {
+export interface Seen {
   /** The closure's value. */
   readonly loss: number;
   readonly losses: Float64Array | null;
   /** Or why there are none. */
   readonly classes: Classes | string;
+  /** The model's one output, where it has one. */
+  readonly output: HostTensor | null;
+  readonly task: Task | null;
 }
 
-function look(session: Session, batch: Batch, given: HostTensor | null): Seen {
+/** @param given predictions in place of the model's */
+export function look(session: Session, batch: Batch, given: HostTensor | null): Seen {
+  let output: HostTensor | null = null;
+  let task: Task | null = null;
   let losses: Float64Array | null = null;
   let classes: Classes | string =
     'The model cannot be told apart from its loss, so there are no predictions.';
@@ -104,8 +110,8 @@ function look(session: Session, batch: Batch, given: HostTensor | null): Seen {
         losses = sampleLosses(session, batch);
         const prediction = onlyPrediction(session);
         if (prediction === null && given === null) return;
-        const output = given ?? readPrediction(prediction as Tensor);
-        const task = taskOf(session.capture, batch, [output]);
+        output = given ?? readPrediction(prediction as Tensor);
+        task = taskOf(session.capture, batch, [output]);
         const link = prediction === null || given !== null ? null : linkOf(prediction);
         classes = classesOf(
           task,
@@ -116,7 +122,7 @@ function look(session: Session, batch: Batch, given: HostTensor | null): Seen {
       }),
     ),
   );
-  return { loss, losses, classes };
+  return { loss, losses, classes, output, task };
 }
 
 /** @param logits those that became the output, when known */

@@ -1,7 +1,6 @@
-/** Averages, ensembles and scores. */
+/** Averages and scores. */
 import assert from 'node:assert/strict';
 import { average, chooseMembers } from '../../../src/analysis/average.ts';
-import { ensemble } from '../../../src/analysis/ensemble.ts';
 import { score } from '../../../src/analysis/score.ts';
 import { isCancelled } from '../../../src/protocol/errors.ts';
 import { gaussianRows, gaussians } from '../../fixtures/gaussian.ts';
@@ -139,57 +138,6 @@ describe('average of snapshots', () => {
     );
     assert.deepEqual(evaluator.held, []);
     assert.equal(evaluator.files.has(model.file), false);
-  });
-});
-
-describe('ensemble of snapshots', () => {
-  it('averages probabilities, and scores its members by themselves', async () => {
-    const { evaluator, snapshots } = setUp();
-    const result = await ensemble(
-      evaluator,
-      { snapshots, last: 3, mode, model: 'ensemble-1' },
-      testContext(),
-    );
-    assert.deepEqual(result.members, [50, 60, 70]);
-    const predictions = [5, 6, 7].map((i) => normed.predict!(weights[i]!, states[i]!, 'validation', 0, 40));
-    const means = predictions[0]!.map((p, s) => ({
-      label: p.label,
-      p: [0, 1].map((c) => mean(predictions.map((all) => all[s]!.probabilities[c]!))),
-    }));
-    const loss = mean(means.map(({ p, label }) => -Math.log(p[label]!)));
-    assert.ok(Math.abs(result.score.validation!.loss! - loss) < 1e-12);
-    const accuracy = mean(means.map(({ p, label }) => (p[label]! > p[1 - label]! ? 1 : 0)));
-    assert.equal(result.score.validation!.accuracy, accuracy);
-    result.memberScores.forEach((s, k) => {
-      const own = mean(normed.losses(weights[5 + k]!, states[5 + k]!, 'validation', 0, 40));
-      assert.ok(Math.abs(s.validation!.loss! - own) < 1e-12);
-    });
-    // Jensen: the mean of probabilities is never worse than the mean of log-losses.
-    assert.ok(loss < mean(result.memberScores.map((s) => s.validation!.loss!)));
-    assert.deepEqual({ ...result.memberScores[2]!, step: 70 }, result.baseline);
-    assert.equal(result.forwardPasses, 3);
-    assert.deepEqual(evaluator.held, []);
-  });
-
-  it('takes named members, each once, beside a baseline that is none of them', async () => {
-    const { evaluator, snapshots } = setUp();
-    const input = { snapshots, members: [0, 20, 0], mode, model: 'e' };
-    const result = await ensemble(evaluator, input, testContext());
-    assert.deepEqual(result.members, [0, 20]);
-    const own = mean(normed.losses(weights[7]!, states[7]!, 'train', 0, 25));
-    assert.ok(Math.abs(result.baseline.train.loss! - own) < 1e-12);
-  });
-
-  it('is refused without predictions, without members, with too many', async () => {
-    const { evaluator, snapshots } = setUp();
-    const ask = (more: object): Promise<unknown> =>
-      ensemble(evaluator, { snapshots, mode, model: 'e', ...more }, testContext());
-    await assert.rejects(ask({ members: [0] }), { code: 'bad-input' });
-    await assert.rejects(ask({ last: 1 }), { code: 'bad-input' });
-    await assert.rejects(ask({ members: [0, 33] }), { code: 'not-found', cure: /step 30/ });
-    const quadratic = new ReferenceEvaluator(diagonalQuadratic([1, 2]));
-    const input = { snapshots, mode, model: 'e' };
-    await assert.rejects(ensemble(quadratic, input, testContext()), { code: 'unsupported', cure: /Average/ });
   });
 });
 

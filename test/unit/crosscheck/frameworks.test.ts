@@ -140,6 +140,37 @@ describe('TF.js and PyTorch agree', function () {
         const [c, d] = await both<EnsembleResult>({ kind: 'ensemble', last: 3 });
         sameScore(c.score.train, d.score.train, 1e-5, 'ensemble, train');
         sameScore(c.score.validation, d.score.validation, 1e-5, 'ensemble, held out');
+        const [e, f] = await both<EnsembleResult>({
+          kind: 'ensemble',
+          members: [4, 8, 16],
+          combine: 'logit',
+        });
+        sameScore(e.score.validation, f.score.validation, 1e-5, 'ensemble by logits');
+        assert.ok(Math.abs((e.score.validation?.loss ?? 0) - (c.score.validation?.loss ?? 0)) > 1e-4);
+        for (const [one, other] of [
+          [c, d],
+          [e, f],
+        ] as const) {
+          one.diversity?.pairs.forEach((pair, i) => {
+            const there = other.diversity?.pairs[i];
+            close(pair.distance, there?.distance, 1e-4, `distance of ${pair.a} and ${pair.b}`);
+            assert.equal(pair.disagreement, there?.disagreement);
+          });
+          one.byCount?.forEach((size, i) =>
+            close(size.loss, other.byCount?.[i]?.loss, 1e-5, `ensemble of the first ${size.members}`),
+          );
+          // What the page is told of the whole ensemble is its score by the script's own loss.
+          close(one.byCount?.at(-1)?.loss, one.score.validation?.loss, 1e-5, 'the first of all');
+          const members = one.memberScores.map((s) => s.validation?.loss ?? NaN);
+          if (one.combine === 'probability') {
+            const mean = members.reduce((s, l) => s + l, 0) / members.length;
+            assert.ok((one.score.validation?.loss ?? NaN) <= mean, 'Jensen');
+          }
+        }
+        const [g, h] = await both<EnsembleResult>({ kind: 'ensemble', select: 3 });
+        assert.deepEqual(g.selection?.taken[0]?.member, h.selection?.taken[0]?.member);
+        const gains = [g, h].map((r) => r.selection?.expectedGain?.value ?? NaN);
+        assert.ok(Math.abs(gains[0]! - gains[1]!) < 1e-5, `gains by selecting: ${gains.join(' and ')}`);
       });
 
       it('on every number of a gradient and of a Hessian-vector product', async () => {

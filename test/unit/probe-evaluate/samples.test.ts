@@ -225,6 +225,74 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       near(mean(found.loss!), client.ask('score', { members, how: inference }).loss, 1e-6);
     });
 
+    it('of predictions are log-probabilities and labels, values and targets', async () => {
+      const [client] = await fit(net(), 'categoricalCrossentropy', hot());
+      const found = client.ask('predictions', { vector: 'θ', how: inference });
+      assert.deepEqual([found.kind, found.samples, found.width, found.reason], ['classes', N, CLASSES, null]);
+      assert.deepEqual(found.targets, labels);
+      const w = client.values('θ');
+      inputs()
+        .arraySync()
+        .forEach((row, i) => {
+          const z = logits(w, row);
+          const total = Math.log(z.reduce((s, q) => s + Math.exp(q), 0));
+          z.forEach((q, k) => near(found.values[i * CLASSES + k]!, q - total, 1e-5));
+        });
+
+      const binary = await fit(
+        [tf.layers.dense({ units: 1, activation: 'sigmoid', inputShape: [4] })],
+        'binaryCrossentropy',
+        tf.tensor2d(labels.map((l) => [l === 0 ? 1 : 0])),
+      );
+      const two = binary[0].ask('predictions', { vector: 'θ', how: inference });
+      assert.deepEqual([two.kind, two.width], ['classes', 2]);
+      const ones = (binary[1].predict(inputs()) as tfjs.Tensor).dataSync();
+      ones.forEach((p, i) => near(Math.exp(two.values[2 * i + 1]!), p, 1e-5));
+
+      const y = numbers(2 * N, 5);
+      const [regression, model] = await fit(
+        [tf.layers.dense({ units: 2, inputShape: [4] })],
+        'meanSquaredError',
+        tf.tensor2d(y, [N, 2]),
+      );
+      const values = regression.ask('predictions', { vector: 'θ', how: inference });
+      assert.deepEqual([values.kind, values.width, values.samples], ['values', 2, N]);
+      values.targets.forEach((t, i) => near(t, y[i]!, 1e-6));
+      (model.predict(inputs()) as tfjs.Tensor).dataSync().forEach((p, i) => near(values.values[i]!, p, 1e-5));
+    });
+
+    it('of an ensemble by logits come from the mean logits; values have only their mean', async () => {
+      const [client] = await fit(net(), 'categoricalCrossentropy', hot());
+      client.ask('combine', { into: 'other', terms: [{ coefficient: -0.7, vector: 'θ' }], state: 'θ' });
+      const members = ['θ', 'other'];
+      const ask = { members, how: inference, inputGradient: false, combine: 'logit' } as const;
+      const found = client.ask('samples', ask);
+      const weights = members.map((m) => client.values(m));
+      inputs()
+        .arraySync()
+        .forEach((row, i) => {
+          const [a, b] = weights.map((w) => logits(w, row).map((q, _, z) => q - z[0]!));
+          const z = a!.map((q, k) => (q + b![k]!) / 2);
+          const total = z.reduce((s, q) => s + Math.exp(q), 0);
+          near(found.loss![i]!, Math.log(total) - z[labels[i]!]!, 1e-4);
+          near(found.confidence![i]!, Math.max(...z.map(Math.exp)) / total, 1e-5);
+        });
+      const score = client.ask('score', { members, how: inference, combine: 'logit' });
+      near(mean(found.loss!), score.loss, 1e-6);
+      assert.throws(() => client.ask('score', { members, how: inference, combine: 'mean' }), {
+        code: 'bad-input',
+      });
+
+      const y = tf.tensor2d(numbers(2 * N, 5), [N, 2]);
+      const [regression] = await fit([tf.layers.dense({ units: 2, inputShape: [4] })], 'meanSquaredError', y);
+      regression.ask('combine', { into: 'other', terms: [{ coefficient: -0.7, vector: 'θ' }], state: 'θ' });
+      const plain = regression.ask('score', { members, how: inference });
+      assert.equal(regression.ask('score', { members, how: inference, combine: 'mean' }).loss, plain.loss);
+      assert.throws(() => regression.ask('score', { members, how: inference, combine: 'logit' }), {
+        code: 'bad-input',
+      });
+    });
+
     it('of a hand-written loss are its values on each sample alone, or there are none', async () => {
       const [x, y] = [inputs(), hot()];
       for (const reduction of ['mean', 'sum'] as const) {

@@ -19,7 +19,7 @@ from .layout import Layout
 from .loss_site import LossSite, find_sites
 from .objective import Objective
 from .program import Batch, Program
-from .samples import sample_values
+from .samples import predicted_rows, sample_values
 from .session import Scratch, session, set_training
 from .several_points import SeveralPoints
 from .statistics import refreshing, statistics_modules
@@ -269,8 +269,8 @@ class Evaluator:
         return program.loss_of(values)
 
     @_retried
-    def score(self, members: list[Vector], how: How, stop: Cancelled) -> Loss:
-        """One vector: its score. Several: that of the ensemble which averages their predicted probabilities."""
+    def score(self, members: list[Vector], how: How, combine: Optional[str], stop: Cancelled) -> Loss:
+        """One vector: its score. Several: that of their ensemble."""
         batches = self.selected(how)
         if len(members) == 1:
             with self._at(self._involved(batches, how), members[0], grad=False, inference=how.inference):
@@ -278,9 +278,11 @@ class Evaluator:
                 if how.refresh:
                     self._refresh(members[0], None, stop)
                 return self._point(batches, members[0], how, stop, scored=True)
-        return self._ensemble(members, batches, how, stop)
+        return self._ensemble(members, batches, how, combine, stop)
 
-    def _ensemble(self, members: list[Vector], batches: list[Batch], how: How, stop: Cancelled) -> Loss:
+    def _ensemble(
+        self, members: list[Vector], batches: list[Batch], how: How, combine: Optional[str], stop: Cancelled
+    ) -> Loss:
         predictions = self.predictions(members, batches, how, stop)
         tally = _Tally(batches)
         # What a loss adds to its predictions' part (a penalty on weights) is that of the last member.
@@ -289,7 +291,8 @@ class Evaluator:
             for i, batch in enumerate(batches):
                 self._reset_state(batch, members[-1], how)
                 sites = self.sites(batch.program)
-                note = _Note(batch, sites, scored=True, replaced=[s.average(p) for s, p in zip(sites, predictions[i])])
+                replaced = [s.average(p, combine) for s, p in zip(sites, predictions[i])]
+                note = _Note(batch, sites, scored=True, replaced=replaced)
                 tally.add(self._pass(batch, note, how.inference), note)
         return tally.summary()
 
@@ -455,9 +458,16 @@ class Evaluator:
         return gauss_newton_product(self, at, direction, how, method, stop)
 
     @_retried
-    def samples(self, members: list[Vector], how: How, input_gradient: bool, stop: Cancelled) -> dict[str, Any]:
+    def samples(
+        self, members: list[Vector], how: How, input_gradient: bool, combine: Optional[str], stop: Cancelled
+    ) -> dict[str, Any]:
         """SampleValues of src/protocol/evaluator.ts: samples.py."""
-        return sample_values(self, members, how, input_gradient, stop)
+        return sample_values(self, members, how, input_gradient, combine, stop)
+
+    @_retried
+    def predicted(self, vector: Vector, how: How, stop: Cancelled) -> dict[str, Any]:
+        """Predictions of src/protocol/evaluator.ts: samples.py."""
+        return predicted_rows(self, vector, how, stop)
 
     # ---- statistics -----------------------------------------------------------------------------------------------
     @_retried

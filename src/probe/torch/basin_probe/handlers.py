@@ -261,14 +261,18 @@ class Session:
         members = [self._vector(name) for name in params["members"]]
         if not members:
             raise BasinError("bad-input", "A score needs at least one member.")
-        found = self._evaluator.score(members, self._how(params), stop)
+        found = self._evaluator.score(members, self._how(params), _combination(params), stop)
         return {**_loss(found), "accuracy": found.accuracy, "accuracyStandardError": found.accuracy_standard_error}
 
     def _on_samples(self, params: dict, stop: Callable[[], bool]) -> Any:
         members = [self._vector(name) for name in params["members"]]
         if not members:
             raise BasinError("bad-input", "There is nothing to evaluate.")
-        return self._evaluator.samples(members, self._how(params), bool(params["inputGradient"]), stop)
+        gradient = bool(params["inputGradient"])
+        return self._evaluator.samples(members, self._how(params), gradient, _combination(params), stop)
+
+    def _on_predictions(self, params: dict, stop: Callable[[], bool]) -> Any:
+        return self._evaluator.predicted(self._vector(params["vector"]), self._how(params), stop)
 
     def _on_gradient(self, params: dict, stop: Callable[[], bool]) -> Any:
         loss, flat = self._evaluator.gradient(self._vector(params["at"]), self._how(params), stop)
@@ -361,6 +365,13 @@ def _range(data: dict[str, Any]) -> Optional[tuple[int, int]]:
     if not whole:
         raise BasinError("bad-input", f"{batches!r} is no range of batches.", "Give two whole numbers.")
     return batches[0], batches[1]
+
+
+def _combination(params: dict[str, Any]) -> Optional[str]:
+    combine = params.get("combine")
+    if combine not in (None, "probability", "logit", "mean"):
+        raise BasinError("bad-input", f"There is no combination {combine!r}.", "Ask for probability, logit or mean.")
+    return combine
 
 
 def _loss(x: Loss) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .errors import BasinError
 from .program import Operation, Program, Values
 
 #: function → what its predictions are
@@ -100,8 +101,20 @@ class LossSite:
             return ((prediction > 0.5) == (target > 0.5)).sum(), target.numel()
         return None
 
-    def average(self, predictions: list[torch.Tensor]) -> torch.Tensor:
-        """The ensemble's prediction: averaged probabilities, in the form that the loss function takes."""
+    def average(self, predictions: list[torch.Tensor], combine: Optional[str] = None) -> torch.Tensor:
+        """
+        The ensemble's prediction in the form that the loss function takes.
+
+        :param combine: Combination of src/protocol/evaluator.ts; probability, or mean of values, when None
+        :raises BasinError: ``bad-input`` where the predictions cannot be combined so
+        """
+        if combine is not None and (combine == "mean") == self.classifies:
+            what, cure = ("classes", "probability or logit") if self.classifies else ("values", "their mean")
+            raise BasinError(
+                "bad-input", f"This model predicts {what}, which have no {combine} to average.", f"Combine them by {cure}."
+            )
+        if combine == "logit":
+            return self._mean_logits(predictions)
         if self.kind == "logits":
             axis = 1 if predictions[0].dim() > 1 else 0
             logs = torch.stack([F.log_softmax(p.double(), axis) for p in predictions])
@@ -112,6 +125,17 @@ class LossSite:
         if self.kind == "binary-logits":
             return torch.logit(torch.stack([torch.sigmoid(p.double()) for p in predictions]).mean(0)).to(predictions[0].dtype)
         return torch.stack(predictions).mean(0)
+
+    def _mean_logits(self, predictions: list[torch.Tensor]) -> torch.Tensor:
+        mean = torch.stack([p.double() for p in predictions])
+        if self.kind == "binary-probabilities":
+            # What float32 holds as 0 or 1 is within e^-100 of it.
+            mean = torch.sigmoid((mean.log().clamp(min=-100) - torch.log1p(-mean).clamp(min=-100)).mean(0))
+        else:
+            mean = mean.mean(0)
+        if self.kind == "log-probabilities":
+            mean = F.log_softmax(mean, 1 if mean.dim() > 1 else 0)
+        return mean.to(predictions[0].dtype)
 
 
 def find_sites(program: Program) -> list[LossSite]:

@@ -19,17 +19,25 @@ if TYPE_CHECKING:
 #: How far the mean of single samples' losses may be from the batch's for them to be the parts of it, in float32.
 _SAME = 1e-4
 
+#: More numbers than this are not sent: they would be no small answer any more.
+_MOST_NUMBERS = 4_000_000
+
 _SEVERAL = "Each sample has several answers."
 _NO_PREDICTIONS = "The predictions cannot be told apart from the loss, so there are no margins."
 
 
 def sample_values(
-    evaluator: "Evaluator", members: "list[Vector]", how: "How", input_gradient: bool, stop: "Cancelled"
+    evaluator: "Evaluator",
+    members: "list[Vector]",
+    how: "How",
+    input_gradient: bool,
+    combine: Optional[str],
+    stop: "Cancelled",
 ) -> dict[str, Any]:
     """
-    SampleValues of src/protocol/evaluator.ts, in the split's order; of several members for their mean probabilities.
+    SampleValues of src/protocol/evaluator.ts, in the split's order; of several members for their ensemble.
 
-    :raises BasinError: ``unsupported`` where several members cannot be averaged
+    :raises BasinError: ``unsupported`` where several members cannot be averaged, ``bad-input`` where not so
     """
     batches = evaluator.selected(how)
     last = members[-1]
@@ -37,7 +45,7 @@ def sample_values(
     if len(members) > 1:
         found = evaluator.predictions(members, batches, how, stop)
         replaced = [
-            [site.average(p) for site, p in zip(evaluator.sites(batch.program), by_site)]
+            [site.average(p, combine) for site, p in zip(evaluator.sites(batch.program), by_site)]
             for batch, by_site in zip(batches, found)
         ]
     alone = replaced is None
@@ -86,6 +94,44 @@ def sample_values(
     return {**columns, "reason": " ".join(reasons) if reasons else None}
 
 
+def predicted_rows(evaluator: "Evaluator", vector: "Vector", how: "How", stop: "Cancelled") -> dict[str, Any]:
+    """Predictions of src/protocol/evaluator.ts, in the split's order."""
+    batches = evaluator.selected(how)
+    rows: list[torch.Tensor] = []
+    targets: list[torch.Tensor] = []
+    kinds: set[str] = set()
+    with evaluator._at(evaluator._involved(batches, how), vector, grad=False, inference=how.inference):
+        evaluator._combine(vector, [], [])
+        if how.refresh:
+            evaluator._refresh(vector, None, stop)
+        for batch in batches:
+            if stop():
+                raise cancelled()
+            found = _Batch(evaluator, vector, how, batch, None, False).rows()
+            if isinstance(found, str):
+                return _no_rows(found)
+            kinds.add(found[0])
+            if sum(r.numel() for r in rows) + found[1].numel() > _MOST_NUMBERS:
+                return _no_rows(f"There are too many classes: {found[1].shape[1]} for each sample.")
+            rows.append(found[1].detach().cpu())
+            targets.append(found[2].detach().cpu())
+    if len(kinds) != 1 or len({r.shape[1] for r in rows}) != 1:
+        return _no_rows("Its batches have predictions of different widths.")
+    values = torch.cat(rows)
+    return {
+        "kind": kinds.pop(),
+        "samples": values.shape[0],
+        "width": values.shape[1],
+        "values": values.reshape(-1).tolist(),
+        "targets": torch.cat(targets).reshape(-1).tolist(),
+        "reason": None,
+    }
+
+
+def _no_rows(reason: str) -> dict[str, Any]:
+    return {"kind": None, "samples": 0, "width": 0, "values": [], "targets": [], "reason": reason}
+
+
 class _Batch:
     """One batch's run, and what the loss function was given in it."""
 
@@ -109,6 +155,8 @@ class _Batch:
         self.targets: list[torch.Tensor] = []
         self.singles: Optional[torch.Tensor] = None
         self.inputs: list[int] = []
+        #: of the predictions' type: in half precision a batch's loss is no more exact than this
+        self.rounding = 0.0
         if grad:
             self.inputs = [
                 i
@@ -138,6 +186,8 @@ class _Batch:
                 prediction, target = site.prediction_and_target(args, kwargs)
                 self.predictions.append(prediction)
                 self.targets.append(target)
+                if prediction.is_floating_point():
+                    self.rounding = max(self.rounding, torch.finfo(prediction.dtype).eps)
                 if site.is_whole_loss:
                     with torch.no_grad():
                         self.singles = site.unreduced(args, kwargs, self.batch.samples)
@@ -168,7 +218,8 @@ class _Batch:
         return values if self._are_parts(values.mean()) else "The loss is not the mean of what it is on each sample alone."
 
     def _are_parts(self, mean: torch.Tensor) -> bool:
-        return not (abs(float(mean) - self.value) > _SAME * max(1e-6, abs(self.value)))
+        same = max(_SAME, 2 * self.rounding)
+        return not (abs(float(mean) - self.value) > same * max(1e-6, abs(self.value)))
 
     def classes(self) -> Union[tuple[torch.Tensor, torch.Tensor], str]:
         """(scores of the classes up to a constant, samples × classes; labels), or why there are none."""
@@ -184,6 +235,22 @@ class _Batch:
         pairs = [x for x in found if not isinstance(x, str)]
         scores, labels = torch.cat([s for s, _ in pairs]), torch.cat([y for _, y in pairs])
         return (scores, labels) if len(labels) == self.batch.samples else _SEVERAL
+
+    def rows(self) -> Union[tuple[str, torch.Tensor, torch.Tensor], str]:
+        """(kind, rows of log-probabilities or values, labels or rows of values), or why there are none."""
+        classes = self.classes()
+        if not isinstance(classes, str):
+            return "classes", classes[0].log_softmax(1), classes[1]
+        if {site.kind for site in self.sites} != {"values"} or not self.predictions:
+            return classes
+        samples = self.batch.samples
+        if any(p.shape != t.shape or p.numel() % samples for p, t in zip(self.predictions, self.targets)):
+            return "What is predicted and what it should be have different shapes."
+        if sum(p.shape[0] if p.dim() else 1 for p in self.predictions) != samples:
+            return _SEVERAL
+        predicted = torch.cat([p.double().reshape(p.shape[0] if p.dim() else 1, -1) for p in self.predictions])
+        wanted = torch.cat([t.double().reshape(t.shape[0] if t.dim() else 1, -1) for t in self.targets])
+        return "values", predicted, wanted
 
     def input_gradient_norms(self, margin: torch.Tensor) -> Union[torch.Tensor, str]:
         for module, flag in self.program.training:

@@ -1,0 +1,84 @@
+/** What a model predicts for each sample, as one row a sample. */
+import type { Predictions } from '../../protocol/evaluator.ts';
+import type { Batch } from './capture.ts';
+import type { Session } from './replay.ts';
+import { look, type Seen } from './samples.ts';
+
+/** More numbers than this are not sent: they would be no small answer any more. */
+const MOST_NUMBERS = 4_000_000;
+
+/** Rows of classes or of values, with what they should be. */
+interface Rows {
+  readonly kind: 'classes' | 'values';
+  readonly width: number;
+  readonly values: ArrayLike<number>;
+  readonly targets: ArrayLike<number>;
+}
+
+/** The session stands at the model; batches in the order of the split. */
+export function predictionRows({
+  session,
+  batches,
+  check,
+}: {
+  readonly session: Session;
+  readonly batches: readonly Batch[];
+  /** Throws when the request was cancelled. */
+  readonly check: () => void;
+}): Predictions {
+  const all = { samples: 0, values: [] as number[], targets: [] as number[] };
+  let like: Rows | null = null;
+  for (const batch of batches) {
+    check();
+    const found = rowsOf(look(session, batch, null), batch);
+    if (typeof found === 'string') return none(found);
+    like ??= found;
+    if (found.kind !== like.kind || found.width !== like.width)
+      return none('Its batches have predictions of different widths.');
+    if (all.values.length + found.values.length > MOST_NUMBERS)
+      return none(`There are too many classes: ${String(found.width)} for each sample.`);
+    all.samples += batch.samples;
+    for (let i = 0; i < found.values.length; i++) all.values.push(found.values[i] ?? NaN);
+    for (let i = 0; i < found.targets.length; i++) all.targets.push(found.targets[i] ?? NaN);
+  }
+  if (like === null) return none('There are no samples.');
+  return { kind: like.kind, width: like.width, ...all, reason: null };
+}
+
+const none = (reason: string): Predictions => ({
+  kind: null,
+  samples: 0,
+  width: 0,
+  values: [],
+  targets: [],
+  reason,
+});
+
+function rowsOf({ classes, output, task }: Seen, batch: Batch): Rows | string {
+  if (typeof classes !== 'string') {
+    const { scores, labels } = classes;
+    return {
+      kind: 'classes',
+      width: scores[0]?.length ?? 0,
+      values: scores.flatMap(logSoftmax),
+      targets: labels,
+    };
+  }
+  const target = task?.kind === 'value' ? batch.leaves[task.leaf] : null;
+  if (output === null || target === null || target === undefined) return classes;
+  if (target.values.length !== output.values.length)
+    return 'What is predicted and what it should be have different sizes.';
+  return {
+    kind: 'values',
+    width: output.values.length / batch.samples,
+    values: output.values,
+    targets: target.values,
+  };
+}
+
+/** log of the softmax over scores. */
+function logSoftmax(scores: readonly number[]): number[] {
+  const top = Math.max(...scores);
+  const total = Math.log(scores.reduce((sum, s) => sum + Math.exp(s - top), 0));
+  return scores.map((s) => s - top - total);
+}

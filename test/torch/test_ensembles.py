@@ -1,0 +1,116 @@
+"""Predictions and ensembles of every kind of loss, against torch's own functions on the exported members."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from harness import WireError, asking, how, new_run, record
+from test_evaluator import load
+
+SCRIPT = '''
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(2)
+x = torch.randn(40, 5)
+y = {target}
+torch.save((x, y), r"{folder}/data.pt")
+net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, {width}){last}){half}
+criterion = {loss}
+optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+for epoch in range(3):
+    for a, b in DataLoader(TensorDataset(x, y), batch_size=16):
+        optimizer.zero_grad()
+        criterion(net(a{cast}), b{like}).backward()
+        optimizer.step()
+'''
+CLASSES = {"target": "x[:, :3].argmax(1)", "width": 3, "last": ""}
+BINARY = {"target": "(x[:, :1] > 0).float()", "width": 1}
+KINDS = {
+    "logits": {**CLASSES, "loss": "nn.CrossEntropyLoss()"},
+    "log-probabilities": {**CLASSES, "last": ", nn.LogSoftmax(1)", "loss": "nn.NLLLoss()"},
+    "binary-logits": {**BINARY, "last": "", "loss": "nn.BCEWithLogitsLoss()"},
+    "binary-probabilities": {**BINARY, "last": ", nn.Sigmoid()", "loss": "nn.BCELoss()"},
+    "values": {"target": "x[:, :2] * 2", "width": 2, "last": "", "loss": "nn.MSELoss()"},
+    "bfloat16": {
+        **CLASSES, "loss": "nn.CrossEntropyLoss()", "half": ".to(torch.bfloat16)", "cast": ".to(torch.bfloat16)"
+    },
+}  # fmt: skip
+
+
+def log_probabilities(kind: str, out: torch.Tensor) -> torch.Tensor:
+    """Of the classes, two for binary outputs."""
+    if kind in ("logits", "log-probabilities", "bfloat16"):
+        return F.log_softmax(out, 1)
+    z = torch.logit(out) if kind == "binary-probabilities" else out
+    return F.log_softmax(torch.cat([torch.zeros_like(z), z], 1), 1)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_predictions_and_ensembles(kind: str, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(**{"half": "", "cast": "", "like": "", "folder": tmp_path, **KINDS[kind]}))
+    dtype = torch.bfloat16 if kind == "bfloat16" else torch.float32
+    close = {"atol": 2e-2, "rtol": 2e-2} if kind == "bfloat16" else {"atol": 1e-5, "rtol": 1e-5}
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        steps = run.snapshots()[-4::2]
+        x, y = torch.load(tmp_path / "data.pt")
+        with asking(run, script) as client:
+            where = how("inference")
+            outs, told = [], []
+            for i, step in enumerate(steps):
+                load(client, f"m{i}", run.snapshot(step))
+                client.call("exportModel", vector=f"m{i}", directory=str(tmp_path / str(i)), format="pt")
+                state = torch.load(tmp_path / str(i) / "model.pt")
+                width = KINDS[kind]["width"]
+                net = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Tanh(), torch.nn.Linear(8, width)).to(dtype)
+                net.load_state_dict(state)
+                with torch.no_grad():
+                    out = net(x.to(dtype)).double()
+                outs.append(torch.sigmoid(out) if kind == "binary-probabilities" else out)
+                told.append(client.call("predictions", vector=f"m{i}", how=where))
+            assert all(t["reason"] is None and t["samples"] == 40 for t in told)
+            rows = [torch.tensor(t["values"]).reshape(40, t["width"]) for t in told]
+            members = ["m0", "m1"]
+
+            def score(combine: str | None) -> float:
+                more = {} if combine is None else {"combine": combine}
+                values = client.call("samples", members=members, how=where, inputGradient=False, **more)["loss"]
+                found = client.call("score", members=members, how=where, **more)["loss"]
+                assert sum(values) / 40 == pytest.approx(found, rel=2e-2 if kind == "bfloat16" else 1e-5)
+                return found
+
+            if kind == "values":
+                assert all(t["kind"] == "values" for t in told)
+                for row, out in zip(rows, outs):
+                    assert torch.allclose(row.double(), out, **close)
+                assert torch.allclose(torch.tensor(told[0]["targets"]).reshape(40, 2), y.float())
+                wanted = F.mse_loss((outs[0] + outs[1]) / 2, y.double())
+                assert score(None) == pytest.approx(float(wanted), rel=1e-5)
+                assert score("mean") == score(None)
+                with pytest.raises(WireError, match="values"):
+                    score("logit")
+                return
+            assert all(t["kind"] == "classes" for t in told)
+            logs = [log_probabilities(kind, out) for out in outs]
+            for row, log in zip(rows, logs):
+                assert torch.allclose(row.double(), log, **close)
+            labels = y.long().reshape(-1)
+            assert told[0]["targets"] == labels.tolist()
+            by_probability = torch.stack([log.exp() for log in logs]).mean(0).log()
+            by_logit = F.log_softmax(torch.stack(logs).mean(0), 1)
+            tolerance = 2e-2 if kind == "bfloat16" else 1e-5
+            assert score("probability") == pytest.approx(float(F.nll_loss(by_probability, labels)), rel=tolerance)
+            assert score("logit") == pytest.approx(float(F.nll_loss(by_logit, labels)), rel=tolerance)
+            assert score(None) == score("probability")
+            # Jensen: the log loss of a mean probability is at most the mean of the log losses.
+            alone = [client.call("score", members=[m], how=where)["loss"] for m in members]
+            assert score("probability") <= sum(alone) / 2 + (1e-3 if kind == "bfloat16" else 1e-7)
+            with pytest.raises(WireError, match="classes"):
+                score("mean")
