@@ -4,6 +4,8 @@ import type { DataSelection, ScoreValue } from '../protocol/evaluator.ts';
 import type { LineResult } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { deviation } from './moments.ts';
+import { largestIncrease, monotoneSentence, monotonicity } from './monotone.ts';
 import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, lineSentences, replaySentence } from './trust.ts';
@@ -19,6 +21,7 @@ export interface LineInput extends Evaluation {
 /**
  * Loss at (1 − t)·from + t·to, on `data` and, when `data` is the train split, on the validation split as well;
  * accuracy where the loss has one. Batch-norm statistics are computed anew at each point, once for both splits.
+ * Whether the loss falls all the way from the worse end to the better one is looked at on both splits.
  * The barrier is max over t of loss(t) − ((1 − t)·loss(0) + t·loss(1)) (Frankle et al. 2020).
  * @throws BasinError `bad-input`, `non-finite` when an end's weights are not finite, `not-replayable`, `cancelled`
  */
@@ -64,7 +67,7 @@ export async function line(
     const onData: ScoreValue[] = [];
     const onValidation: ScoreValue[] = [];
     const validation = input.data.split === 'train' && description.validation !== null;
-    for (const [i, s] of t.entries()) {
+    const go = async (s: number): Promise<void> => {
       const terms = [
         { coefficient: 1 - s, vector: from },
         { coefficient: s, vector: to },
@@ -72,13 +75,39 @@ export async function line(
       await evaluator.combine({ into: at, terms, state: 'combine' }, context.signal);
       if (refresh)
         await evaluator.refreshStatistics({ vector: at, data: { split: 'train' } }, context.signal);
+    };
+    for (const [i, s] of t.entries()) {
+      await go(s);
       const evaluate = (data: DataSelection): Promise<ScoreValue> =>
         evaluator.score({ members: [at], how: { data, mode: input.mode, refresh: false } }, context.signal);
       onData.push(await evaluate(input.data));
       if (validation) onValidation.push(await evaluate({ ...input.data, split: 'validation' }));
       context.progress((i + 1) / points, `line ${i + 1} of ${points}`);
     }
+    /** Whether it falls all the way, with the error of its largest rise from the differences of the same samples. */
+    const falls = async (values: readonly ScoreValue[], data: DataSelection) => {
+      const increase = largestIncrease(values.map((v) => finite(v.loss)));
+      if (increase === null || increase.value === 0) return monotonicity(t, increase, null);
+      const how = { data, mode: input.mode, refresh: false };
+      const losses: (readonly number[] | null)[] = [];
+      for (const k of [increase.from, increase.to]) {
+        await go(t[k] ?? 0);
+        const request = { members: [at], how, inputGradient: false };
+        losses.push(description.predictions ? (await evaluator.samples(request, context.signal)).loss : null);
+      }
+      const [low, high] = losses;
+      const apart = (k: number): number => values[k]?.standardError ?? 0;
+      const error =
+        low && high && low.length > 1
+          ? deviation(high.map((l, i) => l - (low[i] ?? NaN))) / Math.sqrt(low.length)
+          : Math.hypot(apart(increase.from), apart(increase.to));
+      return monotonicity(t, increase, Number.isFinite(error) && error > 0 ? error : null);
+    };
+    const monotone = await falls(onData, input.data);
+    const onHeldOut = validation ? await falls(onValidation, { ...input.data, split: 'validation' }) : null;
     const loss = onData.map((v) => finite(v.loss));
+    const lossOnValidation = onValidation.map((v) => finite(v.loss));
+    const ends = { from: input.from.id, to: input.to.id };
     const body = {
       kind: 'line' as const,
       from: input.from.id,
@@ -90,12 +119,16 @@ export async function line(
       accuracy: accuracies(onData),
       validation: validation
         ? {
-            loss: onValidation.map((v) => finite(v.loss)),
+            loss: lossOnValidation,
             accuracy: accuracies(onValidation),
             samples: onValidation[0]?.samples ?? 0,
+            standardError: onValidation.map((v) => finite(v.standardError)),
+            barrier: barrier(t, lossOnValidation),
+            ...(onHeldOut === null ? {} : { monotone: onHeldOut }),
           }
         : null,
       barrier: barrier(t, loss),
+      monotone,
       length,
       refreshedStatistics: refresh,
     };
@@ -103,6 +136,12 @@ export async function line(
       ...body,
       trust: [
         ...lineSentences(body),
+        monotoneSentence(
+          monotone,
+          { ...ends, points },
+          input.data.split === 'train' ? 'training' : 'validation',
+        ),
+        ...(onHeldOut === null ? [] : [monotoneSentence(onHeldOut, { ...ends, points }, 'validation')]),
         dataSentence(body.data, input.mode, refresh),
         ...replaySentence(description),
       ],

@@ -215,6 +215,7 @@ function lineTable(result: LineResult): string {
     '±',
     ...(result.accuracy ? ['accuracy'] : []),
     ...(result.validation ? ['validation loss'] : []),
+    ...(result.validation?.accuracy ? ['validation accuracy'] : []),
   ]);
   const every = Math.max(1, Math.ceil((result.t.length - 1) / 12));
   result.t.forEach((t, i) => {
@@ -225,6 +226,7 @@ function lineTable(result: LineResult): string {
       figures(result.standardError[i]),
       ...(result.accuracy ? [percentage(result.accuracy[i])] : []),
       ...(result.validation ? [figures(result.validation.loss[i])] : []),
+      ...(result.validation?.accuracy ? [percentage(result.validation.accuracy[i])] : []),
     ]);
   });
   return `${table.toString()}\nbarrier ${figures(result.barrier)} between ${result.from} and ${result.to}, ${figures(result.length)} apart`;

@@ -72,6 +72,20 @@ export interface ContourResult extends Result {
   readonly complete: boolean;
 }
 
+/** Whether the loss only falls on the way from the worse end to the better one (Goodfellow et al. 2015). */
+export interface Monotonicity {
+  /** forward: the loss at `to` is the lower one. null where a loss is not finite. */
+  readonly downhill: 'forward' | 'backward' | null;
+  /** Largest rise between any two points on the way downhill; 0 where it only falls. */
+  readonly largestIncrease: Maybe;
+  /** Where it begins and ends, as values of t. */
+  readonly between: readonly [number, number] | null;
+  /** Of the rise, from the differences of the same samples where their losses are known; else a cautious one. */
+  readonly standardError: Maybe;
+  /** within-noise: a rise of no more than two standard errors. */
+  readonly verdict: 'monotone' | 'within-noise' | 'rises' | 'unknown';
+}
+
 export interface LineResult extends Result {
   readonly kind: 'line';
   readonly from: string;
@@ -85,9 +99,15 @@ export interface LineResult extends Result {
     readonly loss: readonly Maybe[];
     readonly accuracy: readonly Maybe[] | null;
     readonly samples: number;
+    /** Absent in older results, as what follows. */
+    readonly standardError?: readonly Maybe[];
+    readonly barrier?: Maybe;
+    readonly monotone?: Monotonicity;
   } | null;
   /** max over t of loss(t) − ((1−t)·loss(0) + t·loss(1)) (Frankle et al. 2020); null when an end is not finite. */
   readonly barrier: number | null;
+  /** Absent in older results. */
+  readonly monotone?: Monotonicity;
   /** ‖θ_to − θ_from‖. */
   readonly length: number;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { barrier, line } from '../../../src/analysis/line.ts';
+import { largestIncrease, monotonicity } from '../../../src/analysis/monotone.ts';
 import { isCancelled } from '../../../src/protocol/errors.ts';
 import { gaussianRows, gaussians } from '../../fixtures/gaussian.ts';
 import { average, classifier, diagonalQuadratic, type Problem } from '../../fixtures/problems.ts';
@@ -78,6 +79,80 @@ describe('line between two models', () => {
       check('validation', 11, result.validation.loss[i], result.validation.accuracy![i]);
       assert.ok(result.standardError[i]! > 0);
     }
+  });
+
+  it('finds the largest rise on the way downhill, whichever end is the worse one', () => {
+    const t = [0, 0.25, 0.5, 0.75, 1];
+    const of = (loss: (number | null)[]) => monotonicity(t, largestIncrease(loss), 0.1);
+    assert.deepEqual(of([5, 4, 3, 2, 1]), {
+      downhill: 'forward',
+      largestIncrease: 0,
+      between: null,
+      standardError: null,
+      verdict: 'monotone',
+    });
+    // Not the largest step: a rise in two steps, from the lowest point before.
+    assert.deepEqual(
+      [of([5, 2, 2.5, 3, 1]).largestIncrease, of([5, 2, 2.5, 3, 1]).between],
+      [1, [0.25, 0.75]],
+    );
+    const back = of([1, 3, 2.5, 4, 5]);
+    assert.deepEqual(
+      [back.downhill, back.largestIncrease, back.between, back.verdict],
+      ['backward', 0.5, [0.5, 0.25], 'rises'],
+    );
+    assert.equal(of([5, 4, 4.1, 2, 1]).verdict, 'within-noise');
+    assert.equal(of([5, null, 4, 2, 1]).verdict, 'unknown');
+    assert.equal(monotonicity(t, largestIncrease([1, 1, 1, 1, 1]), null).verdict, 'monotone');
+  });
+
+  it("has the rise's error from the differences of the same samples, on both splits", async () => {
+    const data = (rows: number, seed: number) => {
+      const x = gaussianRows(rows, 4, seed);
+      return { x, labels: x.map((row) => (row[0]! + row[1]! + row[2]! > 0 ? 0 : 1)) };
+    };
+    const problem = classifier({
+      units: [4, 2],
+      activation: 'tanh',
+      bias: false,
+      train: data(200, 1),
+      validation: data(160, 2),
+    });
+    const evaluator = new ReferenceEvaluator(problem, { batchSize: 25 });
+    // From far too large weights over good ones to none at all: the loss falls, and rises again at the end.
+    const a = Array<number>(8).fill(0);
+    const b = [20, -20, 20, -20, 0, 0, 0, 0];
+    const from = { id: '0', vector: evaluator.put('a', a) };
+    const to = { id: '9', vector: evaluator.put('b', b) };
+    const result = await line(evaluator, { from, to, points: 21, ...evaluation }, testContext());
+    for (const [split, n, found] of [
+      ['train', 200, result.monotone!],
+      ['validation', 160, result.validation!.monotone!],
+    ] as const) {
+      assert.deepEqual([found.verdict, found.downhill, found.between![1]], ['rises', 'backward', 0]);
+      const [low, high] = found.between!.map((s) =>
+        problem.losses(
+          a.map((v, i) => (1 - s) * v + s * b[i]!),
+          [],
+          split,
+          0,
+          n,
+        ),
+      );
+      const differences = high!.map((l, i) => l - low![i]!);
+      const m = average(differences);
+      assert.ok(Math.abs(found.largestIncrease! - m) < 1e-9);
+      const error = Math.sqrt(differences.reduce((s, d) => s + (d - m) ** 2, 0) / (n - 1) / n);
+      assert.ok(Math.abs(found.standardError! - error) < 1e-9);
+      const on = split === 'train' ? 'training' : 'validation';
+      assert.ok(
+        result.trust.some((s) => new RegExp(`the ${on} loss does not fall all the way: it rises by`).test(s)),
+        result.trust.join(' '),
+      );
+    }
+    const half = await line(evaluator, { from, to: from, points: 5, ...evaluation }, testContext());
+    assert.equal(half.monotone!.verdict, 'monotone');
+    assert.deepEqual(evaluator.held, []);
   });
 
   it('has no barrier below its chord, and none to state where a loss is not finite', () => {

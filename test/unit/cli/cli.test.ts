@@ -236,6 +236,8 @@ describe('command line', function () {
 
     it('goes along lines, measures λ₁, averages, builds ensembles and scores', async () => {
       const line = await ask<LineResult>('line', id, '--from', 'first', '--to', 'last', '--points', '5');
+      assert.equal(line.monotone?.downhill, 'forward');
+      assert.notEqual(line.validation?.monotone?.verdict ?? 'unknown', 'unknown');
       assert.deepEqual(line.t, [0, 0.25, 0.5, 0.75, 1]);
       assert.equal(line.validation?.samples, 96);
       const sharpness = await ask<SharpnessResult>('sharpness', id, '--top', '2');

@@ -100,6 +100,8 @@ describe('command line with PyTorch', function () {
       ];
       assert.ok(Math.abs((line.loss.at(-1) ?? NaN) - end) <= 1e-5 * end);
       assert.ok((line.loss[0] ?? NaN) > end);
+      assert.equal(line.monotone?.downhill, 'forward');
+      assert.notEqual(line.validation?.monotone?.verdict ?? 'unknown', 'unknown');
       const random = await basin.ask<ContourResult>('contour', '--plane', 'random', '--size', '5');
       assert.ok(Math.abs((random.centre.loss ?? NaN) - end) <= 1e-5 * end);
       const sharpness = await basin.ask<SharpnessResult>('sharpness', '--top', '2');
