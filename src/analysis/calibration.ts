@@ -27,6 +27,8 @@ export interface CalibrationInput extends Evaluation {
 
 /** Simulated outcomes and bootstrap samples: the 95th percentile then rests on 25 of them. */
 const RESAMPLES = 500;
+/** Of the normal distribution, for 95 %. */
+const Z = 1.96;
 
 /** One answer of a classifier. */
 interface Answer {
@@ -70,6 +72,11 @@ export async function calibration(
         ),
       ),
     ).sort((a, b) => a - b);
+    const standardError = deviation(resampled);
+    const ifCalibrated = {
+      mean: mean(byChance),
+      percentile95: byChance[Math.floor(0.95 * RESAMPLES)] ?? NaN,
+    };
     const data = { split: input.data.split, samples: answers.length };
     const body = {
       kind: 'calibration' as const,
@@ -78,9 +85,10 @@ export async function calibration(
       binning: input.binning,
       bins,
       error,
-      standardError: deviation(resampled),
+      standardError,
+      interval: intervalOf(error, mean(resampled) - error, standardError, ifCalibrated.percentile95),
       maximumError: Math.max(...bins.map(gap)),
-      ifCalibrated: { mean: mean(byChance), percentile95: byChance[Math.floor(0.95 * RESAMPLES)] ?? NaN },
+      ifCalibrated,
       confidence: mean(answers.map((a) => a.confidence)),
       accuracy: mean(answers.map((a) => a.correct)),
       refreshedStatistics: false,
@@ -169,6 +177,16 @@ const gap = ({ accuracy, confidence }: ReliabilityBin): number =>
 function expectedError(bins: readonly ReliabilityBin[]): number {
   const total = bins.reduce((n, b) => n + b.samples, 0);
   return bins.reduce((sum, b) => sum + (b.samples / total) * gap(b), 0);
+}
+
+/**
+ * Noise makes each bin's gap larger on average, in the sample and in the bootstrap's draws from it alike; where a bin's gap
+ * is large it adds nothing. So from what is left without all that the bootstrap's draws have more than the sample, to
+ * the error as it is, and a reach of noise beyond either; where there is no telling from chance, 0 is inside.
+ */
+function intervalOf(error: number, added: number, spread: number, byChance: number): [number, number] {
+  const low = error <= byChance ? 0 : Math.max(0, error - added - Z * spread);
+  return [low, error + Z * spread];
 }
 
 const repeat = (once: () => number): number[] => Array.from({ length: RESAMPLES }, once);

@@ -6,7 +6,7 @@ import { percent } from './trust.ts';
 export function calibrationSentences(
   c: Pick<
     CalibrationResult,
-    'error' | 'standardError' | 'ifCalibrated' | 'confidence' | 'accuracy' | 'binning' | 'bins'
+    'error' | 'standardError' | 'interval' | 'ifCalibrated' | 'confidence' | 'accuracy' | 'binning' | 'bins'
   >,
 ): string[] {
   const apart = c.error > c.ifCalibrated.percentile95;
@@ -18,5 +18,10 @@ export function calibrationSentences(
     `Expected calibration error ${percent(c.error)} ± ${percent(c.standardError)} over ${c.bins.length} bins of equal ` +
       `${c.binning === 'width' ? 'width' : 'numbers of samples'}; chance alone would show ${percent(c.ifCalibrated.mean)}, and ` +
       `more than ${percent(c.ifCalibrated.percentile95)} once in twenty times.`,
+    ...(c.interval === undefined
+      ? []
+      : [
+          `Of endlessly many samples it would be ${percent(c.interval[0])} to ${percent(c.interval[1])}, with 95 % confidence.`,
+        ]),
   ];
 }

@@ -38,6 +38,11 @@ export interface CalibrationResult extends Result {
   readonly error: number;
   /** Of the error, by the bootstrap over samples. */
   readonly standardError: number;
+  /**
+   * Where the error of endlessly many samples lies, with 95 % confidence: its lower end allows for what noise
+   * adds, and is 0 where a calibrated model might show as much. Absent in older results.
+   */
+  readonly interval?: readonly [number, number];
   /** The largest |accuracy − confidence| of a bin. */
   readonly maximumError: number;
   /**
