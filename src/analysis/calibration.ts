@@ -119,6 +119,13 @@ async function answersOf(
       'Calibration is of classifiers whose loss is a cross-entropy of predictions that can be seen.',
     );
   }
+  if (confidence.length < 2) {
+    throw new BasinError(
+      'unsupported',
+      'One sample tells nothing of how often answers are right.',
+      'Let the script evaluate more held-out samples, or use --data train.',
+    );
+  }
   if (!confidence.every(Number.isFinite)) {
     throw notFinite('Some predictions are NaN or infinite.');
   }

@@ -88,7 +88,15 @@ export async function ensemble(
     };
     for (const [i, model] of input.members.entries()) {
       context.progress((0.8 * i) / input.members.length, `member ${i + 1} of ${input.members.length}`);
-      found.push(await look(model));
+      const one = await look(model);
+      if (one.scores.train.loss === null) {
+        throw new BasinError(
+          'non-finite',
+          `The loss of member ${model.id} is NaN or infinite: it would spoil every prediction.`,
+          'Name members from before the loss diverged, with --members.',
+        );
+      }
+      found.push(one);
     }
     const last = { id: String(input.last.step), vector: input.last.vector };
     const own = found.find(({ model }) => model.id === last.id) ?? (await look(last));

@@ -77,7 +77,8 @@ export function toScore(value: ScoreValue): Score {
     loss: finite(value.loss),
     lossStandardError: finite(value.standardError),
     accuracy: finite(value.accuracy),
-    accuracyStandardError: finite(value.accuracyStandardError),
+    // One answer says nothing of how much answers vary.
+    accuracyStandardError: value.samples < 2 ? null : finite(value.accuracyStandardError),
     samples: value.samples,
   };
 }

@@ -88,10 +88,13 @@ export function finiteDifferences(reason: string | null): string {
 export function scoreSentences(scores: Scores): string[] {
   const judged = scores.validation ?? scores.train;
   const on = scores.validation === null ? 'training' : 'validation';
+  const where = `on ${judged.samples} ${on} samples`;
   const sentences = [
-    judged.accuracy !== null
-      ? `Accuracy ${percent(judged.accuracy)}${plusMinus(judged.accuracyStandardError, percent)} on ${judged.samples} ${on} samples.`
-      : `Loss ${figures(judged.loss ?? NaN, 4)}${plusMinus(judged.lossStandardError, (x) => figures(x, 2))} on ${judged.samples} ${on} samples.`,
+    judged.loss === null
+      ? `The loss ${where} is NaN or infinite: the model has diverged, and its answers mean nothing.`
+      : judged.accuracy !== null
+        ? `Accuracy ${percent(judged.accuracy)}${plusMinus(judged.accuracyStandardError, percent)} ${where}.`
+        : `Loss ${figures(judged.loss, 4)}${plusMinus(judged.lossStandardError, (x) => figures(x, 2))} ${where}.`,
   ];
   if (scores.validation === null)
     sentences.push('No validation data was recorded: this says nothing about new samples.');

@@ -15,9 +15,11 @@ export function sweepSentences(
   if (expected === null) {
     return [
       `The lowest loss of ${looked} averages has the ${words}; whether that is a gain is not known.`,
-      heldOut
-        ? 'The script does not show the loss of single samples, so the choice cannot be judged on samples apart from it.'
-        : 'No validation data was recorded: training samples do not tell what an average is worth.',
+      (last.validation ?? last.train).loss === null
+        ? `Snapshot ${last.step}, the last one, has a loss that is NaN or infinite: there is nothing to compare with. Sweep the steps before, with --to.`
+        : heldOut
+          ? 'The script does not show the loss of single samples, so the choice cannot be judged on samples apart from it.'
+          : 'No validation data was recorded: training samples do not tell what an average is worth.',
     ];
   }
   const size = `${figures(expected.value, 2)} ± ${figures(expected.standardError, 1)} in validation loss`;
