@@ -47,7 +47,7 @@ const MOST_MEMBERS = 50;
  * members' predictions are and what the ensemble of the first so many is worth. Members keep the batch-norm statistics
  * they carry.
  * @throws BasinError `unsupported` where predictions cannot be told apart from the loss, or there is nothing to select by;
- *   `bad-input`, `not-replayable`, `cancelled`
+ *   `bad-input`, `non-finite` where a member's loss is, `not-replayable`, `cancelled`
  */
 export async function ensemble(
   evaluator: Evaluator,

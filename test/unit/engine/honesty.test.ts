@@ -12,7 +12,7 @@ import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
 
 interface Honesty<R> {
   /** Every standard error, residual or chance level that it states for what it estimates. */
-  errors(result: R): readonly (number | null | undefined)[];
+  readonly errors: (result: R) => readonly (number | null | undefined)[];
   /** What it says of having ended: of what iterates or refines; once: computed in one go, with nothing to settle. */
   readonly settled: 'once' | ((result: R) => readonly (boolean | number)[]);
   /** The words, among its sentences, that name how it was come by or on what it rests. */
@@ -133,7 +133,7 @@ describe('every kind of result', function () {
   for (const kind of everyKind) {
     it(`${kind} says how far it can be trusted`, async () => {
       const result = (await engine.run(jobOf(kind))) as AnalysisResult;
-      const { errors, settled, method } = honesty[kind] as Honesty<AnalysisResult>;
+      const { errors, settled, method } = honesty[kind] as unknown as Honesty<AnalysisResult>;
 
       const stated = errors(result);
       assert.ok(stated.length > 0);

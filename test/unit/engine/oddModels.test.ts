@@ -45,7 +45,13 @@ const odd: Readonly<Record<string, Odd>> = {
   'a single parameter': {
     problem: single,
     start: [0.3],
-    refused: { ...plain, contour: 'unsupported' },
+    // It shows predictions, of numbers and not of classes.
+    refused: {
+      calibration: 'unsupported',
+      margins: 'unsupported',
+      soup: 'unsupported',
+      contour: 'unsupported',
+    },
     // (2/4)·(1 + 4 + 1 + ¼)
     eigenvalues: [3.125],
   },
