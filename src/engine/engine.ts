@@ -14,11 +14,12 @@ import { newResultId } from '../runs/runId.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EvaluatorPool } from './evaluatorPool.ts';
+import { exportEnsemble } from './exportEnsemble.ts';
 import { exportByProcess, exportSafetensors, requireFormat } from './exportModel.ts';
 import { byRun, finishedResult, keepResult } from './finishedResult.ts';
 import { completeJob, kindOf, requireModels } from './jobs.ts';
 import { modeOf } from './kind.ts';
-import { readContents, resolveModel, type RunContents } from './references.ts';
+import { builtEnsemble, readContents, resolveModel, type RunContents } from './references.ts';
 import { writeReport } from './report.ts';
 import { findKept } from './resultCache.ts';
 import { shareableView } from './shareableView.ts';
@@ -125,10 +126,25 @@ export class Engine {
 
   async #export(job: ExportJob, observer: JobObserver & { signal: AbortSignal }): Promise<ExportResult> {
     const contents = await readContents(await this.store.open(job.run), undefined);
-    const model = await resolveModel(contents, job.model);
     const directory = path.resolve(job.to);
     const { framework } = contents.manifest;
     requireFormat(job.format, framework);
+    const ensemble = builtEnsemble(contents, job.model);
+    if (ensemble !== null) {
+      const { version } = this.options;
+      const wanted = { contents, model: ensemble, directory, format: job.format, version };
+      const files = exportNeedsProcess(job.format, framework)
+        ? await this.#pool.use(
+            contents,
+            { live: false, signal: observer.signal },
+            ({ evaluator }) => exportEnsemble(evaluator, wanted, observer.signal),
+            () => observer.progress?.({ fraction: null, message: opening(contents) }),
+          )
+        : await exportEnsemble(null, wanted, observer.signal);
+      const { format } = job;
+      return { kind: 'export', run: contents.run.id, model: ensemble.id, format, directory, files };
+    }
+    const model = await resolveModel(contents, job.model);
     const written = exportNeedsProcess(job.format, framework)
       ? await this.#pool.use(
           contents,

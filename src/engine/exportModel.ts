@@ -100,7 +100,7 @@ export async function exportSafetensors(
 }
 
 /** @throws BasinError `bad-input` when the directory holds model files that are not Basin's own export, unchanged */
-async function prepare(directory: string, isTarget: (name: string) => boolean): Promise<void> {
+export async function prepare(directory: string, isTarget: (name: string) => boolean): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
   } catch (error) {
@@ -121,7 +121,8 @@ async function prepare(directory: string, isTarget: (name: string) => boolean): 
   }
 }
 
-async function mark(directory: string, files: readonly string[]): Promise<void> {
+/** Notes what Basin wrote, for a second export. */
+export async function mark(directory: string, files: readonly string[]): Promise<void> {
   const own = await readMarker(directory);
   for (const file of files) own.set(file, await digest(path.join(directory, file)));
   await writeAtomically(

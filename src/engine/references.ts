@@ -89,7 +89,7 @@ export async function resolveModel(contents: RunContents, reference: ModelRefere
     throw new BasinError(
       'bad-input',
       `${model.id} is an ensemble of ${model.members.length} models and has no weights of its own.`,
-      'Name one of its members or an average; its score was kept when it was built.',
+      'Name one of its members or an average; its score was kept when it was built, and `basin export` writes its members.',
     );
   }
   const file = contents.run.modelPath(model.id);
@@ -144,6 +144,14 @@ export function findBuiltModel(contents: RunContents, id: string): BuiltModel {
     'not-found',
     `Run ${contents.run.id} has no model ${id}.`,
     `Give a snapshot's step, first, last${there.length > 0 ? `, or one of ${there.join(', ')}` : ''}.`,
+  );
+}
+
+/** The ensemble that a reference names; null for anything else. */
+export function builtEnsemble(contents: RunContents, reference: ModelReference): BuiltModel | null {
+  const { models, objectiveIndex } = contents;
+  return (
+    models.find((m) => m.kind === 'ensemble' && m.id === reference && m.objective === objectiveIndex) ?? null
   );
 }
 

@@ -95,6 +95,15 @@ export type Combination = 'probability' | 'logit' | 'mean';
 export interface Predictions {
   /** null where they cannot be told as one row a sample; `reason` says why. */
   readonly kind: 'classes' | 'values' | null;
+  /** What the model itself gives, of which the rows are made. */
+  readonly form:
+    | 'logits'
+    | 'log-probabilities'
+    | 'probabilities'
+    | 'binary-logits'
+    | 'binary-probabilities'
+    | 'values'
+    | null;
   readonly samples: number;
   /** Numbers a row: the classes (two for one output that stands for two), or the predicted values. */
   readonly width: number;

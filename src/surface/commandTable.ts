@@ -7,7 +7,7 @@ import type { ModelReference } from '../protocol/job.ts';
 import { BasinError, cancelled, isCancelled } from '../protocol/errors.ts';
 import type { LensName } from '../protocol/page.ts';
 import { layoutDifferences } from '../protocol/layoutDifferences.ts';
-import type { AverageResult, ExportFormat } from '../protocol/results.ts';
+import type { AverageResult, EnsembleResult, ExportFormat } from '../protocol/results.ts';
 import type { SoupResult } from '../protocol/soups.ts';
 import { setting } from './configuration.ts';
 import type { ErrorDisplay } from './errorDisplay.ts';
@@ -107,8 +107,7 @@ const table: Readonly<Record<CommandId, Command>> = {
   [commands.ensemble]: async (context, target?: Target) => {
     const run = await pickRun(context, target);
     const result = await inPanel(context, run, 'averaging', { kind: 'ensemble', run: run.id });
-    // An ensemble is several models: there is no single one to save.
-    if (result.kind === 'ensemble') void vscode.window.showInformationMessage(comparisonText(result));
+    if (result.kind === 'ensemble') void offerExport(context, run, result);
     return result;
   },
 
@@ -331,10 +330,12 @@ async function withNotification(context: CommandContext, run: KnownRun, job: Job
 async function offerExport(
   context: CommandContext,
   run: KnownRun,
-  result: AverageResult | SoupResult,
+  result: AverageResult | EnsembleResult | SoupResult,
 ): Promise<void> {
-  const save =
-    run.manifest?.framework === 'torch'
+  const several = result.kind === 'ensemble';
+  const save = several
+    ? vscode.l10n.t('Save Members…')
+    : run.manifest?.framework === 'torch'
       ? vscode.l10n.t('Save as state_dict…')
       : vscode.l10n.t('Save as TF.js model…');
   const answer = await vscode.window.showInformationMessage(comparisonText(result), save);
@@ -524,10 +525,7 @@ async function pickModel(run: KnownRun): Promise<ModelReference> {
   const [models, snapshots] = await Promise.all([run.run.models(), run.run.snapshots()]);
   const items: (vscode.QuickPickItem & { reference?: ModelReference })[] = [
     { label: vscode.l10n.t('Built models'), kind: vscode.QuickPickItemKind.Separator },
-    ...models
-      .filter((m) => m.kind !== 'ensemble')
-      .reverse()
-      .map((m) => ({ label: m.name, description: m.id, reference: m.id })),
+    ...[...models].reverse().map((m) => ({ label: m.name, description: m.id, reference: m.id })),
     { label: vscode.l10n.t('Snapshots'), kind: vscode.QuickPickItemKind.Separator },
     ...[...snapshots].reverse().map((s) => ({ label: vscode.l10n.t('step {0}', s.step), reference: s.step })),
   ];

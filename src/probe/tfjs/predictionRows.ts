@@ -1,8 +1,9 @@
 /** What a model predicts for each sample, as one row a sample. */
 import type { Predictions } from '../../protocol/evaluator.ts';
-import type { Batch } from './capture.ts';
+import type { Batch, HostTensor } from './capture.ts';
+import { areLogProbabilities, areProbabilities, type Task } from './predictions.ts';
 import type { Session } from './replay.ts';
-import { look, type Seen } from './samples.ts';
+import { look, type Classes, type Seen } from './samples.ts';
 
 /** More numbers than this are not sent: they would be no small answer any more. */
 const MOST_NUMBERS = 4_000_000;
@@ -10,6 +11,7 @@ const MOST_NUMBERS = 4_000_000;
 /** Rows of classes or of values, with what they should be. */
 interface Rows {
   readonly kind: 'classes' | 'values';
+  readonly form: Predictions['form'];
   readonly width: number;
   readonly values: ArrayLike<number>;
   readonly targets: ArrayLike<number>;
@@ -42,11 +44,12 @@ export function predictionRows({
     for (let i = 0; i < found.targets.length; i++) all.targets.push(found.targets[i] ?? NaN);
   }
   if (like === null) return none('There are no samples.');
-  return { kind: like.kind, width: like.width, ...all, reason: null };
+  return { kind: like.kind, form: like.form, width: like.width, ...all, reason: null };
 }
 
 const none = (reason: string): Predictions => ({
   kind: null,
+  form: null,
   samples: 0,
   width: 0,
   values: [],
@@ -59,6 +62,7 @@ function rowsOf({ classes, output, task }: Seen, batch: Batch): Rows | string {
     const { scores, labels } = classes;
     return {
       kind: 'classes',
+      form: formOf(classes, task, output),
       width: scores[0]?.length ?? 0,
       values: scores.flatMap(logSoftmax),
       targets: labels,
@@ -70,10 +74,18 @@ function rowsOf({ classes, output, task }: Seen, batch: Batch): Rows | string {
     return 'What is predicted and what it should be have different sizes.';
   return {
     kind: 'values',
+    form: 'values',
     width: output.values.length / batch.samples,
     values: output.values,
     targets: target.values,
   };
+}
+
+function formOf({ binary }: Classes, task: Task | null, output: HostTensor | null): Predictions['form'] {
+  if (task === null || output === null) return null;
+  const probabilities = areProbabilities(task.kind, output);
+  if (binary) return probabilities ? 'binary-probabilities' : 'binary-logits';
+  return probabilities ? 'probabilities' : areLogProbabilities(output) ? 'log-probabilities' : 'logits';
 }
 
 /** log of the softmax over scores. */

@@ -195,6 +195,7 @@ describe('ensemble', () => {
       id: `${c}`,
       rows: toRows({
         kind: 'classes',
+        form: 'probabilities',
         samples: 400,
         width: 2,
         values: labels.flatMap(() => {
@@ -281,6 +282,7 @@ describe('predictions put together', () => {
   const rows = (...distributions: number[][]) =>
     toRows({
       kind: 'classes',
+      form: 'probabilities',
       samples: distributions.length,
       width: 2,
       values: distributions.flat().map(Math.log),

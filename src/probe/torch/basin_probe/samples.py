@@ -120,6 +120,7 @@ def predicted_rows(evaluator: "Evaluator", vector: "Vector", how: "How", stop: "
     values = torch.cat(rows)
     return {
         "kind": kinds.pop(),
+        "form": evaluator.sites(batches[0].program)[0].kind,
         "samples": values.shape[0],
         "width": values.shape[1],
         "values": values.reshape(-1).tolist(),
@@ -129,7 +130,7 @@ def predicted_rows(evaluator: "Evaluator", vector: "Vector", how: "How", stop: "
 
 
 def _no_rows(reason: str) -> dict[str, Any]:
-    return {"kind": None, "samples": 0, "width": 0, "values": [], "targets": [], "reason": reason}
+    return {"kind": None, "form": None, "samples": 0, "width": 0, "values": [], "targets": [], "reason": reason}
 
 
 class _Batch:
