@@ -206,11 +206,23 @@ async function pythonTrouble(run: Run): Promise<string | null> {
   } catch {
     return null;
   }
-  const { executable, python, torch, sharding } = told;
+  const { executable, python, torch, sharding, unseen } = told;
   if (sharding !== undefined) {
     return (
       `The model is spread over processes by ${sharding}, so no process has a loss of all of its weights, and nothing ` +
       'was recorded. Train it on one device, or by DistributedDataParallel, to look at it with Basin.'
+    );
+  }
+  if (unseen?.startsWith('torch.func') === true) {
+    return (
+      `The script takes its gradients by ${unseen} and updates the weights by itself, where Basin sees no step, and ` +
+      'nothing was recorded. Call backward() on the loss and step with an optimizer of torch.optim to look at it with Basin.'
+    );
+  }
+  if (unseen !== undefined) {
+    return (
+      `The script replays its steps as ${unseen}, inside of which Basin sees nothing, and nothing was recorded. ` +
+      'Train without them in the run that you want to look at.'
     );
   }
   const install = `Install it there: ${executable} -m pip install torch`;

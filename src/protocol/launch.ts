@@ -12,8 +12,7 @@ export const CLAIM_FILE = 'claim';
 export const LOADED_FILE = 'loaded';
 /**
  * Written into the run directory by a Python that was asked for torch and has none, or one too old for the probe, or by
- * a probe whose model is spread over processes
- * (JSON, `pythonTroubleSchema`), so that a run that never trained can say so.
+ * a probe that cannot see the steps (JSON, `pythonTroubleSchema`), so that a run that never trained can say so.
  */
 export const PYTHON_TROUBLE_FILE = 'python.json';
 
@@ -25,6 +24,8 @@ export const pythonTroubleSchema = v.object({
   torch: v.nullable(v.string()),
   /** A library that spreads a model's weights over processes, which is what keeps it from being recorded. */
   sharding: v.optional(v.string()),
+  /** What the script trains by where no step can be seen: torch.func.grad, CUDA graphs. */
+  unseen: v.optional(v.string()),
 });
 export type PythonTrouble = v.InferOutput<typeof pythonTroubleSchema>;
 

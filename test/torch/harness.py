@@ -107,6 +107,12 @@ class Run:
         return sorted(int(m[1]) for m in found if m and int(m[2] or 0) == objective)
 
 
+def trouble(run: Run) -> str:
+    """What the probe has met; nothing, where all went well."""
+    log = run.directory / "probe.log"
+    return log.read_text() if log.exists() else ""
+
+
 def environment(run: Run, *, mode: str = "record", endpoint: Optional[Path] = None, **options: Any) -> dict[str, str]:
     """The environment that the launcher makes."""
     settings = {

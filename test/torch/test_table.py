@@ -1,19 +1,16 @@
-"""Every kind of script: replay exact, also in a process that was started again, and training bit for bit as without."""
+"""Every kind of script: replay exact, also in a process that was started again."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from harness import PROBE, SCRIPTS, Run, asking, environment, how, new_run, record
+from harness import PROBE, SCRIPTS, asking, how, new_run, record, trouble
+from kinds import KINDS, skip_absent
 
-#: Scripts that train by a library of their own, and the module they need.
-LIBRARIES = {"lightning_trainer": "lightning", "transformers_trainer": "transformers"}
-KINDS = sorted(SCRIPTS.glob("*.py")) + sorted(SCRIPTS.with_name("scripts-libraries").glob("*.py"))
 REFUSED = {
     "number_from_loss": "frozen",
     "branch_on_loss": "branch at branch_on_loss.py",
@@ -22,31 +19,6 @@ REFUSED = {
     "gradient_by_hand": "did not come from backward()",
 }
 TOLERANCE = 1e-5
-
-#: torch.compile came with 2.0; layer norm under bfloat16 autocast on the CPU fails before it, without Basin as well.
-needs_torch_2 = {"compiled_module", "compiled_loss", "autocast"}
-
-
-def skip_absent(script: Path) -> None:
-    """Skips what this Python or torch does not have; on CI, where all is installed, a missing library fails."""
-    import importlib.util
-
-    import torch
-
-    library = LIBRARIES.get(script.stem)
-    if library is not None and importlib.util.find_spec(library) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{library} is not installed, and test/torch/requirements.txt names it")
-        pytest.skip(f"needs {library}")
-
-    if script.stem in needs_torch_2 and not hasattr(torch, "compile"):
-        pytest.skip("this script does not run before torch 2.0")
-
-
-def trouble(run: Run) -> str:
-    log = run.directory / "probe.log"
-    return log.read_text() if log.exists() else ""
-
 
 @pytest.mark.parametrize("script", KINDS, ids=lambda p: p.stem)
 def test_replays_exactly_also_when_started_again(script: Path) -> None:
@@ -74,38 +46,6 @@ def test_replays_exactly_also_when_started_again(script: Path) -> None:
                     assert found["recorded"] == pytest.approx(steps[step]["loss"], rel=1e-6)
                     assert found["replayed"] == pytest.approx(found["recorded"], rel=TOLERANCE)
             assert trouble(run) == ""
-
-
-@pytest.mark.parametrize("script", KINDS, ids=lambda p: p.stem)
-def test_training_is_bit_for_bit_as_without(script: Path) -> None:
-    skip_absent(script)
-    runner = Path(__file__).with_name("fingerprint.py")
-
-    def result(env: dict[str, str], folder: Path) -> dict:
-        out = folder / "result.json"
-        done = subprocess.run(
-            [sys.executable, str(runner), str(script)],
-            env={**env, "RESULT": str(out), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        return {**json.loads(out.read_text()), "output": (done.stdout, done.stderr)}
-
-    with new_run() as run:
-        plain = result({k: v for k, v in os.environ.items() if k != "BASIN_PROBE"}, run.directory)
-    with new_run() as run:
-        asked = result({**environment(run), "ASK": str(run.directory / "endpoint.json")}, run.directory)
-        assert trouble(run) == ""
-    with new_run() as run:
-        recorded = result(environment(run, everyStep=True, every=1), run.directory)
-        assert trouble(run) == ""
-    assert recorded["hash"] == plain["hash"]
-    assert recorded["output"] == plain["output"]
-    assert asked["problems"] == []
-    assert asked["answered"] > 0 or script.stem == "update_by_hand"
-    assert asked["hash"] == plain["hash"]
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))

@@ -14,6 +14,7 @@ from .program import Batch, Program
 from .session import Scratch, session, set_training
 from .layout import Layout
 from .tape import Look
+from .versions import put_versions_back, version_of
 
 #: Steps that are checked.
 CHECKED_STEPS = 4
@@ -191,14 +192,16 @@ class _as_it_was:
                     seen.add((id(owner), key))
                     tensor = owner[key]
                     # Through .data: the version counter belongs to the script's own graphs.
-                    self.put_back.append((tensor, tensor.detach().clone()))
+                    self.put_back.append((tensor, tensor.data, tensor.detach().clone(), version_of(tensor)))
                     tensor.data.copy_(before)
         set_training(self.program.training, inference=False)
 
     def __exit__(self, *error: Any) -> None:
         with torch.no_grad():
-            for tensor, value in self.put_back:
-                tensor.data.copy_(value)
+            for tensor, own, value, _ in self.put_back:
+                tensor.data = own  # a pass may have put other storage there
+                own.copy_(value)
+        put_versions_back([tensor for tensor, *_ in self.put_back], [count for *_, count in self.put_back])
         self.session.__exit__(*error)
 
 

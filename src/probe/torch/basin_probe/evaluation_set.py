@@ -26,6 +26,8 @@ class Gatherer:
         self.objective = objective
         self.wanted = samples
         self.count = 0
+        #: of these: drawn more than once, by a script that draws with replacement
+        self.repeats = 0
         self._seen: set[float] = set()
         self._stale = 0
 
@@ -42,6 +44,7 @@ class Gatherer:
             return False
         self._stale = 0
         self._seen.update(rows)
+        self.repeats += len(rows) - len(set(new))
         for known in self.objective.programs:
             bound = bind(known, batch)
             if bound is not None:

@@ -13,7 +13,8 @@ import torch
 
 from .differences import difference_step
 from .errors import BasinError, cancelled
-from .feeds import Feeds
+from .feeds import Cut, Feeds
+from .first_layers import FirstLayers, Plane
 from .gauss_newton import gauss_newton_product
 from .layout import Layout
 from .loss_site import LossSite, find_sites
@@ -94,12 +95,17 @@ class Evaluator:
         self.inference_mode = hasattr(torch, "inference_mode")
         self._sites: dict[int, list[LossSite]] = {}
         self._feeds = Feeds(self)
+        self.first_layers = FirstLayers(self)
         self._several = SeveralPoints(self)
         self._curvature: Optional[_Curvature] = None
         self._curvature_scratch: Optional[Scratch] = None
         self._inference_works: Optional[bool] = None
+        #: Whether a forward pass writes state outside of training too (a queue, a moving average of weights).
+        self._always_moves = False
         #: the process's own state, for vectors that carry none
         self._state_now: list[torch.Tensor] = []
+        #: the tensors that hold state in the process
+        self._live_state: list[torch.Tensor] = []
 
     # ---- what there is --------------------------------------------------------------------------------------------
     def modes(self) -> list[str]:
@@ -115,7 +121,9 @@ class Evaluator:
             return False
         try:
             with self._at(batches, self.current(), grad=False, inference=True):
+                before = [t.clone() for t in self.scratch.state]
                 self._value(batches[0], inference=True)
+                self._always_moves = not all(torch.equal(a, b) for a, b in zip(self.scratch.state, before))
             return True
         except RuntimeError as error:
             if self.inference_mode and "nference" in str(error):
@@ -189,17 +197,23 @@ class Evaluator:
     ) -> list[Loss]:
         """The loss at ``origin + Σ coefficients[p][i]·directions[i]`` for every point p; state is the origin's."""
         batches = self.selected(how)
-        feeds = batches if how.range is not None else self._feeds.choose(batches, how.inference, origin)
-        found = []
+        as_recorded = how.range is not None or (how.inference and self._always_moves)
+        cut = Cut(batches, False) if as_recorded else self._feeds.choose(batches, how.inference, origin)
+        feeds = cut.batches
+        found: list[Loss] = []
+        several, plane = 1, None
         with self._at(self._involved(batches, how), origin, grad=False, inference=how.inference):
-            several = self._several.count(feeds, origin, how) if len(coefficients) > 2 and directions else 1
-            if several > 1:
-                return self._at_several(several, feeds, origin, directions, coefficients, stop)
-            for point in coefficients:
-                self._combine(origin, directions, point)
-                if how.refresh:
-                    self._refresh(origin, how.samples if how.split == "train" else None, stop)
-                found.append(self._point(feeds, origin, how, stop))
+            with self.scratch.in_format(cut.channels_last):
+                if directions and how.inference and not how.refresh and not self._always_moves:
+                    plane = self.first_layers.plane(feeds, origin, directions, len(coefficients))
+                    several = self._several.count(feeds, origin, how, plane) if len(coefficients) > 2 else 1
+                if several > 1:
+                    return self._at_several(several, feeds, origin, directions, coefficients, plane, stop)
+                for point in coefficients:
+                    self._combine(origin, directions, point)
+                    if how.refresh:
+                        self._refresh(origin, how.samples if how.split == "train" else None, stop)
+                    found.append(self._point(feeds, origin, how, stop, on=(plane, point)))
         return found
 
     def _at_several(
@@ -209,6 +223,7 @@ class Evaluator:
         origin: Vector,
         directions: list[Vector],
         coefficients: list[list[float]],
+        plane: Optional[Plane],
         stop: Cancelled,
     ) -> list[Loss]:
         """Inside a session: `several` points at a time (several_points.py)."""
@@ -220,11 +235,25 @@ class Evaluator:
             flats = torch.empty((len(points), self.layout.length), dtype=self.layout.dtype, device=self.layout.device)
             for flat, point in zip(flats, points):
                 _combine_into(flat, origin, directions, point)
-            by_feed = self._several.losses(feeds, flats)
+            by_feed = self._several.losses(feeds, flats, plane, points)
             for i in range(len(points)):
                 sums = [losses[i] for losses, _ in by_feed]
                 singles = [s[i] for _, s in by_feed if s is not None]
                 found.append(_summary(feeds, sums, singles, [], 0))
+        return found
+
+    def vector(self, flat: torch.Tensor) -> Vector:
+        """A vector without state."""
+        return Vector(flat, None)
+
+    def passes(
+        self, feeds: list[Batch], plane: Optional[Plane], point: list[float]
+    ) -> "list[tuple[torch.Tensor, Optional[torch.Tensor]]]":
+        """:meth:`one_pass` over all batches at a point of a plane whose first layers are known, or of none."""
+        found = []
+        for i, feed in enumerate(feeds):
+            with contextlib.nullcontext() if plane is None else plane.at(i, point):
+                found.append(self.one_pass(feed))
         return found
 
     def one_pass(self, feed: Batch) -> "tuple[torch.Tensor, Optional[torch.Tensor]]":
@@ -252,14 +281,25 @@ class Evaluator:
         _combine_into(self.scratch.flat, origin, directions, point)
         self.scratch.loaded()
 
-    def _point(self, feeds: list[Batch], origin: Vector, how: How, stop: Cancelled, scored: bool = False) -> Loss:
+    def _point(
+        self,
+        feeds: list[Batch],
+        origin: Vector,
+        how: How,
+        stop: Cancelled,
+        scored: bool = False,
+        on: tuple[Optional[Plane], list[float]] = (None, []),
+    ) -> Loss:
+        """:param on: the point's place on a plane whose first layers are known"""
         tally = _Tally(feeds)
-        for feed in feeds:
+        plane, point = on
+        for i, feed in enumerate(feeds):
             if stop():
                 raise cancelled()
             self._reset_state(feed, origin, how)
             note = _Note(feed, self.sites(feed.program), scored)
-            tally.add(self._pass(feed, note, how.inference), note)
+            with contextlib.nullcontext() if plane is None else plane.at(i, point):
+                tally.add(self._pass(feed, note, how.inference), note)
         return tally.summary()
 
     def _pass(self, feed: Batch, note: "_Note", inference: bool) -> torch.Tensor:
@@ -510,6 +550,7 @@ class Evaluator:
         needs_grad = grad or any(p.needs_grad for p in programs)
         if vector.state is None:
             self._state_now = self.current_state()
+        self._live_state = [s.now() for s in self.objective.state]
         with session(
             self.pristine(),
             modules,
@@ -527,11 +568,17 @@ class Evaluator:
 
     def _place_state(self, vector: Vector) -> None:
         if self.objective.state:
+            # A pass may have put other tensors, or other storage, into their places.
+            for s, t, x in zip(self.objective.state, self._live_state, self.scratch.state):
+                if s.owner is not None and s.owner.get(s.key) is not t:
+                    s.owner[s.key] = t
+                if t.data_ptr() != x.data_ptr():
+                    t.data = x
             copy_into(self.scratch.state, vector.state if vector.state is not None else self._state_now)
 
     def _reset_state(self, batch: Batch, vector: Vector, how: How) -> None:
-        """As trained, each batch starts from the vector's state, as each step started from its own."""
-        if how.refresh or how.inference or not batch.program.moves_state:
+        """Each batch starts from the vector's state, as each step started from its own, where passes move it."""
+        if how.refresh or not batch.program.moves_state or (how.inference and not self._always_moves):
             return
         with torch.no_grad():
             self._place_state(vector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 import torch
@@ -15,14 +16,22 @@ if TYPE_CHECKING:
 _SIZES = (64, 128, 256, 512, 1024, 2048, 4096)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A split of the evaluation set into batches, and the memory format of what has four axes."""
+
+    batches: list[Batch]
+    channels_last: bool
+
+
 class Feeds:
     """Cuts of evaluation sets, decided once for each."""
 
     def __init__(self, evaluator: "Evaluator") -> None:
         self.evaluator = evaluator
-        self._chosen: dict[tuple, list[Batch]] = {}
+        self._chosen: dict[tuple, Cut] = {}
 
-    def choose(self, batches: list[Batch], inference: bool, origin: "Vector") -> list[Batch]:
+    def choose(self, batches: list[Batch], inference: bool, origin: "Vector") -> Cut:
         """
         The same samples in the batches that evaluate fastest. The recorded batches themselves, unless the loss is the
         mean over samples of something that does not look at other samples, which is tried, not guessed.
@@ -32,35 +41,56 @@ class Feeds:
             self._chosen[key] = self._measure(batches, inference, origin)
         return self._chosen[key]
 
-    def _measure(self, batches: list[Batch], inference: bool, origin: "Vector") -> list[Batch]:
-        # As trained, layers may look at the whole batch (batch norm), and noise is drawn for it.
-        if not inference or len(batches) * batches[0].samples < _SIZES[0]:
-            return batches
+    def _measure(self, batches: list[Batch], inference: bool, origin: "Vector") -> Cut:
         whole = sum(b.samples for b in batches)
+        # As trained, layers may look at the whole batch (batch norm), and noise is drawn for it.
+        if not inference or whole < _SIZES[0]:
+            return Cut(batches, False)
         sizes = [s for s in _SIZES if s < whole] + [whole]
-        best, best_seconds = batches, float("inf")
-        try:
-            with self.evaluator.placed(batches, origin):
-                expected, best_seconds = self._timed(batches)
-                for size in sizes:
-                    candidate = cut(batches, size)
-                    if candidate is None:
-                        break
+        best, best_seconds, fastest_size = Cut(batches, False), float("inf"), 0
+        with self.evaluator.placed(batches, origin):
+            expected, best_seconds = self._timed(best)
+
+            def tried(size: int, channels_last: bool) -> Optional[tuple[Cut, float]]:
+                """A cut and its seconds; None where it cannot be or gives something else."""
+                try:
+                    # Ordinary tensors, which autograd takes as well.
+                    with torch.inference_mode(False), torch.no_grad():
+                        made = cut(batches, size, channels_last)
+                    if made is None:
+                        return None
+                    candidate = Cut(made, channels_last)
                     loss, seconds = self._timed(candidate)
-                    if not same_loss(loss, expected):
+                except RuntimeError:  # shapes, or an order of the axes, that were written into the loss
+                    return None
+                return (candidate, seconds) if same_loss(loss, expected) else None
+
+            for i, size in enumerate(sizes):
+                found = tried(size, False)
+                if found is None:
+                    break
+                if found[1] < best_seconds:
+                    (best, best_seconds), fastest_size = found, i
+            if not any(p.dim() == 4 for p in self.evaluator.layout.parameters):
+                return best
+            # Channels last, the fastest size is near the other format's, and mostly below it.
+            for direction in (-1, 1):
+                i = fastest_size if direction < 0 else fastest_size + 1
+                while 0 <= i < len(sizes):
+                    found = tried(sizes[i], True)
+                    if found is None or found[1] >= best_seconds:
                         break
-                    if seconds < best_seconds:
-                        best, best_seconds = candidate, seconds
-        except RuntimeError:  # shapes that were written into the loss
-            return batches
+                    best, best_seconds = found
+                    i += direction
         return best
 
-    def _timed(self, batches: list[Batch]) -> tuple[float, float]:
+    def _timed(self, candidate: Cut) -> tuple[float, float]:
         """(mean loss, seconds), the faster of two passes."""
-        return fastest(lambda: self.evaluator.mean_loss(batches), 2)
+        with self.evaluator.scratch.in_format(candidate.channels_last):
+            return fastest(lambda: self.evaluator.mean_loss(candidate.batches), 2)
 
 
-def cut(batches: list[Batch], size: int) -> Optional[list[Batch]]:
+def cut(batches: list[Batch], size: int, channels_last: bool = False) -> Optional[list[Batch]]:
     """The batches' samples in batches of ``size``; None when they cannot be joined."""
     program: Program = batches[0].program
     if len(program.terms) != 1 or any(b.program is not program or b.numbers != batches[0].numbers for b in batches):
@@ -71,7 +101,8 @@ def cut(batches: list[Batch], size: int) -> Optional[list[Batch]]:
         parts = [b.leaves[i] for b in batches]
         by_sample = all(p.dim() > 0 and p.shape[0] == b.samples for p, b in zip(parts, batches))
         if by_sample and all(p.shape[1:] == first.shape[1:] for p in parts):
-            joined.append(torch.cat(parts))
+            whole = torch.cat(parts)
+            joined.append(whole.contiguous(memory_format=torch.channels_last) if channels_last and whole.dim() == 4 else whole)
         elif all(p is first or (p.shape == first.shape and torch.equal(p, first)) for p in parts):
             joined.append(first)
             by_sample = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 import weakref
 from typing import Any, Callable, Optional, Protocol
@@ -42,6 +43,9 @@ class Listener(Protocol):
     def mode_changed(self, module: nn.Module, training: bool) -> None: ...
 
     def sharded(self, library: str) -> None: ...
+
+    def unseen_steps(self, kind: str, closing: bool) -> None:
+        """The script does by itself what no listener sees; closing: nothing of it may be watched any more."""
 
     def failed(self, where: str, error: BaseException) -> None: ...
 
@@ -80,6 +84,8 @@ class Interception:
         self._watch_gradient_scaling()
         self._watch_compiled_functions()
         self._watch_mode()
+        self._watch_functional_gradients()
+        self._watch_graphs()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_child)
 
@@ -292,6 +298,51 @@ class Interception:
 
         self._original_train = original
         nn.Module.train = train  # type: ignore[method-assign]
+
+    def _watch_functional_gradients(self) -> None:
+        """Loops by torch.func know no backward(): they are told by name."""
+        functional = getattr(torch, "func", None)
+        compiling = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
+        for name in ("grad", "grad_and_value", "vjp", "jacrev"):
+            original = getattr(functional, name, None)
+            if original is None:
+                continue
+
+            def taken(*args: Any, original: Any = original, name: str = name, **kwargs: Any) -> Any:
+                if not compiling() and not self.recorder.depth and not self.recorder.busy:
+                    self._report(f"torch.func.{name}", lambda: self.listener.unseen_steps(f"torch.func.{name}", False))
+                return original(*args, **kwargs)
+
+            setattr(functional, name, functools.wraps(original)(taken))
+
+    def _watch_graphs(self) -> None:
+        """
+        What a CUDA graph replays calls nothing of Python, and what the probe would do while it is captured would become
+        part of it: from there on the script is left alone.
+        """
+        kind = torch.cuda.CUDAGraph
+        original = kind.__new__
+
+        def new(cls: type, *args: Any, **kwargs: Any) -> Any:
+            # Compilers make graphs of the inside of a module, which is called all the same.
+            if not str(sys._getframe(1).f_globals.get("__name__", "")).startswith("torch."):
+                self._leave_to_graphs()
+            return original(cls, *args, **kwargs)
+
+        kind.__new__ = staticmethod(new)  # type: ignore[assignment]
+        graphed = torch.cuda.make_graphed_callables
+
+        @functools.wraps(graphed)
+        def make(*args: Any, **kwargs: Any) -> Any:
+            self._leave_to_graphs()
+            return graphed(*args, **kwargs)
+
+        torch.cuda.make_graphed_callables = make
+
+    def _leave_to_graphs(self) -> None:
+        if self.enabled:
+            self.close()
+            self._report("a CUDA graph", lambda: self.listener.unseen_steps("CUDA graphs", True))
 
     def await_module(self, called: Callable[[], None]) -> None:
         """Calls back once, at the first call of a module that could be training; scripts without an optimizer need it."""

@@ -101,6 +101,9 @@ class Probe:
         self._in_backward = 0
         self._validating = False
         self._failure: Optional[tuple[str, str]] = None
+        #: what the script does where no step is seen (interception.py), and whether tapes are over for it
+        self._unseen: Optional[str] = None
+        self._untaped_for_good = False
         # loaders
         self._loader: Optional["weakref.ref[Any]"] = None
         self._training_loader: Optional["weakref.ref[Any]"] = None
@@ -129,12 +132,26 @@ class Probe:
         self._note(text[:300])
 
     def sharded(self, library: str) -> None:
-        """Leaves word for the launcher; the script trains on as without Basin."""
+        """The script trains on as without Basin."""
+        self._leave_word({"sharding": library})
+
+    def unseen_steps(self, kind: str, closing: bool) -> None:
+        """Told where nothing was recorded for it, else noted in the run."""
+        self._unseen = self._unseen or kind
+        if closing:
+            self._untaped_for_good = True
+            if self.writer is not None:
+                self._note(f"The script replays its steps as {kind}: Basin sees no more of them.")
+            else:
+                self._leave_word({"unseen": kind})
+
+    def _leave_word(self, why: dict[str, str]) -> None:
+        """Tells the launcher why there is no record."""
         told = {
             "executable": sys.executable,
             "python": ".".join(str(part) for part in sys.version_info[:3]),
             "torch": str(torch.__version__),
-            "sharding": library,
+            **why,
         }
         if self.options.mode == "record" and self.writer is None:
             with open(self.options.path("python.json"), "w", encoding="utf-8") as file:
@@ -536,6 +553,8 @@ class Probe:
             reason = "the optimizer steps inside of backward()"
         elif not group.losses:
             reason = "its gradients did not come from backward()"
+            if self._unseen is not None:
+                reason += f" but from {self._unseen}"
         else:
             problem = next((t.problem for t in group.terms or [] if t.problem is not None), None)
             reason = problem or "it was computed where the tape cannot see it"
@@ -576,17 +595,19 @@ class Probe:
         if objective.index == 0:
             samples = sum(b.samples for b in batches)
             word = "training" if split == "train" else "validation"
+            repeats = course.gatherer.repeats if split == "train" and course.gatherer is not None else 0
             source = course.validation.source if split == "validation" and course.validation is not None else None
             info = {
                 "samples": samples,
                 "batches": len(batches),
                 "source": f"the first {samples} {word} samples, batches of {batches[0].samples}"
-                + (f", from {source}" if source else ""),
+                + (f", from {source}" if source else "")
+                + (f", {repeats} of them drawn before" if repeats else ""),
             }
         self.writer.evaluation_set(objective.index, split, tensors, metadata, info)
 
     def _wants_tape(self) -> bool:
-        if self._ended or not self.interception.enabled:
+        if self._ended or self._untaped_for_good or not self.interception.enabled:
             return False
         return not self.courses or any(c.wants_tape() for c in self.courses)
 
@@ -955,6 +976,8 @@ class Probe:
         try:
             self._validating = False
             self.interception.close()
+            if self.writer is None and not self.courses and self._unseen is not None and not self._untaped_for_good:
+                self._leave_word({"unseen": self._unseen})
             if self.role == "live" and self.writer is not None:
                 hold = self.options.hold_seconds
                 if hold > 0 and self.server is not None:

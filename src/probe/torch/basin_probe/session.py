@@ -16,7 +16,7 @@ from torch import nn
 
 from . import random_streams
 from .layout import Layout
-from .versions import copy_into, no_autocast
+from .versions import copy_into, no_autocast, put_versions_back, version_of
 
 _CONTAINERS = (list, dict, set, deque)
 _LARGEST_CONTAINER = 10_000
@@ -56,12 +56,45 @@ class Scratch:
                 self.parameters = [torch.empty_like(p, requires_grad=False) for p in layout.parameters]
             self.state = [torch.empty_like(s.now(), requires_grad=False) for s in state]
         self._views = None if layout.direct else layout.split(self.flat)
+        #: by place in the layout: what stands in for a convolution's weights, channels last
+        self._formatted: dict[int, torch.Tensor] = {}
+        self._in_format = False
 
     def loaded(self) -> None:
         """Call after writing to ``flat``."""
         if self._views is not None:
             with torch.no_grad():
                 copy_into(self.parameters, self._views)
+        if self._in_format:
+            with torch.no_grad():
+                copy_into(list(self._formatted.values()), [self.parameters[i] for i in self._formatted])
+
+    def formatted(self, pieces: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Tensors by parameter in the memory format that is on."""
+        if not self._in_format:
+            return pieces
+        return [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in pieces]
+
+    @contextlib.contextmanager
+    def in_format(self, channels_last: bool) -> Iterator[None]:
+        """Inside a session: weights with four axes lie channels last, which convolutions may be faster with."""
+        if not channels_last:
+            yield
+            return
+        with torch.inference_mode(False), torch.no_grad():
+            for i, p in enumerate(self.parameters):
+                if p.dim() == 4 and i not in self._formatted:
+                    self._formatted[i] = p.contiguous(memory_format=torch.channels_last).clone()
+        self._in_format = True
+        try:
+            self.loaded()
+            for i, t in self._formatted.items():
+                self.layout.parameters[i].data = t
+            yield
+        finally:
+            self._in_format = False
+            for i in self._formatted:
+                self.layout.parameters[i].data = self.parameters[i]
 
 
 @contextlib.contextmanager
@@ -86,6 +119,8 @@ def session(
     live_state = [s.now() for s in state]
     own = [p.data for p in parameters]
     own_state = [t.data for t in live_state]
+    counted = [*parameters, *live_state]
+    counts = [version_of(t) for t in counted]
     with pristine, no_autocast():
         try:
             sys.stdout = sys.stderr = io.StringIO()
@@ -102,6 +137,7 @@ def session(
                 p.data = x
             for t, x in zip(live_state, own_state):
                 t.data = x
+            put_versions_back(counted, counts)
             kept.restore()
             random_streams.write_streams(streams)
 

@@ -82,6 +82,28 @@ def version_of(tensor: torch.Tensor) -> int:
         return -1
 
 
+#: Whether a count of in-place changes can be put back (torch 2.1).
+PUTS_VERSIONS_BACK = hasattr(torch._C._autograd, "_unsafe_set_version_counter")
+
+
+def put_versions_back(tensors: list[torch.Tensor], counts: list[int]) -> None:
+    """
+    Undoes the counting of in-place changes that were made while a tensor pointed at other storage: autograd would
+    refuse a graph of the script's that has saved it, though its own data are as they were.
+    """
+    if not PUTS_VERSIONS_BACK:
+        return
+    changed = [(t, n) for t, n in zip(tensors, counts) if n >= 0 and version_of(t) != n]
+    if not changed:
+        return
+    put = torch._C._autograd._unsafe_set_version_counter  # type: ignore[attr-defined]
+    try:
+        put(tuple(t for t, _ in changed), tuple(n for _, n in changed))
+    except TypeError:  # one at a time before 2.4
+        for t, n in changed:
+            put(t, n)
+
+
 def copy_into(targets: list[torch.Tensor], sources: list[torch.Tensor]) -> None:
     """targets[i] ← sources[i], in one call where torch has it; the caller disables gradients."""
     foreach = getattr(torch, "_foreach_copy_", None)
