@@ -45,7 +45,7 @@ export function scaledAxis(
       axisTick: { customValues: marks },
       axisLabel: {
         customValues: marks,
-        formatter: (x: number) => formatNumber(includeZero && Math.abs(x) < 1e-12 ? 0 : back(x), 4),
+        formatter: (x: number) => formatNumber(includeZero && !log && Math.abs(x) < 1e-12 ? 0 : back(x), 4),
         showMinLabel: true,
         showMaxLabel: true,
       },

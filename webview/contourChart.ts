@@ -1,6 +1,6 @@
 /** The loss on a plane as isobands with labelled isolines, and the run's trajectory on it. */
 import type { CustomSeriesOption } from 'echarts/charts';
-import type { ContourResult, TrajectoryPoint } from '../src/protocol/results.ts';
+import type { ContourResult, PlaneCorner, TrajectoryPoint } from '../src/protocol/results.ts';
 import { Chart } from './chart.ts';
 import type { Drawing, Size } from './chart.ts';
 import { cells, isobands, isolines, knownLattice, nearestIndex } from './contourGeometry.ts';
@@ -35,9 +35,13 @@ export interface ContourPicture {
   readonly resolution: readonly [number, number] | null;
 }
 
-/** null while not a single loss is known. */
-export function contourPicture(result: ContourResult, kind: ScaleKind): ContourPicture | null {
-  const scale = lossScale(result.loss.flat(), kind);
+/** null while not a single loss is known. @param shared a scale that another picture has as well */
+export function contourPicture(
+  result: ContourResult,
+  kind: ScaleKind,
+  shared: LossScale | null = null,
+): ContourPicture | null {
+  const scale = shared ?? lossScale(result.loss.flat(), kind);
   if (scale === null) return null;
   const lattice = result.complete ? { stride: 1, grid: result } : knownLattice(result);
   const thresholds = Array.from({ length: BANDS - 1 }, (_, k) => (k + 1) / BANDS);
@@ -128,6 +132,7 @@ export function contourDrawing(
   theme: Theme,
   size: Size,
   chart: Pick<Chart, 'pointer' | 'coordinates'> | null,
+  place: number | null = null,
 ): Drawing {
   const { result, scale } = picture;
   const layout = contourLayout(result, size);
@@ -209,7 +214,7 @@ export function contourDrawing(
       linesSeries(picture, compact),
       cellsSeries(picture, theme),
       barSeries(),
-      ...trajectorySeries(result, theme, compact),
+      ...trajectorySeries(result, theme, compact, place),
     ],
   };
   return { option, description: describeContour(picture) };
@@ -219,7 +224,9 @@ export function contourDrawing(
 export class ContourChart {
   readonly chart: Chart;
   private picture: ContourPicture | null = null;
-  private shown: { id: string; evaluated: number; kind: ScaleKind } | null = null;
+  private shown: { id: string; evaluated: number; kind: ScaleKind; shared: LossScale | null } | null = null;
+  /** How far the path has been gone, an index into the trajectory; null for all of it. */
+  private place: number | null = null;
 
   constructor(element: HTMLElement) {
     this.chart = new Chart(element, (theme, size) => {
@@ -232,12 +239,23 @@ export class ContourChart {
         theme,
         { width: size.width, height: element.clientHeight || size.height },
         this.chart,
+        this.place,
       );
     });
   }
 
+  /** Draws the path up to one of its snapshots, the rest of it faintly. */
+  go(place: number | null): void {
+    this.place = place;
+    this.chart.redraw();
+  }
+
   /** Returns what is drawn, for the words beside it. A grid that is on screen already is not contoured again. */
-  show(result: ContourResult | null, kind: ScaleKind): ContourPicture | null {
+  show(
+    result: ContourResult | null,
+    kind: ScaleKind,
+    shared: LossScale | null = null,
+  ): ContourPicture | null {
     if (result === null) {
       this.picture = null;
       this.shown = null;
@@ -246,12 +264,14 @@ export class ContourChart {
       this.shown?.id === result.id &&
       this.shown.evaluated === result.evaluated &&
       this.shown.kind === kind &&
+      this.shown.shared?.min === shared?.min &&
+      this.shown.shared?.max === shared?.max &&
       this.picture.result.complete === result.complete
     ) {
       this.picture = { ...this.picture, result: { ...this.picture.result, trajectory: result.trajectory } };
     } else {
-      this.picture = contourPicture(result, kind);
-      this.shown = { id: result.id, evaluated: result.evaluated, kind };
+      this.picture = contourPicture(result, kind, shared);
+      this.shown = { id: result.id, evaluated: result.evaluated, kind, shared };
     }
     this.chart.redraw();
     return this.picture;
@@ -350,14 +370,23 @@ function cellsSeries({ extra, holes, scale }: ContourPicture, theme: Theme): Cus
   });
 }
 
-function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: boolean): SeriesOption[] {
-  const path = trajectory.map(({ x, y }) => [x, y]);
+function trajectorySeries(
+  { trajectory, plane }: ContourResult,
+  theme: Theme,
+  compact: boolean,
+  place: number | null,
+): SeriesOption[] {
+  const upTo = Math.min(place ?? trajectory.length - 1, trajectory.length - 1);
+  const along = (points: readonly TrajectoryPoint[]) => points.map(({ x, y }) => [x, y]);
+  const whole = along(trajectory);
+  const path = along(trajectory.slice(0, upTo + 1));
+  const here = trajectory[upTo];
   const first = trajectory[0];
   const last = trajectory.at(-1);
-  const line = (id: string, width: number, color: string, z: number): SeriesOption => ({
+  const line = (id: string, width: number, color: string, z: number, data = path): SeriesOption => ({
     id,
     type: 'line',
-    data: path,
+    data,
     symbol: 'none',
     silent: true,
     clip: true,
@@ -369,7 +398,7 @@ function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: 
   // Ends that lie close together, as on a random plane, have their names on opposite sides.
   const startAbove = first !== undefined && last !== undefined && first.y > last.y;
   const marker = (
-    point: TrajectoryPoint,
+    point: { readonly x: number; readonly y: number },
     text: string,
     symbol: string,
     size: number,
@@ -394,6 +423,7 @@ function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: 
     },
   });
   return [
+    ...(upTo < trajectory.length - 1 ? [line('whole path', 1.4, overRamp.isoline, 3, whole)] : []),
     line('path halo', compact ? 3.5 : 4.5, 'rgba(0, 0, 0, 0.55)', 4),
     line('path', compact ? 1.4 : 2, overRamp.ink, 5),
     {
@@ -416,6 +446,22 @@ function trajectorySeries({ trajectory }: ContourResult, theme: Theme, compact: 
           ? [marker(first, strings.start, 'circle', compact ? 8 : 11, '#8ecbff', startAbove)]
           : []),
         ...(last ? [marker(last, strings.last, 'diamond', compact ? 11 : 15, '#ff7a59', !startAbove)] : []),
+        ...(here && upTo < trajectory.length - 1 && upTo > 0
+          ? [marker(here, strings.step(here.step), 'circle', 12, '#ffd23f', true)]
+          : []),
+        // Models that the plane goes through; the last snapshot has its mark already.
+        ...(plane.corners ?? [])
+          .filter(({ at }) => at !== String(last?.step) && at !== String(first?.step))
+          .map((corner) =>
+            marker(
+              corner,
+              /^\d+$/.test(corner.at) ? strings.step(corner.at) : corner.at,
+              'rect',
+              compact ? 9 : 12,
+              '#7be0a5',
+              true,
+            ),
+          ),
       ],
       emphasis: { scale: 1.3 },
     },
@@ -432,7 +478,9 @@ function describeItem(
   item: HoveredItem,
   chart: Pick<Chart, 'pointer' | 'coordinates'> | null,
 ): HTMLElement | string {
-  const point = (item.data as { point?: TrajectoryPoint } | undefined)?.point;
+  const point = (item.data as { point?: TrajectoryPoint | PlaneCorner } | undefined)?.point;
+  if (point !== undefined && 'at' in point)
+    return tip(point.at, [[strings.evaluatedLoss, formatNumber(point.evaluated)]]);
   if (point !== undefined) {
     return tip(strings.snapshot(point.step), [
       [strings.evaluatedLoss, formatNumber(point.evaluated)],

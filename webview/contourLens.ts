@@ -1,4 +1,5 @@
 /** The loss on a plane: PCA of the trajectory or filter-normalised random, in 2-D or 3-D. */
+import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import { planeNames, type PlaneName } from '../src/protocol/plane.ts';
 import type { ContourResult } from '../src/protocol/results.ts';
 import { button, dropdown } from './controls.ts';
@@ -14,8 +15,11 @@ import { resultsOf, runningOf } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
 import { strings } from './strings.ts';
+import { Scrubber } from './scrubber.ts';
 import type { Surface3d } from './surface3d.ts';
 import { contourCsv, contourTables } from './tables.ts';
+
+type Plane = ContourResult['plane']['kind'];
 
 export class ContourLens implements Lens {
   readonly element: HTMLElement;
@@ -27,6 +31,7 @@ export class ContourLens implements Lens {
   private readonly below = h('div', { class: 'below' });
   private readonly table = new DataTable();
   private readonly chart = new ContourChart(this.chartElement);
+  private readonly scrubber = new Scrubber(strings.scrubContour, (place) => this.chart.go(place));
   private readonly status: JobStatus;
   private readonly plane;
   private readonly split;
@@ -50,9 +55,13 @@ export class ContourLens implements Lens {
       Object.entries(labels).map(([value, label]) => ({ value, label }));
     this.plane = dropdown(
       strings.planeLabel,
-      planeNames.map((value) => ({ value, label: strings.plane[value] })),
+      planeChoices(Object.keys(strings.plane)),
       actions.recall('plane') ?? 'pca',
-      again('plane'),
+      (value) => {
+        this.asked = null;
+        again('plane')(value);
+        if (this.state !== null) this.update(this.state);
+      },
     );
     this.split = dropdown(
       strings.dataLabel,
@@ -90,6 +99,7 @@ export class ContourLens implements Lens {
       { class: 'stage' },
       this.chartElement,
       this.surfaceElement,
+      this.scrubber.element,
       this.caption,
       h(
         'div',
@@ -127,9 +137,20 @@ export class ContourLens implements Lens {
     this.redraw();
   }
 
+  show(result: AnalysisResult): void {
+    if (result.kind !== 'contour') return;
+    this.asked = result.id;
+    this.plane.value = result.plane.kind;
+    this.split.value = result.data.split;
+    this.redraw();
+  }
+
   update(state: PanelState): void {
     this.state = state;
     this.status.update(state);
+    // Other planes are asked for elsewhere; what is kept of them is drawn here as well.
+    if (state.view !== null)
+      this.plane.setChoices(planeChoices(resultsOf(state.view, 'contour').map(({ plane }) => plane.kind)));
     const running = runningOf(state, ['contour']);
     // A picture that has just been asked for comes to the front with its plane.
     const job = running?.job.kind === 'contour' ? running.job : null;
@@ -138,18 +159,24 @@ export class ContourLens implements Lens {
       if (typeof job.plane === 'string') this.plane.value = job.plane;
       this.split.value = job.split ?? 'train';
     }
-    this.compute.disabled = running !== null || (state.view?.snapshots.length ?? 0) === 0;
+    this.compute.disabled =
+      running !== null || !isName(this.plane.value) || (state.view?.snapshots.length ?? 0) === 0;
     this.redraw();
   }
   private followed = 0;
+  /** The result that was asked for by its id. */
+  private asked: string | null = null;
+  private path = '';
 
   private start(): void {
     const run = this.state?.view?.run.id;
-    if (run === undefined) return;
+    const plane = this.plane.value as Plane;
+    if (run === undefined || !isName(plane)) return;
+    this.asked = null;
     this.actions.start({
       kind: 'contour',
       run,
-      plane: this.plane.value as PlaneName,
+      plane,
       size: Number(this.size.value),
       split: this.split.value as 'train' | 'validation',
     });
@@ -162,8 +189,14 @@ export class ContourLens implements Lens {
     const kept = resultsOf(view, 'contour').filter(
       (result) => result.plane.kind === this.plane.value && result.data.split === this.split.value,
     );
+    const partial =
+      running?.job.kind === 'contour' && typeof running.job.plane === 'string' ? running.partial : null;
     const result =
-      running?.partial ?? kept.find((one) => one.x.length >= Number(this.size.value)) ?? kept[0] ?? null;
+      partial ??
+      kept.find(({ id }) => id === this.asked) ??
+      kept.find((one) => one.x.length >= Number(this.size.value)) ??
+      kept[0] ??
+      null;
     this.result = result;
     const picture = this.chart.show(result, this.colour.value as ScaleKind);
     this.stage.hidden = picture === null;
@@ -171,7 +204,10 @@ export class ContourLens implements Lens {
     this.compute.textContent = kept.length > 0 ? strings.computeAgain : strings.compute;
     if (!this.empty.hidden)
       this.showEmpty(view.snapshots.length > 0, view.run.evaluationSet?.validation != null);
-    if (picture !== null) this.describe(picture);
+    if (picture !== null) {
+      this.describe(picture);
+      this.followPath(picture.result);
+    }
     void this.showView(picture);
   }
 
@@ -211,10 +247,21 @@ export class ContourLens implements Lens {
     fill(this.below, trustElement(result.trust), result.complete ? provenanceElement(result) : null);
   }
 
+  /** The scrubber goes along the trajectory that is drawn, and starts anew only where that has changed. */
+  private followPath({ id, trajectory }: ContourResult): void {
+    const key = `${id} ${trajectory.length}`;
+    if (key === this.path) return;
+    this.path = key;
+    this.scrubber.show(trajectory.map(({ step }) => strings.step(step)));
+    this.chart.go(null);
+  }
+
   private async showView(picture: ContourPicture | null): Promise<void> {
     const wanted = this.view.value === 'surface' && picture !== null && !this.surfaceRefused;
     this.chartElement.hidden = wanted;
     this.surfaceElement.hidden = !wanted;
+    this.scrubber.element.hidden = wanted || (picture?.result.trajectory.length ?? 0) < 2;
+    if (wanted) this.scrubber.stop();
     if (!wanted) {
       if (this.view.value === 'surface' && this.surfaceRefused) setText(this.caption, strings.noWebgl);
       return;
@@ -249,4 +296,13 @@ export class ContourLens implements Lens {
       json: () => result,
     };
   }
+}
+
+const isName = (plane: string): plane is PlaneName => planeNames.some((name) => name === plane);
+
+/** Planes that can be asked for by name, and those that there are results of. @param kept kinds of plane */
+function planeChoices(kept: readonly string[]): { value: string; label: string }[] {
+  return Object.entries(strings.plane)
+    .filter(([value]) => isName(value) || kept.includes(value))
+    .map(([value, label]) => ({ value, label }));
 }

@@ -2,6 +2,7 @@
 import {
   provideVSCodeDesignSystem,
   vsCodeButton,
+  vsCodeCheckbox,
   vsCodeDropdown,
   vsCodeOption,
   vsCodeProgressRing,
@@ -11,6 +12,7 @@ import { fill, h } from './dom.ts';
 
 provideVSCodeDesignSystem().register(
   vsCodeButton(),
+  vsCodeCheckbox(),
   vsCodeDropdown(),
   vsCodeOption(),
   vsCodeProgressRing(),
@@ -90,24 +92,28 @@ export function dropdown(
   };
 }
 
-/** A whole number; anything else counts as the smallest one. */
+/** A number, whole unless said otherwise; anything else counts as the smallest one. */
 export function numberField(
   label: string,
   value: number,
   min: number,
   max: number,
+  { onChange = () => undefined, whole = true }: { onChange?: () => void; whole?: boolean } = {},
 ): Field & { readonly number: number } {
   const input = custom('vscode-text-field', {
     value: String(value),
     size: 5,
-    inputmode: 'numeric',
+    inputmode: whole ? 'numeric' : 'decimal',
     'aria-label': label,
   }) as HTMLElement & { value: string };
   const read = (): number => {
-    const number = Math.round(Number(input.value));
+    const number = whole ? Math.round(Number(input.value)) : Number(input.value);
     return Number.isFinite(number) ? Math.min(max, Math.max(min, number)) : min;
   };
-  input.addEventListener('change', () => (input.value = String(read())));
+  input.addEventListener('change', () => {
+    input.value = String(read());
+    onChange();
+  });
   return {
     element: labelled(label, input),
     get value() {
@@ -118,6 +124,30 @@ export function numberField(
     },
     get number() {
       return read();
+    },
+  };
+}
+
+/** On or off: its value is 'true' or 'false'. */
+export function checkbox(label: string, value: boolean, onChange: () => void = () => undefined): Field {
+  const box = custom('vscode-checkbox', {}) as HTMLElement & { checked: boolean };
+  box.textContent = label;
+  box.checked = value;
+  // Also fired when code sets it: only what differs from what is known is the user's doing.
+  let known = value;
+  box.addEventListener('change', () => {
+    if (box.checked === known) return;
+    known = box.checked;
+    onChange();
+  });
+  return {
+    element: box,
+    get value() {
+      return String(known);
+    },
+    set value(next) {
+      known = next === 'true';
+      box.checked = known;
     },
   };
 }

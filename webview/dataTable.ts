@@ -45,7 +45,11 @@ export function table({ caption, columns, rows }: TableData): HTMLElement {
       'table',
       { class: 'data' },
       h('caption', {}, caption),
-      h('thead', {}, h('tr', {}, ...columns.map((name) => h('th', { scope: 'col' }, name)))),
+      h(
+        'thead',
+        {},
+        h('tr', {}, ...columns.map((name) => (name === '' ? h('td', {}) : h('th', { scope: 'col' }, name)))),
+      ),
       h(
         'tbody',
         {},

@@ -1,4 +1,5 @@
 /** What the panel's lenses have in common. */
+import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import type { Job } from '../src/protocol/engine.ts';
 import type { ErrorData } from '../src/protocol/errors.ts';
 import { button, progressRing } from './controls.ts';
@@ -23,6 +24,8 @@ export interface PanelActions {
 export interface Lens {
   readonly element: HTMLElement;
   update(state: PanelState): void;
+  /** Brings one of the kept results to the front, where the lens shows one at a time. */
+  show?(result: AnalysisResult): void;
 }
 
 /** Progress of jobs of some kinds with a button that cancels, or what the last one failed with and its cure. */

@@ -1,4 +1,5 @@
 /** Loss and accuracy on the straight line between two models. */
+import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import type { LineResult } from '../src/protocol/results.ts';
 import { Chart } from './chart.ts';
 import { button, dropdown } from './controls.ts';
@@ -92,6 +93,14 @@ export class LineLens implements Lens {
       this.to.value = newest?.to ?? String(view.snapshots.at(-1) ?? '');
     }
     this.compute.disabled = runningOf(state, ['line']) !== null || view.snapshots.length < 2;
+    this.redraw();
+  }
+
+  show(result: AnalysisResult): void {
+    if (result.kind !== 'line') return;
+    this.chosen = true;
+    this.from.value = result.from;
+    this.to.value = result.to;
     this.redraw();
   }
 

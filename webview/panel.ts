@@ -2,6 +2,8 @@
 import { AveragingLens } from './averagingLens.ts';
 import { ContourLens } from './contourLens.ts';
 import { fill, h, setText } from './dom.ts';
+import { flatnessQuestion } from './flatnessQuestion.ts';
+import { generalisationLens } from './generalisationLens.ts';
 import type { Lens, PanelActions } from './lens.ts';
 import { LineLens } from './lineLens.ts';
 import { LogLens } from './logLens.ts';
@@ -17,10 +19,16 @@ import {
   startJob,
 } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
+import { PlaneThroughAverage } from './planeThroughAverage.ts';
+import { QuestionsLens } from './question.ts';
 import { SharpnessLens } from './sharpnessLens.ts';
+import { spectrumQuestion } from './spectrumLens.ts';
 import { stateElement } from './runFacts.ts';
 import { strings } from './strings.ts';
+import { stabilityQuestion } from './stabilityQuestion.ts';
+import { swagQuestion } from './swagQuestion.ts';
 import { Tabs } from './tabs.ts';
+import { trajectoryLens } from './trajectoryLens.ts';
 import { connect } from './wire.ts';
 import { formatCount, formatNumber } from './format.ts';
 import type { Job } from '../src/protocol/engine.ts';
@@ -65,9 +73,20 @@ const contour = new ContourLens(actions);
 const lenses = {
   contour,
   line: new LineLens(actions),
-  spectrum: new SharpnessLens(actions),
-  averaging: new AveragingLens(actions),
-  trajectory: new LogLens(actions),
+  trajectory: trajectoryLens(actions),
+  spectrum: spectrumQuestion(actions),
+  sharpness: new QuestionsLens([
+    new SharpnessLens(actions),
+    stabilityQuestion(actions),
+    flatnessQuestion(actions),
+  ]),
+  averaging: new QuestionsLens([
+    new AveragingLens(actions),
+    new PlaneThroughAverage(actions),
+    swagQuestion(actions),
+  ]),
+  generalisation: generalisationLens(actions),
+  log: new LogLens(actions),
 } satisfies Record<string, Lens>;
 type LensId = keyof typeof lenses;
 
@@ -100,8 +119,11 @@ wire.on('addSteps', (added) => apply(addSteps(state, added)));
 wire.on('jobProgress', (news) => apply(jobProgress(state, news)));
 wire.on('jobPartial', (news) => apply(jobPartial(state, news)));
 wire.on('jobDone', (news) => apply(jobDone(state, news)));
-wire.on('showLens', ({ lens }) => {
+wire.on('showLens', ({ lens, result }) => {
   showLens(lens === 'surface' ? 'contour' : lens);
+  const kept = state.view?.results.find(({ id }) => id === result);
+  const shown: Lens | undefined = Object.entries(lenses).find(([id]) => id === lens)?.[1];
+  if (kept !== undefined) shown?.show?.(kept);
   if (lens === 'surface') contour.show3d();
 });
 wire.listen();

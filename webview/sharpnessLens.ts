@@ -1,4 +1,5 @@
 /** λ₁ at a snapshot against the optimizer's stability bound, and over the run. */
+import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import { button, dropdown, numberField } from './controls.ts';
 import { fill, h } from './dom.ts';
 import { emptyElement, JobStatus, modelChoices, reference } from './lens.ts';
@@ -10,6 +11,7 @@ import { strings } from './strings.ts';
 
 export class SharpnessLens implements Lens {
   readonly element: HTMLElement;
+  readonly kind = 'sharpness';
   private readonly status: JobStatus;
   private readonly at;
   private readonly top = numberField(strings.topLabel, 1, 1, 20);
@@ -44,6 +46,13 @@ export class SharpnessLens implements Lens {
     if (!this.chosen)
       this.at.value = resultsOf(view, 'sharpness')[0]?.at ?? String(view.snapshots.at(-1) ?? '');
     this.measure.disabled = runningOf(state, ['sharpness']) !== null || view.snapshots.length === 0;
+    this.redraw();
+  }
+
+  show(result: AnalysisResult): void {
+    if (result.kind !== this.kind) return;
+    this.chosen = true;
+    this.at.value = result.at;
     this.redraw();
   }
 

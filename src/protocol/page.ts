@@ -35,7 +35,16 @@ export interface LandscapeView {
 }
 
 /** The panel's lenses by name. */
-export type LensName = 'contour' | 'surface' | 'line' | 'trajectory' | 'spectrum' | 'averaging';
+export type LensName =
+  | 'contour'
+  | 'surface'
+  | 'line'
+  | 'trajectory'
+  | 'spectrum'
+  | 'sharpness'
+  | 'averaging'
+  | 'generalisation'
+  | 'log';
 
 /** Jobs that a page starts have positive numbers, those that the host starts for it negative ones. */
 export interface PageJob {
@@ -63,8 +72,8 @@ export interface PageRequests {
 export interface PageNotifications {
   showRun: RunView;
   showLandscape: LandscapeView;
-  /** Brings a lens to the front, as after the command whose result it shows. */
-  showLens: { lens: LensName };
+  /** Brings a lens to the front, as after the command whose result it shows; and in it one of the kept results. */
+  showLens: { lens: LensName; result?: string };
   /** Steps and live sharpness added since; the page appends them. */
   addSteps: { steps: readonly StepRecord[]; live: readonly LiveSharpness[]; run: RunManifest };
   jobProgress: { number: number; job: Job; progress: JobProgress };

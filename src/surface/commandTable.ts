@@ -60,10 +60,10 @@ const table: Readonly<Record<CommandId, Command>> = {
     return training.train(file);
   },
 
-  [commands.openRun]: async (context, target?: Target, lens?: LensName) => {
+  [commands.openRun]: async (context, target?: Target, lens?: LensName, result?: string) => {
     const run = await pickRun(context, target);
     context.landscape.show(run);
-    context.panels.open(run, lens);
+    context.panels.open(run, lens, result);
   },
 
   [commands.showContour]: async (context, target?: Target) => {
@@ -114,7 +114,7 @@ const table: Readonly<Record<CommandId, Command>> = {
   [commands.sharpness]: async (context, target?: Target, at?: string) => {
     const run = await pickRun(context, target);
     const where = modelOf(target, at);
-    return inPanel(context, run, 'spectrum', {
+    return inPanel(context, run, 'sharpness', {
       kind: 'sharpness',
       run: run.id,
       top: 1,

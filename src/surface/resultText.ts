@@ -14,16 +14,18 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
       return 'contour';
     case 'line':
       return 'line';
-    case 'sharpness':
     case 'spectrum':
+      return 'spectrum';
+    case 'sharpness':
     case 'stability':
     case 'flatness':
-      return 'spectrum';
+      return 'sharpness';
     case 'trajectory':
     case 'cycles':
       return 'trajectory';
     case 'calibration':
     case 'margins':
+      return 'generalisation';
     case 'score':
     case 'sweep':
     case 'swag':

@@ -18,7 +18,7 @@ class RunPanel implements vscode.Disposable {
   readonly #host: PageHost;
   #followed: vscode.Disposable | null = null;
   #ready = false;
-  #lens: LensName | null = null;
+  #lens: { readonly lens: LensName; readonly result?: string } | null = null;
   readonly #directory: string;
 
   constructor(
@@ -62,15 +62,16 @@ class RunPanel implements vscode.Disposable {
     );
   }
 
-  reveal(lens: LensName | undefined): void {
-    this.#lens = lens ?? null;
+  /** @param result one of the kept results, to be shown in the lens */
+  reveal(lens: LensName | undefined, result?: string): void {
+    this.#lens = lens === undefined ? null : { lens, ...(result === undefined ? {} : { result }) };
     this.panel.reveal();
     if (this.#ready) this.#showLens();
   }
 
   #showLens(): void {
     if (this.#lens === null) return;
-    this.#host.wire.notify('showLens', { lens: this.#lens });
+    this.#host.wire.notify('showLens', this.#lens);
     this.#lens = null;
   }
 
@@ -125,8 +126,8 @@ export class RunPanels implements vscode.WebviewPanelSerializer, vscode.Disposab
     private readonly errors: ErrorDisplay,
   ) {}
 
-  /** Opens a run's panel, or brings it to the front, with a lens in front when one is named. */
-  open(run: KnownRun, lens?: LensName): void {
+  /** Opens a run's panel, or brings it to the front, with a lens in front when one is named, and in it a kept result. */
+  open(run: KnownRun, lens?: LensName, result?: string): void {
     const existing = this.#panels.get(run.run.directory);
     const panel =
       existing ??
@@ -136,7 +137,7 @@ export class RunPanels implements vscode.WebviewPanelSerializer, vscode.Disposab
         }),
         run,
       );
-    panel.reveal(lens);
+    panel.reveal(lens, result);
   }
 
   /** Whether the run's panel can be seen, so that errors show in it. */

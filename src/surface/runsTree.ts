@@ -153,7 +153,7 @@ function itemOf(node: RunNode): vscode.TreeItem {
       item.command = {
         command: commands.openRun,
         title: vscode.l10n.t('Open'),
-        arguments: [node.run.run.directory, lensOf(node.result.kind)],
+        arguments: [node.run.run.directory, lensOf(node.result.kind), node.result.id],
       };
       return item;
     }

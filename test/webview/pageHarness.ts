@@ -22,6 +22,11 @@ export const digits = JSON.parse(
   readFileSync(path.join(import.meta.dirname, '../fixtures/digits-view.json'), 'utf8'),
 ) as RunView;
 
+/** A run for which the engine was asked every kind of question; see recordEngine.ts. */
+export const asked = JSON.parse(
+  readFileSync(path.join(import.meta.dirname, '../fixtures/engine-view.json'), 'utf8'),
+) as RunView;
+
 export const executablePath =
   process.env['CHROME_PATH'] ??
   ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);

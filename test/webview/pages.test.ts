@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
-import type { LandscapeView } from '../../src/protocol/page.ts';
+import type { LandscapeView, LensName } from '../../src/protocol/page.ts';
 import { BasinError } from '../../src/protocol/errors.ts';
 import { resultsOf } from '../../webview/panelState.ts';
 import { sweepFor } from '../fixtures/sweptDigits.ts';
-import { digits, HostedPage, launchBrowser } from './pageHarness.ts';
+import { asked, digits, HostedPage, launchBrowser } from './pageHarness.ts';
 import type { ThemeName } from './vscodeThemes.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -21,6 +21,16 @@ const landscape: LandscapeView = {
   progress: null,
   error: null,
 };
+const lenses = [
+  'contour',
+  'line',
+  'trajectory',
+  'spectrum',
+  'sharpness',
+  'averaging',
+  'generalisation',
+  'log',
+] as const satisfies readonly LensName[];
 const without = { ...digits, results: [], models: [] };
 
 /** What axe finds wrong, in a line each. */
@@ -63,11 +73,13 @@ describe('pages', function () {
   for (const theme of ['dark', 'light', 'high-contrast', 'high-contrast-light'] satisfies ThemeName[]) {
     it(`panel, every lens, is accessible (${theme})`, async () => {
       const page = await keep(HostedPage.open(browser, 'panel', { theme }));
-      page.notify('showRun', digits);
-      for (const lens of ['contour', 'line', 'spectrum', 'averaging', 'trajectory'] as const) {
-        page.notify('showLens', { lens });
-        await page.settle();
-        assert.deepEqual(await violations(page), [], lens);
+      for (const view of [digits, asked]) {
+        page.notify('showRun', view);
+        for (const lens of lenses) {
+          page.notify('showLens', { lens });
+          await page.settle();
+          assert.deepEqual(await violations(page), [], `${view.run.name}: ${lens}`);
+        }
       }
     });
   }
@@ -123,13 +135,10 @@ describe('pages', function () {
     assert.equal(await selected.textContent(), 'Line');
     await selected.focus();
     await page.page.keyboard.press('ArrowRight');
-    assert.equal(await selected.textContent(), 'Sharpness');
+    assert.equal(await selected.textContent(), 'Trajectory');
     await page.page.keyboard.press('End');
     assert.equal(await selected.textContent(), 'Log');
-    assert.deepEqual(await page.page.evaluate('[basinState.lens, basinState.run]'), [
-      'trajectory',
-      digits.run.id,
-    ]);
+    assert.deepEqual(await page.page.evaluate('[basinState.lens, basinState.run]'), ['log', digits.run.id]);
   });
 
   it('panel loads 3-D code only when it is asked for', async () => {

@@ -1,0 +1,362 @@
+/** Several plots in one chart, stacked or side by side: their frames, axes and the marks that they share. */
+import type { ScaledAxis } from './axes.ts';
+import type { Size } from './chart.ts';
+import type { Option, SeriesOption } from './echarts.ts';
+import { formatNumber } from './format.ts';
+import { layer } from './layer.ts';
+import type { Theme } from './theme.ts';
+
+/** A plot's rectangle inside of the chart, in pixels. */
+export interface PlotFrame {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Room {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+  /** Between two plots. */
+  readonly gap: number;
+}
+
+/** Room for axes around stacked plots. */
+export function usualRoom(size: Size): Room {
+  const compact = size.width < 480;
+  return { left: compact ? 48 : 64, right: compact ? 12 : 24, top: 34, bottom: 46, gap: 46 };
+}
+
+/** Plots below each other that share the height by weight. */
+export function stacked(size: Size, weights: readonly number[], room: Room): PlotFrame[] {
+  const free = size.height - room.top - room.bottom - (weights.length - 1) * room.gap;
+  const all = weights.reduce((a, b) => a + b, 0);
+  let top = room.top;
+  return weights.map((weight) => {
+    const height = Math.max(20, (free * weight) / all);
+    const frame = { left: room.left, top, width: Math.max(40, size.width - room.left - room.right), height };
+    top += height + room.gap;
+    return frame;
+  });
+}
+
+/** Plots beside each other, of equal width; below each other where that would be too narrow. */
+export function beside(size: Size, count: number, room: Room, narrowest = 260): PlotFrame[] {
+  if (size.width / count < narrowest) return stacked(size, Array<number>(count).fill(1), room);
+  const width = (size.width - room.right) / count;
+  return Array.from({ length: count }, (_, k) => ({
+    left: k * width + room.left,
+    top: room.top,
+    width: Math.max(40, width - room.left - (k < count - 1 ? room.right : 0)),
+    height: Math.max(20, size.height - room.top - room.bottom),
+  }));
+}
+
+/** A grid of ECharts for each frame. */
+export const grids = (frames: readonly PlotFrame[]): PlotFrame[] => frames.map((frame) => ({ ...frame }));
+
+type Axis = NonNullable<Option['xAxis']>;
+type OneAxis<A> = A extends readonly (infer One)[] ? One : A;
+
+/** @param name below the axis, and the numbers; empty where the plot below has them */
+export function xAxis(
+  gridIndex: number,
+  range: { readonly min: number; readonly max: number },
+  name: string,
+  format: (x: number) => string = (x) => formatNumber(x, 4),
+): OneAxis<Axis> {
+  return {
+    type: 'value',
+    gridIndex,
+    ...range,
+    name,
+    nameLocation: 'middle',
+    nameGap: 26,
+    axisLabel: {
+      show: name !== '',
+      hideOverlap: true,
+      formatter: format,
+      showMinLabel: false,
+      showMaxLabel: false,
+    },
+    splitLine: { show: false },
+    // On a log axis zero is the value 1.
+    axisLine: { onZero: false },
+  };
+}
+
+/** @param name above the axis. @param left room beside the plot, for the name to begin at the chart's edge */
+export function yAxis(
+  gridIndex: number,
+  name: string,
+  scaled: ScaledAxis,
+  left: number,
+  format?: (value: number) => string,
+): OneAxis<NonNullable<Option['yAxis']>> {
+  const option = scaled.option as { axisLabel: object };
+  return {
+    gridIndex,
+    name,
+    nameLocation: 'end',
+    nameGap: 12,
+    nameTextStyle: { align: 'left', padding: [0, 0, 0, -left + 14], fontWeight: 600 },
+    ...option,
+    axisLine: { onZero: false },
+    axisLabel: {
+      ...option.axisLabel,
+      ...(format === undefined ? {} : { formatter: (x: number) => format(scaled.from(x)) }),
+    },
+  };
+}
+
+/** One row a name, the first on top; rows are the whole numbers from 0 on. */
+export function namesAxis(
+  gridIndex: number,
+  names: readonly string[],
+  shown = true,
+): OneAxis<NonNullable<Option['yAxis']>> {
+  return {
+    type: 'value',
+    gridIndex,
+    inverse: true,
+    min: -0.6,
+    max: names.length - 0.4,
+    splitLine: { show: false },
+    axisLine: { onZero: false },
+    axisTick: { show: false, customValues: names.map((_, k) => k) },
+    axisLabel: {
+      show: shown,
+      customValues: names.map((_, k) => k),
+      formatter: (k: number) => names[Math.round(k)] ?? '',
+      showMinLabel: true,
+      showMaxLabel: true,
+    },
+  };
+}
+
+export type XY = readonly [x: number | null, y: number | null];
+
+export interface CurveStyle {
+  readonly color: string;
+  readonly width?: number;
+  readonly type?: 'solid' | 'dashed' | 'dotted';
+  /** Marks at the points. */
+  readonly symbol?: 'circle' | 'diamond';
+  readonly z?: number;
+  readonly step?: 'start' | 'middle' | 'end';
+  readonly opacity?: number;
+}
+
+/** A line through points in axis positions; null breaks it. @param name in the legend; empty for none */
+export function curve(
+  id: string,
+  name: string,
+  grid: number,
+  points: readonly XY[],
+  { color, width = 2, type = 'solid', symbol, z = 3, step, opacity = 1 }: CurveStyle,
+): SeriesOption {
+  return {
+    id,
+    ...(name === '' ? {} : { name }),
+    type: 'line',
+    xAxisIndex: grid,
+    yAxisIndex: grid,
+    data: points.map(([x, y]) => [x, y]),
+    symbol: symbol ?? 'none',
+    symbolSize: 6,
+    z,
+    clip: true,
+    ...(step === undefined ? {} : { step }),
+    itemStyle: { color, opacity },
+    lineStyle: { color, width, type, opacity },
+    emphasis: { disabled: true },
+  };
+}
+
+/** A line to hold others against: thin, dotted, without answer to the pointer. */
+export function guide(
+  id: string,
+  name: string,
+  grid: number,
+  points: readonly XY[],
+  theme: Theme,
+): SeriesOption {
+  return {
+    ...curve(id, name, grid, points, { color: theme.muted, width: 1.2, type: 'dotted', z: 2 }),
+    silent: true,
+  };
+}
+
+/** The area between a lower and an upper line, in axis positions. */
+export function band(
+  id: string,
+  grid: number,
+  edges: readonly (readonly [x: number, low: number | null, high: number | null])[],
+  color: string,
+  opacity = 0.18,
+): SeriesOption {
+  return layer(
+    id,
+    1,
+    (api) => {
+      const known = edges.flatMap(([x, low, high]) =>
+        low === null || high === null ? [] : [{ low: api.coord([x, low]), high: api.coord([x, high]) }],
+      );
+      if (known.length < 2) return [];
+      const points = [...known.map(({ high }) => high), ...known.map(({ low }) => low).reverse()];
+      return [{ type: 'polygon', shape: { points }, style: { fill: color, opacity } }];
+    },
+    { xAxisIndex: grid, yAxisIndex: grid },
+  );
+}
+
+/** Lines with ends across, from one point to another: standard errors, intervals. */
+export function whiskers(
+  id: string,
+  grid: number,
+  spans: readonly (readonly [from: readonly [number, number], to: readonly [number, number]])[],
+  color: string,
+): SeriesOption {
+  return layer(
+    id,
+    4,
+    (api) =>
+      spans.flatMap(([from, to]) => {
+        const [x1 = 0, y1 = 0] = api.coord([...from]);
+        const [x2 = 0, y2 = 0] = api.coord([...to]);
+        const upright = Math.abs(x2 - x1) < Math.abs(y2 - y1);
+        const [dx, dy] = upright ? [3, 0] : [0, 3];
+        const line = (shape: object): object => ({
+          type: 'line',
+          shape,
+          style: { stroke: color, lineWidth: 1.4 },
+        });
+        return [
+          line({ x1, y1, x2, y2 }),
+          line({ x1: x1 - dx, y1: y1 - dy, x2: x1 + dx, y2: y1 + dy }),
+          line({ x1: x2 - dx, y1: y2 - dy, x2: x2 + dx, y2: y2 + dy }),
+        ];
+      }),
+    { xAxisIndex: grid, yAxisIndex: grid },
+  );
+}
+
+export interface Bar {
+  readonly from: readonly [x: number, y: number];
+  readonly to: readonly [x: number, y: number];
+}
+
+/** Filled rectangles between two corners, in axis positions. */
+export function bars(
+  id: string,
+  grid: number,
+  all: readonly Bar[],
+  color: string,
+  { opacity = 1, outline = false, z = 2 }: { opacity?: number; outline?: boolean; z?: number } = {},
+): SeriesOption {
+  return layer(
+    id,
+    z,
+    (api) =>
+      all.map(({ from, to }) => {
+        const [x1 = 0, y1 = 0] = api.coord([...from]);
+        const [x2 = 0, y2 = 0] = api.coord([...to]);
+        return {
+          type: 'rect',
+          shape: {
+            x: Math.min(x1, x2),
+            y: Math.min(y1, y2),
+            width: Math.abs(x2 - x1),
+            height: Math.abs(y2 - y1),
+          },
+          style: outline
+            ? { fill: 'none', stroke: color, lineWidth: 1.6, opacity }
+            : { fill: color, opacity },
+        };
+      }),
+    { xAxisIndex: grid, yAxisIndex: grid },
+  );
+}
+
+/** Points that answer the pointer; `data` of each is handed to the tooltip. */
+export function dots(
+  id: string,
+  name: string,
+  grid: number,
+  points: readonly XY[],
+  color: string,
+  {
+    symbol = 'circle',
+    size = 9,
+    hollow = false,
+    theme,
+    z = 5,
+  }: {
+    symbol?: string;
+    size?: number;
+    hollow?: boolean;
+    theme: Theme;
+    z?: number;
+  },
+): SeriesOption {
+  return {
+    id,
+    ...(name === '' ? {} : { name }),
+    type: 'scatter',
+    xAxisIndex: grid,
+    yAxisIndex: grid,
+    data: points.map(([x, y]) => [x, y]) as number[][],
+    symbol,
+    symbolSize: size,
+    z,
+    clip: true,
+    itemStyle: hollow
+      ? { color: theme.background, borderColor: color, borderWidth: 2 }
+      : { color, borderColor: theme.background, borderWidth: 1 },
+    emphasis: { disabled: true },
+  };
+}
+
+/** A legend at the top right, of the series that carry these names. */
+export function legend(names: readonly string[], room: Room): NonNullable<Option['legend']> {
+  return {
+    show: names.length > 0,
+    top: 2,
+    right: room.right,
+    itemWidth: 18,
+    itemHeight: 8,
+    selectedMode: false,
+    data: names.map((name) => ({ name })),
+  };
+}
+
+/** Where a tooltip of a whole plot was asked for: the pointer's x among the values, and which of them is nearest. */
+export function nearest(values: readonly number[], x: number): number {
+  return values.reduce(
+    (best, value, k) => (Math.abs(value - x) < Math.abs((values[best] ?? Infinity) - x) ? k : best),
+    0,
+  );
+}
+
+/** The x of what an axis tooltip points at. */
+export function pointedAt(params: unknown): number | null {
+  const all: unknown[] = Array.isArray(params) ? params : [params];
+  for (const one of all) {
+    const { value } = one as { value?: unknown };
+    if (Array.isArray(value) && Number.isFinite(Number(value[0]))) return Number(value[0]);
+  }
+  return null;
+}
+
+/** Smallest and largest of the finite values; 0 and 1 where there is none. */
+export function rangeOf(values: Iterable<number | null | undefined>): { min: number; max: number } {
+  let [min, max] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value === null || value === undefined || !Number.isFinite(value)) continue;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return min > max ? { min: 0, max: 1 } : { min, max: max > min ? max : min + 1 };
+}

@@ -1,0 +1,225 @@
+/** Models side by side by loss, accuracy and calibration error, each with its standard error. */
+import type { Score } from '../src/protocol/results.ts';
+import { scaledAxis } from './axes.ts';
+import type { Drawing, Size } from './chart.ts';
+import { csv } from './dataTable.ts';
+import type { TableData } from './dataTable.ts';
+import type { Option, SeriesOption } from './echarts.ts';
+import { formatAccuracy, formatPercent, formatWithError } from './format.ts';
+import { dots, grids, namesAxis, usualRoom, whiskers } from './plots.ts';
+import { strings } from './strings.ts';
+import type { Theme } from './theme.ts';
+import { tip } from './tip.ts';
+
+const words = strings.scores;
+
+/** A model and what it is worth on the samples that judge. */
+export interface ScoredModel {
+  readonly name: string;
+  readonly train: Score;
+  readonly validation: Score | null;
+  readonly calibrationError: number | null;
+  /** Mean of the largest predicted probability where it is right, and where it is wrong. */
+  readonly doubt: { readonly right: number | null; readonly wrong: number | null } | null;
+}
+
+const judged = ({ train, validation }: ScoredModel): Score => validation ?? train;
+
+interface Column {
+  readonly name: string;
+  readonly value: (model: ScoredModel) => number | null;
+  readonly error: (model: ScoredModel) => number | null;
+  readonly percent: boolean;
+}
+
+const columnsOf = (models: readonly ScoredModel[]): Column[] => {
+  const validated = models.some(({ validation }) => validation !== null);
+  const all: Column[] = [
+    {
+      name: validated ? strings.validationLoss : strings.trainLoss,
+      value: (m) => judged(m).loss,
+      error: (m) => judged(m).lossStandardError,
+      percent: false,
+    },
+    {
+      name: validated ? strings.validationAccuracy : strings.trainAccuracy,
+      value: (m) => judged(m).accuracy,
+      error: (m) => judged(m).accuracyStandardError,
+      percent: true,
+    },
+    { name: words.calibration, value: (m) => m.calibrationError, error: () => null, percent: true },
+  ];
+  return all.filter(({ value }) => models.some((model) => value(model) !== null));
+};
+
+export function scoresDrawing(models: readonly ScoredModel[], theme: Theme, size: Size): Drawing {
+  const columns = columnsOf(models);
+  const names = models.map(({ name }) => name);
+  const room = { ...usualRoom(size), top: 14, gap: 26 };
+  const left = size.width < 480 ? 100 : Math.min(220, 24 + 7 * Math.max(...names.map((name) => name.length)));
+  const width = (size.width - left - room.right - (columns.length - 1) * room.gap) / columns.length;
+  const frames = columns.map((_, k) => ({
+    left: left + k * (width + room.gap),
+    top: room.top,
+    width: Math.max(40, width),
+    height: Math.max(20, size.height - room.top - room.bottom),
+  }));
+  const ends = (column: Column): (number | null)[] =>
+    models.flatMap((model) => {
+      const [value, error] = [column.value(model), column.error(model) ?? 0];
+      return value === null ? [] : [value - error, value + error];
+    });
+  const axes = columns.map((column) => scaledAxis(ends(column), 'linear', width / 70));
+  const option: Option = {
+    grid: grids(frames),
+    xAxis: columns.map(({ name, percent }, gridIndex) => {
+      const base = axes[gridIndex]?.option as { axisLabel: object } | undefined;
+      return {
+        gridIndex,
+        ...base,
+        axisLine: { onZero: false },
+        name,
+        nameLocation: 'middle',
+        nameGap: 26,
+        axisLabel: {
+          ...base?.axisLabel,
+          hideOverlap: true,
+          ...(percent ? { formatter: (x: number) => formatPercent(x, 1) } : {}),
+        },
+      };
+    }),
+    yAxis: columns.map((_, k) => namesAxis(k, names, k === 0)),
+    tooltip: {
+      trigger: 'item',
+      confine: true,
+      transitionDuration: 0,
+      formatter: (params) => {
+        const item = Array.isArray(params) ? params[0] : params;
+        const model = models[item?.dataIndex ?? -1];
+        return model === undefined ? '' : tip(model.name, modelRows(model));
+      },
+    },
+    series: columns.flatMap((column, k): SeriesOption[] => [
+      whiskers(
+        `errors ${k}`,
+        k,
+        models.flatMap((model, row) => {
+          const [value, error] = [column.value(model), column.error(model)];
+          return value === null || error === null
+            ? []
+            : [
+                [
+                  [axes[k]?.to(value - error) ?? 0, row],
+                  [axes[k]?.to(value + error) ?? 0, row],
+                ] as const,
+              ];
+        }),
+        theme.loss,
+      ),
+      dots(
+        `values ${k}`,
+        '',
+        k,
+        models.map((model, row) => [axes[k]?.to(column.value(model)) ?? null, row]),
+        theme.loss,
+        { theme, size: 10 },
+      ),
+    ]),
+  };
+  return {
+    option,
+    description: models
+      .map(
+        (model) =>
+          `${model.name}: ${modelRows(model)
+            .map(([name, value]) => `${name} ${value}`)
+            .join(', ')}`,
+      )
+      .join('. '),
+  };
+}
+
+function modelRows(model: ScoredModel): [string, string][] {
+  const { loss, lossStandardError, accuracy, accuracyStandardError } = judged(model);
+  return [
+    [
+      model.validation === null ? strings.trainLoss : strings.validationLoss,
+      formatWithError(loss, lossStandardError),
+    ],
+    ...(accuracy === null
+      ? []
+      : [[strings.accuracy, formatAccuracy(accuracy, accuracyStandardError)] as [string, string]]),
+    ...(model.calibrationError === null
+      ? []
+      : [[words.calibration, formatPercent(model.calibrationError, 1)] as [string, string]]),
+  ];
+}
+
+export function scoresTable(models: readonly ScoredModel[]): TableData {
+  return {
+    caption: strings.score.caption,
+    columns: [
+      strings.score.model,
+      strings.trainLoss,
+      strings.validationLoss,
+      strings.trainAccuracy,
+      strings.validationAccuracy,
+      words.calibration,
+      words.sureRight,
+      words.sureWrong,
+    ],
+    rows: models.map(({ name, train, validation, calibrationError, doubt }) => [
+      name,
+      formatWithError(train.loss, train.lossStandardError),
+      validation === null ? '–' : formatWithError(validation.loss, validation.lossStandardError),
+      formatAccuracy(train.accuracy, train.accuracyStandardError),
+      validation === null ? '–' : formatAccuracy(validation.accuracy, validation.accuracyStandardError),
+      formatPercent(calibrationError, 1),
+      formatPercent(doubt?.right, 1),
+      formatPercent(doubt?.wrong, 1),
+    ]),
+  };
+}
+
+export function scoresCsv(models: readonly ScoredModel[]): string {
+  return csv(
+    [
+      'model',
+      'split',
+      'loss',
+      'lossStandardError',
+      'accuracy',
+      'accuracyStandardError',
+      'samples',
+      'calibrationError',
+      'sureWhereRight',
+      'sureWhereWrong',
+    ],
+    models.flatMap(({ name, train, validation, calibrationError, doubt }) =>
+      (
+        [
+          ['train', train],
+          ['validation', validation],
+        ] as const
+      ).flatMap(([split, score]) =>
+        score === null
+          ? []
+          : [
+              [
+                name,
+                split,
+                score.loss,
+                score.lossStandardError,
+                score.accuracy,
+                score.accuracyStandardError,
+                score.samples,
+                // They were measured on the samples that judge.
+                ...(score === (validation ?? train)
+                  ? [calibrationError, doubt?.right ?? null, doubt?.wrong ?? null]
+                  : [null, null, null]),
+              ],
+            ],
+      ),
+    ),
+  );
+}
