@@ -88,7 +88,11 @@ export class ContourLens implements Lens {
       again('view'),
     );
     this.compute = button(strings.compute, () => this.start(), 'primary');
-    this.status = new JobStatus(['contour'], actions);
+    this.status = new JobStatus(
+      ['contour'],
+      actions,
+      (job) => job.kind === 'contour' && typeof job.plane === 'string',
+    );
     const reset = h(
       'button',
       { type: 'button', class: 'link', on: { click: () => this.chart.chart.resetZoom() } },

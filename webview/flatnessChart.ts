@@ -106,9 +106,9 @@ export function flatnessDrawing({ measures }: FlatnessResult, theme: Theme, size
 }
 
 /** Everything that is told of each measure. */
-export function flatnessTable({ measures }: FlatnessResult): TableData {
+export function flatnessTable({ measures }: FlatnessResult, caption: string): TableData {
   return {
-    caption: words.table,
+    caption,
     columns: [
       words.measure,
       words.value,

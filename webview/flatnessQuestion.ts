@@ -63,7 +63,7 @@ export function flatnessQuestion(actions: PanelActions): Question<'flatness'> {
         {
           id: 'flatness',
           draw: flatnessDrawing,
-          tables: (result) => [flatnessTable(result)],
+          tables: (result) => [flatnessTable(result, words.numbers)],
           csv: flatnessCsv,
         },
       ],
@@ -83,7 +83,7 @@ function chosen(measure: string | undefined): {
 function summary(result: FlatnessResult): Child[] {
   const { twin, withoutTwin } = result;
   return [
-    table(flatnessTable(result)),
+    table(flatnessTable(result, words.table)),
     h(
       'p',
       { class: 'note' },

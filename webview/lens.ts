@@ -5,7 +5,6 @@ import type { ErrorData } from '../src/protocol/errors.ts';
 import { button, progressRing } from './controls.ts';
 import { fill, h, setText } from './dom.ts';
 import type { SaveFile } from './exporting.ts';
-import { runningOf } from './panelState.ts';
 import type { PanelState, RunningJob } from './panelState.ts';
 import { strings } from './strings.ts';
 
@@ -37,10 +36,14 @@ export class JobStatus {
   private readonly progress: HTMLElement;
   private shown: RunningJob | null = null;
   private shownError: ErrorData | null = null;
+  /** Whether the latest job of a kind was the lens's own. */
+  private readonly asked = new Map<Job['kind'], boolean>();
 
   constructor(
     private readonly kinds: readonly Job['kind'][],
     actions: PanelActions,
+    /** Whether a job of these kinds is one of the lens: another lens may ask for the same kind. */
+    private readonly own: (job: Job) => boolean = () => true,
   ) {
     this.stop = button(strings.cancel, () => {
       if (this.shown !== null) actions.cancel(this.shown.number);
@@ -49,8 +52,15 @@ export class JobStatus {
   }
 
   update(state: PanelState): void {
-    const running = runningOf(state, this.kinds);
-    const error = this.kinds.map((kind) => state.failures.get(kind)).find(Boolean) ?? null;
+    const running = state.running.find(({ job }) => this.kinds.includes(job.kind) && this.own(job)) ?? null;
+    // A failure is told by kind: one of a kind that another lens asked for last is not this one's.
+    for (const { job } of state.running)
+      if (this.kinds.includes(job.kind)) this.asked.set(job.kind, this.own(job));
+    const error =
+      this.kinds
+        .filter((kind) => this.asked.get(kind) ?? true)
+        .map((kind) => state.failures.get(kind))
+        .find(Boolean) ?? null;
     this.element.hidden = running === null && error === null;
     if (running !== null) {
       if (this.shown === null) fill(this.element, this.progress);

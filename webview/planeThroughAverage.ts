@@ -50,7 +50,13 @@ export class PlaneThroughAverage implements Lens {
     this.average = dropdown(words.average, [], '', redraw);
     this.earlier = dropdown(words.earlier, [], '', redraw);
     this.ask = button(words.ask, () => this.start(), 'primary');
-    this.status = new JobStatus(['contour', 'line'], actions);
+    this.status = new JobStatus(
+      ['contour', 'line'],
+      actions,
+      (job) =>
+        (job.kind === 'contour' && typeof job.plane !== 'string') ||
+        (job.kind === 'line' && job.from === this.average.value),
+    );
     this.sides = { train: this.side('train'), validation: this.side('validation') };
     const lineElement = h('div', { class: 'chart chart-average-line' });
     this.lineChart = new Chart(lineElement, (theme, size) =>

@@ -155,9 +155,9 @@ function modelRows(model: ScoredModel): [string, string][] {
   ];
 }
 
-export function scoresTable(models: readonly ScoredModel[]): TableData {
+export function scoresTable(models: readonly ScoredModel[], caption: string): TableData {
   return {
-    caption: strings.score.caption,
+    caption,
     columns: [
       strings.score.model,
       strings.trainLoss,

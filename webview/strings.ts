@@ -258,6 +258,7 @@ export const strings = {
     componentAxis: 'component',
     rootAxis: '√(steps since the start)',
     pathTable: 'Points of the path',
+    alongTable: 'Speed, turning angle and distances along the run',
     shareTable: 'Share of variance by component',
     name: (snapshots: number, sketched: number) => `${snapshots} snapshots, ${sketched} steps`,
     exponent: (a: string) => `grew like step to the power ${a}`,
@@ -378,6 +379,7 @@ export const strings = {
     own: 'this model',
     twin: 'its twin: the same function',
     table: 'Measures of flatness, each under its paper’s name',
+    numbers: 'Flatness by measure',
     count: (n: number) => `${n} measures`,
     twinOf: (multiplied: string, divided: string, factor: string) =>
       `The twin: ${multiplied} times ${factor} and ${divided} divided by it, which leaves the function as it is. A measure that changes there cannot compare models whose weights differ in scale.`,
@@ -394,6 +396,8 @@ export const strings = {
     rank: 'Rank',
     draws: 'Draws',
     scale: 'Scale',
+    table: 'SWAG beside the average and the last snapshot, with one standard error',
+    numbers: 'Scores, calibration and how sure of itself',
     model: (draws: number) => `SWAG, mean of ${draws} draws`,
     name: (members: number, draws: number) => `${members} snapshots, ${draws} draws`,
     variance: (diagonal: string, lowRank: string, passes: number) =>

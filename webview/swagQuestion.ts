@@ -41,7 +41,7 @@ export function swagQuestion(actions: PanelActions): Question<'swag'> {
       }),
       name: ({ members, draws }) => words.name(members.length, draws),
       summary: (result) => [
-        table(scoresTable(modelsOf(result))),
+        table(scoresTable(modelsOf(result), words.table)),
         h(
           'p',
           { class: 'note' },
@@ -56,7 +56,7 @@ export function swagQuestion(actions: PanelActions): Question<'swag'> {
         {
           id: 'scores',
           draw: (result, theme, size) => scoresDrawing(modelsOf(result), theme, size),
-          tables: (result) => [scoresTable(modelsOf(result))],
+          tables: (result) => [scoresTable(modelsOf(result), words.numbers)],
           csv: (result) => scoresCsv(modelsOf(result)),
         },
       ],

@@ -332,9 +332,9 @@ export function structureDrawing(
   };
 }
 
-export function pathTable(path: Path): TableData {
+export function pathTable(path: Path, caption: string): TableData {
   return {
-    caption: words.pathTable,
+    caption,
     columns: [words.step, 'x', 'y', words.distance, words.speed, words.turningDegrees, words.fromStart],
     rows: path.points.map((p) => [
       String(p.step),

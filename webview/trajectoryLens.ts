@@ -78,7 +78,9 @@ function pathQuestion(actions: PanelActions): Question<'trajectory'> {
             return path === null ? null : planeDrawing(path, scrubber.place, theme, size);
           },
           tables: (result) =>
-            [pathOf(result, choice())].flatMap((path) => (path === null ? [] : [pathTable(path)])),
+            [pathOf(result, choice())].flatMap((path) =>
+              path === null ? [] : [pathTable(path, words.pathTable)],
+            ),
           csv: (result) => pathCsv(pathOf(result, choice())),
         },
         {
@@ -90,7 +92,9 @@ function pathQuestion(actions: PanelActions): Question<'trajectory'> {
             return path === null ? null : alongDrawing(path, scrubber.place, theme, size);
           },
           tables: (result) =>
-            [pathOf(result, choice())].flatMap((path) => (path === null ? [] : [pathTable(path)])),
+            [pathOf(result, choice())].flatMap((path) =>
+              path === null ? [] : [pathTable(path, words.alongTable)],
+            ),
           csv: (result) => pathCsv(pathOf(result, choice())),
         },
         {

@@ -2,7 +2,10 @@
 import { cp, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import type { SpectrumJob } from '../protocol/curvature.ts';
 import type { Job, JobResult } from '../protocol/engine.ts';
+import type { FlatnessJob } from '../protocol/flatness.ts';
+import type { CalibrationJob, MarginsJob } from '../protocol/generalisation.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import { BasinError, cancelled, isCancelled } from '../protocol/errors.ts';
 import type { LensName } from '../protocol/page.ts';
@@ -120,6 +123,44 @@ const table: Readonly<Record<CommandId, Command>> = {
       top: 1,
       ...(where === undefined ? {} : { at: where }),
     });
+  },
+
+  [commands.stability]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    return inPanel(context, run, 'sharpness', { kind: 'stability', run: run.id });
+  },
+
+  [commands.flatness]: async (context, target?: Target, at?: string) =>
+    atModel(context, target, at, 'sharpness', { kind: 'flatness' }),
+
+  [commands.spectrum]: async (context, target?: Target, at?: string) =>
+    atModel(context, target, at, 'spectrum', {
+      kind: 'spectrum',
+      top: 5,
+      bottom: 1,
+      trace: true,
+      density: true,
+    }),
+
+  [commands.trajectory]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    return inPanel(context, run, 'trajectory', { kind: 'trajectory', run: run.id });
+  },
+
+  [commands.cycles]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    return inPanel(context, run, 'trajectory', { kind: 'cycles', run: run.id });
+  },
+
+  [commands.calibration]: async (context, target?: Target, at?: string) =>
+    atModel(context, target, at, 'generalisation', { kind: 'calibration' }),
+
+  [commands.margins]: async (context, target?: Target, at?: string) =>
+    atModel(context, target, at, 'generalisation', { kind: 'margins' }),
+
+  [commands.swag]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    return inPanel(context, run, 'averaging', { kind: 'swag', run: run.id });
   },
 
   [commands.score]: async (context, target?: Target, at?: string) => {
@@ -260,6 +301,30 @@ export function registerCommands(context: CommandContext): vscode.Disposable {
       }),
     ),
   );
+}
+
+/** Questions about one model: what each takes beside the run and the model. */
+type ModelQuestion =
+  | Omit<FlatnessJob, 'run' | 'at'>
+  | Omit<SpectrumJob, 'run' | 'at'>
+  | Omit<CalibrationJob, 'run' | 'at'>
+  | Omit<MarginsJob, 'run' | 'at'>;
+
+/** Asks about the model that a row or an argument names, the last snapshot otherwise. */
+async function atModel(
+  context: CommandContext,
+  target: Target,
+  at: string | undefined,
+  lens: LensName,
+  question: ModelQuestion,
+): Promise<JobResult> {
+  const run = await pickRun(context, target);
+  const where = modelOf(target, at);
+  return inPanel(context, run, lens, {
+    ...question,
+    run: run.id,
+    ...(where === undefined ? {} : { at: where }),
+  });
 }
 
 /** A failure that stands in a panel already. */

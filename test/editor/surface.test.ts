@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
+import type { AnalysisResult } from '../../src/protocol/analyses.ts';
 import { BasinError } from '../../src/protocol/errors.ts';
 import type { SweepResult } from '../../src/protocol/averaging.ts';
 import type {
@@ -201,6 +202,29 @@ describe('from a script to its landscape', function () {
     assert.ok(sweep.expectedGain !== null && sweep.verdict !== 'unknown');
     assert.equal(sweep.last.step, average.baseline.step);
     assert.deepEqual(sweep.last.validation, average.baseline.validation);
+  });
+
+  it('opens a lens for every other question, and answers it', async () => {
+    const at = String(average.baseline.step);
+    for (const [command, kind] of [
+      ['basin.trajectory', 'trajectory'],
+      ['basin.stability', 'stability'],
+      ['basin.flatness', 'flatness'],
+      ['basin.calibration', 'calibration'],
+      ['basin.margins', 'margins'],
+      ['basin.swag', 'swag'],
+    ] as const) {
+      const result = await vscode.commands.executeCommand<AnalysisResult>(command, run.id);
+      assert.equal(result.kind, kind);
+      if ('at' in result) assert.equal(result.at, at);
+    }
+    // Updates are sketched at every few steps of this run, and cycles need all: a failure that stands in the panel.
+    assert.equal(await vscode.commands.executeCommand('basin.cycles', run.id), undefined);
+    // Hundreds of products: that it begins, and can be cancelled, is enough here.
+    const asked = vscode.commands.executeCommand('basin.spectrum', run.id);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await vscode.commands.executeCommand('basin.cancelJobs');
+    assert.equal(await asked, undefined);
   });
 
   it('builds an ensemble', async () => {
