@@ -4,7 +4,7 @@ from Python: weights, gradients, buffers, flags and counters of every module tha
 state, schedules, tensors and generators among the script's names, version counters, and all random streams.
 
     python fingerprint.py SCRIPT      with in the environment
-    RESULT    where the JSON goes: hashes by step, the last one behind the script's end
+    RESULT    where the JSON goes: hashes by step, and `hash`, the one behind the script's end
     STOP      after how many steps the script is broken off; a file: once it is there
     ASK       a seed: a second thread meanwhile asks the probe of this very process (questions.py)
 """
@@ -210,7 +210,7 @@ def main() -> None:
     hashes.append(everything.hash())
     told = {} if asker is None else asker.told()
     with open(os.environ["RESULT"], "w") as out:
-        json.dump({"hashes": hashes, **told}, out)
+        json.dump({"hashes": hashes, "hash": hashes[-1], **told}, out)
     gc.collect()
 
 

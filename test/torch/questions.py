@@ -125,6 +125,7 @@ class Asker:
                     yield "score", {"members": ["a"], "how": kind}
                     yield "score", {"members": ["a", "a"], "how": kind}
             yield "samples", {"members": ["a"], "how": how(mode), "inputGradient": True}
+            yield "predictions", {"vector": "a", "how": how(mode)}
             yield "gradient", {"at": "a", "into": "g", "how": how(mode)}
         for method in ("auto", "finite-difference"):
             yield "hvp", {"at": "a", "vector": "d", "into": "h", "how": trained, "method": method}
