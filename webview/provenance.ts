@@ -27,7 +27,7 @@ export function commandLine(result: AnalysisResult): string {
     trajectory: ['components', 'snapshots'],
     score: ['at'],
     average: ['from', 'to', 'stride', 'last', 'ema'],
-    swag: ['from', 'to', 'stride', 'rank', 'draws', 'scale', 'seed'],
+    swag: ['from', 'to', 'stride', 'rank', 'draws', 'scale', 'seed', 'keep'],
     sweep: ['from', 'to', 'places', 'decays'],
     soup: ['members', 'method', 'by'],
     ensemble: ['members', 'last', 'combine', 'select'],

@@ -3,15 +3,18 @@ import { mersenne } from 'pure-rand/generator/mersenne';
 import type { EvaluationMode } from '../protocol/evaluator.ts';
 import type { Doubt, SwagModel, SwagResult } from '../protocol/averaging.ts';
 import { BasinError } from '../protocol/errors.ts';
+import type { Uncertainty } from '../protocol/uncertainty.ts';
 import { chooseMembers, type AverageWindow } from './average.ts';
 import { calibrationErrorOf } from './calibration.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { notFinite, type Draft, type Snapshot } from './model.ts';
 import { mean } from './moments.ts';
+import { toRows, type Rows } from './predictions.ts';
 import { requireReplay } from './replay.ts';
 import { judgedOn, scoreMembers } from './score.ts';
 import { drawWeights, swagPosterior } from './swagPosterior.ts';
 import { comparisonSentences, dataSentence, percent, replaySentence } from './trust.ts';
+import { uncertaintyOf } from './uncertainty.ts';
 import { withVectors } from './vectors.ts';
 
 export interface SwagInput {
@@ -23,6 +26,12 @@ export interface SwagInput {
   readonly scale: number;
   readonly seed: number;
   readonly mode: EvaluationMode;
+  /** Where the first draws are saved, one model each. */
+  readonly keep: readonly {
+    readonly id: string;
+    readonly file: string;
+    readonly metadata: Record<string, string>;
+  }[];
 }
 
 /**
@@ -60,12 +69,20 @@ export async function swag(
         await evaluator.refreshStatistics({ vector, data: { split: 'train' } }, signal);
     };
     const draws: string[] = [];
+    const rows: Rows[] = [];
     const how = { generator: mersenne(input.seed), scale: input.scale };
     for (let i = 0; i < input.draws; i++) {
       context.progress(0.3 + (0.4 * i) / input.draws, `draw ${i + 1} of ${input.draws}`);
       const draw = await drawWeights(evaluator, vectors, posterior, how, context);
       await refresh(draw);
       draws.push(draw);
+      const kept = input.keep[i];
+      if (kept !== undefined)
+        await evaluator.save({ vector: draw, file: kept.file, metadata: kept.metadata }, signal);
+      const data = { split: description.validation === null ? 'train' : 'validation' } as const;
+      const asked = { vector: draw, how: { data, mode: input.mode, refresh: false } };
+      const seen = toRows(await evaluator.predictions(asked, signal));
+      if (seen !== null) rows.push(seen);
     }
     context.progress(0.7, 'scoring the draws');
     const together = await scored(evaluator, draws, input.mode, context);
@@ -76,6 +93,7 @@ export async function swag(
     const lastVector = await vectors.load(last.vector, 'last', signal);
     const baseline = { ...(await scored(evaluator, [lastVector], input.mode, context)), step: last.step };
     const data = judgedOn(together);
+    const uncertainty = rows.length === draws.length ? uncertaintyOf(rows) : null;
     const { diagonalTrace, lowRankTrace } = posterior;
     return {
       kind: 'swag',
@@ -87,6 +105,8 @@ export async function swag(
       score: together,
       average,
       baseline,
+      uncertainty,
+      kept: input.keep.map((k) => k.id),
       variance: { diagonal: diagonalTrace, lowRank: lowRankTrace },
       forwardPasses: input.draws,
       refreshedStatistics: description.hasStatistics,
@@ -94,6 +114,7 @@ export async function swag(
         ...comparisonSentences(`SWAG over ${members.length} snapshots`, together, baseline),
         ...comparisonSentences('Its average alone', average, baseline).slice(0, 1),
         ...doubtSentences(together, average),
+        ...uncertaintySentences(uncertainty),
         `It costs ${input.draws} forward passes per prediction; another seed draws other weights.`,
         ...(members.length < 10
           ? [`${members.length} snapshots say little about the spread of weights: a longer window is better.`]
@@ -123,6 +144,18 @@ async function scored(
   };
   const doubt: Doubt = { right: of(1), wrong: of(0) };
   return { ...scores, calibrationError: calibrationErrorOf(confidence, correct), doubt };
+}
+
+function uncertaintySentences(uncertainty: Uncertainty | null): string[] {
+  const found = uncertainty?.measures.find((m) => m.name === 'predictive-entropy')?.tellsWrong;
+  if (found == null) return [];
+  const { value, standardError } = found;
+  const size = `in ${percent(value)} ± ${percent(standardError)} of pairs a wrong answer is less certain than a right one`;
+  return [
+    value - 0.5 > 2 * standardError
+      ? `Its uncertainty tells wrong answers: ${size} (a coin: 50 %).`
+      : `Its uncertainty does not tell wrong answers from right ones: ${size} (a coin: 50 %).`,
+  ];
 }
 
 function doubtSentences(together: SwagModel, average: SwagModel): string[] {

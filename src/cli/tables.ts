@@ -27,6 +27,7 @@ import { marginsTable } from './text/margins.ts';
 import { decisionsTable } from './text/soup.ts';
 import { sweepTable } from './text/sweep.ts';
 import { figures, newTable } from './text/table.ts';
+import { uncertaintyTables } from './text/uncertainty.ts';
 import { trajectoryTable } from './text/trajectory.ts';
 
 export interface RunRow {
@@ -153,11 +154,17 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
     case 'sweep':
       return sweepTable(result);
     case 'swag':
-      return scoresTable([
-        [`SWAG, ${result.draws} draws`, result.score],
-        [`average of ${result.members.length} snapshots`, result.average],
-        [`last snapshot (${result.baseline.step})`, result.baseline],
-      ]);
+      return [
+        scoresTable([
+          [`SWAG, ${result.draws} draws`, result.score],
+          [`average of ${result.members.length} snapshots`, result.average],
+          [`last snapshot (${result.baseline.step})`, result.baseline],
+        ]),
+        ...uncertaintyTables(result.uncertainty ?? null),
+        ...(result.kept === undefined || result.kept.length === 0
+          ? []
+          : [`saved: ${result.kept.join(', ')}`]),
+      ].join('\n');
     case 'soup':
       return soupText(result);
     case 'score':

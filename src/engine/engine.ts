@@ -9,6 +9,7 @@ import { BasinError, cancelled } from '../protocol/errors.ts';
 import { exportNeedsProcess } from '../protocol/exporting.ts';
 import type { AnalysisJob, AnalysisResult } from '../protocol/analyses.ts';
 import type { ExportResult, ReportResult } from '../protocol/results.ts';
+import type { BuiltModel } from '../protocol/run.ts';
 import { standsStill } from '../protocol/run.ts';
 import { newResultId } from '../runs/runId.ts';
 import { RunStore } from '../runs/runStore.ts';
@@ -202,14 +203,21 @@ export class Engine {
         const by = { mode, framework, backend, versions, evaluator: source };
         const finish = (draft: Draft<AnalysisResult>): AnalysisResult =>
           finishedResult(draft, { ...circumstances, by, started });
-        const model = kind.builds === undefined ? '' : await contents.run.reserveModelId(kind.builds);
+        const reserved: string[] = [];
+        const reserve = async (builds: BuiltModel['kind']): Promise<string> => {
+          const id = await contents.run.reserveModelId(builds);
+          reserved.push(id);
+          return id;
+        };
         try {
+          const model = kind.builds === undefined ? '' : await reserve(kind.builds);
           const draft = await kind.run(job, {
             contents,
             evaluator,
             mode,
             context,
             model,
+            reserve,
             publish: (partial) => observer.partial?.(finish(partial)),
           });
           if (signal.aborted) throw cancelled();
@@ -217,7 +225,7 @@ export class Engine {
           await keepResult(result, contents);
           return result;
         } catch (error) {
-          if (kind.builds !== undefined) await contents.run.discardModel(model);
+          for (const id of reserved) await contents.run.discardModel(id);
           throw error;
         }
       },

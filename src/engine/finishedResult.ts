@@ -58,10 +58,24 @@ export function finishedResult<R extends AnalysisResult>(
   return JSON.parse(JSON.stringify(result)) as R;
 }
 
-/** Keeps a result as a file of its run, and the model that it built beside the run's others. */
+/** Keeps a result as a file of its run, and the models that it built beside the run's others. */
 export async function keepResult(result: AnalysisResult, contents: RunContents): Promise<void> {
   await contents.run.saveAnalysis(result);
   if ('model' in result) await contents.run.saveModel(builtModel(result, contents.objectiveIndex));
+  if (result.kind !== 'swag') return;
+  const { kept = [], members, provenance } = result;
+  for (const [i, id] of kept.entries()) {
+    await contents.run.saveModel({
+      id,
+      kind: 'draw',
+      name: `SWAG draw ${i + 1}, around ${members.length} snapshots, ${members[0]} to ${members.at(-1)}`,
+      created: provenance.created,
+      objective: contents.objectiveIndex,
+      members: [...members],
+      refreshedStatistics: provenance.refreshedStatistics,
+      analysis: result.id,
+    });
+  }
 }
 
 function builtModel(

@@ -20,6 +20,8 @@ export interface Asked<R extends AnalysisResult> extends AskedOfRun {
   readonly mode: EvaluationMode;
   /** Id of the model that the job builds; empty where it builds none. */
   readonly model: string;
+  /** A further id for a model that the job builds; given back when the job fails. */
+  readonly reserve: (kind: BuiltModel['kind']) => Promise<string>;
   /** Shows a result that is being refined. */
   readonly publish: (partial: Draft<R>) => void;
 }

@@ -25,6 +25,7 @@ export async function findKept(
     if (provenance.basin !== version || Date.parse(provenance.created) < changed) continue;
     if (!isDeepStrictEqual(comparable(provenance.job), wanted)) continue;
     if ('model' in kept && !models.some((m) => m.id === kept.model)) continue;
+    if ('kept' in kept && kept.kept.some((id) => !models.some((m) => m.id === id))) continue;
     return kept;
   }
   return null;

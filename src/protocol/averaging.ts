@@ -3,6 +3,7 @@ import type { Gain, SweepVerdict } from './gain.ts';
 import type { EvaluationOptions } from './job.ts';
 import type { Result } from './result.ts';
 import type { Scores } from './results.ts';
+import type { Uncertainty } from './uncertainty.ts';
 
 export interface SweepJob extends EvaluationOptions {
   readonly kind: 'sweep';
@@ -63,6 +64,8 @@ export interface SwagJob extends EvaluationOptions {
   /** Of the draws' distance from the average; 1 is the posterior itself. */
   readonly scale?: number;
   readonly seed?: number;
+  /** Save the first so many draws among the run's models. */
+  readonly keep?: number;
 }
 
 /** What a job that leaves them out gets. */
@@ -93,6 +96,10 @@ export interface SwagResult extends Result {
   /** The last snapshot's. */
   readonly baseline: SwagModel & { readonly step: number };
   /** Sums over parameters of the two parts' variances; the posterior has half of each. */
+  /** Of the draws on the judged samples; null where single predictions are not known. Absent in older results. */
+  readonly uncertainty?: Uncertainty | null;
+  /** Ids of the draws that were saved, in their order. */
+  readonly kept?: readonly string[];
   readonly variance: { readonly diagonal: number; readonly lowRank: number };
   readonly forwardPasses: number;
 }

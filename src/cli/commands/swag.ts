@@ -19,12 +19,13 @@ export function addSwag(cli: CommandLine): void {
       )
       .option('--draws <n>', 'models drawn', wholeNumber(1, 50), usual.draws)
       .option('--scale <s>', "of the draws' distance from the average", positiveNumber, usual.scale)
-      .option('--seed <n>', 'of the draws', wholeNumber(0, 2 ** 31), usual.seed),
+      .option('--seed <n>', 'of the draws', wholeNumber(0, 2 ** 31), usual.seed)
+      .option('--keep <n>', "save the first n draws among the run's models", wholeNumber(1, 50)),
     async (common, options, reference: string) =>
       cli.ask(common, {
         kind: 'swag',
         run: reference,
-        ...given<Partial<SwagJob>>(options, 'from', 'to', 'stride', 'rank', 'draws', 'scale', 'seed'),
+        ...given<Partial<SwagJob>>(options, 'from', 'to', 'stride', 'rank', 'draws', 'scale', 'seed', 'keep'),
       }),
   );
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mersenne } from 'pure-rand/generator/mersenne';
 import { swag } from '../../../src/analysis/swag.ts';
 import { drawWeights, swagPosterior } from '../../../src/analysis/swagPosterior.ts';
+import { rocArea } from '../../../src/analysis/uncertainty.ts';
 import { Vectors } from '../../../src/analysis/vectors.ts';
 import { isCancelled } from '../../../src/protocol/errors.ts';
 import { gaussianRows, gaussians } from '../../fixtures/gaussian.ts';
@@ -132,7 +133,15 @@ describe('SWAG', () => {
     validation: { x: held, labels: held.map((row) => (row[0]! > 0 ? 0 : 1)) },
   });
   const many = Array.from({ length: 8 }, () => Array.from({ length: 37 }, next));
-  const asked = { window: { from: 0 }, rank: 3, draws: 5, scale: 1, seed: 7, mode: 'inference' as const };
+  const asked = {
+    window: { from: 0 },
+    rank: 3,
+    draws: 5,
+    scale: 1,
+    seed: 7,
+    mode: 'inference' as const,
+    keep: [],
+  };
 
   it('scores the mean prediction of its draws, each with statistics of its own', async () => {
     const { evaluator, snapshots } = setUp(normed, many);
@@ -158,6 +167,54 @@ describe('SWAG', () => {
     assert.equal(result.refreshedStatistics, true);
     assert.equal(result.forwardPasses, 5);
     assert.ok(result.score.calibrationError! >= 0 && result.score.doubt!.right! > 0.5);
+  });
+
+  it('saves draws when asked, and tells the uncertainty of each answer', async () => {
+    const { evaluator, snapshots } = setUp(normed, many);
+    const keep = ['draw-1', 'draw-2'].map((id) => ({ id, file: id, metadata: {} }));
+    const result = await swag(evaluator, { ...asked, snapshots, keep, draws: 2 }, testContext());
+    assert.deepEqual(result.kept, ['draw-1', 'draw-2']);
+    // The saved draws are the ones that were scored.
+    const how = { data: { split: 'validation' }, mode: 'inference', refresh: false } as const;
+    for (const { id } of keep) await evaluator.load({ into: id, from: { file: id } });
+    const together = await evaluator.score({ members: ['draw-1', 'draw-2'], how });
+    assert.ok(Math.abs(result.score.validation!.loss! - together.loss) < 1e-12);
+    const each = keep.map(({ id }) => {
+      const { values, state } = evaluator.files.get(id)!;
+      return normed.predict!(values, state ?? [], 'validation', 0, 40);
+    });
+    const entropy = (p: readonly number[]): number => -p.reduce((s, q) => s + q * Math.log(q), 0);
+    const rows = each[0]!.map(({ probabilities, label }, i) => {
+      const mixed = probabilities.map((p, k) => (p + each[1]![i]!.probabilities[k]!) / 2);
+      const own = each.map((e) => entropy(e[i]!.probabilities));
+      const right = mixed.indexOf(Math.max(...mixed)) === label;
+      return { total: entropy(mixed), information: entropy(mixed) - (own[0]! + own[1]!) / 2, right };
+    });
+    const [predictive, information, deviation] = result.uncertainty!.measures;
+    const average = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+    assert.ok(Math.abs(predictive!.mean - average(rows.map((r) => r.total))) < 1e-12);
+    assert.ok(Math.abs(information!.mean - average(rows.map((r) => r.information))) < 1e-12);
+    const wrong = rows.filter((r) => !r.right);
+    assert.ok(wrong.length > 0 && wrong.length < 40);
+    assert.ok(Math.abs(predictive!.wrong! - average(wrong.map((r) => r.total))) < 1e-12);
+    let pairs = 0;
+    for (const w of wrong) for (const r of rows) if (r.right && w.total > r.total) pairs++;
+    const area = pairs / wrong.length / (40 - wrong.length);
+    assert.ok(Math.abs(predictive!.tellsWrong!.value - area) < 1e-12);
+    assert.ok(deviation!.quantiles.every((q) => q >= 0 && q <= 0.5));
+    assert.equal(result.uncertainty!.kept!.at(-1)!.accuracy, 1 - wrong.length / 40);
+    assert.deepEqual(evaluator.held.sort(), ['draw-1', 'draw-2']);
+  });
+
+  it('counts pairs for the ROC area, ties half, with the error of Hanley and McNeil', () => {
+    assert.deepEqual(rocArea([1, 2], [3]), { value: 1, standardError: 0 });
+    assert.equal(rocArea([1, 2, 2], [2, 2])!.value, (1 + 0.5 + 0.5) / 3);
+    assert.equal(rocArea([], [1]), null);
+    const { value, standardError } = rocArea([0, 2, 4, 6], [1, 3, 5, 7])!;
+    assert.equal(value, 10 / 16);
+    const [q1, q2] = [value / (2 - value), (2 * value ** 2) / (1 + value)];
+    const expected = (value * (1 - value) + 3 * (q1 - value ** 2) + 3 * (q2 - value ** 2)) / 16;
+    assert.ok(Math.abs(standardError - Math.sqrt(expected)) < 1e-12);
   });
 
   it('draws the same with the same seed, and all but the average at a scale of next to nothing', async () => {

@@ -234,6 +234,30 @@ describe('engine', () => {
     }
   });
 
+  it('saves the draws of SWAG that are asked for, as models of the run', async () => {
+    const result = await engine.run({ kind: 'swag', run: 'last', from: 12, draws: 3, keep: 2 });
+    assert.ok(result.kind === 'swag');
+    const models = await held.run.models();
+    assert.deepEqual(
+      models.map((m) => [m.id, m.kind, m.analysis]),
+      [
+        ['draw-1', 'draw', result.id],
+        ['draw-2', 'draw', result.id],
+      ],
+    );
+    const score = await engine.run({ kind: 'score', run: 'last', at: 'draw-2' });
+    assert.equal(score.kind === 'score' && score.at, 'draw-2');
+    await assert.rejects(
+      engine.run({ kind: 'swag', run: 'last', from: 12, draws: 3, keep: 4 }),
+      hasCode('bad-input'),
+    );
+    held.reference.before = (method) => {
+      if (method === 'score') throw new BasinError('internal', 'no more');
+    };
+    await assert.rejects(engine.run({ kind: 'swag', run: 'last', from: 10, draws: 2, keep: 2 }), /no more/);
+    assert.equal((await held.run.models()).length, 2);
+  });
+
   it('builds an ensemble, which has no weights of its own', async () => {
     const result = (await engine.run({ kind: 'ensemble', run: 'last', last: 3 })) as EnsembleResult;
     assert.deepEqual(result.members, [22, 23, 24]);
