@@ -1,6 +1,6 @@
 /**
  * The PyTorch probe on one thread: CPU time of training with it over training without, interleaved; and a contour in
- * loss evaluations a second, over bare forward passes at the fastest batch size and over the loop of published tools.
+ * loss evaluations a second, over bare forward passes at the fastest batch size and over two loops of published tools.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,6 +17,14 @@ interface Timing {
   readonly parameters: number;
   readonly cpuMs: number;
   readonly steps: number;
+}
+
+/** Seconds of torch_forward.py. */
+interface Loops {
+  readonly bare: number;
+  readonly plain: number;
+  readonly images: number;
+  readonly share: { readonly plain: number; readonly images: number };
 }
 
 const python = await setUpTorch(root);
@@ -88,19 +96,26 @@ for (const model of ['mlp-tiny', 'mlp-0.5m', 'cnn']) {
       const question = { snapshots: [], at, plane: 'random', size, data: { split: 'train' }, mode } as const;
       await contour(evaluator, question, context);
       const samples = String(evaluator.description.train?.samples ?? 0);
-      const overBare: number[] = [];
-      const overPlain: number[] = [];
+      const ratios = { bare: [] as number[], plain: [] as number[], images: [] as number[] };
+      const shares = { plain: [] as number[], images: [] as number[] };
       for (let round = 0; round < rounds; round++) {
         const forward = [join(scripts, 'torch_forward.py'), model, samples];
-        const { bare, plain } = JSON.parse(await run(forward, env)) as { bare: number; plain: number };
+        const loops = JSON.parse(await run(forward, env)) as Loops;
         const began = performance.now();
         await contour(evaluator, question, context);
         const each = (performance.now() - began) / 1000 / (size * size + 1);
-        overBare.push(bare / each);
-        overPlain.push(plain / each);
+        for (const name of ['bare', 'plain', 'images'] as const) ratios[name].push(loops[name] / each);
+        for (const name of ['plain', 'images'] as const) shares[name].push(loops.share[name]);
       }
-      report(`${model}: over bare forward passes at the fastest batch size`, overBare, { atLeast: 0.95 });
-      report(`${model}: over loading a state_dict and walking a DataLoader`, overPlain, { atLeast: 10 });
+      report(`${model}: over bare forward passes at the fastest batch size`, ratios.bare, { atLeast: 0.95 });
+      for (const [name, words] of [
+        ['plain', 'a state_dict and a DataLoader of tensors'],
+        ['images', 'a state_dict and a DataLoader of 8-bit images'],
+      ] as const) {
+        // Where forward passes are this share of a loop, whoever makes the same passes gains at most 1/share.
+        const share = (100 * median(shares[name])).toFixed(0);
+        report(`${model}: over ${words} (passes: ${share} %)`, ratios[name], { atLeast: 10 });
+      }
     } finally {
       await opened.close();
     }

@@ -6,4 +6,5 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder"
 "$folder/bin/python" -m pip install --quiet --upgrade torch numpy pytest pytest-xdist
+"$folder/bin/python" -c 'import torch; print("torch", torch.__version__)'
 OMP_NUM_THREADS=1 "$folder/bin/python" -m pytest test/torch -q -n 2 "$@"
