@@ -87,3 +87,39 @@ def test_an_average_is_that_of_torchs_own_averaging(tmp_path: Path) -> None:
         for name, theirs in averaged.module.state_dict().items():
             if theirs.is_floating_point():
                 assert torch.allclose(ours[name], theirs, atol=1e-6, rtol=1e-6), name
+
+
+@pytest.mark.parametrize("momentum", ["0.1", "None"])
+def test_a_moving_average_is_that_of_torchs_own_averaging(momentum: str, tmp_path: Path) -> None:
+    """With batch norm of running averages, and of cumulative ones (momentum None)."""
+    decay = 0.7
+    plain = Path(__file__).with_name("scripts") / "siamese.py"
+    script = tmp_path / "siamese.py"
+    script.write_text(plain.read_text().replace("BatchNorm1d(32)", f"BatchNorm1d(32, momentum={momentum})"))
+    assert f"momentum={momentum}" in script.read_text()
+    with new_run() as run:
+        record(run, script, every=1)
+        steps = run.snapshots()[-5:]
+        net = nn.Sequential(nn.Linear(10, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 8))
+        ema = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+        averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=ema)
+        with asking(run, script) as client:
+            n = len(steps)
+            terms = [
+                {"coefficient": (1 if i == 0 else 1 - decay) * decay ** (n - 1 - i), "vector": f"m{i}"} for i in range(n)
+            ]
+            for i, step in enumerate(steps):
+                load(client, f"m{i}", run.snapshot(step))
+                client.call("exportModel", vector=f"m{i}", directory=str(tmp_path / str(i)), format="pt")
+            client.call("combine", into="average", terms=terms, state="m0")
+            client.call("refreshStatistics", vector="average", data={"split": "train"})
+            client.call("exportModel", vector="average", directory=str(tmp_path), format="pt")
+        for i in range(n):
+            net.load_state_dict(torch.load(tmp_path / str(i) / "model.pt"), strict=True)
+            averaged.update_parameters(net)
+        data = tensors(run.directory / "data" / "train.safetensors")
+        torch.optim.swa_utils.update_bn([data[f"b{i}/{leaf}"] for i in range(6) for leaf in range(3)], averaged)
+        ours = torch.load(tmp_path / "model.pt")
+        for name, theirs in averaged.module.state_dict().items():
+            if theirs.is_floating_point():
+                assert torch.allclose(ours[name], theirs, atol=1e-6, rtol=1e-6), name
