@@ -34,6 +34,7 @@ export function commandLine(result: AnalysisResult): string {
   };
   for (const name of names[result.kind]) option(name, job[name]);
   if (result.kind === 'contour') {
+    if (job.adaptive === true) words.push('--adaptive');
     if (job.includeBiases === true) words.push('--include-biases');
     if (typeof job.orthogonalise === 'boolean') {
       words.push(job.orthogonalise ? '--orthogonalise' : '--no-orthogonalise');

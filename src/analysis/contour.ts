@@ -1,12 +1,13 @@
 /** Loss over a plane in weight space, coarse to fine. */
 import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate, LossValue } from '../protocol/evaluator.ts';
-import type { ContourResult, PlaneCorner, TrajectoryPoint } from '../protocol/results.ts';
+import type { ContourResult, Interpolation, PlaneCorner, TrajectoryPoint } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import { buildPlane } from './buildPlane.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { howToEvaluate, lossAt, type Draft } from './model.ts';
 import type { Plane, PlaneInput } from './plane.ts';
+import { Refinement, type GridPoint } from './refinement.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, replaySentence } from './trust.ts';
 import { contourSentences } from './trustContour.ts';
@@ -18,6 +19,8 @@ export interface ContourInput extends PlaneInput {
    * points of the grid, from 9 to 64. Those that a plane goes through are always among them.
    */
   readonly evaluatedSnapshots?: number;
+  /** Evaluate only where isolines need it and interpolate elsewhere; default false: every point. */
+  readonly adaptive?: boolean;
 }
 
 /** Seconds of work in one request: long enough to hide its overhead, short enough to cancel and to show progress. */
@@ -29,6 +32,7 @@ const SECONDS_PER_PUBLICATION = 1;
 /**
  * Evaluates the loss over a grid that has the origin as one of its points: every 8th point along each axis first,
  * then every 4th, 2nd and all. Values that are not finite, and points not reached yet, are null.
+ * Adaptively, a level is as a pass is, but of the points that interpolation from coarser levels would get visibly wrong.
  * The losses of the snapshots themselves are evaluated last, in the same way as the grid's.
  *
  * @param publish is given a partial result (`complete: false`) after each pass, within long passes about once a
@@ -58,10 +62,13 @@ export async function contour(
     let last = 0;
     try {
       await grid.evaluateCentre(context);
-      for (const indices of passes(size)) {
+      for (const indices of grid.passes()) {
         const batches = grid.evaluate(indices, context);
         for await (const seconds of batches) {
-          context.progress(grid.fraction(), `contour ${grid.evaluated} of ${size * size}`);
+          context.progress(
+            grid.fraction(),
+            `contour ${grid.evaluated} of ${input.adaptive === true ? 'at most ' : ''}${size * size}`,
+          );
           if (seconds - last >= SECONDS_PER_PUBLICATION) {
             last = seconds;
             publish(grid.draft(false));
@@ -116,6 +123,7 @@ class Grid {
   private samples = 0;
   private seconds = 0;
   private pointsPerRequest = 1;
+  private readonly refinement: Refinement | null;
   private readonly corners: PlaneCorner[];
   /** Snapshots to evaluate by themselves, as indices into the trajectory. */
   private readonly chosen: number[];
@@ -127,6 +135,7 @@ class Grid {
   ) {
     this.how = howToEvaluate(evaluator.description, input, true);
     this.loss = plane.y.map(() => plane.x.map(() => null));
+    this.refinement = input.adaptive === true ? new Refinement(input.size) : null;
     this.trajectory = [...plane.trajectory];
     const fitting = Math.min(64, Math.max(9, Math.round(input.size ** 2 / 16)));
     this.corners = plane.corners.map(({ at, x, y }) => ({ at, x, y, evaluated: null }));
@@ -136,9 +145,20 @@ class Grid {
     );
   }
 
+  /** The points in the order they are evaluated; what a pass asks for may depend on what the ones before have found. */
+  passes(): Iterable<readonly GridPoint[]> {
+    return this.refinement === null ? passes(this.input.size) : this.refinement.levels();
+  }
+
   fraction(): number {
+    // Nobody knows how many points refinement will want: as a rule no more than half of them.
+    return Math.min(this.refinement === null ? 1 : 0.95, this.evaluated / this.total());
+  }
+
+  private total(): number {
+    const points = this.plane.x.length * this.plane.y.length;
     // A snapshot costs about as much as a point.
-    return this.evaluated / (this.plane.x.length * this.plane.y.length + this.chosen.length);
+    return (this.refinement === null ? points : points / 2) + this.chosen.length;
   }
 
   async evaluateCentre(context: AnalysisContext): Promise<void> {
@@ -166,6 +186,7 @@ class Grid {
         const line = this.loss[row];
         if (value === undefined || line === undefined) return;
         line[column] = finite(value.loss);
+        this.refinement?.set([row, column], finite(value.loss));
         if (value.standardError !== null && Number.isFinite(value.standardError)) {
           this.standardErrors.push(value.standardError);
         }
@@ -180,7 +201,7 @@ class Grid {
   }
 
   async evaluateSnapshots(vectors: Vectors, context: AnalysisContext): Promise<void> {
-    const total = this.plane.x.length * this.plane.y.length + this.chosen.length;
+    const begun = this.fraction();
     for (const [done, index] of this.chosen.entries()) {
       const at = this.trajectory[index];
       const snapshot = this.input.snapshots.find((s) => s.step === at?.step);
@@ -190,7 +211,8 @@ class Grid {
       this.trajectory[index] = { ...at, evaluated: finite(loss) };
       await vectors.release([vector]);
       this.noteCorner(String(at.step), finite(loss));
-      context.progress((this.evaluated + done + 1) / total, `snapshot ${done + 1} of ${this.chosen.length}`);
+      const share = (done + 1) / this.chosen.length;
+      context.progress(begun + (1 - begun) * share, `snapshot ${done + 1} of ${this.chosen.length}`);
     }
   }
 
@@ -212,6 +234,7 @@ class Grid {
 
   draft(complete: boolean): Draft<ContourResult> {
     const { input, plane } = this;
+    const filled = complete ? this.filled() : null;
     const sorted = [...this.standardErrors].sort((a, b) => a - b);
     const body = {
       kind: 'contour' as const,
@@ -221,7 +244,8 @@ class Grid {
         this.corners.length === 0 ? plane.description : { ...plane.description, corners: [...this.corners] },
       x: plane.x,
       y: plane.y,
-      loss: this.loss.map((row) => [...row]),
+      loss: filled?.loss ?? this.loss.map((row) => [...row]),
+      ...(filled === null ? {} : { interpolation: filled.interpolation }),
       standardError: sorted[Math.floor(sorted.length / 2)] ?? null,
       trajectory: [...this.trajectory],
       centre: { loss: this.centre },
@@ -236,6 +260,22 @@ class Grid {
         dataSentence(body.data, input.mode, this.how.refresh),
         ...replaySentence(this.evaluator.description),
       ],
+    };
+  }
+
+  /** All values where some are interpolated; null where every one is evaluated. */
+  private filled(): { loss: Maybe[][]; interpolation: Interpolation } | null {
+    const { refinement } = this;
+    if (refinement === null) return null;
+    return {
+      loss: refinement.filled(),
+      interpolation: {
+        of: refinement.unit,
+        relativeError: refinement.interpolationError(),
+        evaluated: this.plane.y.map((_, row) =>
+          this.plane.x.map((__, column) => (refinement.isEvaluated(row, column) ? 1 : 0)),
+        ),
+      },
     };
   }
 

@@ -4,13 +4,17 @@ import type { Plane } from './plane.ts';
 import { figures, percent, steps } from './trust.ts';
 
 export function contourSentences(
-  result: Pick<ContourResult, 'plane' | 'trajectory' | 'standardError' | 'loss' | 'evaluated' | 'complete'>,
+  result: Pick<
+    ContourResult,
+    'plane' | 'trajectory' | 'standardError' | 'loss' | 'evaluated' | 'complete' | 'interpolation'
+  >,
   plane: Pick<Plane, 'width' | 'leftOut' | 'notes'>,
 ): string[] {
   const sentences = [
     ...planeSentences(result, plane.width),
     ...orthogonalSentences(result.plane),
     ...plane.notes,
+    ...interpolationSentences(result),
   ];
   if (plane.leftOut.length > 0) {
     sentences.push(`Left out, because their weights are NaN or infinite: ${steps(plane.leftOut)}.`);
@@ -82,6 +86,22 @@ function planeSentences(
     case 'directions':
       return path;
   }
+}
+
+function interpolationSentences({
+  interpolation,
+  evaluated,
+  loss,
+}: Pick<ContourResult, 'interpolation' | 'evaluated' | 'loss'>): string[] {
+  if (interpolation === undefined) return [];
+  const points = loss.length * (loss[0]?.length ?? 0);
+  const { of, relativeError } = interpolation;
+  if (relativeError === null) return [`All ${points} points were evaluated: refinement wanted each of them.`];
+  const positive = loss.every((row) => row.every((value) => value === null || value > 0));
+  const error = positive ? percent(relativeError) : figures(relativeError, 2);
+  return [
+    `${evaluated} of ${points} points were evaluated, more where isolines bend; the others are interpolated, from the ${of}, and expected to be off by about ${error}.`,
+  ];
 }
 
 /** What making the pair orthogonal has cost. */

@@ -28,6 +28,16 @@ export interface PlaneCorner {
   readonly evaluated: Maybe;
 }
 
+/** Of a contour that was evaluated only where its isolines need it. */
+export interface Interpolation {
+  /** What the interpolation (Deslauriers–Dubuc, six points, four near edges) works on: whichever predicted the evaluated points best. */
+  readonly of: 'log loss' | 'root of the loss' | 'loss';
+  /** Root mean square of the relative errors expected of interpolated values (absolute where a loss is not above 0); null where none is interpolated. */
+  readonly relativeError: number | null;
+  /** 1 where a point was evaluated, 0 where it is interpolated; one row per y. */
+  readonly evaluated: readonly (readonly (0 | 1)[])[];
+}
+
 export interface ContourResult extends Result {
   readonly kind: 'contour';
   /** Snapshot step, or model id. */
@@ -62,6 +72,8 @@ export interface ContourResult extends Result {
   readonly y: readonly number[];
   /** One row per y, one value per x. */
   readonly loss: readonly (readonly Maybe[])[];
+  /** Absent where every point is evaluated, and while it is being refined. */
+  readonly interpolation?: Interpolation;
   /** Typical standard error of a loss value (median over the grid); null when unknown. */
   readonly standardError: number | null;
   readonly trajectory: readonly TrajectoryPoint[];

@@ -18,7 +18,8 @@ export function addContour(cli: CommandLine): void {
           cli
             .command('contour', 'the loss over a plane through the weights')
             .argument(...RUN)
-            .option('--size <points>', 'points along each axis', oddNumber, 41),
+            .option('--size <points>', 'points along each axis', oddNumber, 41)
+            .option('--adaptive', 'evaluate only where isolines need it, and interpolate elsewhere'),
         ),
       ),
     ),
@@ -30,6 +31,7 @@ export function addContour(cli: CommandLine): void {
           run: reference,
           size: options.size as number,
           split: options.data as 'train' | 'validation',
+          ...(options.adaptive === true ? { adaptive: true } : {}),
           ...planeOptions(options),
         },
         processes(options),

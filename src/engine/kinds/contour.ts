@@ -19,7 +19,12 @@ export const contourKind: EvaluatorKind<'contour'> = {
   models: modelsOfPlane,
   async run(job, asked) {
     const { contents, evaluator, context, publish } = asked;
-    const input = { ...evaluationOf(job, asked), ...(await planeInput(job, contents)), size: job.size };
+    const input = {
+      ...evaluationOf(job, asked),
+      ...(await planeInput(job, contents)),
+      size: job.size,
+      adaptive: job.adaptive === true,
+    };
     return contour(evaluator, input, context, publish);
   },
 };

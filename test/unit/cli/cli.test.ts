@@ -195,6 +195,16 @@ describe('command line', function () {
     it('draws planes by directions', () =>
       namedPlanes((...args) => ask<ContourResult>('contour', id, ...args)));
 
+    it('draws a contour from fewer points than it shows', async () => {
+      const { loss, evaluated, interpolation, trust } = await new CommandLine(
+        workspace.root,
+      ).ask<ContourResult>('contour', id, '--size', '33', '--adaptive');
+      assert.ok(evaluated >= 81 && evaluated < 33 ** 2, `${evaluated} points`);
+      assert.ok(loss.flat().every((value) => value !== null));
+      assert.equal(interpolation?.evaluated.flat().filter((one) => one === 1).length, evaluated);
+      assert.ok(trust.some((sentence) => sentence.startsWith(`${evaluated} of 1089 points were evaluated`)));
+    });
+
     it("tells its path from the run's files, though the script is gone", async () => {
       const away = `${script}.away`;
       await rename(script, away);

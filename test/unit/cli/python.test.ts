@@ -141,6 +141,19 @@ describe('command line with PyTorch', function () {
     it('draws planes by directions', () =>
       namedPlanes((...args) => basin.ask<ContourResult>('contour', ...args)));
 
+    it('draws a contour from fewer points than it shows', async () => {
+      const { loss, evaluated, interpolation, trust } = await basin.ask<ContourResult>(
+        'contour',
+        '--size',
+        '33',
+        '--adaptive',
+      );
+      assert.ok(evaluated >= 81 && evaluated < 33 ** 2, `${evaluated} points`);
+      assert.ok(loss.flat().every((value) => value !== null));
+      assert.equal(interpolation?.evaluated.flat().filter((one) => one === 1).length, evaluated);
+      assert.ok(trust.some((sentence) => sentence.startsWith(`${evaluated} of 1089 points were evaluated`)));
+    });
+
     it('exports state_dicts that load strictly and give the score that they had', async () => {
       const { model, score } = await basin.ask<AverageResult>('average', '--from', '12');
       for (const format of ['pt', 'safetensors']) {
