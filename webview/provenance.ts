@@ -15,7 +15,7 @@ export function commandLine(result: AnalysisResult): string {
     words.push(`--${flag}`, quote(Array.isArray(value) ? value.join(',') : `${value as string | number}`));
   };
   const names: Record<AnalysisResult['kind'], readonly string[]> = {
-    contour: ['plane', 'size', 'at', 'seed', 'span', 'normalise'],
+    contour: ['plane', 'size', 'at', 'seed', 'span', 'normalise', 'seeds'],
     line: ['from', 'to', 'points'],
     sharpness: ['at', 'top'],
     spectrum: ['at', 'top', 'bottom', 'matrix', 'parameters', 'bandwidth', 'seed'],

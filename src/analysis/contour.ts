@@ -1,13 +1,20 @@
 /** Loss over a plane in weight space, coarse to fine. */
 import { BasinError } from '../protocol/errors.ts';
 import type { HowToEvaluate, LossValue } from '../protocol/evaluator.ts';
-import type { ContourResult, Interpolation, PlaneCorner, TrajectoryPoint } from '../protocol/results.ts';
+import type {
+  ContourResult,
+  Interpolation,
+  PlaneCorner,
+  PlaneRepeats,
+  TrajectoryPoint,
+} from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import { buildPlane } from './buildPlane.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { howToEvaluate, lossAt, type Draft } from './model.ts';
 import type { Plane, PlaneInput } from './plane.ts';
 import { Refinement, type GridPoint } from './refinement.ts';
+import { repeatRandomPlane, repeatsSentence } from './repeats.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, replaySentence } from './trust.ts';
 import { contourSentences } from './trustContour.ts';
@@ -19,6 +26,8 @@ export interface ContourInput extends PlaneInput {
    * points of the grid, from 9 to 64. Those that a plane goes through are always among them.
    */
   readonly evaluatedSnapshots?: number;
+  /** Random planes to compare a random one with, itself among them. */
+  readonly seeds?: number;
   /** Evaluate only where isolines need it and interpolate elsewhere; default false: every point. */
   readonly adaptive?: boolean;
 }
@@ -78,6 +87,7 @@ export async function contour(
       }
       await grid.evaluateSnapshots(vectors, context);
       await grid.evaluateBuilt(vectors, context);
+      await grid.evaluateRepeats(vectors, context);
     } catch (error) {
       if (grid.evaluated > 0) publish(grid.draft(false));
       throw error;
@@ -124,6 +134,7 @@ class Grid {
   private seconds = 0;
   private pointsPerRequest = 1;
   private readonly refinement: Refinement | null;
+  private repeats: PlaneRepeats | null | undefined = undefined;
   private readonly corners: PlaneCorner[];
   /** Snapshots to evaluate by themselves, as indices into the trajectory. */
   private readonly chosen: number[];
@@ -226,6 +237,14 @@ class Grid {
     }
   }
 
+  async evaluateRepeats(vectors: Vectors, context: AnalysisContext): Promise<void> {
+    const { evaluator, input, plane, how, centre } = this;
+    if (input.seeds === undefined || plane.description.kind !== 'random') return;
+    const { origin } = plane;
+    const asked = { origin, input, how, seeds: input.seeds, centre: centre ?? NaN };
+    this.repeats = await repeatRandomPlane(evaluator, vectors, asked, context);
+  }
+
   private noteCorner(at: string, evaluated: Maybe): void {
     const k = this.corners.findIndex((corner) => corner.at === at);
     const corner = this.corners[k];
@@ -245,6 +264,7 @@ class Grid {
       x: plane.x,
       y: plane.y,
       loss: filled?.loss ?? this.loss.map((row) => [...row]),
+      ...(this.repeats === undefined ? {} : { repeats: this.repeats }),
       ...(filled === null ? {} : { interpolation: filled.interpolation }),
       standardError: sorted[Math.floor(sorted.length / 2)] ?? null,
       trajectory: [...this.trajectory],
@@ -257,6 +277,7 @@ class Grid {
       ...body,
       trust: [
         ...contourSentences(body, plane),
+        ...(this.repeats ? [repeatsSentence(this.repeats)] : []),
         dataSentence(body.data, input.mode, this.how.refresh),
         ...replaySentence(this.evaluator.description),
       ],

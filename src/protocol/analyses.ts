@@ -22,6 +22,8 @@ export interface ContourJob extends EvaluationOptions, PlaneOptions {
   readonly kind: 'contour';
   /** Points along each axis, odd so that the centre is a point. */
   readonly size: number;
+  /** Random planes to compare the one that is shown with, itself among them; 2 to 1000. */
+  readonly seeds?: number;
   /** Evaluate only where isolines need it and interpolate elsewhere; default false. */
   readonly adaptive?: boolean;
   /** Ask the living process between its steps, rather than relaunching, while it trains. */

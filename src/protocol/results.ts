@@ -28,6 +28,17 @@ export interface PlaneCorner {
   readonly evaluated: Maybe;
 }
 
+/** The same summary of several random planes: the mean rise of the loss on a circle around the origin. */
+export interface PlaneRepeats {
+  /** Of the circle, in units of the directions. */
+  readonly radius: number;
+  /** One a plane, first the one that is shown. */
+  readonly rises: readonly number[];
+  readonly mean: number;
+  /** Between the planes. */
+  readonly standardDeviation: number;
+}
+
 /** Of a contour that was evaluated only where its isolines need it. */
 export interface Interpolation {
   /** What the interpolation (Deslauriers–Dubuc, six points, four near edges) works on: whichever predicted the evaluated points best. */
@@ -72,6 +83,8 @@ export interface ContourResult extends Result {
   readonly y: readonly number[];
   /** One row per y, one value per x. */
   readonly loss: readonly (readonly Maybe[])[];
+  /** How typical a random plane is, where that was asked for; null where a loss is not finite. */
+  readonly repeats?: PlaneRepeats | null;
   /** Absent where every point is evaluated, and while it is being refined. */
   readonly interpolation?: Interpolation;
   /** Typical standard error of a loss value (median over the grid); null when unknown. */

@@ -1,4 +1,4 @@
-import { oddNumber } from '../arguments.ts';
+import { oddNumber, wholeNumber } from '../arguments.ts';
 import {
   planeOptions,
   processes,
@@ -19,6 +19,11 @@ export function addContour(cli: CommandLine): void {
             .command('contour', 'the loss over a plane through the weights')
             .argument(...RUN)
             .option('--size <points>', 'points along each axis', oddNumber, 41)
+            .option(
+              '--seeds <n>',
+              'how typical a random plane is, among so many of them',
+              wholeNumber(2, 1000),
+            )
             .option('--adaptive', 'evaluate only where isolines need it, and interpolate elsewhere'),
         ),
       ),
@@ -31,6 +36,7 @@ export function addContour(cli: CommandLine): void {
           run: reference,
           size: options.size as number,
           split: options.data as 'train' | 'validation',
+          ...(options.seeds === undefined ? {} : { seeds: options.seeds as number }),
           ...(options.adaptive === true ? { adaptive: true } : {}),
           ...planeOptions(options),
         },

@@ -14,6 +14,16 @@ export const contourKind: EvaluatorKind<'contour'> = {
         `Take ${job.size + 1}.`,
       );
     }
+    if (job.seeds !== undefined) {
+      requireInteger('seeds', job.seeds, 2, 1000);
+      if (job.plane !== 'random') {
+        throw new BasinError(
+          'bad-input',
+          'Only a random plane has others of its kind.',
+          'Leave --seeds out, or add --plane random.',
+        );
+      }
+    }
     return { ...job, split: job.split ?? 'train', ...completePlane(job, contents) };
   },
   models: modelsOfPlane,

@@ -225,6 +225,27 @@ describe('normalisation of directions', () => {
     assert.ok(without.trust[0]!.includes('random and filter-normalised'));
   });
 
+  it('tells how typical a random plane is among those of other seeds', async () => {
+    const { repeats, loss, trust, centre } = await slice(weights, { seeds: 6, seed: 3, span: 0.5 });
+    assert.equal(repeats!.rises.length, 6);
+    assert.equal(repeats!.radius, 0.5);
+    const mean = average(repeats!.rises);
+    assert.ok(Math.abs(repeats!.mean - mean) < 1e-12);
+    const variance = repeats!.rises.reduce((s, r) => s + (r - mean) ** 2, 0) / 5;
+    assert.ok(Math.abs(repeats!.standardDeviation - Math.sqrt(variance)) < 1e-12);
+    assert.equal(new Set(repeats!.rises).size, 6, 'every seed has a plane of its own');
+    // The first is the plane that is shown: four of its eight points are the middles of the picture's edges.
+    const edges = [loss[4]![0], loss[4]![8], loss[0]![4], loss[8]![4]].map((v) => v ?? NaN);
+    const alone = await slice(weights, { seeds: 2, seed: 3, span: 0.5 });
+    assert.equal(alone.repeats!.rises[0], repeats!.rises[0]);
+    const ring = 2 * (repeats!.rises[0]! + centre.loss!) - average(edges);
+    assert.ok(
+      ring > Math.min(...edges) / 3 && ring < 3 * Math.max(...edges),
+      'the diagonals are like the axes',
+    );
+    assert.ok(trust.some((s) => s.startsWith('Over 6 random planes the loss rises by ')));
+  });
+
   it('of an eigenvector is possible, and said to turn it', async () => {
     const { plane, trust } = await slice(weights, { plane: 'eigenvectors', normalise: 'filter' });
     assert.match(plane.directions[0]!.name, /^eigenvector 1 \(λ .*\), filter-normalised$/);
