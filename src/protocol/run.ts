@@ -4,7 +4,9 @@
  *   run.json                         RunManifest, replaced whole (written beside, renamed)
  *   steps.jsonl                      one StepRecord a line, appended in whole lines
  *   live.jsonl                       one LiveSharpness a line (written by an engine beside a live run)
+ *   noise.jsonl                      one LiveNoiseScale a line (likewise)
  *   sketch.bin                       fixed random projection of the weights, see sketch.ts
+ *   layers.bin                       norms and more of each parameter, see layerStatistics.ts
  *   snapshots/step-00000500.safetensors   parameters and state after that many updates
  *   data/train.safetensors, data/validation.safetensors   the evaluation set, see evaluationSet.ts
  *   models/<id>.safetensors + <id>.json   what Basin built (SWA, ensembles)
@@ -139,6 +141,10 @@ export const manifestSchema = v.object({
     snapshotEvery: count,
     /** Norms and the sketch are recorded every so many steps, chosen so that recording keeps its budget; 1 = every step. */
     weightsEvery: count,
+    /** Each parameter's own numbers (layers.bin) are recorded every so many steps, before thinning. */
+    layersEvery: v.optional(count),
+    /** Share of training's time that measuring beside it may take (live.jsonl, noise.jsonl); 0 = not measured. */
+    liveBudget: v.optional(v.number()),
     /** Asked for by the user, or null for the automatic choice. */
     requestedEvery: nullable(count),
     steps: count,
@@ -151,6 +157,30 @@ export const manifestSchema = v.object({
   ),
 });
 export type RunManifest = v.InferOutput<typeof manifestSchema>;
+
+/** A parameter, or a layer where no parameter is to blame. */
+const placeSchema = v.object({ parameter: nullable(v.string()), layer: nullable(v.string()) });
+export type Place = v.InferOutput<typeof placeSchema>;
+
+/**
+ * Where NaN or Infinity came from, looked up once it was seen. forward: the loss is not finite though all weights are;
+ * `first` is the layer whose output is the first that is not. gradient: the gradient that this step's update is made
+ * from. weights: those at which this step's loss was taken, and the update before this step has made them so.
+ */
+export const nonFiniteSchema = v.object({
+  what: v.picklist(['forward', 'gradient', 'weights']),
+  /** Step in whose loss, gradient or update it began: this record's, or for weights the one before. */
+  began: count,
+  /** Parameters that are not finite; of forward none. */
+  parameters: count,
+  /** In the order of ObjectiveInfo.parameters, which is that of the forward pass in most models. */
+  first: nullable(placeSchema),
+  /** A backward pass goes from the last layer to the first, so what began in it began here. */
+  last: nullable(placeSchema),
+  /** forward: the operation that gave it first, where that is known. */
+  operation: v.optional(nullable(v.string())),
+});
+export type NonFinite = v.InferOutput<typeof nonFiniteSchema>;
 
 export const stepSchema = v.object({
   /** Updates done before this one, of this objective. */
@@ -170,6 +200,8 @@ export const stepSchema = v.object({
   time: v.number(),
   /** Samples in the batch, when known. */
   samples: nullable(count),
+  /** Only on the first step at which something is not finite (the first again, when it had recovered). */
+  nonFinite: v.optional(nonFiniteSchema),
 });
 export type StepRecord = v.InferOutput<typeof stepSchema>;
 
@@ -189,6 +221,28 @@ export const liveSharpnessSchema = v.object({
   seconds: v.number(),
 });
 export type LiveSharpness = v.InferOutput<typeof liveSharpnessSchema>;
+
+/** The gradient noise scale measured while the run trains (McCandlish et al. 2018), see analysis/noiseScale.ts. */
+export const liveNoiseScaleSchema = v.object({
+  step: count,
+  objective: count,
+  /** ‖∇L‖² and tr Σ, unbiased. */
+  signal: numberSchema,
+  signalStandardError: numberSchema,
+  noise: numberSchema,
+  noiseStandardError: numberSchema,
+  /** tr Σ/‖∇L‖², in samples; null where the signal is not above 0. */
+  value: nullable(numberSchema),
+  standardError: nullable(numberSchema),
+  /** 95 %. */
+  interval: v.tuple([numberSchema, numberSchema]),
+  batches: count,
+  samples: count,
+  /** Samples in the batches that the run trains on, when known. */
+  batchSize: nullable(count),
+  seconds: v.number(),
+});
+export type LiveNoiseScale = v.InferOutput<typeof liveNoiseScaleSchema>;
 
 /** endpoint.json: how to reach the probe inside a living process of this run. */
 export const endpointSchema = v.object({

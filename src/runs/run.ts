@@ -4,10 +4,12 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { evaluationSetFile } from '../protocol/evaluationSet.ts';
 import { BasinError } from '../protocol/errors.ts';
+import { layersFile } from '../protocol/layerStatistics.ts';
 import { analysisKinds, type AnalysisResult } from '../protocol/analyses.ts';
 import {
   builtModelSchema,
   endpointSchema,
+  liveNoiseScaleSchema,
   liveSharpnessSchema,
   manifestSchema,
   parseSnapshotFile,
@@ -15,6 +17,7 @@ import {
   stepSchema,
   type BuiltModel,
   type Endpoint,
+  type LiveNoiseScale,
   type LiveSharpness,
   type ObjectiveInfo,
   type RunManifest,
@@ -23,6 +26,7 @@ import {
 } from '../protocol/run.ts';
 import { exists, isMissing, writeAtomically } from './files.ts';
 import { JsonLinesReader } from './jsonLines.ts';
+import { readLayers, type LayerRecords } from './layersFile.ts';
 import { isAlive } from './processes.ts';
 import { openSketch, readSketch, type Sketch, type SketchReader } from './sketchFile.ts';
 
@@ -114,11 +118,22 @@ export class Run {
   async readLive(): Promise<readonly LiveSharpness[]> {
     return (await this.liveReader().read()).records;
   }
+  async readNoise(): Promise<readonly LiveNoiseScale[]> {
+    return (await this.noiseReader().read()).records;
+  }
   stepsReader(): JsonLinesReader<typeof stepSchema> {
     return new JsonLinesReader(this.path('steps.jsonl'), stepSchema);
   }
   liveReader(): JsonLinesReader<typeof liveSharpnessSchema> {
     return new JsonLinesReader(this.path('live.jsonl'), liveSharpnessSchema);
+  }
+  noiseReader(): JsonLinesReader<typeof liveNoiseScaleSchema> {
+    return new JsonLinesReader(this.path('noise.jsonl'), liveNoiseScaleSchema);
+  }
+
+  /** What was recorded of each parameter. @throws BasinError `corrupt-run` */
+  async readLayers(objective = 0): Promise<LayerRecords | null> {
+    return readLayers(this.path(layersFile(objective)));
   }
 
   /** @throws BasinError `corrupt-run` */

@@ -1,4 +1,8 @@
-/** How often the weights are read for norms and the sketch, so that recording keeps to a share of training's time. */
+/**
+ * How often the weights are read for norms, the sketch and each parameter's own numbers, so that recording keeps to a
+ * share of training's time.
+ */
+import { LAYERS_STRIDE } from '../../protocol/layerStatistics.ts';
 
 /** Share of a step's time that reading weights may take; the rest of the 3 % is for everything else. */
 const SHARE = 0.02;
@@ -13,6 +17,8 @@ const MOST_SPARSE = 1024;
 export class ReadingBudget {
   private stride = 1;
   private readonly costs: number[] = [];
+  /** Of reading each parameter's own numbers, which happens more seldom. */
+  private readonly more: number[] = [];
   private readonly steps: number[] = [];
   private seen = 0;
   private decideAt = WARM_UP + 5;
@@ -28,9 +34,23 @@ export class ReadingBudget {
     return step % this.stride === 0;
   }
 
+  /** Whether each parameter's own numbers are read too. */
+  dueLayers(step: number): boolean {
+    return step % this.layersEvery === 0;
+  }
+
+  get layersEvery(): number {
+    return this.stride * (this.always ? 1 : LAYERS_STRIDE);
+  }
+
   /** @param milliseconds spent in the probe on one reading of the weights */
   cost(milliseconds: number): void {
     push(this.costs, milliseconds);
+  }
+
+  /** @param milliseconds spent on each parameter's own numbers, beside that */
+  costLayers(milliseconds: number): void {
+    push(this.more, milliseconds);
   }
 
   /**
@@ -43,7 +63,7 @@ export class ReadingBudget {
     if (this.seen < this.decideAt) return false;
     this.decideAt = this.seen * 2;
     const allowed = SHARE * median(this.steps);
-    const cost = median(this.costs);
+    const cost = median(this.costs) + median(this.more) / LAYERS_STRIDE;
     let stride = 1;
     while (stride < MOST_SPARSE && cost > allowed * stride) stride *= 2;
     // Going back by one power of two is within the noise of the measurement: stay.

@@ -7,7 +7,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { WireMethod } from '../../protocol/evaluator.ts';
 import type { ErrorData } from '../../protocol/errors.ts';
 import type { EvaluationSetMeta, ManifestPatch } from './manifestPatch.ts';
-import type { ObjectiveInfo } from '../../protocol/run.ts';
+import type { NonFinite, ObjectiveInfo } from '../../protocol/run.ts';
 import type { Dtype } from '../../protocol/safetensors.ts';
 import type { TypedArray } from './tf.ts';
 
@@ -65,6 +65,8 @@ export interface StepNumbers {
   distance: number | null;
   time: number;
   samples: number | null;
+  /** Whether a message of type `nonFinite` belongs to it. */
+  nonFinite: boolean;
 }
 
 const NULLABLE = ['epoch', 'learningRate', 'gradientNorm', 'updateNorm', 'distance', 'samples'] as const;
@@ -92,7 +94,7 @@ export class StepRing {
     });
     this.slots[at + 6] = record.step;
     // One word for two small integers.
-    this.slots[at + 7] = record.objective * 64 + present;
+    this.slots[at + 7] = record.objective * 128 + (record.nonFinite ? 64 : 0) + present;
     this.slots[at + 8] = record.loss;
     this.slots[at + 9] = record.time;
     Atomics.store(this.control, Control.stepsHead, (head + 1) | 0);
@@ -104,11 +106,11 @@ export class StepRing {
     if (tail === Atomics.load(this.control, Control.stepsHead)) return null;
     const at = (tail & (STEP_SLOTS - 1)) * STEP_FIELDS;
     const slot = (i: number): number => this.slots[at + i] as number;
-    const present = slot(7) % 64;
+    const present = slot(7) % 128;
     const nullable = (i: number): number | null => ((present >> i) & 1 ? slot(i) : null);
     const record: StepNumbers = {
       step: slot(6),
-      objective: Math.floor(slot(7) / 64),
+      objective: Math.floor(slot(7) / 128),
       epoch: nullable(0),
       loss: slot(8),
       learningRate: nullable(1),
@@ -117,6 +119,7 @@ export class StepRing {
       distance: nullable(4),
       time: slot(9),
       samples: nullable(5),
+      nonFinite: present >= 64,
     };
     Atomics.store(this.control, Control.stepsTail, (tail + 1) | 0);
     return record;
@@ -207,6 +210,19 @@ export type ToWorker =
       readonly metadata: Readonly<Record<string, string>>;
       /** What run.json says of it; null for objectives after the first. */
       readonly meta: EvaluationSetMeta | null;
+    }
+  /** Comes before the step record that it belongs to. */
+  | {
+      readonly type: 'nonFinite';
+      readonly objective: number;
+      readonly step: number;
+      readonly found: NonFinite;
+    }
+  /** Records of layers.bin: steps, and for each of them the numbers of all parameters. */
+  | {
+      readonly type: 'layers';
+      readonly objective: number;
+      readonly records: readonly { readonly step: number; readonly values: Float32Array }[];
     }
   | { readonly type: 'topology'; readonly json: string }
   | { readonly type: 'note'; readonly text: string }

@@ -8,7 +8,7 @@ export type ManifestPatch = Partial<
   >
 > & {
   readonly recording?: Partial<
-    Pick<RunManifest['recording'], 'snapshotEvery' | 'weightsEvery' | 'requestedEvery'>
+    Pick<RunManifest['recording'], 'snapshotEvery' | 'weightsEvery' | 'layersEvery' | 'requestedEvery'>
   >;
 };
 

@@ -8,7 +8,7 @@
 import { evaluationSetFile } from '../../protocol/evaluationSet.ts';
 import { BasinError } from '../../protocol/errors.ts';
 import type { EvaluatorStatus } from '../../protocol/evaluator.ts';
-import type { ObjectiveInfo } from '../../protocol/run.ts';
+import type { NonFinite, ObjectiveInfo } from '../../protocol/run.ts';
 import { ReadingBudget } from './budget.ts';
 import type { CallSite } from './callSite.ts';
 import type { Batch, Capture, HostTensor, Observation } from './capture.ts';
@@ -19,7 +19,9 @@ import { encodeEvaluationSet } from './evaluationSetFile.ts';
 import { compiled } from './layers.ts';
 import { epochOf, type LayersContext } from './hooksLayers.ts';
 import { LearningRate, describeOptimizer, type Optimizer } from './hooksOptimizer.ts';
+import { LayerStatistics } from './layerStatistics.ts';
 import { describeParameters, safetensorsDtype } from './layout.ts';
+import { originInForward, parametersNotFinite } from './nonFinite.ts';
 import { replay } from './replay.ts';
 import { ReplayCheck } from './replayCheck.ts';
 import { planSketch, type SketchPlan } from './sketchCoordinates.ts';
@@ -50,19 +52,34 @@ interface Pending {
   readonly updateNorm: number | null;
   readonly distance: number | null;
   readonly sketch: Float32Array | null;
+  /** Each parameter's own numbers, where they were read. */
+  layers: Float32Array | null;
+  nonFinite: NonFinite | null;
   readonly time: number;
 }
+
+/** A step's numbers, and where NaN began in it. */
+export type StepOfObjective = StepNumbers & { readonly found: NonFinite | null };
+
+/** Records of layers.bin on their way to the worker: so many, or for so long. */
+const LAYER_RECORDS = 32;
+const LAYER_MILLISECONDS = 100;
 
 export class ObjectiveRecorder {
   /** Weights are read at every step: a debugger looks at each of them. */
   readEveryStep = false;
-  private lastStep: StepNumbers | null = null;
+  private lastStep: StepOfObjective | null = null;
   private readonly schedule: SnapshotSchedule;
   private readonly budget: ReadingBudget;
   private readonly evaluation: EvaluationCollector;
   private readonly replayCheck = new ReplayCheck();
   private readonly rate = new LearningRate();
   private readonly sketch: SketchPlan;
+  private readonly statistics: LayerStatistics;
+  private layerRecords: { readonly step: number; readonly values: Float32Array }[] = [];
+  private layersPosted = 0;
+  /** Something was not finite at the last step that was looked at: it is told once. */
+  private alarmed = false;
   private reader: WeightReader;
   private start: Held;
   private previous: { readonly step: number; readonly held: Held } | null = null;
@@ -99,6 +116,7 @@ export class ObjectiveRecorder {
     this.reader = createWeightReader(capture.engine, variables);
     this.start = this.reader.hold(variables);
     this.info = this.describe(context, callSite);
+    this.statistics = new LayerStatistics(this.info.parameters);
     this.publish();
     this.writeSnapshot(0, { before });
   }
@@ -109,6 +127,10 @@ export class ObjectiveRecorder {
 
   get weightsEvery(): number {
     return this.budget.every;
+  }
+
+  get layersEvery(): number {
+    return this.budget.layersEvery;
   }
 
   get steps(): number {
@@ -158,7 +180,10 @@ export class ObjectiveRecorder {
       if (changed) {
         this.environment.link.post({
           type: 'manifest',
-          patch: this.index === 0 ? { recording: { weightsEvery: this.budget.every } } : {},
+          patch:
+            this.index === 0
+              ? { recording: { weightsEvery: this.weightsEvery, layersEvery: this.layersEvery } }
+              : {},
         });
       }
     }
@@ -175,12 +200,14 @@ export class ObjectiveRecorder {
    * A gradient was taken at the present weights, which have not moved yet.
    * @param grads one for each of the capture's variables
    * @param observation what the closure read, when it was watched
+   * @param f the closure itself
    */
   evaluated(
     loss: number,
     grads: readonly (Tensor | null | undefined)[],
     context: LayersContext | null,
     observation: Observation | null,
+    f: () => Tensor,
   ): void {
     if (this.ended) return;
     const { variables, engine } = this.capture;
@@ -192,6 +219,9 @@ export class ObjectiveRecorder {
       this.pending.loss = (this.pending.loss * evaluations + loss) / (evaluations + 1);
       this.pending.evaluations++;
       this.pending.gradientNorm = null;
+      // They are those of one of the gradients alone.
+      this.pending.layers = null;
+      this.statistics.forget();
       this.pending.samples = this.pending.samples === null ? null : this.pending.samples + (samples ?? 0);
       return;
     }
@@ -202,21 +232,42 @@ export class ObjectiveRecorder {
     let updateNorm: number | null = null;
     let distance: number | null = null;
     let sketch: Float32Array | null = null;
+    let layers: Float32Array | null = null;
     this.checkBackend(engine);
+    let readLayers = 0;
     if (read) {
-      gradientNorm = Math.sqrt(this.reader.squaredNorm(grads));
-      if (this.previous?.step === step - 1) {
-        updateNorm = Math.sqrt(this.reader.squaredDistance(variables, this.previous.held));
-      }
-      distance = step === 0 ? 0 : Math.sqrt(this.reader.squaredDistance(variables, this.start));
+      const squaredGradients = this.reader.squaredNorms(grads);
+      const before = this.previous?.step === step - 1 ? this.previous.held : null;
+      const squaredUpdates = before === null ? null : this.reader.squaredDistances(variables, before);
+      gradientNorm = Math.sqrt(total(squaredGradients));
+      if (squaredUpdates !== null) updateNorm = Math.sqrt(total(squaredUpdates));
+      distance = step === 0 ? 0 : Math.sqrt(total(this.reader.squaredDistances(variables, this.start)));
       sketch = this.reader.gather(variables, this.sketch.coordinates);
       const { scale } = this.sketch;
       for (let i = 0; i < sketch.length; i++) sketch[i] = (sketch[i] as number) * scale;
+      if (this.budget.dueLayers(step)) {
+        const began = performance.now();
+        layers = this.statistics.read(this.reader, {
+          step,
+          weights: variables,
+          gradients: grads,
+          squaredGradients,
+          squaredUpdates,
+        });
+        readLayers = performance.now() - began;
+      }
     }
     if (this.readEveryStep || this.budget.due(step + 1)) {
       this.previous = { step, held: this.reader.hold(variables, this.previous?.held) };
     }
-    if (read) this.budget.cost(performance.now() - started);
+    if (read) this.budget.cost(performance.now() - started - readLayers);
+    if (this.budget.dueLayers(step + 1)) {
+      const began = performance.now();
+      this.statistics.remember(this.reader, step, grads);
+      readLayers += performance.now() - began;
+    }
+    if (layers !== null) this.budget.costLayers(readLayers);
+    const nonFinite = this.nonFinite(step, loss, { grads, gradientNorm, distance }, f);
     this.pending = {
       dataIds: variables.map((v) => v.dataId),
       loss,
@@ -227,8 +278,49 @@ export class ObjectiveRecorder {
       updateNorm,
       distance,
       sketch,
+      layers,
+      nonFinite,
       time: this.environment.now(),
     };
+  }
+
+  /** What is not finite at this step, when it was at the step before. */
+  private nonFinite(
+    step: number,
+    loss: number,
+    read: {
+      readonly grads: readonly (Tensor | null | undefined)[];
+      readonly gradientNorm: number | null;
+      readonly distance: number | null;
+    },
+    f: () => Tensor,
+  ): NonFinite | null {
+    const suspect = [loss, read.gradientNorm ?? 0, read.distance ?? 0].some((x) => !Number.isFinite(x));
+    if (!suspect || this.alarmed) {
+      // A step whose weights were not read tells nothing of them.
+      if (!suspect && read.distance !== null) this.alarmed = false;
+      return null;
+    }
+    const { parameters } = this.info;
+    const { variables } = this.capture;
+    const weights = parametersNotFinite(this.reader, parameters, variables);
+    this.alarmed = true;
+    if (weights !== null) return { what: 'weights', began: Math.max(0, step - 1), ...weights };
+    if (!Number.isFinite(loss)) {
+      let origin: ReturnType<typeof originInForward> = null;
+      try {
+        origin = originInForward(this.capture, f, parameters);
+      } catch {
+        // A closure that cannot be run twice: where in it is not known.
+      }
+      const place = origin === null ? null : { parameter: origin.parameter, layer: origin.layer };
+      const operation = origin?.operation ?? null;
+      return { what: 'forward', began: step, parameters: 0, first: place, last: place, operation };
+    }
+    const gradients = parametersNotFinite(this.reader, parameters, read.grads);
+    // Norms can overflow where no value has.
+    this.alarmed = gradients !== null;
+    return gradients === null ? null : { what: 'gradient', began: step, ...gradients };
   }
 
   /** An optimizer is about to move these variables. */
@@ -253,24 +345,31 @@ export class ObjectiveRecorder {
     this.pending = null;
     const { link } = this.environment;
     const step = this.updates++;
+    const { nonFinite } = pending;
+    if (nonFinite !== null) link.post({ type: 'nonFinite', objective: this.index, step, found: nonFinite });
     this.lastStep = this.numbers(step, pending);
     link.pushStep(this.lastStep);
+    if (pending.layers !== null) {
+      this.layerRecords.push({ step, values: pending.layers });
+      const waited = performance.now() - this.layersPosted;
+      if (waited > LAYER_MILLISECONDS || this.layerRecords.length >= LAYER_RECORDS) this.postLayers();
+    }
     if (pending.sketch !== null) link.pushSketch({ step, objective: this.index, values: pending.sketch });
     if (this.schedule.due(this.updates)) this.writeSnapshot(this.updates);
   }
 
   /** The step whose gradient waits for its update; null between two steps. */
-  get stepUnderWay(): StepNumbers | null {
+  get stepUnderWay(): StepOfObjective | null {
     return this.pending === null ? null : this.numbers(this.updates, this.pending);
   }
 
   /** The last step that is done; null before any. */
-  get stepDone(): StepNumbers | null {
+  get stepDone(): StepOfObjective | null {
     return this.lastStep;
   }
 
-  private numbers(step: number, pending: Pending): StepNumbers {
-    const { epoch, loss, gradientNorm, updateNorm, distance, time, samples } = pending;
+  private numbers(step: number, pending: Pending): StepOfObjective {
+    const { epoch, loss, gradientNorm, updateNorm, distance, time, samples, nonFinite } = pending;
     return {
       step,
       objective: this.index,
@@ -282,6 +381,8 @@ export class ObjectiveRecorder {
       distance,
       time,
       samples,
+      nonFinite: nonFinite !== null,
+      found: nonFinite,
     };
   }
 
@@ -303,6 +404,18 @@ export class ObjectiveRecorder {
     this.previous = null;
     this.snapshotAt = null;
     this.note(`At step ${this.updates} the weights were put back to those of step ${to} by the debugger.`);
+    this.statistics.forget();
+  }
+
+  private postLayers(): void {
+    const records = this.layerRecords;
+    if (records.length === 0) return;
+    this.layerRecords = [];
+    this.layersPosted = performance.now();
+    this.environment.link.post(
+      { type: 'layers', objective: this.index, records },
+      records.map(({ values }) => values.buffer as ArrayBuffer),
+    );
   }
 
   /** Before anything new happens to the model: a snapshot whose weights the script has touched since (clipping). */
@@ -337,6 +450,7 @@ export class ObjectiveRecorder {
       this.writeSnapshot(this.updates, { last: true });
     }
     if (this.evaluation.train.length > this.batchesWritten) this.writeEvaluationSet('train');
+    this.postLayers();
     this.ended = true;
   }
 
@@ -449,6 +563,7 @@ export class ObjectiveRecorder {
     this.reader = createWeightReader(engine, this.capture.variables);
     this.start = this.reader.hold(this.capture.variables);
     this.previous = null;
+    this.statistics.forget();
   }
 
   private describe(context: LayersContext | null, callSite: CallSite | null): ObjectiveInfo {
@@ -488,6 +603,8 @@ export class ObjectiveRecorder {
     this.environment.link.post({ type: 'note', text });
   }
 }
+
+const total = (squares: readonly number[]): number => squares.reduce((sum, x) => sum + x, 0);
 
 function lossName(model: Capture['model']): string | null {
   const loss = model === null ? null : compiled(model).loss;

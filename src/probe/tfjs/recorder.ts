@@ -32,10 +32,9 @@ import {
 import { patchOptimizers, type Optimizer, type OptimizerHooks } from './hooksOptimizer.ts';
 import { noteLayerClass } from './layers.ts';
 import { safetensorsDtype } from './layout.ts';
-import { ObjectiveRecorder, type RecordingEnvironment } from './objectiveRecorder.ts';
+import { ObjectiveRecorder, type RecordingEnvironment, type StepOfObjective } from './objectiveRecorder.ts';
 import { Dispatcher } from './serve.ts';
 import type { Engine, LayersModel, Tensor, Variable } from './tf.ts';
-import type { StepNumbers } from './channel.ts';
 import { WorkerLink } from './workerLink.ts';
 
 /** A gradient call as it comes: the variables asked for, and which of them got a gradient. */
@@ -284,6 +283,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       moved.includes(false) ? grads.filter((_, i) => moved[i]) : grads,
       context,
       observation,
+      f,
     );
     const validation = context === null ? undefined : this.validations.get(context.model);
     if (validation !== undefined && objective.wantsValidation && objective.data('validation') === null) {
@@ -320,7 +320,12 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       this.link?.post({
         type: 'manifest',
         patch: {
-          recording: { snapshotEvery: objective.every, weightsEvery: 1, requestedEvery: this.options.every },
+          recording: {
+            snapshotEvery: objective.every,
+            weightsEvery: 1,
+            layersEvery: objective.layersEvery,
+            requestedEvery: this.options.every,
+          },
         },
       });
       const model = context?.outer ?? capture.model;
@@ -588,11 +593,13 @@ function flatGradient({ engine, variables }: Capture, grads: GradientResult['gra
 }
 
 /** A step as the run has it in its file. */
-function written(numbers: StepNumbers | null): StepRecord | null {
-  if (numbers === null) return null;
+function written(step: StepOfObjective | null): StepRecord | null {
+  if (step === null) return null;
+  const { found, nonFinite: _, ...numbers } = step;
   const number = (x: number | null) => (x === null ? null : encodeNumber(x));
   return {
     ...numbers,
+    ...(found === null ? {} : { nonFinite: found }),
     loss: encodeNumber(numbers.loss),
     learningRate: number(numbers.learningRate),
     gradientNorm: number(numbers.gradientNorm),

@@ -2,39 +2,37 @@
  * Writes the run directory, on the worker thread. Appended files grow by whole records, every other file is written
  * beside and renamed, so that the process can be killed between any two instructions.
  */
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-  writevSync,
-} from 'node:fs';
+import { mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeNumber, snapshotFile, type RunManifest, type StepRecord } from '../../protocol/run.ts';
+import {
+  encodeNumber,
+  snapshotFile,
+  type NonFinite,
+  type RunManifest,
+  type StepRecord,
+} from '../../protocol/run.ts';
 import { encodeHeader } from '../../protocol/safetensors.ts';
-import { SKETCH_HEADER_BYTES, encodeSketchHeader, sketchRecordBytes } from '../../protocol/sketch.ts';
+import {
+  encodeLayersHeader,
+  layerFields,
+  layersFile,
+  mostLayerRecords,
+} from '../../protocol/layerStatistics.ts';
+import { encodeSketchHeader } from '../../protocol/sketch.ts';
 import type { OutgoingTensor, SketchRecord, StepNumbers, ToWorker } from './channel.ts';
 import type { ManifestPatch } from './manifestPatch.ts';
+import { ThinnedFile } from './thinnedFile.ts';
+import { replaceFile, writeAll, writeBeside } from './writing.ts';
 
 /** run.json is replaced at most this often while only counters change. */
 const MANIFEST_INTERVAL = 500;
 /** A longer sketch is thinned to every second record: 64 MB at the full dimension. */
 const SKETCH_RECORDS = 16_384;
 
-interface SketchFile {
-  readonly file: string;
-  readonly dimension: number;
-  readonly scale: number;
-  descriptor: number;
-  records: number;
-  /** Steps between records that are kept once the file has been thinned, in records. */
-  thinning: number;
-  seen: number;
+/** A step with what its numbers have no place for. */
+export interface RecordedStep {
+  readonly record: StepNumbers;
+  readonly nonFinite?: NonFinite;
 }
 
 type Message<T extends ToWorker['type']> = Extract<ToWorker, { type: T }>;
@@ -42,7 +40,8 @@ type Message<T extends ToWorker['type']> = Extract<ToWorker, { type: T }>;
 export class RunWriter {
   private readonly manifest: RunManifest;
   private readonly steps: number;
-  private readonly sketches = new Map</* objective */ number, SketchFile>();
+  private readonly sketches = new Map</* objective */ number, ThinnedFile>();
+  private readonly layers = new Map</* objective */ number, ThinnedFile>();
   private manifestDirty = false;
   private manifestWritten = 0;
 
@@ -64,23 +63,39 @@ export class RunWriter {
   objective({ index, info, sketch }: Message<'objective'>): void {
     this.manifest.objectives[index] = info;
     if (sketch !== null && !this.sketches.has(index)) {
-      const file = join(this.directory, index === 0 ? 'sketch.bin' : `sketch.${index}.bin`);
-      const descriptor = openSync(file, 'w');
-      writeSync(descriptor, encodeSketchHeader({ ...sketch, objective: index }));
-      this.sketches.set(index, { file, ...sketch, descriptor, records: 0, thinning: 1, seen: 0 });
+      this.sketches.set(
+        index,
+        new ThinnedFile(join(this.directory, index === 0 ? 'sketch.bin' : `sketch.${index}.bin`), {
+          header: encodeSketchHeader({ ...sketch, objective: index }),
+          numbers: sketch.dimension,
+          most: SKETCH_RECORDS,
+        }),
+      );
+    }
+    const parameters = info.parameters.length;
+    if (parameters > 0 && !this.layers.has(index)) {
+      const fields = layerFields.length;
+      this.layers.set(
+        index,
+        new ThinnedFile(join(this.directory, layersFile(index)), {
+          header: encodeLayersHeader({ parameters, objective: index, fields }),
+          numbers: parameters * fields,
+          most: mostLayerRecords(parameters),
+        }),
+      );
     }
     this.writeManifest();
   }
 
   dimension(objective: number): number {
-    return this.sketches.get(objective)?.dimension ?? 0;
+    return this.sketches.get(objective)?.numbers ?? 0;
   }
 
   /** Appends whole lines in one write. */
-  appendSteps(records: readonly StepNumbers[]): void {
+  appendSteps(records: readonly RecordedStep[]): void {
     if (records.length === 0) return;
     const nullable = (x: number | null) => (x === null ? null : encodeNumber(x));
-    const lines = records.map((r) => {
+    const lines = records.map(({ record: r, nonFinite }) => {
       const record: StepRecord = {
         step: r.step,
         objective: r.objective,
@@ -92,25 +107,25 @@ export class RunWriter {
         distance: nullable(r.distance),
         time: r.time,
         samples: r.samples,
+        ...(nonFinite === undefined ? {} : { nonFinite }),
       };
       return JSON.stringify(record);
     });
     writeSync(this.steps, `${lines.join('\n')}\n`);
-    const last = records.reduce((most, { step }) => Math.max(most, step + 1), this.manifest.recording.steps);
+    const last = records.reduce(
+      (most, { record }) => Math.max(most, record.step + 1),
+      this.manifest.recording.steps,
+    );
     this.manifest.recording.steps = last;
     this.manifestDirty = true;
   }
 
   appendSketches(records: readonly SketchRecord[]): void {
-    for (const { objective, step, values } of records) {
-      const sketch = this.sketches.get(objective);
-      if (sketch === undefined || sketch.seen++ % sketch.thinning !== 0) continue;
-      const record = new ArrayBuffer(sketchRecordBytes(sketch.dimension));
-      new DataView(record).setFloat64(0, step, true);
-      new Float32Array(record, 8).set(values);
-      writeSync(sketch.descriptor, new Uint8Array(record));
-      if (++sketch.records >= SKETCH_RECORDS) this.thin(sketch);
-    }
+    for (const { objective, step, values } of records) this.sketches.get(objective)?.append(step, values);
+  }
+
+  appendLayers({ objective, records }: Message<'layers'>): void {
+    for (const { step, values } of records) this.layers.get(objective)?.append(step, values);
   }
 
   snapshot({ objective, step, tensors, drop, every }: Message<'snapshot'>): void {
@@ -178,21 +193,6 @@ export class RunWriter {
     ];
     writeBeside(file, (descriptor) => writeAll(descriptor, parts));
   }
-
-  private thin(sketch: SketchFile): void {
-    closeSync(sketch.descriptor);
-    const all = readFileSync(sketch.file);
-    const size = sketchRecordBytes(sketch.dimension);
-    const kept: Uint8Array[] = [all.subarray(0, SKETCH_HEADER_BYTES)];
-    for (let i = 0; i < sketch.records; i += 2) {
-      const at = SKETCH_HEADER_BYTES + i * size;
-      kept.push(all.subarray(at, at + size));
-    }
-    writeBeside(sketch.file, (descriptor) => writeAll(descriptor, kept));
-    sketch.records = kept.length - 1;
-    sketch.thinning *= 2;
-    sketch.descriptor = openSync(sketch.file, 'a');
-  }
 }
 
 /** Adds a note to a run.json that no writer has in hand. */
@@ -201,37 +201,4 @@ export function noteIn(directory: string, text: string): void {
   const manifest = JSON.parse(readFileSync(file, 'utf8')) as RunManifest;
   manifest.recording.notes.push(text);
   replaceFile(file, `${JSON.stringify(manifest, null, 2)}\n`);
-}
-
-/** Writes a file beside and renames it, readable by this user alone when `mode` says so. */
-export function replaceFile(file: string, content: string, mode = 0o666): void {
-  const beside = `${file}.${process.pid}.tmp`;
-  writeFileSync(beside, content, { mode });
-  renameSync(beside, file);
-}
-
-function writeBeside(file: string, write: (descriptor: number) => void): void {
-  const beside = `${file}.${process.pid}.tmp`;
-  const descriptor = openSync(beside, 'w');
-  try {
-    write(descriptor);
-  } catch (error) {
-    closeSync(descriptor);
-    rmSync(beside, { force: true });
-    throw error;
-  }
-  closeSync(descriptor);
-  renameSync(beside, file);
-}
-
-/** A gathering write may take less than it was given, and at most so many pieces. */
-function writeAll(descriptor: number, parts: readonly Uint8Array[]): void {
-  for (let i = 0; i < parts.length; i += 512) {
-    const some = parts.slice(i, i + 512).filter((part) => part.length > 0);
-    const total = some.reduce((sum, part) => sum + part.length, 0);
-    let written = some.length === 0 ? 0 : writevSync(descriptor, some);
-    if (written === total) continue;
-    const rest = Buffer.concat(some);
-    while (written < total) written += writeSync(descriptor, rest, written);
-  }
 }

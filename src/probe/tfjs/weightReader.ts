@@ -19,10 +19,16 @@ export interface WeightReader {
   /** Keeps the present values until {@link release}; `reuse` is a holding that is no longer needed. */
   hold(tensors: readonly Tensor[], reuse?: Held | null): Held;
   release(held: Held): void;
-  /** Σ x² over all tensors; null entries count as zero. Sums within a tensor may be single precision. */
-  squaredNorm(tensors: readonly (Tensor | null | undefined)[]): number;
-  /** Σ (x − h)² */
-  squaredDistance(tensors: readonly Tensor[], held: Held): number;
+  /** Σ x² of each tensor; 0 for null entries. Sums within a tensor may be single precision. */
+  squaredNorms(tensors: readonly (Tensor | null | undefined)[]): number[];
+  /** Σ h² of each. */
+  squaredNormsHeld(held: Held): number[];
+  /** Σ (x − h)² of each. */
+  squaredDistances(tensors: readonly Tensor[], held: Held): number[];
+  /** Of each index along an axis whether all values there are exactly zero. */
+  zeros(tensor: Tensor, axis: number): boolean[];
+  /** Whether a tensor has no NaN and no infinite value. Reads all of it. */
+  finite(tensor: Tensor): boolean;
   /** Values at the coordinates, in their order. */
   gather(tensors: readonly Tensor[], coordinates: Coordinates): Float32Array;
 }
@@ -64,6 +70,7 @@ const WHOLE: Handle = -1;
 
 interface NodeBinding {
   readonly TF_ATTR_TYPE: number;
+  readonly TF_ATTR_BOOL: number;
   readonly TF_FLOAT: number;
   readonly TF_INT32: number;
   executeOp(name: string, attributes: object[], inputs: Handle[], outputs: number): { id: Handle }[];
@@ -107,20 +114,45 @@ class NodeReader implements WeightReader {
     for (const handle of held as readonly Handle[]) this.backend.binding.deleteTensor(handle);
   }
 
-  squaredNorm(tensors: readonly (Tensor | null | undefined)[]): number {
-    let sum = 0;
-    for (const tensor of tensors) if (tensor != null) sum += this.l2(this.handle(tensor));
-    return sum;
+  squaredNorms(tensors: readonly (Tensor | null | undefined)[]): number[] {
+    return tensors.map((tensor) => (tensor == null ? 0 : this.l2(this.handle(tensor))));
   }
 
-  squaredDistance(tensors: readonly Tensor[], held: Held): number {
-    let sum = 0;
-    tensors.forEach((tensor, i) => {
+  squaredNormsHeld(held: Held): number[] {
+    return (held as readonly Handle[]).map((handle) => this.l2(handle));
+  }
+
+  squaredDistances(tensors: readonly Tensor[], held: Held): number[] {
+    return tensors.map((tensor, i) => {
       const difference = this.run('Sub', [this.handle(tensor), held[i] as Handle]);
-      sum += this.l2(difference);
+      const square = this.l2(difference);
       this.backend.binding.deleteTensor(difference);
+      return square;
     });
-    return sum;
+  }
+
+  zeros(tensor: Tensor, axis: number): boolean[] {
+    const { binding } = this.backend;
+    const { TF_ATTR_TYPE: type, TF_ATTR_BOOL, TF_FLOAT, TF_INT32 } = binding;
+    const others = Int32Array.from(tensor.shape.keys()).filter((a) => a !== axis);
+    const axes = binding.createTensor([others.length], TF_INT32, others);
+    const magnitude = this.run('Abs', [this.handle(tensor)]);
+    const largest = this.run(
+      'Max',
+      [magnitude, axes],
+      [
+        { name: 'keep_dims', type: TF_ATTR_BOOL, value: false },
+        { name: 'T', type, value: TF_FLOAT },
+        { name: 'Tidx', type, value: TF_INT32 },
+      ],
+    );
+    const found = Array.from(binding.tensorDataSync(largest), (x) => x === 0);
+    for (const handle of [axes, magnitude, largest]) binding.deleteTensor(handle);
+    return found;
+  }
+
+  finite(tensor: Tensor): boolean {
+    return allFinite(this.backend.binding.tensorDataSync(this.handle(tensor)));
   }
 
   gather(tensors: readonly Tensor[], coordinates: Coordinates): Float32Array {
@@ -203,18 +235,34 @@ class HostReader implements WeightReader {
     // Left to the garbage collector.
   }
 
-  squaredNorm(tensors: readonly (Tensor | null | undefined)[]): number {
-    let sum = 0;
-    for (const tensor of tensors) if (tensor != null) sum += sumSquares(this.view(tensor));
-    return sum;
+  squaredNorms(tensors: readonly (Tensor | null | undefined)[]): number[] {
+    return tensors.map((tensor) => (tensor == null ? 0 : sumSquares(this.view(tensor))));
   }
 
-  squaredDistance(tensors: readonly Tensor[], held: Held): number {
-    let sum = 0;
-    tensors.forEach((tensor, i) => {
-      sum += sumSquaredDifferences(this.view(tensor), held[i] as TypedArray);
-    });
-    return sum;
+  squaredNormsHeld(held: Held): number[] {
+    return (held as readonly TypedArray[]).map(sumSquares);
+  }
+
+  squaredDistances(tensors: readonly Tensor[], held: Held): number[] {
+    return tensors.map((tensor, i) => sumSquaredDifferences(this.view(tensor), held[i] as TypedArray));
+  }
+
+  zeros(tensor: Tensor, axis: number): boolean[] {
+    const units = tensor.shape[axis] ?? 1;
+    const inner = tensor.shape.slice(axis + 1).reduce((n, d) => n * d, 1);
+    const values = this.view(tensor);
+    const found = Array.from({ length: units }, () => true);
+    let at = 0;
+    while (at < values.length) {
+      for (let unit = 0; unit < units; unit++) {
+        for (const end = at + inner; at < end; at++) if (values[at] !== 0) found[unit] = false;
+      }
+    }
+    return found;
+  }
+
+  finite(tensor: Tensor): boolean {
+    return allFinite(this.view(tensor));
   }
 
   gather(tensors: readonly Tensor[], coordinates: Coordinates): Float32Array {
@@ -258,6 +306,10 @@ class WasmReader extends HostReader {
 
 function held(reader: WeightReader, values: unknown[]): Held {
   return Object.assign(values, { heldBy: reader });
+}
+
+function allFinite(values: TypedArray): boolean {
+  return values.every((x) => Number.isFinite(x));
 }
 
 // Four accumulators: an addition need not wait for the one before it.

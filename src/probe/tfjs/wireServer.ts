@@ -26,7 +26,7 @@ import type { ProbeOptions } from '../../protocol/launch.ts';
 import type { Endpoint } from '../../protocol/run.ts';
 import { wireReader, wireWriter } from '../../protocol/wireJson.ts';
 import { CANCEL_FLAGS, Control, type ToMain } from './channel.ts';
-import { replaceFile } from './runWriter.ts';
+import { replaceFile } from './writing.ts';
 
 interface Waiting {
   readonly connection: number;

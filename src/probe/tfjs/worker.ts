@@ -10,7 +10,8 @@ import {
   type ToWorker,
   type WorkerData,
 } from './channel.ts';
-import { RunWriter, noteIn } from './runWriter.ts';
+import type { NonFinite } from '../../protocol/run.ts';
+import { RunWriter, noteIn, type RecordedStep } from './runWriter.ts';
 import { WireServer } from './wireServer.ts';
 
 /** Steps reach the disk within two of these. */
@@ -59,9 +60,23 @@ export function runWorker(): void {
       failed(error);
     }
   };
+  /** By step and objective, for records that have not been written yet. */
+  const found = new Map<string, NonFinite>();
+  /** A record whose message is still on its way. */
+  let waiting: StepNumbers | null = null;
   const drain = (): void => {
-    const some: StepNumbers[] = [];
-    for (let record = steps.shift(); record !== null; record = steps.shift()) some.push(record);
+    const some: RecordedStep[] = [];
+    for (let record = waiting ?? steps.shift(); record !== null; record = steps.shift()) {
+      waiting = null;
+      const key = `${record.step}.${record.objective}`;
+      const nonFinite = found.get(key);
+      if (record.nonFinite && nonFinite === undefined) {
+        waiting = record;
+        break;
+      }
+      found.delete(key);
+      some.push({ record, ...(nonFinite === undefined ? {} : { nonFinite }) });
+    }
     const projected: SketchRecord[] = [];
     const dimension = (objective: number): number => writer?.dimension(objective) ?? 0;
     for (let r = sketches.shift(dimension); r !== null; r = sketches.shift(dimension)) projected.push(r);
@@ -124,6 +139,12 @@ export function runWorker(): void {
         break;
       case 'evaluationSet':
         attempt((to) => to.evaluationSet(message));
+        break;
+      case 'nonFinite':
+        found.set(`${message.step}.${message.objective}`, message.found);
+        break;
+      case 'layers':
+        attempt((to) => to.appendLayers(message));
         break;
       case 'topology':
         attempt((to) => to.topology(message.json));

@@ -112,6 +112,7 @@ describe('the rings between the threads', () => {
     distance: 0,
     time: step * 1.5,
     samples: 32,
+    nonFinite: step % 11 === 0,
   });
   it('carry records whole and in order, round and round', () => {
     const memory = createSharedMemory();

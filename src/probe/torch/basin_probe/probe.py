@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import os
 import queue
 import sys
@@ -29,6 +30,7 @@ from .groups import Group, GroupTracker
 from .handlers import Session
 from .interception import Interception, Optimizer
 from .naming import call_site
+from .non_finite import HookWatch, Origin, origin_in_forward
 from .objective import Objective, find_state, learning_rate
 from .options import CLAIM_FILE, ProbeOptions
 from .processes import backend, script, start_time, versions
@@ -99,6 +101,9 @@ class Probe:
         self._quit = False
         self._ended = False
         self._in_backward = 0
+        self._hooks = HookWatch()
+        #: of the last loss that was not finite
+        self._origin: Optional[Origin] = None
         self._validating = False
         self._failure: Optional[tuple[str, str]] = None
         #: what the script does where no step is seen (interception.py), and whether tapes are over for it
@@ -116,6 +121,7 @@ class Probe:
 
     def install(self) -> None:
         self.interception.install()
+        self._hooks.install()
         self.interception.await_module(self._module_called)
         atexit.register(self.finish)
         self._watch_failure()
@@ -267,6 +273,7 @@ class Probe:
         checking = taped and self._wants_check()
         parameters = _unique([p for t in trackers for p in t.parameters])
         own = {id(p): p.grad.detach().clone() for p in parameters if checking and p.grad is not None}
+        self._look_at_losses(tensors)
         spent = time.perf_counter() - start
         self._in_backward += 1
         try:
@@ -301,6 +308,15 @@ class Probe:
             self._manual_update(losses, terms, check)
         self._aside(spent + time.perf_counter() - start)
         return out
+
+    def _look_at_losses(self, tensors: list[torch.Tensor]) -> None:
+        """Before a backward pass, which frees what tells where NaN came from. A loss on an accelerator is not waited for."""
+        if self._origin is not None or self.role != "live" or self._hooks.seen:
+            return
+        for t in tensors:
+            if t.device.type == "cpu" and t.numel() == 1 and not math.isfinite(t.detach().item()):
+                self._origin = origin_in_forward(t)
+                return
 
     def _aside(self, seconds: float) -> None:
         for course in self.courses:
@@ -344,10 +360,16 @@ class Probe:
         course.group = group if group.losses else None
         if course.group is not None:
             self._absorb(course, course.group, at_weights=True)
-        if course.recording is not None:
-            course.recording.begin()
+        self._begin(course, course.group)
         if not self.debuggee.idle and course.group is not None:
             self._stand("gradient", course, group)
+
+    def _begin(self, course: Course, group: Optional[Group]) -> None:
+        if course.recording is not None:
+            course.recording.begin(None if group is None else group.loss(), self._origin)
+        loss = None if group is None else group.loss()
+        if not isinstance(loss, float) or math.isfinite(loss):
+            self._origin = None
 
     def step_ended(self, optimizer: Optimizer) -> None:
         course = self._by_optimizer.get(optimizer)
@@ -397,8 +419,7 @@ class Probe:
             self._record(course, course.group or Group())  # the update that followed the last backward pass
         course.group = group
         self._absorb(course, group, at_weights=True)
-        if course.recording is not None:
-            course.recording.begin()
+        self._begin(course, group)
         self._serve_pending()
         if not self.debuggee.idle:
             if course.objective.steps > 0:

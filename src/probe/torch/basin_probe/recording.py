@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any, Optional
 
 import torch
 
+from .layer_statistics import LayerStatistics, parameters_gradients
+from .non_finite import Origin, parameters_not_finite
 from .objective import Objective
 from .run_writer import RunWriter, SnapshotBuffer, StepTuple
 from .safetensors import can_hold
 from .session import StateTensor
 from .versions import copy_into
-from .weights import ReadingBudget, SnapshotSchedule, WeightReader, gradient_norm
+from .weights import ReadingBudget, SnapshotSchedule, WeightReader, together
 
 #: Bytes a second at which fresh pages of a file are written.
 _FRESH_BYTES_PER_SECOND = 6e8
@@ -26,15 +29,23 @@ class ObjectiveRecording:
         self.objective = objective
         self.writer = writer
         self.reader = WeightReader(objective.parameters)
+        self.statistics = LayerStatistics(objective.named)
         self.budget = ReadingBudget(every_step)
         self.schedule = SnapshotSchedule(every)
         self._buffers: list[SnapshotBuffer] = []
         #: (step, buffer, snapshots to drop) of the one that is not with the writer yet
         self._waiting: Optional[tuple[int, SnapshotBuffer, list[int]]] = None
         self._outside: Optional[list[StateTensor]] = None
-        self._update: Optional[float] = None
+        #: norm of each parameter's update before this step
+        self._updates: Optional[list[float]] = None
         self._distance: Optional[float] = 0.0
         self._gradient: Optional[float] = None
+        #: this step's record of layers.bin
+        self._layers: Optional[list[float]] = None
+        self._reading_layers = 0.0
+        self._non_finite: Optional[dict[str, Any]] = None
+        #: something was not finite at the last step that was looked at: it is told once
+        self._alarmed = False
         self._remembered = False
         self._last_end: Optional[float] = None
         self._spent = 0.0
@@ -45,16 +56,58 @@ class ObjectiveRecording:
         #: time that the probe took since the last step, taping included; told by the probe
         self.aside = 0.0
 
-    def begin(self) -> None:
-        """Before an update: the weights are θ_k."""
+    def begin(self, loss: Any = None, origin: Optional[Origin] = None) -> None:
+        """
+        Before an update: the weights are θ_k.
+
+        :param loss: this step's, where it is known by now; a tensor while it is on an accelerator
+        :param origin: what made a loss that is not finite
+        """
         start = time.perf_counter()
         self._submit(refresh=True)
         step = self.objective.steps
-        self._gradient = gradient_norm(self.objective.parameters) if self._reads(step) else None
+        parameters = self.objective.parameters
+        self._gradient = self._layers = None
+        self._reading_layers = 0.0
+        if self._reads(step):
+            gradients = parameters_gradients(parameters)
+            self._gradient = together([g for p, g in zip(parameters, gradients) if p.grad is not None])
+            if step % self.budget.layers_every == 0:
+                began = time.perf_counter()
+                self._layers = self.statistics.read(step, gradients, self._updates)
+                self._reading_layers = time.perf_counter() - began
         self._remembered = self._reads(step + 1)
         if self._remembered:
             self.reader.remember()
-        self._spent = time.perf_counter() - start
+        if (step + 1) % self.budget.layers_every == 0:
+            began = time.perf_counter()
+            self.statistics.remember(step)
+            self._reading_layers += time.perf_counter() - began
+        self._spent = time.perf_counter() - start - self._reading_layers
+        self._non_finite = self._look_for_non_finite(step, loss, origin)
+
+    def _look_for_non_finite(self, step: int, loss: Any, origin: Optional[Origin]) -> Optional[dict[str, Any]]:
+        """What is not finite at this step, when it was at the step before."""
+        # A loss on an accelerator is not waited for: its weights show it at the next reading.
+        lost = isinstance(loss, float) and not math.isfinite(loss)
+        read = [x for x in (self._gradient, self._distance) if x is not None]
+        suspect = lost or not all(math.isfinite(x) for x in read)
+        if not suspect or self._alarmed:
+            # A step whose weights were not read tells nothing of them.
+            if not suspect and self._distance is not None:
+                self._alarmed = False
+            return None
+        named = self.objective.named
+        self._alarmed = True
+        weights = parameters_not_finite(named, [n.tensor for n in named])
+        if weights is not None:
+            return {"what": "weights", "began": max(0, step - 1), **weights}
+        if lost:
+            return (origin or Origin(None, None)).event(named, step)
+        gradients = parameters_not_finite(named, [n.tensor.grad for n in named])
+        # Norms can overflow where no value has.
+        self._alarmed = gradients is not None
+        return None if gradients is None else {"what": "gradient", "began": step, **gradients}
 
     def _reads(self, step: int) -> bool:
         return self.read_always or self.budget.due(step)
@@ -63,13 +116,14 @@ class ObjectiveRecording:
         self, loss: Any, rate: Optional[float], epoch: Optional[int], samples: Optional[int], seconds: float
     ) -> StepTuple:
         """The step between :meth:`begin` and :meth:`end`."""
-        norms = (self._gradient, self._update, self._distance)
-        return (self.objective.steps, self.objective.index, epoch, loss, rate, *norms, round(seconds, 6), samples)
+        norms = (self._gradient, None if self._updates is None else together(self._updates), self._distance)
+        where = (self.objective.steps, self.objective.index, epoch)
+        return (*where, loss, rate, *norms, round(seconds, 6), samples, self._non_finite)
 
     def rewound(self, to: int) -> None:
         """Other weights were put into the model: a snapshot that waits is of those before, and goes as it is."""
         self._submit()
-        self._update = self._distance = None
+        self._updates = self._distance = None
         self.writer.note(
             f"At step {self.objective.steps} the weights were put back to those of step {to} by the debugger."
         )
@@ -84,17 +138,23 @@ class ObjectiveRecording:
         objective = self.objective
         self.done = self.record(loss, rate, epoch, samples, start - since)
         self.writer.steps.append(self.done)
+        if self._layers is not None:
+            self.writer.layers(objective.index, objective.steps, self._layers)
         objective.steps += 1
-        self._update = self._distance = None
+        self._updates = self._distance = self._non_finite = None
         if self._remembered:
-            self._update, self._distance = self.reader.read(True)
+            self._updates, self._distance = self.reader.read(True)
             self.writer.sketch(objective.index, objective.steps, self.reader.sketch())
         end = time.perf_counter()
         self._spent += end - start
         if self._remembered and self._gradient is not None:
             self.budget.cost(self._spent)
-        if self._last_end is not None and self.budget.step(max(1e-6, end - self._last_end - self._spent - self.aside)):
-            self.writer.patch({"recording": {"weightsEvery": self.budget.every}})
+        if self._layers is not None:
+            self.budget.cost_layers(self._reading_layers)
+        own = self._spent + self._reading_layers + self.aside
+        if self._last_end is not None and self.budget.step(max(1e-6, end - self._last_end - own)):
+            recording = {"weightsEvery": self.budget.every, "layersEvery": self.budget.layers_every}
+            self.writer.patch({"recording": recording})
         if self.schedule.due(objective.steps, start - since):
             self.snapshot()
         self._last_end = time.perf_counter()
@@ -104,6 +164,8 @@ class ObjectiveRecording:
         """Snapshot 0 and the sketch's first record; ``state`` is that from before the first step's loss."""
         self.writer.objective(self.objective.index, self.objective.info(), self.reader.sketch_plan)
         self.writer.sketch(self.objective.index, 0, self.reader.sketch())
+        if self.objective.index == 0:
+            self.writer.patch({"recording": {"layersEvery": self.budget.layers_every}})
         self.snapshot(state)
 
     def layout_changed(self) -> None:

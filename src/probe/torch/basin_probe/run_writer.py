@@ -17,6 +17,7 @@ from typing import Any, Callable, Optional
 
 import torch
 
+from .layer_statistics import FIELDS
 from .safetensors import bytes_of, encode_header, write_file
 from .versions import copy_into
 
@@ -25,6 +26,9 @@ _TICK_SECONDS = 0.09
 #: run.json is replaced at most this often while only counters change.
 _MANIFEST_SECONDS = 0.5
 _SKETCH_MAGIC = 0x544B5342
+_LAYERS_MAGIC = 0x52594C42
+_LAYERS_BYTES = 8 << 20
+_FEWEST_LAYERS = 128
 #: A longer sketch is thinned to every second record: 64 MB at the full dimension.
 _SKETCH_RECORDS = 16_384
 
@@ -36,13 +40,14 @@ def encode_number(x: Optional[float]) -> Any:
     return "NaN" if math.isnan(x) else ("Infinity" if x > 0 else "-Infinity")
 
 
-#: step, objective, epoch, loss, learning rate, norms of gradient and update, distance from θ₀, seconds, samples
+#: step, objective, epoch, loss, learning rate, norms of gradient and update, distance from θ₀, seconds, samples, what is
+#: not finite
 StepTuple = tuple
 
 
 def step_record(step: StepTuple) -> dict[str, Any]:
     """A step as StepRecord of src/protocol/run.ts; its loss may still lie on a device."""
-    index, objective, epoch, loss, rate, gradient, update, distance, seconds, samples = step
+    index, objective, epoch, loss, rate, gradient, update, distance, seconds, samples, found = step
     return {
         "step": index,
         "objective": objective,
@@ -54,6 +59,7 @@ def step_record(step: StepTuple) -> dict[str, Any]:
         "distance": encode_number(distance),
         "time": seconds,
         "samples": samples,
+        **({} if found is None else {"nonFinite": found}),
     }
 
 
@@ -104,29 +110,34 @@ class SnapshotBuffer:
             copy_into(self.views, tensors)
 
 
-class _Sketch:
-    def __init__(self, path: str, objective: int, dimension: int, scale: float) -> None:
+class _ThinnedFile:
+    """
+    Records of equal size, a step and float32 numbers each, thinned to every second one whenever there are ``most``
+    (which is even): what the file takes is bounded, and the whole run stays in it. Its header has 32 bytes.
+    """
+
+    def __init__(self, path: str, header: bytes, numbers: int, most: int) -> None:
         self.path = path
-        self.dimension = dimension
+        self.numbers = numbers
+        self.most = most
         self.records = 0
         self.thinning = 1
         self.seen = 0
-        header = struct.pack("<IIIId8x", _SKETCH_MAGIC, 1, dimension, objective, scale)
         self.file = open(path, "wb", buffering=0)
         self.file.write(header)
 
-    def append(self, step: int, values: torch.Tensor) -> None:
+    def append(self, step: int, values: bytes) -> None:
         self.seen += 1
         if (self.seen - 1) % self.thinning:
             return
-        self.file.write(struct.pack("<d", step) + bytes(bytes_of(values)))
+        self.file.write(struct.pack("<d", step) + values)
         self.records += 1
-        if self.records >= _SKETCH_RECORDS:
+        if self.records >= self.most:
             self._thin()
 
     def _thin(self) -> None:
         self.file.close()
-        size = 8 + 4 * self.dimension
+        size = 8 + 4 * self.numbers
         with open(self.path, "rb") as old:
             header, content = old.read(32), old.read()
         kept = b"".join(content[i * size : (i + 1) * size] for i in range(0, self.records, 2))
@@ -150,7 +161,8 @@ class RunWriter:
         os.makedirs(os.path.join(directory, "snapshots"), exist_ok=True)
         os.makedirs(os.path.join(directory, "data"), exist_ok=True)
         self._steps = os.open(os.path.join(directory, "steps.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        self._sketches: dict[int, _Sketch] = {}
+        self._sketches: dict[int, _ThinnedFile] = {}
+        self._layers: dict[int, _ThinnedFile] = {}
         self.steps: deque[StepTuple] = deque()
         self._work: deque[Callable[[], None]] = deque()
         self._dirty = False
@@ -181,6 +193,9 @@ class RunWriter:
 
     def sketch(self, objective: int, step: int, values: torch.Tensor) -> None:
         self.submit(lambda: self._sketch(objective, step, values))
+
+    def layers(self, objective: int, step: int, values: list[float]) -> None:
+        self.submit(lambda: self._append_layers(objective, step, values))
 
     def snapshot(self, objective: int, step: int, buffer: SnapshotBuffer, drop: list[int], every: int) -> None:
         self.submit(lambda: self._snapshot(objective, step, buffer, drop, every))
@@ -265,13 +280,29 @@ class RunWriter:
             objectives.append(info)
         if sketch is not None and index not in self._sketches:
             name = "sketch.bin" if index == 0 else f"sketch.{index}.bin"
-            self._sketches[index] = _Sketch(os.path.join(self.directory, name), index, *sketch)
+            dimension, scale = sketch
+            header = struct.pack("<IIIId8x", _SKETCH_MAGIC, 1, dimension, index, scale)
+            self._sketches[index] = _ThinnedFile(os.path.join(self.directory, name), header, dimension, _SKETCH_RECORDS)
+        parameters = len(info["parameters"])
+        if parameters and index not in self._layers:
+            name = "layers.bin" if index == 0 else f"layers.{index}.bin"
+            header = struct.pack("<IIIII12x", _LAYERS_MAGIC, 1, parameters, index, FIELDS)
+            fit = _LAYERS_BYTES // (8 + 4 * FIELDS * parameters)
+            most = max(_FEWEST_LAYERS, 2 * (fit // 2))
+            self._layers[index] = _ThinnedFile(os.path.join(self.directory, name), header, FIELDS * parameters, most)
         self._write_manifest()
 
     def _sketch(self, objective: int, step: int, values: torch.Tensor) -> None:
         sketch = self._sketches.get(objective)
         if sketch is not None:
-            sketch.append(step, values)
+            sketch.append(step, bytes(bytes_of(values)))
+
+    def _append_layers(self, objective: int, step: int, values: list[float]) -> None:
+        file = self._layers.get(objective)
+        if file is not None:
+            # By torch: struct refuses what float32 cannot hold, and this makes it infinite.
+            single = torch.tensor(values, dtype=torch.float32)
+            file.append(step, bytes(bytes_of(single)))
 
     def _snapshot(self, objective: int, step: int, buffer: SnapshotBuffer, drop: list[int], every: int) -> None:
         folder = os.path.join(self.directory, "snapshots")

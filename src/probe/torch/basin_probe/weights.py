@@ -17,6 +17,8 @@ _SHARE = 0.015
 _WARM_UP = 3
 _WINDOW = 15
 _MOST_SPARSE = 1024
+#: Of the steps at which weights are read, every so many-th has its parameters read too (src/protocol/layerStatistics.ts).
+LAYERS_STRIDE = 4
 
 
 class WeightReader:
@@ -45,17 +47,17 @@ class WeightReader:
         with torch.no_grad():
             copy_into(self._work, [p.detach() for p in self.parameters])
 
-    def read(self, remembered: bool) -> tuple[Optional[float], float]:
-        """(norm of the update since :meth:`remember`, distance from θ₀)."""
+    def read(self, remembered: bool) -> tuple[Optional[list[float]], float]:
+        """(norm of each parameter's update since :meth:`remember`, distance of all from θ₀)."""
         with torch.no_grad():
             weights = [p.detach() for p in self.parameters]
-            update = self._distance(weights) if remembered else None
+            update = self._distances(weights) if remembered else None
             copy_into(self._work, self._start)
-            return update, self._distance(weights)
+            return update, together(self._distances(weights))
 
-    def _distance(self, weights: list[torch.Tensor]) -> float:
+    def _distances(self, weights: list[torch.Tensor]) -> list[float]:
         torch._foreach_sub_(self._work, weights)
-        return norm_of(self._work)
+        return norms_of(self._work)
 
     def sketch(self) -> torch.Tensor:
         """The projection of the present weights (src/protocol/sketch.ts)."""
@@ -64,24 +66,29 @@ class WeightReader:
             return (torch.cat([p.cpu() for p in parts]) * self._plan[1]).contiguous()
 
 
-def norm_of(tensors: list[torch.Tensor]) -> float:
-    """Norm of several tensors as one vector."""
+def norms_of(tensors: list[torch.Tensor]) -> list[float]:
+    """Norm of each of several tensors."""
     if not tensors:
-        return 0.0
+        return []
     norms = torch._foreach_norm(tensors)
     if len({t.device for t in norms}) > 1:
         norms = [t.cpu() for t in norms]
-    return math.sqrt(sum(float(x) ** 2 for x in torch.stack([n.double() for n in norms]).tolist()))
+    return torch.stack([n.double() for n in norms]).tolist()
 
 
-def gradient_norm(parameters: list[torch.Tensor]) -> float:
-    """Norm of the gradient as the optimizer gets it (after clipping)."""
-    found = []
-    for p in parameters:
+def together(norms: list[float]) -> float:
+    """Norm of several tensors as one vector, from the norm of each."""
+    return math.sqrt(sum(x * x for x in norms))
+
+
+def gradients_of(parameters: list[torch.Tensor]) -> dict[int, torch.Tensor]:
+    """By place, the gradients that there are, as the optimizer gets them (after clipping); of sparse ones the values."""
+    found = {}
+    for i, p in enumerate(parameters):
         g = p.grad
         if g is not None:
-            found.append(g.detach().coalesce().values() if g.is_sparse else g.detach())
-    return norm_of(found)
+            found[i] = g.detach().coalesce().values() if g.is_sparse else g.detach()
+    return found
 
 
 def plan_sketch(sizes: list[int]) -> tuple[int, float, list[list[int]]]:
@@ -119,12 +126,23 @@ class ReadingBudget:
         self.always = always
         self.every = 1
         self._costs: list[float] = []
+        #: of reading each parameter's own numbers, which happens more seldom
+        self._more: list[float] = []
         self._steps: list[float] = []
         self._seen = 0
         self._decide_at = _WARM_UP + 5
 
     def due(self, step: int) -> bool:
         return step % self.every == 0
+
+    @property
+    def layers_every(self) -> int:
+        """Each parameter's own numbers are read at multiples of it."""
+        return self.every if self.always else self.every * LAYERS_STRIDE
+
+    def cost_layers(self, seconds: float) -> None:
+        """What reading them took, beside the reading of all weights."""
+        self._more = [*self._more[1 - _WINDOW :], seconds]
 
     def cost(self, seconds: float) -> None:
         self._costs = [*self._costs[1 - _WINDOW :], seconds]
@@ -142,6 +160,8 @@ class ReadingBudget:
         self._decide_at = self._seen * 2
         allowed = _SHARE * statistics.median(self._steps)
         cost = statistics.median(self._costs)
+        if self._more:
+            cost += statistics.median(self._more) / LAYERS_STRIDE
         stride = 1
         while stride < _MOST_SPARSE and cost > allowed * stride:
             stride *= 2

@@ -1,0 +1,153 @@
+"""Where NaN or Infinity began. Looked up once it was seen, so it may take the time of a step."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Iterable, Optional
+
+import torch
+
+from .naming import Named
+
+#: Nodes of a loss's graph that are looked at.
+_MOST_NODES = 50_000
+_SAVED = "_saved_"
+
+
+class HookWatch:
+    """
+    Whether the script has packed saved tensors by hooks of its own (checkpointing, offloading). Reading such a tensor
+    runs those hooks, and checkpointing's may run only once: then no graph is looked at.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def install(self) -> None:
+        hooks = getattr(torch.autograd.graph, "saved_tensors_hooks", None)
+        if hooks is None:
+            return
+        enter = hooks.__enter__
+        watch = self
+
+        def entered(self: Any) -> Any:
+            watch.seen = True
+            return enter(self)
+
+        hooks.__enter__ = entered
+
+
+class Origin:
+    """What gave a loss that is not finite: the operation, and the nearest parameter that it depends on."""
+
+    def __init__(self, operation: Optional[str], parameter: Optional[torch.Tensor]) -> None:
+        self.operation = operation
+        self.parameter = parameter
+
+    def event(self, named: list[Named], step: int) -> dict[str, Any]:
+        owner = next((n for n in named if n.tensor is self.parameter), None)
+        place = None if owner is None else {"parameter": owner.name if owner.layer is None else None, "layer": owner.layer}
+        return {
+            "what": "forward",
+            "began": step,
+            "parameters": 0,
+            "first": place,
+            "last": place,
+            "operation": self.operation,
+        }
+
+
+def origin_in_forward(loss: torch.Tensor) -> Origin:
+    """
+    The first operation of the forward pass whose output is not finite, from what the loss's graph has kept for its
+    backward pass. Call before that pass, which frees it. Nothing is computed again.
+    """
+    root = loss.grad_fn
+    if root is None:
+        return Origin(None, None)
+    for node in _inputs_first(root):
+        found = _not_finite(node)
+        if found is None:
+            continue
+        made = node
+        if not found.startswith(_SAVED + "result"):
+            # It came in: what gave it is the operation before, or it is data.
+            before = [n for n, _ in node.next_functions if n is not None and not _only_weights(n)]
+            made = before[0] if before else node
+        return Origin(_operation(made), _nearest_parameter(made))
+    return Origin(_operation(root), _nearest_parameter(root))
+
+
+def parameters_not_finite(named: list[Named], tensors: Iterable[Optional[torch.Tensor]]) -> Optional[dict[str, Any]]:
+    """The parameters among these tensors that are not finite; None when all are."""
+    found = [n for n, t in zip(named, tensors) if t is not None and not _is_finite(t)]
+    if not found:
+        return None
+    first, last = ({"parameter": n.name, "layer": n.layer} for n in (found[0], found[-1]))
+    return {"parameters": len(found), "first": first, "last": last}
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    tensor = tensor.detach()
+    if tensor.is_sparse:
+        tensor = tensor.coalesce().values()
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+
+
+def _inputs_first(root: Any) -> list[Any]:
+    """Nodes of the graph, each behind those that it depends on: an order of the forward pass."""
+    order: list[Any] = []
+    seen = {root}
+    stack: list[tuple[Any, int]] = [(root, 0)]
+    while stack and len(seen) < _MOST_NODES:
+        node, i = stack.pop()
+        functions = node.next_functions
+        if i == len(functions):
+            order.append(node)
+            continue
+        stack.append((node, i + 1))
+        child = functions[i][0]
+        if child is not None and child not in seen:
+            seen.add(child)
+            stack.append((child, 0))
+    return order
+
+
+def _not_finite(node: Any) -> Optional[str]:
+    """Name of a saved tensor that is not finite; what a node gives comes before what it takes."""
+    names = sorted((n for n in dir(node) if n.startswith(_SAVED)), key=lambda n: not n.startswith(_SAVED + "result"))
+    for name in names:
+        try:
+            value = getattr(node, name)
+        except RuntimeError:  # freed already: a second pass over this part of the graph
+            continue
+        if isinstance(value, torch.Tensor) and not _is_finite(value):
+            return name
+    return None
+
+
+def _only_weights(node: Any) -> bool:
+    """A parameter, or one that is transposed or the like: weights are known to be finite."""
+    if hasattr(node, "variable"):
+        return True
+    inputs = [n for n, _ in node.next_functions if n is not None]
+    return len(inputs) > 0 and all(hasattr(n, "variable") for n in inputs) and len(node.next_functions) == 1
+
+
+def _operation(node: Any) -> str:
+    return str(node.name()).split("Backward")[0]
+
+
+def _nearest_parameter(node: Any) -> Optional[torch.Tensor]:
+    queue = deque([node])
+    seen = {node}
+    while queue and len(seen) < _MOST_NODES:
+        here = queue.popleft()
+        variable = getattr(here, "variable", None)
+        if isinstance(variable, torch.Tensor):
+            return variable
+        for child, _ in here.next_functions:
+            if child is not None and child not in seen:
+                seen.add(child)
+                queue.append(child)
+    return None

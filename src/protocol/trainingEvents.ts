@@ -1,0 +1,63 @@
+/** What happened in a run beside its going on: loss spikes, and where NaN or Infinity began. */
+import type { NonFinite } from './run.ts';
+
+export interface LossSpike {
+  readonly kind: 'spike';
+  readonly objective: number;
+  /** The first step whose loss was above the threshold. */
+  readonly step: number;
+  /** Step at which it was known to be no single batch. */
+  readonly confirmed: number;
+  /** Of the losses in the window before it. */
+  readonly median: number;
+  readonly threshold: number;
+  readonly peak: { readonly step: number; readonly loss: number };
+  /** The step at which the loss was back; null while it is not, or where it stayed. */
+  readonly until: number | null;
+}
+
+export interface NonFiniteEvent {
+  readonly kind: 'non-finite';
+  readonly objective: number;
+  /** Step in whose loss, gradient or update it began. */
+  readonly step: number;
+  /** Step at which it was seen. */
+  readonly seen: number;
+  /** null where only the loss told. */
+  readonly found: NonFinite | null;
+}
+
+export type TrainingEvent = LossSpike | NonFiniteEvent;
+
+/** The event in a sentence. */
+export function eventSentence(event: TrainingEvent): string {
+  if (event.kind === 'spike') {
+    const { step, peak, median, until } = event;
+    const back = until === null ? '' : `, back at step ${until}`;
+    return `Loss spike at step ${step}: up to ${short(peak.loss)}, the median before it was ${short(median)}${back}.`;
+  }
+  const { step, found } = event;
+  if (found === null) return `The loss is NaN or infinite from step ${step} on.`;
+  if (found.what === 'forward') {
+    const at = found.first === null ? '' : ` first in ${place(found.first)}`;
+    const by = found.operation == null ? '' : ` (${found.operation})`;
+    return `The loss is NaN or infinite at step ${step} though all weights are finite: it began in the forward pass${at}${by}.`;
+  }
+  const { first, last, parameters } = found;
+  const where =
+    parameters === 1 || last === null
+      ? place(first)
+      : `${parameters} parameters, ${place(first)} to ${place(last)}: a backward pass goes from the last to the first`;
+  return found.what === 'gradient'
+    ? `The gradient is NaN or infinite at step ${step}, in ${where}.`
+    : `The update of step ${step} made weights NaN or infinite, in ${where}.`;
+}
+
+function place(of: NonFinite['first']): string {
+  if (of === null) return 'an unknown place';
+  const { layer, parameter } = of;
+  if (layer === null) return parameter ?? 'an unknown place';
+  return parameter === null ? `layer ${layer}` : `layer ${layer} (${parameter})`;
+}
+
+const short = (x: number): string => (Number.isFinite(x) ? String(Number(x.toPrecision(3))) : String(x));
