@@ -45,8 +45,9 @@ class LayerStatistics:
             if not self._last:
                 self._last = [torch.empty_like(p, requires_grad=False) for p in self.parameters]
             found = self._dense()
-            copy_into([self._last[i] for i in found], list(found.values()))
-            self._kept = (step, list(found))
+            if found:  # an optimizer that calls backward() itself has none before its first step
+                copy_into([self._last[i] for i in found], list(found.values()))
+                self._kept = (step, list(found))
 
     def read(self, step: int, gradients: list[float], updates: Optional[list[float]]) -> list[float]:
         """
@@ -76,6 +77,8 @@ class LayerStatistics:
         if kept is None or kept[0] != step - 1:
             return {}
         places = [i for i in kept[1] if i in found]
+        if not places:
+            return {}
         last = [self._last[i] for i in places]
         before = norms_of(last)
         torch._foreach_mul_(last, [found[i].to(self._last[i].dtype) for i in places])
