@@ -9,6 +9,7 @@ import { addCycles } from './cli/commands/cycles.ts';
 import { addEnsemble } from './cli/commands/ensemble.ts';
 import { addExport } from './cli/commands/export.ts';
 import { addFlatness } from './cli/commands/flatness.ts';
+import { addLayers } from './cli/commands/layers.ts';
 import { addLine } from './cli/commands/line.ts';
 import { addRelease } from './cli/commands/release.ts';
 import { addMargins } from './cli/commands/margins.ts';
@@ -52,6 +53,7 @@ for (const add of [
   addFlatness,
   addCalibration,
   addMargins,
+  addLayers,
   addTrajectory,
   addCycles,
   addSweep,

@@ -24,6 +24,7 @@ export function commandLine(result: AnalysisResult): string {
     calibration: ['at', 'bins', 'binning', 'seed'],
     margins: ['at'],
     cycles: ['from', 'epoch', 'seed'],
+    layers: ['from', 'to'],
     trajectory: ['components', 'snapshots'],
     score: ['at'],
     average: ['from', 'to', 'stride', 'last', 'ema'],

@@ -23,6 +23,7 @@ import { spectrumTable, stabilityTable } from './text/curvature.ts';
 import { cyclesTable } from './text/cycles.ts';
 import { ensembleTables } from './text/ensemble.ts';
 import { flatnessTable } from './text/flatness.ts';
+import { layersTable } from './text/layers.ts';
 import { marginsTable } from './text/margins.ts';
 import { decisionsTable } from './text/soup.ts';
 import { sweepTable } from './text/sweep.ts';
@@ -149,6 +150,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return marginsTable(result);
     case 'cycles':
       return cyclesTable(result);
+    case 'layers':
+      return layersTable(result);
     case 'trajectory':
       return trajectoryTable(result);
     case 'sweep':

@@ -7,6 +7,7 @@ import { contourKind } from './kinds/contour.ts';
 import { cyclesKind } from './kinds/cycles.ts';
 import { ensembleKind } from './kinds/ensemble.ts';
 import { flatnessKind } from './kinds/flatness.ts';
+import { layersKind } from './kinds/layers.ts';
 import { lineKind } from './kinds/line.ts';
 import { marginsKind } from './kinds/margins.ts';
 import { scoreKind } from './kinds/score.ts';
@@ -29,6 +30,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   flatness: flatnessKind,
   calibration: calibrationKind,
   margins: marginsKind,
+  layers: layersKind,
   trajectory: trajectoryKind,
   cycles: cyclesKind,
   score: scoreKind,

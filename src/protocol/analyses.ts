@@ -5,6 +5,7 @@ import type { CyclesAnalyses } from './cycles.ts';
 import type { Combination } from './evaluator.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
+import type { LayersAnalyses } from './layers.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type { SoupAnalyses } from './soups.ts';
 import type { PlaneOptions } from './plane.ts';
@@ -77,6 +78,7 @@ export interface Analyses
     CyclesAnalyses,
     FlatnessAnalyses,
     GeneralisationAnalyses,
+    LayersAnalyses,
     SoupAnalyses,
     TrajectoryAnalyses {
   contour: { job: ContourJob; result: ContourResult };
@@ -97,6 +99,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   flatness: true,
   calibration: true,
   margins: true,
+  layers: true,
   trajectory: true,
   cycles: true,
   score: true,

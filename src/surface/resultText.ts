@@ -22,6 +22,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
       return 'sharpness';
     case 'trajectory':
     case 'cycles':
+    case 'layers':
       return 'trajectory';
     case 'calibration':
     case 'margins':
@@ -59,6 +60,8 @@ export function resultTitle(result: AnalysisResult): string {
     }
     case 'cycles':
       return `Cycles: ${cycleWords[result.verdict]}`;
+    case 'layers':
+      return `Layers: ${result.parameters.length} parameters, ${result.events.length} events`;
     case 'trajectory':
       return `Trajectory: ${trajectoryText(result)}`;
     case 'sweep':
