@@ -41,6 +41,8 @@ export function layers(input: LayersInput): Draft<LayersResult> {
     const values = records.map(of).filter((x) => Number.isFinite(x));
     return { last: values.at(-1) ?? null, median: median(values), count: values.length };
   };
+  // Before so many records no unit can be known to be dead.
+  const seen = input.records.filter((r) => r.step <= last.step).length;
   const numbers = parameters.map((info, i): ParameterNumbers => {
     const field = (name: LayerField) => (record: RecordOfParameters) => record.value(i, name);
     const dead = records.map(field('dead')).filter((x) => !Number.isNaN(x));
@@ -54,7 +56,7 @@ export function layers(input: LayersInput): Draft<LayersResult> {
       weightNorm: over(field('weightNorm')),
       alignment: over(field('alignment')),
       dead:
-        dead.length === 0 || info.filterAxis === null
+        dead.length === 0 || seen < DEAD_AFTER || info.filterAxis === null
           ? null
           : {
               units: dead.at(-1) ?? 0,

@@ -71,6 +71,12 @@ const honesty: { readonly [K in AnalysisKind]: Honesty<Analyses[K]['result']> } 
     settled: 'once',
     method: /to first order/,
   },
+  layers: {
+    // Norms and ratios are measured, not estimated: what stands for an error is in how many records they were.
+    errors: (r) => r.parameters.map((p) => p.gradientNorm.count),
+    settled: 'once',
+    method: /records from step .* each of one batch/,
+  },
   trajectory: {
     errors: (r) => [r.sketch!.error, ...r.snapshots!.components.map((c) => c.randomWalk)],
     settled: 'once',
