@@ -71,18 +71,99 @@ describe('pages', function () {
   };
 
   for (const theme of ['dark', 'light', 'high-contrast', 'high-contrast-light'] satisfies ThemeName[]) {
-    it(`panel, every lens, is accessible (${theme})`, async () => {
-      const page = await keep(HostedPage.open(browser, 'panel', { theme }));
-      for (const view of [digits, asked]) {
+    for (const view of [digits, asked]) {
+      it(`panel, every lens, is accessible (${theme}, ${view.run.name})`, async () => {
+        const page = await keep(HostedPage.open(browser, 'panel', { theme }));
         page.notify('showRun', view);
         for (const lens of lenses) {
           page.notify('showLens', { lens });
           await page.settle();
-          assert.deepEqual(await violations(page), [], `${view.run.name}: ${lens}`);
+          assert.deepEqual(await violations(page), [], lens);
         }
-      }
-    });
+      });
+    }
   }
+
+  it('panel draws every kind of result that is kept, each with its sentences', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', asked);
+    for (const [lens, charts] of [
+      ['trajectory', ['plane', 'along', 'structure', 'autocorrelation', 'power']],
+      ['spectrum', ['density']],
+      ['sharpness', ['stability', 'flatness']],
+      ['averaging', ['sweep', 'side', 'average-line', 'scores']],
+      ['generalisation', ['reliability', 'margins']],
+    ] as const) {
+      page.notify('showLens', { lens });
+      await page.settle();
+      for (const chart of charts)
+        assert.ok((await colours(page, `#lens-${lens} .chart-${chart}`)) > 8, `${lens}: ${chart}`);
+    }
+    const [path] = resultsOf(asked, 'trajectory');
+    await page.page.getByText(path!.trust[0]!).waitFor({ state: 'attached' });
+  });
+
+  it('panel shows the one of several results that is asked for, and its table by keyboard', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', asked);
+    const layered = resultsOf(asked, 'spectrum').find(({ blocks }) => blocks.length > 1)!;
+    page.notify('showLens', { lens: 'spectrum', result: layered.id });
+    const lens = page.page.locator('#lens-spectrum');
+    await lens.getByRole('heading', { name: 'Layer by layer' }).waitFor();
+    await lens.locator('.chart-layers ~ .fold summary').focus();
+    await page.page.keyboard.press('Enter');
+    const rows = lens.getByRole('region', { name: 'Eigenvalues and trace by block' }).locator('tbody tr');
+    assert.equal(await rows.count(), layered.blocks.length);
+    assert.deepEqual(await rows.nth(1).locator('th, td').first().innerText(), layered.blocks[1]!.name);
+  });
+
+  it('panel asks with the options that were set, which can be undone and reset', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', asked);
+    page.notify('showLens', { lens: 'spectrum' });
+    const lens = page.page.locator('#lens-spectrum');
+    const largest = lens.getByRole('textbox', { name: 'Largest' });
+    await largest.fill('7');
+    await largest.press('Tab');
+    await lens.getByRole('checkbox', { name: 'Density' }).click();
+    await lens.getByRole('button', { name: 'Undo' }).click();
+    await lens.getByText('Compute the spectrum', { exact: true }).click();
+    const job = { kind: 'spectrum', at: 'last', matrix: 'hessian', bottom: 1, trace: true, perLayer: false };
+    const jobs = () =>
+      page.requests.flatMap(({ method, params }) =>
+        method === 'runJob' ? [(params as { job: object }).job] : [],
+      );
+    assert.deepEqual(jobs(), [{ ...job, run: asked.run.id, top: 7, density: true }]);
+    await lens.getByRole('button', { name: 'Reset' }).click();
+    assert.equal(await largest.inputValue(), '5');
+    assert.equal(await lens.getByRole('button', { name: 'Reset' }).count(), 0);
+  });
+
+  it('panel plays the path, and asks for the plane through the average on both splits', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel', { width: 900 }));
+    page.notify('showRun', asked);
+    page.notify('showLens', { lens: 'trajectory' });
+    const slider = page.page.getByRole('slider', { name: 'Place on the path' });
+    await slider.focus();
+    await page.page.keyboard.press('Home');
+    assert.equal(await slider.getAttribute('aria-valuetext'), 'step 0');
+    await page.page.locator('#lens-trajectory').getByText('Play', { exact: true }).click();
+    await page.page.waitForFunction(`document.querySelector('#lens-trajectory .scrubber input').value > 3`);
+    await page.page.locator('#lens-trajectory').getByText('Pause', { exact: true }).click();
+    page.notify('showLens', { lens: 'averaging' });
+    await page.page.getByText('Draw the plane through the average', { exact: true }).click();
+    const jobs = page.requests.flatMap(({ method, params }) =>
+      method === 'runJob' ? [(params as { job: { kind: string; plane?: unknown; split?: string } }).job] : [],
+    );
+    assert.deepEqual(
+      jobs.map(({ kind, plane, split }) => [kind, plane, split]),
+      [
+        ['contour', [600, 'average-1', 120], 'train'],
+        ['contour', [600, 'average-1', 120], 'validation'],
+        ['line', undefined, undefined],
+      ],
+    );
+  });
 
   it('panel draws the contour and follows a refinement in place', async () => {
     const page = await keep(HostedPage.open(browser, 'panel'));

@@ -1,0 +1,191 @@
+/** What the pictures of recorded real results show: drawn from each result alone, the same numbers in picture, table and file. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import type { StabilityResult } from '../../../src/protocol/curvature.ts';
+import type { RunView } from '../../../src/protocol/page.ts';
+import { reliabilityCsv, reliabilityDrawing, reliabilityTable } from '../../../webview/calibrationChart.ts';
+import type { Drawing } from '../../../webview/chart.ts';
+import {
+  autocorrelationCsv,
+  autocorrelationDrawing,
+  autocorrelationTable,
+  powerDrawing,
+  powerTable,
+} from '../../../webview/cyclesChart.ts';
+import { flatnessCsv, flatnessDrawing, flatnessTable } from '../../../webview/flatnessChart.ts';
+import { formatNumber } from '../../../webview/format.ts';
+import { marginsCsv, marginsDrawing, marginsTables, shares } from '../../../webview/marginsChart.ts';
+import { resultsOf } from '../../../webview/panelState.ts';
+import { beside, stacked } from '../../../webview/plots.ts';
+import { scoresCsv, scoresDrawing, scoresTable } from '../../../webview/scoresChart.ts';
+import {
+  blockCsv,
+  blockTable,
+  densityCsv,
+  densityDrawing,
+  densityTable,
+  eigenvalueTable,
+  layersDrawing,
+  oneEigenvalue,
+  wholeOf,
+} from '../../../webview/spectrumChart.ts';
+import { stabilityCsv, stabilityDrawing, stabilityTable } from '../../../webview/stabilityChart.ts';
+import { readTheme } from '../../../webview/theme.ts';
+import {
+  alongDrawing,
+  componentTable,
+  pathCsv,
+  pathOf,
+  pathTable,
+  planeDrawing,
+  structureDrawing,
+} from '../../../webview/trajectoryChart.ts';
+
+const recorded = <T>(name: string): T =>
+  JSON.parse(readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), 'utf8')) as T;
+const view = recorded<RunView>('engine-view.json');
+const theme = readTheme({ variable: () => '', hasClass: () => false, matches: () => false });
+const sizes = [
+  { width: 1000, height: 420 },
+  { width: 320, height: 300 },
+];
+const lines = (csv: string): string[] => csv.trim().split('\r\n');
+
+/** Every series lies in a plot that is there, and no number in it is NaN. */
+function sound(drawing: Drawing | null): void {
+  assert.ok(drawing !== null);
+  const { option, description } = drawing;
+  assert.ok(description.length > 20 && !/NaN|undefined/.test(description), description);
+  const grids = [option.grid].flat();
+  const series = [option.series].flat();
+  assert.ok(series.length > 0);
+  assert.equal(new Set(series.map((one) => one?.id)).size, series.length);
+  for (const one of series) {
+    const { data, xAxisIndex = 0 } = one as { data?: unknown[][]; xAxisIndex?: number };
+    assert.ok(xAxisIndex < grids.length);
+    for (const value of (data ?? []).flat()) assert.ok(!Number.isNaN(value), String(one?.id));
+  }
+}
+
+describe('pictures of results', () => {
+  const [spectrum] = resultsOf(view, 'spectrum').filter(({ blocks }) => blocks.length > 1);
+  const [gaussNewton] = resultsOf(view, 'spectrum').filter(({ matrix }) => matrix === 'gauss-newton');
+  const [trajectory] = resultsOf(view, 'trajectory');
+  const [cycles] = resultsOf(view, 'cycles');
+  const [margins] = resultsOf(view, 'margins');
+  const [calibration] = resultsOf(view, 'calibration');
+  const [flatness] = resultsOf(view, 'flatness');
+  const [stability] = resultsOf(view, 'stability');
+  const [swag] = resultsOf(view, 'swag');
+
+  it('draw at any width', () => {
+    for (const size of sizes) {
+      sound(densityDrawing(spectrum!, gaussNewton!, theme, size));
+      sound(layersDrawing(spectrum!, theme, size));
+      for (const choice of ['snapshots', 'sketch'] as const) {
+        const path = pathOf(trajectory!, choice)!;
+        for (const place of [0, 30, path.points.length - 1]) {
+          sound(planeDrawing(path, place, theme, size));
+          sound(alongDrawing(path, place, theme, size));
+        }
+        sound(structureDrawing(trajectory!, choice, theme, size));
+      }
+      sound(autocorrelationDrawing(cycles!, theme, size));
+      sound(powerDrawing(cycles!, theme, size));
+      sound(reliabilityDrawing(calibration!, theme, size));
+      sound(marginsDrawing(margins!, theme, size));
+      sound(flatnessDrawing(flatness!, theme, size));
+      sound(stabilityDrawing(stability!, theme, size));
+      sound(stabilityDrawing(recorded<StabilityResult>('adam-stability.json'), theme, size));
+      const models = [{ ...swag!.score, name: 'SWAG' }];
+      sound(scoresDrawing(models, theme, size));
+    }
+  });
+
+  it('leave out what a result does not have', () => {
+    const blocks = spectrum!.blocks.slice(0, 1).map((block) => ({ ...block, density: null, trace: null }));
+    assert.equal(densityDrawing({ ...spectrum!, blocks }, null, theme, sizes[0]!), null);
+    assert.equal(layersDrawing({ ...spectrum!, blocks }, theme, sizes[0]!), null);
+    assert.equal(lines(blockCsv({ ...spectrum!, blocks })).length, 1 + 5 + 2);
+    const bare = { ...trajectory!, snapshots: null, sketch: null };
+    assert.equal(pathOf(bare, 'sketch'), null);
+    assert.equal(structureDrawing(bare, 'sketch', theme, sizes[0]!), null);
+    assert.equal(pathOf({ ...trajectory!, sketch: null }, 'sketch'), trajectory!.snapshots);
+    sound(marginsDrawing({ ...margins!, validation: null, gap: null }, theme, sizes[0]!));
+    sound(autocorrelationDrawing({ ...cycles!, epoch: null, atEpoch: null }, theme, sizes[0]!));
+  });
+
+  it('hold a density to a tenth of what one eigenvalue would show', () => {
+    const whole = wholeOf(spectrum!)!;
+    const density = whole.density!;
+    // The peak of a Gaussian of that bandwidth, shared among all eigenvalues.
+    const peak = oneEigenvalue(density, whole.dimension);
+    assert.ok(Math.abs(peak * whole.dimension * density.bandwidth - 0.39894228) < 1e-6);
+    const area = density.x.slice(1).reduce((sum, x, k) => sum + (x - density.x[k]!) * density.density[k]!, 0);
+    assert.ok(Math.abs(area - 1) < 0.03, String(area));
+  });
+
+  it('have the same numbers in tables and files', () => {
+    const whole = wholeOf(spectrum!)!;
+    assert.deepEqual(
+      eigenvalueTable(spectrum!).rows.map((row) => row[1]),
+      [...whole.largest!.values, ...whole.smallest!.values].map((value) => formatNumber(value, 5)),
+    );
+    assert.equal(blockTable(spectrum!).rows.length, spectrum!.blocks.length);
+    assert.equal(densityTable(whole.density!).rows.length, whole.density!.x.length);
+    assert.equal(lines(densityCsv(spectrum!)).length, 1 + whole.density!.x.length);
+    const path = trajectory!.snapshots!;
+    assert.equal(pathTable(path, '').rows.length, path.points.length);
+    assert.equal(lines(pathCsv(path)).length, 1 + path.points.length);
+    assert.equal(componentTable(path).rows.length, path.components.length);
+    assert.equal(autocorrelationTable(cycles!).rows.length, cycles!.autocorrelation.length);
+    assert.equal(lines(autocorrelationCsv(cycles!)).length, 1 + cycles!.autocorrelation.length);
+    assert.equal(powerTable(cycles!).rows.length, cycles!.spectrum.power.length);
+    assert.deepEqual(
+      reliabilityTable(calibration!).rows.map((row) => row[1]),
+      calibration!.bins.map(({ samples }) => String(samples)),
+    );
+    assert.equal(lines(reliabilityCsv(calibration!)).length, 1 + calibration!.bins.length);
+    assert.equal(
+      lines(marginsCsv(margins!)).length,
+      1 + margins!.train.output.counts.length + margins!.train.input!.counts.length,
+    );
+    assert.equal(marginsTables(margins!).length, 3);
+    assert.equal(lines(flatnessCsv(flatness!)).length, 1 + flatness!.measures.length);
+    const verdicts = flatnessTable(flatness!, '').rows.map((row) => row[4]);
+    assert.deepEqual(
+      verdicts,
+      flatness!.measures.map(
+        ({ twin }) => ({ changed: 'changes', unchanged: 'unchanged' })[twin!.verdict as 'changed'],
+      ),
+    );
+    const models = [{ ...swag!.average, name: 'average' }];
+    assert.equal(scoresTable(models, '').rows.length, 1);
+    assert.equal(lines(scoresCsv(models)).length, 3);
+  });
+
+  it('tell an adaptive optimizer’s preconditioned λ₁ beside the bound that it has', () => {
+    const adam = recorded<StabilityResult>('adam-stability.json');
+    assert.equal(stabilityTable(adam).rows.length, adam.points.length + 1);
+    assert.match(lines(stabilityCsv(adam)).at(-1)!, /^600,yes,/);
+    assert.match(stabilityDrawing(adam, theme, sizes[0]!).description, /\(2\+2β₁\)\/\(\(1−β₁\)η\) = /);
+  });
+
+  it('compare splits of different sizes by their shares', () => {
+    const all = shares(margins!.train.output);
+    assert.ok(Math.abs(all.reduce((a, b) => a + b, 0) - 1) < 1e-12);
+    assert.ok(Math.abs(all[0]! * margins!.train.samples - margins!.train.output.counts[0]!) < 1e-9);
+  });
+
+  it('place plots inside of the chart, below each other where it is narrow', () => {
+    const room = { left: 60, right: 20, top: 30, bottom: 40, gap: 20 };
+    const [upper, lower] = stacked({ width: 500, height: 400 }, [2, 1], room);
+    assert.ok(Math.abs(upper!.height - 2 * lower!.height) < 1e-9);
+    assert.ok(Math.abs(lower!.top + lower!.height - 360) < 1e-9);
+    const wide = beside({ width: 1000, height: 400 }, 2, room);
+    assert.equal(wide[0]!.top, wide[1]!.top);
+    assert.ok(wide[1]!.left + wide[1]!.width <= 980);
+    const narrow = beside({ width: 400, height: 400 }, 2, room);
+    assert.ok(narrow[1]!.top > narrow[0]!.top);
+  });
+});
