@@ -141,7 +141,7 @@ describe('pages', function () {
     await page.page.keyboard.press('Tab');
     await lens.locator('vscode-checkbox', { hasText: 'Density' }).click();
     await lens.getByRole('button', { name: 'Undo' }).click();
-    await lens.getByText('Compute the spectrum', { exact: true }).click();
+    await lens.getByText('Compute the spectrum', { exact: true }).first().click();
     const job = { kind: 'spectrum', at: 'last', matrix: 'hessian', bottom: 1, trace: true, perLayer: false };
     const jobs = () =>
       page.requests.flatMap(({ method, params }) =>
