@@ -1,0 +1,98 @@
+/**
+ * `basin sweep` over 100 snapshots of ten million parameters, by the evaluator of a PyTorch script: how often it loads
+ * each snapshot, how many weight vectors it holds at most, and its time over that of loading the snapshots once.
+ * BENCH_MODEL (mlp-0.5m, mlp-tiny) and BENCH_SNAPSHOTS make it smaller.
+ */
+import { join } from 'node:path';
+import type { AnalysisContext, Evaluator } from '../../src/analysis/evaluator.ts';
+import { sweep } from '../../src/analysis/sweep.ts';
+import { openEvaluator } from '../../src/evaluators/openEvaluator.ts';
+import { installedProbes } from '../../src/evaluators/probes.ts';
+import { RunStore } from '../../src/runs/runStore.ts';
+import { setUpTorch } from '../harness/torch.mjs';
+import { cli, node, report, root, scratchFolder } from './measure.ts';
+
+const model = process.env.BENCH_MODEL ?? 'mlp-10m';
+const wanted = Number(process.env.BENCH_SNAPSHOTS ?? 100);
+const python = await setUpTorch(root);
+const context: AnalysisContext = { signal: new AbortController().signal, progress: () => undefined };
+process.env.OMP_NUM_THREADS = '1';
+
+/** The evaluator, and what passes through it. */
+function counted(evaluator: Evaluator) {
+  const loads = new Map</* file */ string, number>();
+  const held = new Set</* vector */ string>();
+  let most = 0;
+  const seen = (method: string, params: Record<string, unknown>): void => {
+    const { into, from, terms, vectors } = params as {
+      into?: string;
+      from?: { file?: string };
+      terms?: readonly { vector: string | { file: string } }[];
+      vectors?: readonly string[];
+    };
+    const files = [from, ...(terms ?? []).map((t) => t.vector)].flatMap((one) =>
+      typeof one === 'object' && one.file !== undefined ? [one.file] : [],
+    );
+    for (const file of files) loads.set(file, (loads.get(file) ?? 0) + 1);
+    if (into !== undefined) held.add(into);
+    // A file that is streamed into a sum is held a stretch at a time.
+    most = Math.max(most, held.size);
+    if (method === 'release') for (const name of vectors ?? []) held.delete(name);
+  };
+  const watched = new Proxy(evaluator, {
+    get(target, name, receiver) {
+      const value: unknown = Reflect.get(target, name, receiver);
+      if (typeof value !== 'function') return value;
+      return (params: Record<string, unknown>, signal?: AbortSignal): unknown => {
+        seen(String(name), params);
+        return Reflect.apply(value, target, [params, signal]) as unknown;
+      };
+    },
+  });
+  return { watched, loads, most: () => most };
+}
+
+const scratch = scratchFolder();
+try {
+  process.env.BENCH_RESULT = join(scratch.path, 'result.json');
+  const command = [python, join(root, 'test/bench/scripts/torch_train.py'), model, String(wanted)];
+  await node([cli, 'train', '--every', '1', '--root', scratch.path, '--json', '--', ...command]);
+  const run = await new RunStore(scratch.path).open('last');
+  const manifest = await run.readManifest();
+  const files = await run.snapshots(0);
+  const count = manifest.objectives[0]?.parameterCount ?? 0;
+  console.log(`Sweep: ${files.length} snapshots of ${(count / 1e6).toFixed(2)}M parameters:`);
+  const opened = await openEvaluator(run, manifest, 0, { probes: installedProbes(join(root, 'dist')) });
+  try {
+    const { evaluator } = opened;
+    let began = performance.now();
+    for (const { file } of files) await evaluator.load({ into: 'once', from: { file } });
+    await evaluator.release({ vectors: ['once'] });
+    const once = performance.now() - began;
+    const { watched, loads, most } = counted(evaluator);
+    began = performance.now();
+    const result = await sweep(
+      watched,
+      {
+        snapshots: files.map(({ step, file }) => ({ step, vector: { file }, loss: null })),
+        places: 20,
+        decays: [0.5, 0.9],
+        mode: evaluator.description.modes[0] ?? 'as-trained',
+        scratch: (block) => join(scratch.path, `block-${block}.safetensors`),
+      },
+      context,
+    );
+    const seconds = performance.now() - began;
+    const last = files.at(-1)?.file;
+    // The last one is also loaded by itself, as what the averages are compared with.
+    const each = files.map(({ file }) => (loads.get(file) ?? 0) - (file === last ? 1 : 0));
+    report('averages scored', result.windows.length + result.moving.length, { atLeast: 200 });
+    report('times that it loaded a snapshot, at most', Math.max(...each), { atMost: 1 });
+    report('weight vectors held, at most', most(), { atMost: 4 });
+    report('time over loading the snapshots once', seconds / once, {});
+  } finally {
+    await opened.close();
+  }
+} finally {
+  scratch.remove();
+}
