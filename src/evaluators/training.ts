@@ -4,6 +4,7 @@ import type { StdioOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
 import {
@@ -53,6 +54,8 @@ export interface Training {
   readonly run: Run;
   readonly pid: number;
   readonly kill: (signal: NodeJS.Signals) => void;
+  /** What the command writes, where `stdio` asked for pipes. */
+  readonly output: { readonly stdout: Readable | null; readonly stderr: Readable | null };
   /** Settles when the command has ended and the run's final state is written; never rejects. */
   readonly ended: Promise<TrainingEnd>;
 }
@@ -93,6 +96,7 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
       run,
       pid,
       kill: (signal) => void child.kill(signal),
+      output: { stdout: child.stdout, stderr: child.stderr },
       ended: ended.then(async (ending) => {
         const manifest = await settleRun(run, ending);
         if (!isRunning(manifest)) await sockets.remove();

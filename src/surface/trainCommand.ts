@@ -1,21 +1,7 @@
 /** From a file to the command line that trains it under Basin. */
-import path from 'node:path';
-import { BasinError } from '../protocol/errors.ts';
-import { exists } from '../runs/files.ts';
-import { findOnPath, isProgram } from '../runs/programs.ts';
-import { findPython } from '../runs/python.ts';
+import { isPython, scriptCommand, type Script } from '../runs/scriptCommand.ts';
 
-export interface TrainOptions {
-  readonly script: string;
-  readonly scriptArguments: readonly string[];
-  /** Workspace folder: `.basin/` is kept there. */
-  readonly root: string;
-  /** From the setting; empty for the `node` on the PATH. */
-  readonly nodePath: string;
-  /** From the setting; empty to look for one. */
-  readonly pythonPath: string;
-  /** The interpreter that the Python extension has for the script; null without that extension. */
-  readonly activePython: string | null;
+export interface TrainOptions extends Script {
   /** dist/cli.cjs */
   readonly cli: string;
   /** Updates between snapshots; 0 for automatic. */
@@ -34,14 +20,10 @@ export interface TrainCommand {
   readonly interpreter: string;
 }
 
-const TYPESCRIPT = /\.[cm]?ts$/;
-const JAVASCRIPT = /\.[cm]?js$/;
-const PYTHON = /\.py$/;
-
 /**
  * The command line that records a file: `basin train -- node script` in the script's package folder, as `npm run` would,
- * or `basin train -- python script`.
- * @throws BasinError `unsupported` for a file that neither runs, `not-found` without Node, Python or, for TypeScript, tsx
+ * or `basin train -- python script`. `.basin/` is kept in the workspace folder.
+ * @throws BasinError as {@link scriptCommand} does
  */
 export async function trainCommand(
   options: TrainOptions,
@@ -52,113 +34,17 @@ export async function trainCommand(
     ...(options.holdSeconds > 0 ? ['--hold', String(options.holdSeconds)] : []),
   ];
   const basin = [options.cli, 'train', '--root', options.root, ...recording, '--'];
-  if (PYTHON.test(options.script)) {
-    const { run, cwd, from } = await pythonCommand(options, env);
-    // The editor's own Node runs the command line: people who train in Python need not have another one.
-    const own = { ELECTRON_RUN_AS_NODE: '1' };
-    return {
-      program: process.execPath,
-      arguments: [...basin, ...run],
-      cwd,
-      env: own,
-      interpreter: `${run[0]} (${from})`,
-    };
-  }
-  const { run, cwd, from } = await nodeCommand(options, env);
-  const program = run[0] as string;
-  return { program, arguments: [...basin, ...run], cwd, env: {}, interpreter: `${program} (${from})` };
-}
-
-interface ScriptCommand {
-  readonly run: readonly string[];
-  readonly cwd: string;
-  /** Where the interpreter was found. */
-  readonly from: string;
-}
-
-/**
- * `python script` in the workspace folder, as the Python extension's Run does; a module of a package (there is an
- * `__init__.py` beside it) as `python -m package.module` in the folder that holds the package, so that its relative
- * imports work.
- */
-async function pythonCommand(options: TrainOptions, env: NodeJS.ProcessEnv): Promise<ScriptCommand> {
-  const { script, root, scriptArguments } = options;
-  const folder = path.dirname(script);
-  const { program: python, from } =
-    options.pythonPath === '' && options.activePython !== null
-      ? { program: options.activePython, from: 'chosen in the Python extension' }
-      : await findPython({ folder, root, setting: options.pythonPath, env });
-  const packages: string[] = [];
-  let above = folder;
-  while (above !== path.dirname(above) && (await exists(path.join(above, '__init__.py')))) {
-    packages.unshift(path.basename(above));
-    above = path.dirname(above);
-  }
-  if (packages.length === 0) return { run: [python, script, ...scriptArguments], cwd: root, from };
-  const name = path.basename(script, '.py');
-  const module = [...packages, ...(name === '__main__' || name === '__init__' ? [] : [name])].join('.');
-  return { run: [python, '-m', module, ...scriptArguments], cwd: above, from };
-}
-
-/** `node script` in the nearest folder with a package.json. */
-async function nodeCommand(options: TrainOptions, env: NodeJS.ProcessEnv): Promise<ScriptCommand> {
-  const { script, root } = options;
-  const cwd = await packageFolder(path.dirname(script), root);
-  const program = await findNode(options.nodePath, root, env);
-  const from = options.nodePath === '' ? 'node on the PATH' : 'setting basin.nodePath';
-  const run: string[] = [program];
-  if (TYPESCRIPT.test(script)) {
-    if (!(await hasPackage(cwd, 'tsx'))) {
-      throw new BasinError(
-        'not-found',
-        `${path.basename(script)} is TypeScript, and tsx, which runs it, is not installed in ${cwd}.`,
-        'Run `npm install --save-dev tsx` there.',
-      );
-    }
-    run.push('--import', 'tsx');
-  } else if (!JAVASCRIPT.test(script)) {
-    throw new BasinError(
-      'unsupported',
-      `${path.basename(script)} is not a script that Node or Python runs.`,
-      'Open a .js, .mjs, .cjs, .ts or .py file that trains a model.',
-    );
-  }
-  run.push(script, ...options.scriptArguments);
-  return { run, cwd, from };
-}
-
-/** The nearest folder with a package.json between a script's folder and the workspace folder, else the latter. */
-async function packageFolder(from: string, root: string): Promise<string> {
-  for (let folder = from; ; folder = path.dirname(folder)) {
-    if (await exists(path.join(folder, 'package.json'))) return folder;
-    const inside = path.relative(root, folder);
-    if (inside === '' || inside.startsWith('..') || folder === path.dirname(folder)) return root;
-  }
-}
-
-/** As Node resolves a bare name from a folder. */
-async function hasPackage(from: string, name: string): Promise<boolean> {
-  for (let folder = from; ; folder = path.dirname(folder)) {
-    if (await exists(path.join(folder, 'node_modules', name, 'package.json'))) return true;
-    if (folder === path.dirname(folder)) return false;
-  }
-}
-
-async function findNode(setting: string, root: string, env: NodeJS.ProcessEnv): Promise<string> {
-  if (setting !== '') {
-    const file = path.resolve(root, setting);
-    if (await isProgram(file)) return file;
-    throw new BasinError(
-      'not-found',
-      `There is no program ${file}.`,
-      'Set basin.nodePath to the path of Node.js.',
-    );
-  }
-  const found = await findOnPath('node', env);
-  if (found !== null) return found;
-  throw new BasinError(
-    'not-found',
-    'There is no Node.js on the PATH, and training scripts run with it.',
-    'Install Node.js 20 or newer, or set basin.nodePath to its path.',
-  );
+  const { run, cwd, from } = await scriptCommand(options, env);
+  const [interpreter = ''] = run;
+  // For Python the editor's own Node runs the command line: people who train in Python need not have another one.
+  const [program, own] = isPython(options.script)
+    ? [process.execPath, { ELECTRON_RUN_AS_NODE: '1' }]
+    : [interpreter, {}];
+  return {
+    program,
+    arguments: [...basin, ...run],
+    cwd,
+    env: own,
+    interpreter: `${interpreter} (${from})`,
+  };
 }

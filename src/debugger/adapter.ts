@@ -1,0 +1,554 @@
+/** The Debug Adapter Protocol over a {@link TrainingSession}: turns requests into its calls, and its stops into events. */
+import {
+  BreakpointEvent,
+  ContinuedEvent,
+  DebugSession,
+  ExitedEvent,
+  InitializedEvent,
+  OutputEvent,
+  Scope as ProtocolScope,
+  Source,
+  StoppedEvent,
+  TerminatedEvent,
+  Thread,
+  Handles,
+} from '@vscode/debugadapter';
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import path from 'node:path';
+import type { Training } from '../evaluators/training.ts';
+import type { Job } from '../protocol/engine.ts';
+import { BasinError, toErrorData } from '../protocol/errors.ts';
+import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
+import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
+import {
+  attachTo,
+  launch,
+  type AttachConfiguration,
+  type Installed,
+  type LaunchConfiguration,
+  type Launched,
+} from './debuggedRun.ts';
+import { eventFilters, type TrainingEvent, type TrainingEventId } from './events.ts';
+import { valueNames } from './stepValues.ts';
+import { TrainingSession, type Stop } from './trainingSession.ts';
+import { scopes, type ScopeOf, type Variable } from './variables.ts';
+
+/** Training is one thing that goes on: DAP wants it to be a thread. */
+const THREAD = 1;
+
+const stopWords: Readonly<Record<Stop['reason'], string>> = {
+  entry: 'entry',
+  pause: 'pause',
+  step: 'step',
+  epoch: 'step',
+  breakpoint: 'breakpoint',
+  data: 'data breakpoint',
+  event: 'exception',
+  back: 'step',
+  ended: 'step',
+};
+
+interface Requested {
+  readonly source: DebugProtocol.Source;
+  readonly breakpoints: readonly DebugProtocol.SourceBreakpoint[];
+  readonly ids: readonly number[];
+}
+
+export class TrainingDebugAdapter extends DebugSession {
+  #session: TrainingSession | null = null;
+  #training: Training | null = null;
+  #root = '';
+  #stopOnEntry = false;
+  #configured: () => void = () => undefined;
+  readonly #configuration = new Promise<void>((resolve) => (this.#configured = resolve));
+  #lastStop: Stop | null = null;
+  #ended = false;
+  #nextId = 1;
+  readonly #requested = new Map</* file */ string, Requested>();
+  #ranges: NormRange[] = [];
+  #events: ReadonlySet<TrainingEventId> = new Set();
+  readonly #variables = new Handles<() => Promise<Variable[]>>();
+  #scopes: readonly ScopeOf[] = [];
+  #leaving = false;
+
+  constructor(
+    private readonly installed: Installed,
+    private readonly laboratory: Laboratory,
+  ) {
+    super();
+    this.setDebuggerLinesStartAt1(true);
+    this.setDebuggerColumnsStartAt1(true);
+  }
+
+  // ---- what the client and this adapter can do ---------------------------------------------------------------------
+  protected override initializeRequest(response: DebugProtocol.InitializeResponse): void {
+    response.body = {
+      supportsConfigurationDoneRequest: true,
+      supportsConditionalBreakpoints: true,
+      supportsHitConditionalBreakpoints: true,
+      supportsLogPoints: true,
+      supportsDataBreakpoints: true,
+      supportsStepBack: true,
+      supportsEvaluateForHovers: true,
+      supportsClipboardContext: true,
+      supportsExceptionInfoRequest: true,
+      supportsTerminateRequest: true,
+      supportTerminateDebuggee: true,
+      supportsCompletionsRequest: true,
+      supportsSingleThreadExecutionRequests: false,
+      exceptionBreakpointFilters: eventFilters.map(({ id, label, description, default: on }) => ({
+        filter: id,
+        label,
+        description,
+        default: on,
+      })),
+    };
+    this.sendResponse(response);
+    this.sendEvent(new InitializedEvent());
+  }
+
+  protected override launchRequest(
+    response: DebugProtocol.LaunchResponse,
+    args: DebugProtocol.LaunchRequestArguments & LaunchConfiguration,
+  ): void {
+    this.#stopOnEntry = args.stopOnEntry ?? false;
+    void this.#answer(response, async () => {
+      const launched = await launch(args, this.installed, (category, text) => this.#say(text, category));
+      await this.#begin(launched, args.whenGone ?? 'continue');
+    });
+  }
+
+  protected override attachRequest(
+    response: DebugProtocol.AttachResponse,
+    args: DebugProtocol.AttachRequestArguments & AttachConfiguration,
+  ): void {
+    this.#stopOnEntry = true;
+    void this.#answer(response, async () => {
+      await this.#begin(await attachTo(args), args.whenGone ?? 'continue');
+    });
+  }
+
+  protected override configurationDoneRequest(
+    response: DebugProtocol.ConfigurationDoneResponse,
+  ): void {
+    this.sendResponse(response);
+    this.#configured();
+  }
+
+  protected override disconnectRequest(
+    response: DebugProtocol.DisconnectResponse,
+    args: DebugProtocol.DisconnectArguments,
+  ): void {
+    const kill = args.terminateDebuggee ?? this.#training !== null;
+    void this.#answer(response, () => (kill ? this.#kill('SIGKILL') : this.#letGo()));
+  }
+
+  protected override terminateRequest(response: DebugProtocol.TerminateResponse): void {
+    void this.#answer(response, () => this.#kill('SIGTERM'));
+  }
+
+  // ---- breakpoints -------------------------------------------------------------------------------------------------
+  protected override setBreakPointsRequest(
+    response: DebugProtocol.SetBreakpointsResponse,
+    { source, breakpoints = [] }: DebugProtocol.SetBreakpointsArguments,
+  ): void {
+    const file = source.path ?? '';
+    this.#requested.set(file, { source, breakpoints, ids: breakpoints.map(() => this.#nextId++) });
+    response.body = { breakpoints: this.#placed(file) };
+    this.#useBreakpoints();
+    this.sendResponse(response);
+  }
+
+  protected override setExceptionBreakPointsRequest(
+    response: DebugProtocol.SetExceptionBreakpointsResponse,
+    { filters }: DebugProtocol.SetExceptionBreakpointsArguments,
+  ): void {
+    this.#events = new Set(eventFilters.map((f) => f.id).filter((id) => filters.includes(id)));
+    this.#session?.setEvents(this.#events);
+    response.body = {
+      breakpoints: filters.map((filter) => ({ verified: eventFilters.some((f) => f.id === filter) })),
+    };
+    this.sendResponse(response);
+  }
+
+  protected override dataBreakpointInfoRequest(
+    response: DebugProtocol.DataBreakpointInfoResponse,
+    { name, variablesReference }: DebugProtocol.DataBreakpointInfoArguments,
+  ): void {
+    void this.#answer(response, async () => {
+      const list = variablesReference === undefined ? [] : await this.#variables.get(variablesReference, none)();
+      const parameter = list.find((v) => v.name === name)?.parameter ?? this.#parameterNamed(name);
+      response.body =
+        parameter === undefined
+          ? { dataId: null, description: 'Only norms of parameters can be watched.' }
+          : {
+              dataId: parameter,
+              description: `norm of ${parameter}`,
+              accessTypes: ['write'],
+              canPersist: true,
+            };
+    });
+  }
+
+  protected override setDataBreakpointsRequest(
+    response: DebugProtocol.SetDataBreakpointsResponse,
+    { breakpoints }: DebugProtocol.SetDataBreakpointsArguments,
+  ): void {
+    void this.#answer(response, async () => {
+      const ranges: NormRange[] = [];
+      const answers: DebugProtocol.Breakpoint[] = [];
+      for (const { dataId, condition } of breakpoints) {
+        const id = this.#nextId++;
+        try {
+          const norm = (await this.#norms()).get(dataId);
+          if (norm === undefined) throw new BasinError('not-found', `There is no parameter ${dataId}.`);
+          const range = parseRange(condition, norm);
+          ranges.push({ id, parameter: dataId, ...range });
+          answers.push({ id, verified: true, message: `stops when the norm leaves ${range.low} … ${range.high}` });
+        } catch (error) {
+          answers.push({ id, verified: false, message: toErrorData(error).message });
+        }
+      }
+      this.#ranges = ranges;
+      this.#session?.setRanges(ranges);
+      response.body = { breakpoints: answers };
+    });
+  }
+
+  protected override exceptionInfoRequest(response: DebugProtocol.ExceptionInfoResponse): void {
+    const event: TrainingEvent | null = this.#lastStop?.event ?? null;
+    response.body = {
+      exceptionId: eventFilters.find((f) => f.id === event?.id)?.label ?? 'none',
+      description: event?.text ?? 'No training event is why it stopped.',
+      breakMode: 'always',
+    };
+    this.sendResponse(response);
+  }
+
+  // ---- going on ----------------------------------------------------------------------------------------------------
+  protected override continueRequest(response: DebugProtocol.ContinueResponse): void {
+    response.body = { allThreadsContinued: true };
+    this.#go(response, (session) =>
+      session.standing?.reason === 'ended' ? this.#release(session) : session.continue(),
+    );
+  }
+  protected override nextRequest(response: DebugProtocol.NextResponse): void {
+    this.#go(response, (session) => session.step());
+  }
+  protected override stepInRequest(response: DebugProtocol.StepInResponse): void {
+    this.#go(response, (session) => session.stepInto());
+  }
+  protected override stepOutRequest(response: DebugProtocol.StepOutResponse): void {
+    this.#go(response, (session) => session.stepOut());
+  }
+  protected override stepBackRequest(response: DebugProtocol.StepBackResponse): void {
+    this.#go(response, (session) => session.stepBack());
+  }
+  protected override reverseContinueRequest(response: DebugProtocol.ReverseContinueResponse): void {
+    this.#go(response, (session) => session.backToStart());
+  }
+  protected override pauseRequest(response: DebugProtocol.PauseResponse): void {
+    void this.#answer(response, () => this.#required().pause());
+  }
+
+  // ---- looking -----------------------------------------------------------------------------------------------------
+  protected override threadsRequest(response: DebugProtocol.ThreadsResponse): void {
+    response.body = { threads: [new Thread(THREAD, this.#session?.connection.description.objective.name ?? 'training')] };
+    this.sendResponse(response);
+  }
+
+  protected override stackTraceRequest(response: DebugProtocol.StackTraceResponse): void {
+    const session = this.#session;
+    const standing = session?.standing ?? null;
+    const frames: DebugProtocol.StackFrame[] = [];
+    if (session !== null && standing !== null) {
+      const site = session.connection.description.objective.callSite;
+      const place =
+        site === null
+          ? { line: 0, column: 0 }
+          : { source: new Source(path.basename(site.file), site.file), line: site.line, column: site.column };
+      const { values } = standing;
+      const loss = session.values.loss ?? null;
+      const names = [
+        ...(this.#lastStop?.event?.parameter === undefined ? [] : [this.#lastStop.event.parameter]),
+        `step ${values?.step ?? standing.step}${loss === null ? '' : ` · loss ${shown(loss)}`}${standing.place === 'gradient' ? ' · gradient not applied' : ''}`,
+        ...(values?.epoch == null ? [] : [`epoch ${values.epoch}`]),
+        `run ${session.run.id}`,
+      ];
+      frames.push(...names.map((name, i) => ({ id: i + 1, name, ...(i < names.length - 1 ? place : { line: 0, column: 0 }) })));
+    }
+    response.body = { stackFrames: frames, totalFrames: frames.length };
+    this.sendResponse(response);
+  }
+
+  protected override scopesRequest(response: DebugProtocol.ScopesResponse): void {
+    response.body = {
+      scopes: this.#scopes.map(
+        ({ name, variables, expensive }) => new ProtocolScope(name, this.#variables.create(variables), expensive),
+      ),
+    };
+    this.sendResponse(response);
+  }
+
+  protected override variablesRequest(
+    response: DebugProtocol.VariablesResponse,
+    { variablesReference }: DebugProtocol.VariablesArguments,
+  ): void {
+    void this.#answer(response, async () => {
+      const list = await this.#variables.get(variablesReference, none)();
+      response.body = {
+        variables: list.map(({ name, value, type, expression, children }) => ({
+          name,
+          value,
+          ...(type === undefined ? {} : { type }),
+          ...(expression === undefined ? {} : { evaluateName: expression }),
+          variablesReference: children === undefined ? 0 : this.#variables.create(children),
+        })),
+      };
+    });
+  }
+
+  protected override evaluateRequest(
+    response: DebugProtocol.EvaluateResponse,
+    { expression, context }: DebugProtocol.EvaluateArguments,
+  ): void {
+    void this.#answer(response, async () => {
+      const { text, opened } = await evaluateInConsole(expression, {
+        session: this.#required(),
+        root: this.#root,
+        laboratory: this.laboratory,
+        // A hover must not start an analysis.
+        functions: context !== 'hover',
+      });
+      response.body = { result: text, variablesReference: 0 };
+      // What the client makes of it is its own affair; the editor opens the lens.
+      if (opened !== null) this.sendEvent({ seq: 0, type: 'event', event: 'basin.result', body: opened } as DebugProtocol.Event);
+    });
+  }
+
+  protected override completionsRequest(
+    response: DebugProtocol.CompletionsResponse,
+    { text, column }: DebugProtocol.CompletionsArguments,
+  ): void {
+    const word = /[A-Za-z_0-9]*$/.exec(text.slice(0, column - 1))?.[0] ?? '';
+    response.body = {
+      targets: [
+        ...valueNames.map((label) => ({ label, type: 'variable' as const })),
+        ...consoleFunctions.map(({ name, signature }) => ({
+          label: signature,
+          text: `${name}(`,
+          type: 'function' as const,
+        })),
+      ]
+        .filter(({ label }) => label.startsWith(word))
+        .map((target) => ({ ...target, start: column - 1 - word.length, length: word.length })),
+    };
+    this.sendResponse(response);
+  }
+
+  /** Requests of Basin's own: the standing weights as a snapshot that every lens can name. */
+  protected override customRequest(command: string, response: DebugProtocol.Response): void {
+    if (command === 'basin.snapshot') {
+      void this.#answer(response, async () => {
+        const session = this.#required();
+        response.body = { directory: session.run.directory, step: await session.snapshot() };
+      });
+      return;
+    }
+    this.sendErrorResponse(response, 1014, `Basin's debugger has no request "${command}".`);
+  }
+
+  // ---- beneath -----------------------------------------------------------------------------------------------------
+  async #begin({ run, connection, training, root }: Launched, whenGone: 'continue' | 'hold'): Promise<void> {
+    this.#root = root;
+    this.#training = training;
+    const ask = (job: Job): Promise<string> => this.laboratory.ask(root, job).then(({ text }) => text);
+    const session = new TrainingSession({
+      run,
+      connection,
+      whenGone,
+      helpers: {
+        sharpness: (c) => this.laboratory.sharpness(c),
+        evidence: (event) => this.laboratory.evidence(root, run.id, event),
+      },
+      listener: {
+        stopped: (stop) => this.#stopped(stop),
+        said: (text) => this.#say(`${text}\n`, 'console'),
+        lost: () => void this.#lost(),
+      },
+    });
+    void ask;
+    this.#session = session;
+    this.laboratory.follow(run);
+    this.#useBreakpoints();
+    session.setEvents(this.#events);
+    session.setRanges(this.#ranges);
+    for (const file of this.#requested.keys())
+      for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
+    this.#say(`Run ${run.id} stands before its first update.\n`, 'console');
+    void this.#configuration
+      .then(() => session.start())
+      .catch((error: unknown) => this.#trouble(error));
+  }
+
+  #stopped(stop: Stop): void {
+    const session = this.#session;
+    if (session === null) return;
+    this.#lastStop = stop;
+    this.#variables.reset();
+    this.#scopes = scopes(session);
+    if (stop.reason === 'entry' && !this.#stopOnEntry) {
+      void session.continue().catch((error: unknown) => this.#trouble(error));
+      return;
+    }
+    const event: DebugProtocol.StoppedEvent = new StoppedEvent(stopWords[stop.reason], THREAD);
+    event.body = {
+      ...event.body,
+      description: stop.text,
+      text: stop.text,
+      allThreadsStopped: true,
+      hitBreakpointIds: [...stop.breakpoints],
+    };
+    if (['event', 'back', 'data', 'ended'].includes(stop.reason)) this.#say(`${stop.text}\n`, 'console');
+    this.sendEvent(event);
+  }
+
+  /** The process is gone: why is what its run says. */
+  async #lost(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const training = this.#training;
+    const manifest =
+      training === null
+        ? await this.#session?.run.readManifest().catch(() => null)
+        : (await training.ended).manifest;
+    if (manifest != null) {
+      const why = manifest.stateReason === null ? '' : ` ${manifest.stateReason}`;
+      const { steps, snapshots } = manifest.recording;
+      if (training !== null || !this.#leaving)
+        this.#say(`Run ${manifest.id} ${manifest.state}: ${steps} steps, ${snapshots} snapshots.${why}\n`, 'console');
+      if (training !== null) this.sendEvent(new ExitedEvent(manifest.process?.exitCode ?? (manifest.state === 'finished' ? 0 : 1)));
+    }
+    this.laboratory.unfollow();
+    this.sendEvent(new TerminatedEvent());
+  }
+
+  async #kill(signal: NodeJS.Signals): Promise<void> {
+    this.#leaving = true;
+    if (this.#training === null) return this.#letGo();
+    this.#training.kill(signal);
+    if (signal === 'SIGKILL') await this.#training.ended;
+  }
+
+  async #letGo(): Promise<void> {
+    this.#leaving = true;
+    await this.#session?.detach();
+  }
+
+  /** The script is done and its process held: it ends. */
+  async #release(session: TrainingSession): Promise<void> {
+    await session.connection.resume({}).catch(() => undefined);
+  }
+
+  /** The one place of a script where training can be made to stop is the line that takes the step. */
+  #placed(file: string): DebugProtocol.Breakpoint[] {
+    const { breakpoints = [], ids = [] } = this.#requested.get(file) ?? {};
+    const site = this.#session?.connection.description.objective.callSite ?? null;
+    return breakpoints.map((breakpoint, i) => {
+      const id = ids[i] ?? 0;
+      const { line } = breakpoint;
+      try {
+        this.#parse(id, breakpoint);
+      } catch (error) {
+        const { message, cure } = toErrorData(error);
+        return { id, verified: false, line, message: [message, cure].filter(Boolean).join(' ') };
+      }
+      if (site === null) return { id, verified: false, line, message: 'Waiting for the first training step.' };
+      if (path.resolve(site.file) === path.resolve(file) && site.line === line) return { id, verified: true, line };
+      const where = path.resolve(site.file) === path.resolve(file) ? '' : ` of ${path.basename(site.file)}`;
+      return {
+        id,
+        verified: false,
+        line,
+        message: `Training can be stopped at line ${site.line}${where}, where the step is taken; this line is the code debugger's.`,
+      };
+    });
+  }
+
+  #useBreakpoints(): void {
+    const points: StepBreakpoint[] = [];
+    for (const [file, { breakpoints, ids }] of this.#requested) {
+      this.#placed(file).forEach(({ verified }, i) => {
+        const breakpoint = breakpoints[i];
+        if (verified && breakpoint !== undefined) points.push(this.#parse(ids[i] ?? 0, breakpoint));
+      });
+    }
+    this.#session?.setBreakpoints(points);
+  }
+
+  #parse(id: number, breakpoint: DebugProtocol.SourceBreakpoint): StepBreakpoint {
+    return StepBreakpoint.parse(id, breakpoint, { values: valueNames, functions: [] });
+  }
+
+  #parameterNamed(name: string): string | undefined {
+    return this.#session?.connection.description.objective.parameters.find((p) => p.name === name)?.name;
+  }
+
+  async #norms(): Promise<Map<string, number>> {
+    const session = this.#required();
+    const { weights } = await session.parameters();
+    return new Map(session.connection.description.objective.parameters.map((p, i) => [p.name, weights[i]?.norm ?? NaN]));
+  }
+
+  #required(): TrainingSession {
+    if (this.#session !== null) return this.#session;
+    throw new BasinError('not-found', 'There is no training yet.', 'Launch or attach first.');
+  }
+
+  /** Requests that have training go on are answered at once; what comes of them is a stop. */
+  #go(response: DebugProtocol.Response, move: (session: TrainingSession) => Promise<void>): void {
+    const session = this.#session;
+    if (session === null || session.standing === null) {
+      void this.#answer(response, () => {
+        this.#required();
+        throw new BasinError('busy', 'Training is on its way.', 'Pause it first.');
+      });
+      return;
+    }
+    this.sendResponse(response);
+    void move(session).catch((error: unknown) => {
+      this.#trouble(error);
+      // The client takes training for being on its way: it stands where it stood.
+      if (session.standing !== null && this.#lastStop !== null) this.sendEvent(new StoppedEvent('step', THREAD));
+    });
+    if (session.standing === null) this.sendEvent(new ContinuedEvent(THREAD, true));
+  }
+
+  async #answer(response: DebugProtocol.Response, work: () => Promise<void> | void): Promise<void> {
+    try {
+      await work();
+      this.sendResponse(response);
+    } catch (error) {
+      const { message, cure } = toErrorData(error);
+      this.sendErrorResponse(response, {
+        id: 1,
+        format: [message, cure].filter(Boolean).join(' '),
+        showUser: true,
+      });
+      if (response.command === 'launch' || response.command === 'attach') this.sendEvent(new TerminatedEvent());
+    }
+  }
+
+  #trouble(error: unknown): void {
+    const { code, message, cure } = toErrorData(error);
+    // Its end is told by what becomes of the run.
+    if (code === 'process-ended' || code === 'cancelled') return;
+    this.#say(`${[message, cure].filter(Boolean).join(' ')}\n`, 'important');
+  }
+
+  #say(text: string, category: 'stdout' | 'stderr' | 'console' | 'important'): void {
+    this.sendEvent(new OutputEvent(text, category));
+  }
+}
+
+const none = (): Promise<Variable[]> => Promise.resolve([]);

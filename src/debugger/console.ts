@@ -1,0 +1,106 @@
+/** What the debug console understands beside a step's values: norms, losses, and the analyses, at the weights that stand. */
+import type { TrainingConnection } from '../evaluators/connection.ts';
+import type { Job, JobResult } from '../protocol/engine.ts';
+import { BasinError } from '../protocol/errors.ts';
+import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
+import type { Run } from '../runs/run.ts';
+import { shown } from './breakpoints.ts';
+import { Expression, type Value } from './expression.ts';
+import { valueNames } from './stepValues.ts';
+import type { TrainingSession } from './trainingSession.ts';
+
+/** Estimates and analyses, done by the rooms that have them. */
+export interface Laboratory {
+  /** λ₁ at the weights that stand. */
+  sharpness(connection: TrainingConnection): Promise<LiveSharpness>;
+  /** An analysis as the engine does it, kept with the run; text as on the command line. */
+  ask(root: string, job: Job): Promise<{ readonly text: string; readonly result: JobResult }>;
+  evidence(root: string, run: string, event: 'plateau' | 'limit-cycle'): Promise<string | null>;
+  /** Has λ₁ measured while the run trains, within its budget. */
+  follow(run: Run): void;
+  unfollow(): void;
+}
+
+export const consoleFunctions = [
+  { name: 'sharpness', signature: 'sharpness()' },
+  { name: 'loss', signature: 'loss("train" | "validation")' },
+  { name: 'norm', signature: 'norm("parameter")' },
+  { name: 'gradient', signature: 'gradient("parameter")' },
+  { name: 'line', signature: 'line(from, to)' },
+  { name: 'contour', signature: 'contour()' },
+  { name: 'snapshot', signature: 'snapshot()' },
+] as const;
+
+interface Surroundings {
+  readonly session: TrainingSession;
+  readonly root: string;
+  readonly laboratory: Laboratory;
+  readonly functions: boolean;
+}
+
+/** A result that a lens can show. */
+export interface Opened {
+  readonly directory: string;
+  readonly kind: string;
+  readonly id: string;
+}
+
+/** @throws BasinError `bad-input` with the names there are; as the analyses do */
+export async function evaluateInConsole(
+  text: string,
+  { session, root, laboratory, functions }: Surroundings,
+): Promise<{ readonly text: string; readonly opened: Opened | null }> {
+  let opened: Opened | null = null;
+  let printed: string | null = null;
+  const run = session.run.id;
+  const { description } = session.connection;
+  const analysis = async (job: Job): Promise<Value> => {
+    // The standing weights are a snapshot then, so that what is drawn can be drawn again.
+    await session.snapshot();
+    const answer = await laboratory.ask(root, job);
+    printed = answer.text;
+    if ('id' in answer.result)
+      opened = { directory: session.run.directory, kind: answer.result.kind, id: answer.result.id };
+    return null;
+  };
+  const parameter = async (of: 'weights' | 'gradient', name: Value): Promise<Value> => {
+    const index = description.objective.parameters.findIndex((p) => p.name === name);
+    if (index < 0) {
+      const names = description.objective.parameters.map((p) => p.name);
+      throw new BasinError('not-found', `There is no parameter ${String(name)}.`, `There are ${names.join(', ')}.`);
+    }
+    const statistics = (await session.parameters())[of];
+    if (statistics === null)
+      throw new BasinError('not-found', 'The gradient is applied already.', 'Step into the next step to see one.');
+    return statistics[index]?.norm ?? null;
+  };
+  const offered: Record<string, (...given: Value[]) => Promise<Value>> = {
+    sharpness: async () => {
+      const { lambda1, bound } = await session.measureSharpness();
+      printed = `λ₁ ${shown(decodeNumber(lambda1))}${bound === null ? '' : `, bound ${shown(decodeNumber(bound))}`}`;
+      return decodeNumber(lambda1);
+    },
+    loss: async (split = 'train') => {
+      const { loss, standardError, samples } = await session.loss(split === 'validation' ? 'validation' : 'train');
+      printed = `${shown(loss)}${standardError === null ? '' : ` ± ${shown(standardError)}`} on ${samples} ${String(split)} samples`;
+      return loss;
+    },
+    norm: (name = '') => parameter('weights', name),
+    gradient: (name = '') => parameter('gradient', name),
+    line: (from = 'first', to = 'last') =>
+      analysis({ kind: 'line', run, from: String(from), to: String(to) } as Job),
+    contour: () => analysis({ kind: 'contour', run } as Job),
+    snapshot: async () => {
+      const step = await session.snapshot();
+      printed = `snapshot ${step}`;
+      return step;
+    },
+  };
+  const expression = Expression.parse(text, {
+    values: valueNames,
+    functions: functions ? consoleFunctions.map((f) => f.name) : [],
+  });
+  const value = await expression.evaluate({ values: session.values, functions: functions ? offered : {} });
+  const single = expression.calls.size === 1 && /^\s*\w+\s*\([^()]*\)\s*$/.test(text);
+  return { text: single && printed !== null ? printed : shown(value), opened };
+}

@@ -1,0 +1,76 @@
+/** Training events that a run can be made to stop at: what a debugger calls exceptions. */
+
+export interface EventFilter {
+  readonly id: TrainingEventId;
+  readonly label: string;
+  readonly description: string;
+  readonly default: boolean;
+}
+
+export type TrainingEventId =
+  | 'non-finite'
+  | 'loss-spike'
+  | 'edge-of-stability'
+  | 'plateau'
+  | 'limit-cycle'
+  | 'gradient-vanished'
+  | 'gradient-exploded'
+  | 'dead-units';
+
+export const eventFilters: readonly EventFilter[] = [
+  {
+    id: 'non-finite',
+    label: 'NaN or infinity',
+    description: 'Before the update that would spread it, with the parameter where it began.',
+    default: true,
+  },
+  {
+    id: 'loss-spike',
+    label: 'Loss spikes',
+    description:
+      'Three of five losses far above those of the hundred steps before (median and its deviation).',
+    default: false,
+  },
+  {
+    id: 'edge-of-stability',
+    label: 'Edge of stability',
+    description: "λ₁, measured while it trains, comes within a tenth of the optimizer's bound.",
+    default: false,
+  },
+  {
+    id: 'plateau',
+    label: 'Plateau',
+    description: 'The loss no longer falls by more than its own noise.',
+    default: false,
+  },
+  {
+    id: 'limit-cycle',
+    label: 'Limit cycle',
+    description: 'The updates repeat an epoch later.',
+    default: false,
+  },
+  {
+    id: 'gradient-vanished',
+    label: 'Vanishing gradient',
+    description: "A parameter's gradient is below 1e-8 of its weights.",
+    default: false,
+  },
+  {
+    id: 'gradient-exploded',
+    label: 'Exploding gradient',
+    description: "A parameter's gradient is a hundred times its median over the last fifty steps.",
+    default: false,
+  },
+  {
+    id: 'dead-units',
+    label: 'Dead units',
+    description: 'More of a parameter than a fifth has had no gradient at all in twenty successive steps.',
+    default: false,
+  },
+];
+
+export interface TrainingEvent {
+  readonly id: TrainingEventId;
+  /** What happened, in a sentence. */
+  readonly text: string;
+}

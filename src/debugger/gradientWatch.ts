@@ -1,0 +1,123 @@
+/** Gradients parameter by parameter, step after step: where NaN began, and which vanish, explode or never come. */
+import type { ParameterInfo } from '../protocol/run.ts';
+import type { ParameterStatistics } from '../protocol/standing.ts';
+import type { TrainingEvent, TrainingEventId } from './events.ts';
+
+/** Norm of a gradient over that of its weights, below which no step of a usual size moves them. */
+const VANISHED = 1e-8;
+const EXPLODED = 100;
+const WINDOW = 50;
+/** Norms that have to be known before one can be out of the usual. */
+const LEAST = 10;
+/** Successive steps without a gradient, and the share of the parameter, that make dead units. */
+const DEAD_STEPS = 20;
+const DEAD_SHARE = 0.2;
+
+export class GradientWatch {
+  private readonly norms: number[][];
+  private readonly zeros: number[][];
+  /** Told once each, until it is over. */
+  private readonly told = new Set<string>();
+
+  constructor(private readonly parameters: readonly ParameterInfo[]) {
+    this.norms = parameters.map(() => []);
+    this.zeros = parameters.map(() => []);
+  }
+
+  /**
+   * @param gradient of the step under way, in the order of the parameters
+   * @param weights the same of the weights
+   */
+  next(
+    gradient: readonly ParameterStatistics[],
+    weights: readonly ParameterStatistics[],
+    wanted: ReadonlySet<TrainingEventId>,
+  ): TrainingEvent[] {
+    return this.parameters.flatMap((parameter, i) => {
+      const [g, w] = [gradient[i], weights[i]];
+      if (g === undefined || w === undefined) return [];
+      const events = [
+        this.vanished(parameter, g, w),
+        this.exploded(parameter, g, this.norms[i] ?? []),
+        this.dead(parameter, g, this.zeros[i] ?? []),
+      ];
+      return events.filter((event) => event !== null && wanted.has(event.id)) as TrainingEvent[];
+    });
+  }
+
+  private vanished(
+    { name }: ParameterInfo,
+    g: ParameterStatistics,
+    w: ParameterStatistics,
+  ): TrainingEvent | null {
+    const is = g.nonFinite === 0 && g.norm < VANISHED * w.norm;
+    return this.once('gradient-vanished', name, is, () =>
+      g.norm === 0
+        ? `${name} has no gradient at all.`
+        : `The gradient of ${name} is ${short(g.norm / w.norm)} of its weights.`,
+    );
+  }
+
+  private exploded({ name }: ParameterInfo, g: ParameterStatistics, before: number[]): TrainingEvent | null {
+    const usual = median(before);
+    const is = before.length >= LEAST && usual > 0 && g.norm > EXPLODED * usual;
+    before.push(g.norm);
+    if (before.length > WINDOW) before.shift();
+    return this.once(
+      'gradient-exploded',
+      name,
+      is,
+      () =>
+        `The gradient of ${name} is ${short(g.norm / usual)} times its median of ${before.length - 1} steps.`,
+    );
+  }
+
+  private dead({ name }: ParameterInfo, g: ParameterStatistics, before: number[]): TrainingEvent | null {
+    before.push(g.zeros);
+    if (before.length > DEAD_STEPS) before.shift();
+    // Which elements they are is not told; at least so many had none in any of the steps if all steps had that many.
+    const share = Math.min(...before);
+    const is = before.length === DEAD_STEPS && share > DEAD_SHARE && share < 1;
+    return this.once(
+      'dead-units',
+      name,
+      is,
+      () =>
+        `In each of the last ${DEAD_STEPS} steps ${(100 * share).toFixed(0)} % of ${name} or more had no gradient: ` +
+        'units that feed it or that it feeds may be dead.',
+    );
+  }
+
+  private once(id: TrainingEventId, name: string, is: boolean, text: () => string): TrainingEvent | null {
+    const key = `${id} ${name}`;
+    if (!is) {
+      this.told.delete(key);
+      return null;
+    }
+    if (this.told.has(key)) return null;
+    this.told.add(key);
+    return { id, text: text() };
+  }
+}
+
+/** Where a gradient is NaN or infinite, in words; a backward pass goes from the last parameter to the first. */
+export function whereNonFinite(
+  parameters: readonly ParameterInfo[],
+  gradient: readonly ParameterStatistics[],
+): string {
+  const hit = parameters.filter((_, i) => (gradient[i]?.nonFinite ?? 0) > 0);
+  const [first, last] = [hit[0], hit.at(-1)];
+  if (first === undefined || last === undefined) return 'The loss is NaN or infinite, its gradient is not.';
+  if (hit.length === 1) return `The gradient of ${first.name} is NaN or infinite.`;
+  return (
+    `The gradients of ${hit.length} of ${parameters.length} parameters are NaN or infinite, ${first.name} to ${last.name}: ` +
+    `it comes from ${last.name} or behind it.`
+  );
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 0;
+}
+
+const short = (x: number): string => String(Number(x.toPrecision(2)));

@@ -1,0 +1,485 @@
+/**
+ * One debugged training run: drives the process from stop to stop, looks at each step while there is something to look
+ * for, and knows how to go back. No editor and no protocol: an adapter turns its stops into what its client speaks.
+ *
+ * While nothing is watched for, training goes free and pays nothing; else it stands for a moment inside of every step.
+ */
+import type { TrainingConnection } from '../evaluators/connection.ts';
+import { BasinError, isCancelled } from '../protocol/errors.ts';
+import { decodeNumber, type LiveSharpness, type StepRecord } from '../protocol/run.ts';
+import { verdictOf } from '../protocol/stability.ts';
+import type {
+  CheckpointContents,
+  ParameterStatistics,
+  Standing,
+  Target,
+  WhenGone,
+} from '../protocol/standing.ts';
+import type { Run } from '../runs/run.ts';
+import { EventFinder } from '../runs/trainingEvents.ts';
+import { eventSentence } from '../protocol/trainingEvents.ts';
+import type { NormRange, StepBreakpoint } from './breakpoints.ts';
+import type { TrainingEvent, TrainingEventId } from './events.ts';
+import type { Scope, Value } from './expression.ts';
+import { GradientWatch, whereNonFinite } from './gradientWatch.ts';
+import { stepValues, weightReading } from './stepValues.ts';
+
+export interface Stop {
+  readonly reason: 'entry' | 'pause' | 'step' | 'epoch' | 'breakpoint' | 'data' | 'event' | 'back' | 'ended';
+  /** A sentence on why, and what can be done. */
+  readonly text: string;
+  readonly standing: Standing;
+  readonly event: TrainingEvent | null;
+  readonly breakpoints: readonly number[];
+}
+
+export interface SessionListener {
+  stopped(stop: Stop): void;
+  /** A logpoint's line, or something people should know. */
+  said(text: string): void;
+  /** The connection has ended, and nothing can be asked any more. */
+  lost(): void;
+}
+
+/** What the session has done by others: estimates and analyses live in rooms of their own. */
+export interface Helpers {
+  /** λ₁ at the weights that stand. */
+  sharpness(connection: TrainingConnection): Promise<LiveSharpness>;
+  /** Evidence for a plateau or a limit cycle from the run's files, as a sentence; null where there is none. */
+  evidence(event: 'plateau' | 'limit-cycle'): Promise<string | null>;
+}
+
+export interface SessionOptions {
+  readonly run: Run;
+  readonly connection: TrainingConnection;
+  readonly helpers: Helpers;
+  readonly listener: SessionListener;
+  readonly whenGone: WhenGone;
+}
+
+/** Steps between two looks into the run's files for slow evidence. */
+const EVIDENCE_EVERY = 100;
+/** Checkpoints that are kept in the process, the latest ones. */
+const MOST_CHECKPOINTS = 8;
+
+interface KeptPoint {
+  readonly name: string;
+  readonly step: number;
+}
+
+export class TrainingSession {
+  #standing: Standing | null = null;
+  #driving = false;
+  #pausing = false;
+  #stopPoints: readonly StepBreakpoint[] = [];
+  #ranges: readonly NormRange[] = [];
+  #events: ReadonlySet<TrainingEventId> = new Set();
+  readonly #gradients: GradientWatch;
+  #finder = new EventFinder();
+  #lastSharpness: LiveSharpness | null = null;
+  #wasStable = true;
+  readonly #toldEvidence = new Set<TrainingEventId>();
+  #checkpoints: KeptPoint[] = [];
+  /** The step whose weights stand, where they were put back. */
+  #weightsOf: number | null = null;
+
+  constructor(private readonly options: SessionOptions) {
+    this.#gradients = new GradientWatch(options.connection.description.objective.parameters);
+    void options.connection.closed.then(() => {
+      options.listener.lost();
+    });
+  }
+
+  get connection(): TrainingConnection {
+    return this.options.connection;
+  }
+
+  get run(): Run {
+    return this.options.run;
+  }
+
+  /** Where training stands; null while it is on its way. */
+  get standing(): Standing | null {
+    return this.#standing;
+  }
+
+  /** The latest λ₁ that was measured. */
+  get sharpness(): LiveSharpness | null {
+    return this.#lastSharpness;
+  }
+
+  /** The step whose weights these are: another than the count of steps after going back. */
+  get weightsOf(): number | null {
+    return this.#weightsOf ?? this.#standing?.step ?? null;
+  }
+
+  /** The values of the step that stands, by name. */
+  get values(): Readonly<Record<string, Value>> {
+    return stepValues(this.#standing?.values ?? null, this.#lastSharpness);
+  }
+
+  setBreakpoints(points: readonly StepBreakpoint[]): void {
+    this.#stopPoints = points;
+  }
+
+  setRanges(ranges: readonly NormRange[]): void {
+    this.#ranges = ranges;
+  }
+
+  setEvents(events: ReadonlySet<TrainingEventId>): void {
+    this.#events = events;
+  }
+
+  /** Has training stand still, wherever it is, and tells the first stop. */
+  async start(): Promise<void> {
+    const standing = await this.connection.pause({ whenGone: this.options.whenGone });
+    await this.#stop(standing, {
+      reason: standing.reason === 'entry' ? 'entry' : 'pause',
+      text: whereText(standing),
+    });
+  }
+
+  /** Trains on until something stops it. */
+  continue(): Promise<void> {
+    return this.#drive({ place: 'boundary' });
+  }
+
+  /** One update: from inside of a step to its end, or through the next one. */
+  step(): Promise<void> {
+    const { step } = this.#required();
+    return this.#drive({ place: 'boundary', step: step + 1 });
+  }
+
+  /** To the next gradient before it is applied; from there, applies it. */
+  stepInto(): Promise<void> {
+    const { step, place } = this.#required();
+    return place === 'gradient' ? this.step() : this.#drive({ place: 'gradient', step });
+  }
+
+  /** To the end of the epoch. @throws BasinError `unsupported` where epochs are not known */
+  async stepOut(): Promise<void> {
+    const { values } = this.#required();
+    if (values?.epoch == null) {
+      throw new BasinError(
+        'unsupported',
+        'Where an epoch ends is not known in this script.',
+        'Set a breakpoint with a condition such as step == 500, and continue.',
+      );
+    }
+    await this.#drive({ place: 'gradient', epoch: true });
+  }
+
+  /** Has training stand at its next place; the way that it is on ends there. */
+  async pause(): Promise<void> {
+    if (this.#standing !== null) return;
+    this.#pausing = true;
+    await this.connection.pause({ whenGone: this.options.whenGone });
+  }
+
+  /**
+   * Back to the latest checkpoint or snapshot before the weights that stand.
+   * @throws BasinError `not-found` at the beginning
+   */
+  async stepBack(): Promise<void> {
+    await this.#backTo((step, now) => step < now, Math.max);
+  }
+
+  /** Back to the first snapshot. */
+  async backToStart(): Promise<void> {
+    await this.#backTo((step, now) => step < now, Math.min);
+  }
+
+  /** Lets go: training continues, and this session is over. */
+  async detach(): Promise<void> {
+    await this.connection.detach({}).catch(() => undefined);
+    this.connection.close();
+  }
+
+  /** Numbers of the weights that stand, of their gradient inside of a step, and of the last update, by parameter. */
+  async parameters(): Promise<{
+    weights: ParameterStatistics[];
+    gradient: ParameterStatistics[] | null;
+    fromStart: ParameterStatistics[] | null;
+  }> {
+    const { place } = this.#required();
+    const weights = await this.#statistics('current');
+    const gradient = place === 'gradient' ? await this.#statistics('gradient') : null;
+    const start = this.run.snapshotPath(0, this.connection.description.objectiveIndex);
+    const fromStart = await this.connection
+      .combine({
+        into: 'debugger-difference',
+        terms: [
+          { coefficient: 1, vector: 'debugger-current' },
+          { coefficient: -1, vector: { file: start } },
+        ],
+        state: null,
+      })
+      .then(async () => (await this.connection.statistics({ vector: 'debugger-difference' })).parameters)
+      // The first snapshot may have been thinned out, or the disk is gone.
+      .catch(() => null);
+    return { weights, gradient, fromStart };
+  }
+
+  /** Measures λ₁ at the weights that stand. */
+  async measureSharpness(): Promise<LiveSharpness> {
+    this.#lastSharpness = await this.options.helpers.sharpness(this.connection);
+    return this.#lastSharpness;
+  }
+
+  /** Writes the standing weights as a snapshot, so that every analysis can name them. @returns its step */
+  async snapshot(): Promise<number> {
+    this.#required();
+    return (await this.connection.snapshot({})).step;
+  }
+
+  #required(): Standing {
+    if (this.#standing !== null) return this.#standing;
+    throw new BasinError('busy', 'Training is on its way.', 'Pause it first.');
+  }
+
+  get #watches(): boolean {
+    return this.#stopPoints.length > 0 || this.#ranges.length > 0 || this.#events.size > 0;
+  }
+
+  get #reads(): ReadonlySet<string> {
+    return new Set(this.#stopPoints.flatMap((point) => [...point.reads]));
+  }
+
+  /** Goes on until the goal, or until something on the way makes it stop. */
+  async #drive(goal: Target): Promise<void> {
+    let from = this.#required();
+    if (from.reason === 'ended') {
+      throw new BasinError(
+        'unsupported',
+        'The script is done: there are no more steps.',
+        'Restart it, or end the session.',
+      );
+    }
+    const begunIn = from.values?.epoch ?? null;
+    this.#standing = null;
+    this.#driving = true;
+    this.#pausing = false;
+    if (this.#weightsOf !== null) this.#weightsOf = null;
+    try {
+      for (;;) {
+        const target = this.#watches ? nextLook(from, goal) : goal;
+        const norms =
+          this.#watches &&
+          (this.#events.has('non-finite') || [...this.#reads].some((r) => weightReading.has(r)));
+        const standing = await this.connection.proceed({ target, norms, whenGone: this.options.whenGone });
+        if (standing.reason === 'ended')
+          return await this.#stop(standing, {
+            reason: 'ended',
+            text: 'The script is done; its model can still be asked.',
+          });
+        const found =
+          standing.place === 'gradient' || standing.values !== null ? await this.#look(standing) : null;
+        if (found !== null) return await this.#stop(standing, found);
+        if (this.#pausing || standing.reason === 'pause')
+          return await this.#stop(standing, { reason: 'pause', text: whereText(standing) });
+        if (isReached(goal, standing, begunIn)) {
+          const reason = goal.epoch === true ? 'epoch' : 'step';
+          const text =
+            goal.epoch === true
+              ? `Epoch ${begunIn ?? '?'} is over. ${whereText(standing)}`
+              : whereText(standing);
+          return await this.#stop(standing, { reason, text });
+        }
+        from = standing;
+      }
+    } catch (error) {
+      if (isCancelled(error) || (error instanceof BasinError && error.code === 'process-ended')) return;
+      throw error;
+    } finally {
+      this.#driving = false;
+    }
+  }
+
+  async #stop(standing: Standing, why: Partial<Stop> & Pick<Stop, 'reason' | 'text'>): Promise<void> {
+    if (standing.place === 'boundary' && standing.reason !== 'ended') await this.#checkpoint(standing.step);
+    this.#standing = standing;
+    this.options.listener.stopped({ event: null, breakpoints: [], ...why, standing });
+  }
+
+  /** What of this step makes it stop; inside of a step for everything that its loss and gradient tell. */
+  async #look(standing: Standing): Promise<Omit<Stop, 'standing'> | null> {
+    const { values, place } = standing;
+    if (values === null || !this.#watches) return null;
+    const event = place === 'gradient' ? await this.#eventAt(values) : null;
+    if (event !== null) return { reason: 'event', text: event.text, event, breakpoints: [] };
+    if (place !== 'gradient') return null;
+    const range = await this.#leftRange();
+    if (range !== null) return { reason: 'data', ...range, event: null };
+    return this.#breakpointAt(values);
+  }
+
+  async #breakpointAt(step: StepRecord): Promise<Omit<Stop, 'standing'> | null> {
+    if (this.#stopPoints.length === 0) return null;
+    const reads = this.#reads;
+    if (reads.has('lambda1') || reads.has('bound')) await this.measureSharpness();
+    const scope: Scope = { values: stepValues(step, this.#lastSharpness), functions: {} };
+    const hit: StepBreakpoint[] = [];
+    for (const point of this.#stopPoints) {
+      const outcome = await point.at(scope);
+      if (outcome === true) hit.push(point);
+      else if (outcome !== null) this.options.listener.said(outcome);
+    }
+    if (hit.length === 0) return null;
+    return {
+      reason: 'breakpoint',
+      text: `${hit.map((point) => point.text).join(', ')} at step ${step.step}`,
+      event: null,
+      breakpoints: hit.map((point) => point.id),
+    };
+  }
+
+  async #leftRange(): Promise<Pick<Stop, 'text' | 'breakpoints'> | null> {
+    if (this.#ranges.length === 0) return null;
+    const { parameters } = this.connection.description.objective;
+    const weights = await this.#statistics('current');
+    for (const { id, parameter, low, high } of this.#ranges) {
+      const norm = weights[parameters.findIndex((p) => p.name === parameter)]?.norm;
+      if (norm === undefined || (norm >= low && norm <= high)) continue;
+      return { text: `The norm of ${parameter} is ${norm.toPrecision(6)}.`, breakpoints: [id] };
+    }
+    return null;
+  }
+
+  async #eventAt(step: StepRecord): Promise<TrainingEvent | null> {
+    const wanted = this.#events;
+    const { parameters } = this.connection.description.objective;
+    const finite = [step.loss, step.gradientNorm].every(
+      (x) => x === null || Number.isFinite(decodeNumber(x)),
+    );
+    if (!finite && wanted.has('non-finite')) {
+      const where = whereNonFinite(parameters, await this.#statistics('gradient'));
+      return {
+        id: 'non-finite',
+        text: `${where} Step ${step.step} has not been applied: the weights are those before it.`,
+      };
+    }
+    for (const event of this.#finder.next(step))
+      if (event.kind === 'spike' && wanted.has('loss-spike'))
+        return { id: 'loss-spike', text: eventSentence(event) };
+    if (
+      ['gradient-vanished', 'gradient-exploded', 'dead-units'].some((id) => wanted.has(id as TrainingEventId))
+    ) {
+      const gradient = await this.#statistics('gradient');
+      const [event] = this.#gradients.next(gradient, await this.#statistics('current'), wanted);
+      if (event !== undefined) return event;
+    }
+    if (wanted.has('edge-of-stability')) {
+      const event = await this.#edge(step);
+      if (event !== null) return event;
+    }
+    for (const id of ['plateau', 'limit-cycle'] as const) {
+      if (
+        !wanted.has(id) ||
+        step.step % EVIDENCE_EVERY !== 0 ||
+        step.step === 0 ||
+        this.#toldEvidence.has(id)
+      )
+        continue;
+      const text = await this.options.helpers.evidence(id);
+      if (text === null) continue;
+      this.#toldEvidence.add(id);
+      return { id, text };
+    }
+    return null;
+  }
+
+  /** λ₁ as it was measured while the run trains, within its budget: no step waits for it here. */
+  async #edge(step: StepRecord): Promise<TrainingEvent | null> {
+    const latest = (await this.run.readLive()).at(-1);
+    if (latest === undefined || latest === this.#lastSharpness) return null;
+    this.#lastSharpness = latest;
+    const bound = latest.bound === null ? null : decodeNumber(latest.bound);
+    const verdict = verdictOf(decodeNumber(latest.lambda1), bound);
+    const stable = verdict === 'below' || verdict === 'unknown';
+    const crossed = this.#wasStable && !stable;
+    this.#wasStable = stable;
+    if (!crossed) return null;
+    const numbers = `λ₁ ${decodeNumber(latest.lambda1).toPrecision(3)} at step ${latest.step}, bound ${bound?.toPrecision(3) ?? '?'}`;
+    return {
+      id: 'edge-of-stability',
+      text: `Training has come to the edge of stability: ${numbers} (now step ${step.step}).`,
+    };
+  }
+
+  async #statistics(of: 'current' | 'gradient'): Promise<ParameterStatistics[]> {
+    const vector = `debugger-${of}`;
+    await this.connection.load({ into: vector, from: of });
+    return (await this.connection.statistics({ vector })).parameters;
+  }
+
+  async #checkpoint(step: number): Promise<void> {
+    if (this.#checkpoints.some((point) => point.step === step)) return;
+    const name = `step ${step}`;
+    await this.connection.checkpoint({ name });
+    this.#checkpoints.push({ name, step });
+    if (this.#checkpoints.length > MOST_CHECKPOINTS) {
+      const dropped = this.#checkpoints.shift();
+      if (dropped !== undefined) await this.connection.forget({ names: [dropped.name] });
+    }
+  }
+
+  async #backTo(
+    isBefore: (step: number, now: number) => boolean,
+    choose: (...steps: number[]) => number,
+  ): Promise<void> {
+    let standing = this.#required();
+    const now = this.weightsOf ?? standing.step;
+    const snapshots = (await this.run.snapshots(this.connection.description.objectiveIndex)).map(
+      (s) => s.step,
+    );
+    const kept = this.#checkpoints.map((point) => point.step);
+    const before = [...new Set([...snapshots, ...kept])].filter((step) => isBefore(step, now));
+    if (before.length === 0)
+      throw new BasinError('not-found', 'These are the first weights of the run.', 'Step on instead.');
+    if (standing.place === 'gradient') {
+      // The gradient that waits belongs to these weights: it is applied before others are put there.
+      const target = { place: 'boundary', step: standing.step + 1 } as const;
+      standing = await this.connection.proceed({ target, norms: false, whenGone: this.options.whenGone });
+      if (standing.reason === 'ended')
+        return this.#stop(standing, { reason: 'ended', text: 'That was the last step of the script.' });
+    }
+    const to = choose(...before);
+    const contents = await this.#restore(to);
+    this.#weightsOf = to;
+    this.#standing = standing;
+    const missing =
+      contents.notRestored.length === 0 ? '' : ` Not put back: ${contents.notRestored.join(', ')}.`;
+    const text =
+      `Back at the weights of step ${to}: ${contents.restored.join(', ')}.${missing} ` +
+      `Steps are counted on from ${standing.step}, and the run notes the jump.`;
+    this.options.listener.stopped({ reason: 'back', text, standing, event: null, breakpoints: [] });
+  }
+
+  async #restore(step: number): Promise<CheckpointContents> {
+    const kept = this.#checkpoints.find((point) => point.step === step);
+    if (kept !== undefined) return this.connection.rewind({ name: kept.name });
+    const file = this.run.snapshotPath(step, this.connection.description.objectiveIndex);
+    await this.connection.load({ into: 'debugger-back', from: { file } });
+    return this.connection.assign({ vector: 'debugger-back' });
+  }
+}
+
+/** The next place to look at something on the way to a goal. */
+function nextLook(from: Standing, goal: Target): Target {
+  const next = from.place === 'boundary' ? from.step : from.step + 1;
+  const near = goal.place === 'boundary' && goal.step !== undefined && goal.step <= next;
+  return near ? goal : { place: 'gradient', step: next };
+}
+
+function isReached(goal: Target, standing: Standing, begunIn: number | null): boolean {
+  if (goal.epoch === true) return standing.values?.epoch != null && standing.values.epoch !== begunIn;
+  if (goal.step === undefined) return false;
+  return standing.place === goal.place ? standing.step >= goal.step : standing.step > goal.step;
+}
+
+function whereText({ place, step, values }: Standing): string {
+  const epoch = values?.epoch == null ? '' : ` of epoch ${values.epoch}`;
+  return place === 'gradient'
+    ? `Inside of step ${step}${epoch}: its gradient is there and not applied.`
+    : `After ${step} steps${epoch}.`;
+}
