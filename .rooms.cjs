@@ -15,6 +15,7 @@ const rooms = {
   analysis: { at: ['src/analysis/'], mayImport: ['protocol'], node: false },
   evaluators: { at: ['src/evaluators/'], mayImport: ['protocol', 'analysis', 'runs'], node: true },
   engine: { at: ['src/engine/'], mayImport: ['protocol', 'runs', 'analysis', 'evaluators'], node: true },
+  debugger: { at: ['src/debugger/'], mayImport: ['protocol', 'runs', 'evaluators'], node: true },
   surface: { at: ['src/surface/'], mayImport: ['protocol', 'runs'], node: true, vscode: true },
   extension: {
     at: ['src/extension.ts'],
@@ -26,6 +27,12 @@ const rooms = {
   cli: {
     at: ['src/cli.ts', 'src/cli/'],
     mayImport: ['protocol', 'runs', 'analysis', 'evaluators', 'engine'],
+    node: true,
+    root: true,
+  },
+  debugAdapter: {
+    at: ['src/debugAdapter.ts'],
+    mayImport: ['protocol', 'runs', 'analysis', 'evaluators', 'engine', 'debugger'],
     node: true,
     root: true,
   },

@@ -5,6 +5,7 @@
  *
  * dist/extension.cjs   the VS Code extension          dist/engine.cjs   the analysis process
  * dist/probe-tfjs.cjs  the preload for training       dist/cli.cjs      the `basin` command
+ * dist/debugAdapter.cjs  the Debug Adapter Protocol on stdio
  * dist/probe-torch/    the package that Python loads, as it is
  * dist/webview/        the pages; 3-D is a chunk that loads on demand, the report is one self-contained script
  */
@@ -94,6 +95,7 @@ const builds = [
   { ...node, entryPoints: ['src/engine/main.ts'], outfile: 'dist/engine.cjs' },
   { ...node, entryPoints: ['src/probe/tfjs/main.ts'], outfile: 'dist/probe-tfjs.cjs' },
   { ...node, entryPoints: ['src/cli.ts'], outfile: 'dist/cli.cjs' },
+  { ...node, entryPoints: ['src/debugAdapter.ts'], outfile: 'dist/debugAdapter.cjs' },
   {
     ...page,
     entryPoints: ['webview/panel.ts', 'webview/landscape.ts'],

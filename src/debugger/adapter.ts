@@ -1,7 +1,6 @@
 /** The Debug Adapter Protocol over a {@link TrainingSession}: turns requests into its calls, and its stops into events. */
 import {
   BreakpointEvent,
-  ContinuedEvent,
   DebugSession,
   ExitedEvent,
   InitializedEvent,
@@ -16,7 +15,6 @@ import {
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import path from 'node:path';
 import type { Training } from '../evaluators/training.ts';
-import type { Job } from '../protocol/engine.ts';
 import { BasinError, toErrorData } from '../protocol/errors.ts';
 import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
 import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
@@ -114,7 +112,7 @@ export class TrainingDebugAdapter extends DebugSession {
     this.#stopOnEntry = args.stopOnEntry ?? false;
     void this.#answer(response, async () => {
       const launched = await launch(args, this.installed, (category, text) => this.#say(text, category));
-      await this.#begin(launched, args.whenGone ?? 'continue');
+      this.#begin(launched, args.whenGone ?? 'continue');
     });
   }
 
@@ -124,13 +122,11 @@ export class TrainingDebugAdapter extends DebugSession {
   ): void {
     this.#stopOnEntry = true;
     void this.#answer(response, async () => {
-      await this.#begin(await attachTo(args), args.whenGone ?? 'continue');
+      this.#begin(await attachTo(args), args.whenGone ?? 'continue');
     });
   }
 
-  protected override configurationDoneRequest(
-    response: DebugProtocol.ConfigurationDoneResponse,
-  ): void {
+  protected override configurationDoneRequest(response: DebugProtocol.ConfigurationDoneResponse): void {
     this.sendResponse(response);
     this.#configured();
   }
@@ -176,7 +172,8 @@ export class TrainingDebugAdapter extends DebugSession {
     { name, variablesReference }: DebugProtocol.DataBreakpointInfoArguments,
   ): void {
     void this.#answer(response, async () => {
-      const list = variablesReference === undefined ? [] : await this.#variables.get(variablesReference, none)();
+      const list =
+        variablesReference === undefined ? [] : await this.#variables.get(variablesReference, none)();
       const parameter = list.find((v) => v.name === name)?.parameter ?? this.#parameterNamed(name);
       response.body =
         parameter === undefined
@@ -204,7 +201,11 @@ export class TrainingDebugAdapter extends DebugSession {
           if (norm === undefined) throw new BasinError('not-found', `There is no parameter ${dataId}.`);
           const range = parseRange(condition, norm);
           ranges.push({ id, parameter: dataId, ...range });
-          answers.push({ id, verified: true, message: `stops when the norm leaves ${range.low} … ${range.high}` });
+          answers.push({
+            id,
+            verified: true,
+            message: `stops when the norm leaves ${range.low} … ${range.high}`,
+          });
         } catch (error) {
           answers.push({ id, verified: false, message: toErrorData(error).message });
         }
@@ -253,7 +254,9 @@ export class TrainingDebugAdapter extends DebugSession {
 
   // ---- looking -----------------------------------------------------------------------------------------------------
   protected override threadsRequest(response: DebugProtocol.ThreadsResponse): void {
-    response.body = { threads: [new Thread(THREAD, this.#session?.connection.description.objective.name ?? 'training')] };
+    response.body = {
+      threads: [new Thread(THREAD, this.#session?.connection.description.objective.name ?? 'training')],
+    };
     this.sendResponse(response);
   }
 
@@ -275,7 +278,13 @@ export class TrainingDebugAdapter extends DebugSession {
         ...(values?.epoch == null ? [] : [`epoch ${values.epoch}`]),
         `run ${session.run.id}`,
       ];
-      frames.push(...names.map((name, i) => ({ id: i + 1, name, ...(i < names.length - 1 ? place : { line: 0, column: 0 }) })));
+      frames.push(
+        ...names.map((name, i) => ({
+          id: i + 1,
+          name,
+          ...(i < names.length - 1 ? place : { line: 0, column: 0 }),
+        })),
+      );
     }
     response.body = { stackFrames: frames, totalFrames: frames.length };
     this.sendResponse(response);
@@ -284,7 +293,8 @@ export class TrainingDebugAdapter extends DebugSession {
   protected override scopesRequest(response: DebugProtocol.ScopesResponse): void {
     response.body = {
       scopes: this.#scopes.map(
-        ({ name, variables, expensive }) => new ProtocolScope(name, this.#variables.create(variables), expensive),
+        ({ name, variables, expensive }) =>
+          new ProtocolScope(name, this.#variables.create(variables), expensive),
       ),
     };
     this.sendResponse(response);
@@ -322,7 +332,7 @@ export class TrainingDebugAdapter extends DebugSession {
       });
       response.body = { result: text, variablesReference: 0 };
       // What the client makes of it is its own affair; the editor opens the lens.
-      if (opened !== null) this.sendEvent({ seq: 0, type: 'event', event: 'basin.result', body: opened } as DebugProtocol.Event);
+      if (opened !== null) this.sendEvent({ seq: 0, type: 'event', event: 'basin.result', body: opened });
     });
   }
 
@@ -359,10 +369,9 @@ export class TrainingDebugAdapter extends DebugSession {
   }
 
   // ---- beneath -----------------------------------------------------------------------------------------------------
-  async #begin({ run, connection, training, root }: Launched, whenGone: 'continue' | 'hold'): Promise<void> {
+  #begin({ run, connection, training, root }: Launched, whenGone: 'continue' | 'hold'): void {
     this.#root = root;
     this.#training = training;
-    const ask = (job: Job): Promise<string> => this.laboratory.ask(root, job).then(({ text }) => text);
     const session = new TrainingSession({
       run,
       connection,
@@ -377,7 +386,6 @@ export class TrainingDebugAdapter extends DebugSession {
         lost: () => void this.#lost(),
       },
     });
-    void ask;
     this.#session = session;
     this.laboratory.follow(run);
     this.#useBreakpoints();
@@ -386,9 +394,7 @@ export class TrainingDebugAdapter extends DebugSession {
     for (const file of this.#requested.keys())
       for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
     this.#say(`Run ${run.id} stands before its first update.\n`, 'console');
-    void this.#configuration
-      .then(() => session.start())
-      .catch((error: unknown) => this.#trouble(error));
+    void this.#configuration.then(() => session.start()).catch((error: unknown) => this.#trouble(error));
   }
 
   #stopped(stop: Stop): void {
@@ -426,8 +432,14 @@ export class TrainingDebugAdapter extends DebugSession {
       const why = manifest.stateReason === null ? '' : ` ${manifest.stateReason}`;
       const { steps, snapshots } = manifest.recording;
       if (training !== null || !this.#leaving)
-        this.#say(`Run ${manifest.id} ${manifest.state}: ${steps} steps, ${snapshots} snapshots.${why}\n`, 'console');
-      if (training !== null) this.sendEvent(new ExitedEvent(manifest.process?.exitCode ?? (manifest.state === 'finished' ? 0 : 1)));
+        this.#say(
+          `Run ${manifest.id} ${manifest.state}: ${steps} steps, ${snapshots} snapshots.${why}\n`,
+          'console',
+        );
+      if (training !== null)
+        this.sendEvent(
+          new ExitedEvent(manifest.process?.exitCode ?? (manifest.state === 'finished' ? 0 : 1)),
+        );
     }
     this.laboratory.unfollow();
     this.sendEvent(new TerminatedEvent());
@@ -463,8 +475,10 @@ export class TrainingDebugAdapter extends DebugSession {
         const { message, cure } = toErrorData(error);
         return { id, verified: false, line, message: [message, cure].filter(Boolean).join(' ') };
       }
-      if (site === null) return { id, verified: false, line, message: 'Waiting for the first training step.' };
-      if (path.resolve(site.file) === path.resolve(file) && site.line === line) return { id, verified: true, line };
+      if (site === null)
+        return { id, verified: false, line, message: 'Waiting for the first training step.' };
+      if (path.resolve(site.file) === path.resolve(file) && site.line === line)
+        return { id, verified: true, line };
       const where = path.resolve(site.file) === path.resolve(file) ? '' : ` of ${path.basename(site.file)}`;
       return {
         id,
@@ -497,7 +511,9 @@ export class TrainingDebugAdapter extends DebugSession {
   async #norms(): Promise<Map<string, number>> {
     const session = this.#required();
     const { weights } = await session.parameters();
-    return new Map(session.connection.description.objective.parameters.map((p, i) => [p.name, weights[i]?.norm ?? NaN]));
+    return new Map(
+      session.connection.description.objective.parameters.map((p, i) => [p.name, weights[i]?.norm ?? NaN]),
+    );
   }
 
   #required(): TrainingSession {
@@ -519,9 +535,9 @@ export class TrainingDebugAdapter extends DebugSession {
     void move(session).catch((error: unknown) => {
       this.#trouble(error);
       // The client takes training for being on its way: it stands where it stood.
-      if (session.standing !== null && this.#lastStop !== null) this.sendEvent(new StoppedEvent('step', THREAD));
+      if (session.standing !== null && this.#lastStop !== null)
+        this.sendEvent(new StoppedEvent('step', THREAD));
     });
-    if (session.standing === null) this.sendEvent(new ContinuedEvent(THREAD, true));
   }
 
   async #answer(response: DebugProtocol.Response, work: () => Promise<void> | void): Promise<void> {
@@ -535,7 +551,8 @@ export class TrainingDebugAdapter extends DebugSession {
         format: [message, cure].filter(Boolean).join(' '),
         showUser: true,
       });
-      if (response.command === 'launch' || response.command === 'attach') this.sendEvent(new TerminatedEvent());
+      if (response.command === 'launch' || response.command === 'attach')
+        this.sendEvent(new TerminatedEvent());
     }
   }
 

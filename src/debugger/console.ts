@@ -31,6 +31,9 @@ export const consoleFunctions = [
   { name: 'snapshot', signature: 'snapshot()' },
 ] as const;
 
+const LINE_POINTS = 31;
+const CONTOUR_SIZE = 21;
+
 interface Surroundings {
   readonly session: TrainingSession;
   readonly root: string;
@@ -50,49 +53,58 @@ export async function evaluateInConsole(
   text: string,
   { session, root, laboratory, functions }: Surroundings,
 ): Promise<{ readonly text: string; readonly opened: Opened | null }> {
-  let opened: Opened | null = null;
-  let printed: string | null = null;
+  const said: { text: string | null; opened: Opened | null } = { text: null, opened: null };
   const run = session.run.id;
   const { description } = session.connection;
   const analysis = async (job: Job): Promise<Value> => {
     // The standing weights are a snapshot then, so that what is drawn can be drawn again.
     await session.snapshot();
     const answer = await laboratory.ask(root, job);
-    printed = answer.text;
+    said.text = answer.text;
     if ('id' in answer.result)
-      opened = { directory: session.run.directory, kind: answer.result.kind, id: answer.result.id };
+      said.opened = { directory: session.run.directory, kind: answer.result.kind, id: answer.result.id };
     return null;
   };
   const parameter = async (of: 'weights' | 'gradient', name: Value): Promise<Value> => {
     const index = description.objective.parameters.findIndex((p) => p.name === name);
     if (index < 0) {
       const names = description.objective.parameters.map((p) => p.name);
-      throw new BasinError('not-found', `There is no parameter ${String(name)}.`, `There are ${names.join(', ')}.`);
+      throw new BasinError(
+        'not-found',
+        `There is no parameter ${String(name)}.`,
+        `There are ${names.join(', ')}.`,
+      );
     }
     const statistics = (await session.parameters())[of];
     if (statistics === null)
-      throw new BasinError('not-found', 'The gradient is applied already.', 'Step into the next step to see one.');
+      throw new BasinError(
+        'not-found',
+        'The gradient is applied already.',
+        'Step into the next step to see one.',
+      );
     return statistics[index]?.norm ?? null;
   };
   const offered: Record<string, (...given: Value[]) => Promise<Value>> = {
     sharpness: async () => {
       const { lambda1, bound } = await session.measureSharpness();
-      printed = `λ₁ ${shown(decodeNumber(lambda1))}${bound === null ? '' : `, bound ${shown(decodeNumber(bound))}`}`;
+      said.text = `λ₁ ${shown(decodeNumber(lambda1))}${bound === null ? '' : `, bound ${shown(decodeNumber(bound))}`}`;
       return decodeNumber(lambda1);
     },
     loss: async (split = 'train') => {
-      const { loss, standardError, samples } = await session.loss(split === 'validation' ? 'validation' : 'train');
-      printed = `${shown(loss)}${standardError === null ? '' : ` ± ${shown(standardError)}`} on ${samples} ${String(split)} samples`;
+      const { loss, standardError, samples } = await session.loss(
+        split === 'validation' ? 'validation' : 'train',
+      );
+      said.text = `${shown(loss)}${standardError === null ? '' : ` ± ${shown(standardError)}`} on ${samples} ${String(split)} samples`;
       return loss;
     },
     norm: (name = '') => parameter('weights', name),
     gradient: (name = '') => parameter('gradient', name),
     line: (from = 'first', to = 'last') =>
-      analysis({ kind: 'line', run, from: String(from), to: String(to) } as Job),
-    contour: () => analysis({ kind: 'contour', run } as Job),
+      analysis({ kind: 'line', run, from: reference(from), to: reference(to), points: LINE_POINTS }),
+    contour: () => analysis({ kind: 'contour', run, plane: 'pca', size: CONTOUR_SIZE }),
     snapshot: async () => {
       const step = await session.snapshot();
-      printed = `snapshot ${step}`;
+      said.text = `snapshot ${step}`;
       return step;
     },
   };
@@ -102,5 +114,7 @@ export async function evaluateInConsole(
   });
   const value = await expression.evaluate({ values: session.values, functions: functions ? offered : {} });
   const single = expression.calls.size === 1 && /^\s*\w+\s*\([^()]*\)\s*$/.test(text);
-  return { text: single && printed !== null ? printed : shown(value), opened };
+  return { text: single && said.text !== null ? said.text : shown(value), opened: said.opened };
 }
+
+const reference = (value: Value): number | string => (typeof value === 'number' ? value : String(value));

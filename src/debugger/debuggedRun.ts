@@ -74,16 +74,23 @@ export async function launch(
       'Set "program" to the training script, or "module" to a Python module.',
     );
   }
-  const folder = configuration.cwd ?? (program === undefined ? process.cwd() : path.dirname(path.resolve(program)));
+  const folder =
+    configuration.cwd ?? (program === undefined ? process.cwd() : path.dirname(path.resolve(program)));
   const root = path.resolve(configuration.root ?? findRoot(folder));
-  const environment: NodeJS.ProcessEnv = { ...process.env, PYTHONUNBUFFERED: '1' };
-  for (const [name, value] of Object.entries(configuration.env ?? {})) {
-    if (value === null) delete environment[name];
-    else environment[name] = value;
-  }
+  const given: Record<string, string | null | undefined> = {
+    ...process.env,
+    PYTHONUNBUFFERED: '1',
+    ...configuration.env,
+  };
+  const environment = Object.fromEntries(
+    Object.entries(given).flatMap(([k, v]) => (v == null ? [] : [[k, v]])),
+  );
   const { run: words, cwd } = await scriptCommand(
     {
-      script: program === undefined ? path.join(root, `${(module ?? '').replaceAll('.', path.sep)}.py`) : path.resolve(root, program),
+      script:
+        program === undefined
+          ? path.join(root, `${(module ?? '').replaceAll('.', path.sep)}.py`)
+          : path.resolve(root, program),
       scriptArguments: args,
       root,
       nodePath: '',

@@ -73,4 +73,6 @@ export interface TrainingEvent {
   readonly id: TrainingEventId;
   /** What happened, in a sentence. */
   readonly text: string;
+  /** The parameter it is about. */
+  readonly parameter?: string;
 }

@@ -96,7 +96,7 @@ export class GradientWatch {
     }
     if (this.told.has(key)) return null;
     this.told.add(key);
-    return { id, text: text() };
+    return { id, text: text(), parameter: name };
   }
 }
 
@@ -104,15 +104,17 @@ export class GradientWatch {
 export function whereNonFinite(
   parameters: readonly ParameterInfo[],
   gradient: readonly ParameterStatistics[],
-): string {
+): { readonly text: string; readonly parameter?: string } {
   const hit = parameters.filter((_, i) => (gradient[i]?.nonFinite ?? 0) > 0);
   const [first, last] = [hit[0], hit.at(-1)];
-  if (first === undefined || last === undefined) return 'The loss is NaN or infinite, its gradient is not.';
-  if (hit.length === 1) return `The gradient of ${first.name} is NaN or infinite.`;
-  return (
+  if (first === undefined || last === undefined)
+    return { text: 'The loss is NaN or infinite, its gradient is not.' };
+  if (hit.length === 1)
+    return { text: `The gradient of ${first.name} is NaN or infinite.`, parameter: first.name };
+  const text =
     `The gradients of ${hit.length} of ${parameters.length} parameters are NaN or infinite, ${first.name} to ${last.name}: ` +
-    `it comes from ${last.name} or behind it.`
-  );
+    `it comes from ${last.name} or behind it.`;
+  return { text, parameter: last.name };
 }
 
 function median(values: readonly number[]): number {

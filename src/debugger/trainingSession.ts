@@ -4,6 +4,7 @@
  *
  * While nothing is watched for, training goes free and pays nothing; else it stands for a moment inside of every step.
  */
+import type { LossValue } from '../protocol/evaluator.ts';
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import { BasinError, isCancelled } from '../protocol/errors.ts';
 import { decodeNumber, type LiveSharpness, type StepRecord } from '../protocol/run.ts';
@@ -16,8 +17,6 @@ import type {
   WhenGone,
 } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
-import { EventFinder } from '../runs/trainingEvents.ts';
-import { eventSentence } from '../protocol/trainingEvents.ts';
 import type { NormRange, StepBreakpoint } from './breakpoints.ts';
 import type { TrainingEvent, TrainingEventId } from './events.ts';
 import type { Scope, Value } from './expression.ts';
@@ -69,13 +68,12 @@ interface KeptPoint {
 
 export class TrainingSession {
   #standing: Standing | null = null;
-  #driving = false;
-  #pausing = false;
+  /** Whether someone has asked for a pause since training was let go. */
+  #pause: { asked: boolean } = { asked: false };
   #stopPoints: readonly StepBreakpoint[] = [];
   #ranges: readonly NormRange[] = [];
   #events: ReadonlySet<TrainingEventId> = new Set();
   readonly #gradients: GradientWatch;
-  #finder = new EventFinder();
   #lastSharpness: LiveSharpness | null = null;
   #wasStable = true;
   readonly #toldEvidence = new Set<TrainingEventId>();
@@ -133,10 +131,9 @@ export class TrainingSession {
   /** Has training stand still, wherever it is, and tells the first stop. */
   async start(): Promise<void> {
     const standing = await this.connection.pause({ whenGone: this.options.whenGone });
-    await this.#stop(standing, {
-      reason: standing.reason === 'entry' ? 'entry' : 'pause',
-      text: whereText(standing),
-    });
+    const found = await this.#look(standing);
+    const reason = standing.reason === 'entry' ? 'entry' : 'pause';
+    await this.#stop(standing, found ?? { reason, text: whereText(standing) });
   }
 
   /** Trains on until something stops it. */
@@ -172,7 +169,7 @@ export class TrainingSession {
   /** Has training stand at its next place; the way that it is on ends there. */
   async pause(): Promise<void> {
     if (this.#standing !== null) return;
-    this.#pausing = true;
+    this.#pause.asked = true;
     await this.connection.pause({ whenGone: this.options.whenGone });
   }
 
@@ -220,6 +217,28 @@ export class TrainingSession {
     return { weights, gradient, fromStart };
   }
 
+  /** The loss at the weights that stand, on the run's evaluation set. @throws BasinError `unsupported` */
+  async loss(split: 'train' | 'validation'): Promise<LossValue> {
+    this.#required();
+    const { modes, [split]: data } = this.connection.description;
+    if (data === null)
+      throw new BasinError(
+        'unsupported',
+        `The run has kept no ${split === 'train' ? 'training batches' : 'validation data'} yet.`,
+      );
+    await this.connection.load({ into: 'debugger-current', from: 'current' });
+    const how = { data: { split }, mode: modes[0] ?? 'as-trained', refresh: false };
+    const { points } = await this.connection.loss({
+      origin: 'debugger-current',
+      directions: [],
+      coefficients: [[]],
+      how,
+    });
+    const [value] = points;
+    if (value === undefined) throw new BasinError('internal', 'A question about one point had no answer.');
+    return value;
+  }
+
   /** Measures λ₁ at the weights that stand. */
   async measureSharpness(): Promise<LiveSharpness> {
     this.#lastSharpness = await this.options.helpers.sharpness(this.connection);
@@ -257,8 +276,8 @@ export class TrainingSession {
     }
     const begunIn = from.values?.epoch ?? null;
     this.#standing = null;
-    this.#driving = true;
-    this.#pausing = false;
+    const pause: { asked: boolean } = { asked: false };
+    this.#pause = pause;
     if (this.#weightsOf !== null) this.#weightsOf = null;
     try {
       for (;;) {
@@ -275,7 +294,7 @@ export class TrainingSession {
         const found =
           standing.place === 'gradient' || standing.values !== null ? await this.#look(standing) : null;
         if (found !== null) return await this.#stop(standing, found);
-        if (this.#pausing || standing.reason === 'pause')
+        if (pause.asked || standing.reason === 'pause')
           return await this.#stop(standing, { reason: 'pause', text: whereText(standing) });
         if (isReached(goal, standing, begunIn)) {
           const reason = goal.epoch === true ? 'epoch' : 'step';
@@ -290,8 +309,6 @@ export class TrainingSession {
     } catch (error) {
       if (isCancelled(error) || (error instanceof BasinError && error.code === 'process-ended')) return;
       throw error;
-    } finally {
-      this.#driving = false;
     }
   }
 
@@ -352,15 +369,13 @@ export class TrainingSession {
       (x) => x === null || Number.isFinite(decodeNumber(x)),
     );
     if (!finite && wanted.has('non-finite')) {
-      const where = whereNonFinite(parameters, await this.#statistics('gradient'));
+      const { text, ...where } = whereNonFinite(parameters, await this.#statistics('gradient'));
       return {
         id: 'non-finite',
-        text: `${where} Step ${step.step} has not been applied: the weights are those before it.`,
+        text: `${text} Step ${step.step} has not been applied: the weights are those before it.`,
+        ...where,
       };
     }
-    for (const event of this.#finder.next(step))
-      if (event.kind === 'spike' && wanted.has('loss-spike'))
-        return { id: 'loss-spike', text: eventSentence(event) };
     if (
       ['gradient-vanished', 'gradient-exploded', 'dead-units'].some((id) => wanted.has(id as TrainingEventId))
     ) {
@@ -391,7 +406,7 @@ export class TrainingSession {
   /** λ₁ as it was measured while the run trains, within its budget: no step waits for it here. */
   async #edge(step: StepRecord): Promise<TrainingEvent | null> {
     const latest = (await this.run.readLive()).at(-1);
-    if (latest === undefined || latest === this.#lastSharpness) return null;
+    if (latest === undefined || latest.step === this.#lastSharpness?.step) return null;
     this.#lastSharpness = latest;
     const bound = latest.bound === null ? null : decodeNumber(latest.bound);
     const verdict = verdictOf(decodeNumber(latest.lambda1), bound);

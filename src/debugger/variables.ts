@@ -64,7 +64,11 @@ function optimizerVariables(session: TrainingSession): Variable[] {
   return [
     { name: 'name', value: optimizer.name },
     now,
-    ...Object.entries(optimizer.config).map(([name, value]) => ({ name, value: shown(value), type: typeof value })),
+    ...Object.entries(optimizer.config).map(([name, value]) => ({
+      name,
+      value: shown(value),
+      type: typeof value,
+    })),
   ];
 }
 
@@ -136,8 +140,7 @@ async function runVariables({ run, connection }: TrainingSession): Promise<Varia
     { name: 'snapshots', value: String(snapshots.length) },
     {
       name: 'replay',
-      value:
-        replay === null ? 'not checked yet' : `exact on ${replay.passed} of ${replay.checked} steps`,
+      value: replay === null ? 'not checked yet' : `exact on ${replay.passed} of ${replay.checked} steps`,
     },
   ];
 }

@@ -74,6 +74,10 @@ async function measureOverOneConnection(run: Run, options: LiveSharpnessOptions)
   try {
     for (;;) {
       const status = await evaluator.status({}, signal);
+      if (status.state === 'paused') {
+        await pause(SHORTEST_INTERVAL, signal);
+        continue;
+      }
       if (status.state !== 'training') return true;
       const allowance = advance + budget * status.seconds - spent;
       if (tracker === null) {

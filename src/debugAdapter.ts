@@ -1,0 +1,72 @@
+/**
+ * Composition root of the debug adapter: a process of its own that speaks the Debug Adapter Protocol on stdin and stdout,
+ * to VS Code or to any other client of it.
+ */
+import { DebugSession } from '@vscode/debugadapter';
+import { LiveSharpnessTracker } from './analysis/liveSharpness.ts';
+import { TrainingDebugAdapter } from './debugger/adapter.ts';
+import type { Laboratory } from './debugger/console.ts';
+import { Engine } from './engine/engine.ts';
+import { findInstallation } from './engine/installation.ts';
+import { followSharpness } from './engine/liveSharpness.ts';
+import type { TrainingConnection } from './evaluators/connection.ts';
+import type { LiveSharpness } from './protocol/run.ts';
+
+const installation = findInstallation();
+const engines = new Map</* workspace folder */ string, Engine>();
+const trackers = new WeakMap<TrainingConnection, LiveSharpnessTracker>();
+let following = new AbortController();
+
+function engineOf(root: string): Engine {
+  let engine = engines.get(root);
+  if (engine === undefined) engines.set(root, (engine = new Engine({ root, ...installation })));
+  return engine;
+}
+
+const ignore = (): void => undefined;
+/** Samples of an estimate of λ₁ at a stop. */
+const SAMPLES = 256;
+/** Products of one: nobody trains meanwhile, so it may be a good one. */
+const PRODUCTS = 20;
+
+const laboratory: Laboratory = {
+  async sharpness(connection): Promise<LiveSharpness> {
+    let tracker = trackers.get(connection);
+    if (tracker === undefined) {
+      const [mode = 'as-trained'] = connection.description.modes;
+      const data = { split: 'train', samples: SAMPLES } as const;
+      tracker = new LiveSharpnessTracker(connection, { data, mode, products: PRODUCTS });
+      trackers.set(connection, tracker);
+    }
+    return tracker.measure({ signal: new AbortController().signal, progress: ignore });
+  },
+  async ask(root, job) {
+    const result = await engineOf(root).run(job, { signal: new AbortController().signal, progress: ignore });
+    return { result, text: 'trust' in result ? result.trust.join('\n') : '' };
+  },
+  async evidence(root, run, event) {
+    if (event === 'plateau') return null;
+    const { result, text } = await laboratory.ask(root, { kind: 'cycles', run });
+    return result.kind === 'cycles' && ['fixed-order', 'repeats'].includes(result.verdict) ? text : null;
+  },
+  follow(run) {
+    void followSharpness(run, { signal: following.signal });
+  },
+  unfollow() {
+    following.abort();
+    following = new AbortController();
+  },
+};
+
+class Adapter extends TrainingDebugAdapter {
+  constructor() {
+    super(installation, laboratory);
+  }
+
+  override shutdown(): void {
+    laboratory.unfollow();
+    void Promise.all([...engines.values()].map((engine) => engine.dispose())).finally(() => super.shutdown());
+  }
+}
+
+DebugSession.run(Adapter);
