@@ -34,6 +34,7 @@ export const contourKind: EvaluatorKind<'contour'> = {
       ...(await planeInput(job, contents)),
       size: job.size,
       adaptive: job.adaptive === true,
+      ...(job.seeds === undefined ? {} : { seeds: job.seeds }),
     };
     return contour(evaluator, input, context, publish);
   },
