@@ -10,6 +10,7 @@ import { addEnsemble } from './cli/commands/ensemble.ts';
 import { addExport } from './cli/commands/export.ts';
 import { addFlatness } from './cli/commands/flatness.ts';
 import { addLayers } from './cli/commands/layers.ts';
+import { addFge, addSnapshotEnsemble, addSwa } from './cli/commands/furtherTraining.ts';
 import { addLine } from './cli/commands/line.ts';
 import { addRelease } from './cli/commands/release.ts';
 import { addMargins } from './cli/commands/margins.ts';
@@ -61,6 +62,9 @@ for (const add of [
   addSoup,
   addSwag,
   addEnsemble,
+  addSwa,
+  addFge,
+  addSnapshotEnsemble,
   addScore,
   addExport,
   addReport,

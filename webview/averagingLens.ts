@@ -9,8 +9,11 @@ import { resultsOf, runningOf } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
 import { SweepFigure } from './sweepFigure.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
-import { newestBuilt, scoreTable } from './scoreTable.ts';
+import { newestBuilt, newestTrained, scoreTable } from './scoreTable.ts';
 import { strings } from './strings.ts';
+
+/** Jobs that this lens shows. */
+const built = ['average', 'ensemble', 'sweep', 'swa', 'fge', 'snapshot-ensemble'] as const;
 
 export class AveragingLens implements Lens {
   readonly element: HTMLElement;
@@ -32,7 +35,7 @@ export class AveragingLens implements Lens {
     this.sweep = button(strings.sweep.compare, () => this.compare());
     this.figure = new SweepFigure(({ from, to }) => this.start({ kind: 'average', from, to }), actions.save);
     this.ensemble = button(strings.buildEnsemble, () => this.buildEnsemble(), 'primary');
-    this.status = new JobStatus(['average', 'ensemble', 'sweep', 'export'], actions);
+    this.status = new JobStatus([...built, 'export'], actions);
     this.element = h(
       'section',
       { class: 'lens' },
@@ -61,14 +64,15 @@ export class AveragingLens implements Lens {
       this.from.value = quarter;
       this.filled = quarter;
     }
-    const busy = runningOf(state, ['average', 'ensemble', 'sweep']) !== null;
+    const busy = runningOf(state, built) !== null;
     this.average.disabled = busy || view.snapshots.length < 2;
     this.ensemble.disabled = busy || view.snapshots.length < 2;
     this.sweep.disabled = busy || view.snapshots.length < 2;
     const swept = resultsOf(view, 'sweep')[0] ?? null;
     this.figure.show(swept, busy);
     const { average, ensemble } = newestBuilt(view.results);
-    const key = `${average?.id} ${ensemble?.id} ${busy} ${view.snapshots.length > 1} ${view.models.length} ${swept === null}`;
+    const trained = newestTrained(view.results);
+    const key = `${average?.id} ${ensemble?.id} ${trained.map((r) => r.id).join()} ${busy} ${view.snapshots.length > 1} ${view.models.length} ${swept === null}`;
     if (key === this.described) return;
     this.described = key;
     const scores = scoreTable(view.results);
@@ -90,7 +94,7 @@ export class AveragingLens implements Lens {
       h(
         'div',
         { class: 'below' },
-        ...[average, ensemble].flatMap((result) =>
+        ...[average, ensemble, ...trained].flatMap((result) =>
           result ? [trustElement(result.trust), provenanceElement(result)] : [],
         ),
       ),

@@ -14,6 +14,7 @@ export function commandLine(result: AnalysisResult): string {
     if (value === undefined || value === null) return;
     words.push(`--${flag}`, quote(Array.isArray(value) ? value.join(',') : `${value as string | number}`));
   };
+  const furtherTraining = ['at', 'train', 'cycle', 'rate', 'momentum', 'clip', 'seed'] as const;
   const names: Record<AnalysisResult['kind'], readonly string[]> = {
     contour: ['plane', 'size', 'at', 'seed', 'span', 'normalise', 'seeds'],
     line: ['from', 'to', 'points'],
@@ -28,6 +29,9 @@ export function commandLine(result: AnalysisResult): string {
     trajectory: ['components', 'snapshots'],
     score: ['at'],
     average: ['from', 'to', 'stride', 'last', 'ema'],
+    swa: [...furtherTraining, 'low'],
+    fge: [...furtherTraining, 'low'],
+    'snapshot-ensemble': furtherTraining,
     swag: ['from', 'to', 'stride', 'rank', 'draws', 'scale', 'seed', 'keep'],
     sweep: ['from', 'to', 'places', 'decays'],
     soup: ['members', 'method', 'by'],
@@ -52,6 +56,12 @@ export function commandLine(result: AnalysisResult): string {
     option('asam-rho', job.asamRho);
     option('ascent-steps', job.ascentSteps);
     if (job.twin === false) words.push('--no-twin');
+  }
+  if (result.kind === 'swa' || result.kind === 'fge' || result.kind === 'snapshot-ensemble') {
+    option('weight-decay', job.weightDecay);
+    if (job.nesterov === true) words.push('--nesterov');
+    if (job.cyclic === true) words.push('--cyclic');
+    option('position', result.training.batches.from);
   }
   // Calibration chooses its samples by itself where none are named.
   const named = result.kind === 'contour' || result.kind === 'calibration';

@@ -13,7 +13,7 @@ import { lossDrawing } from './lossChart.ts';
 import { optimizerText } from './optimizer.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
 import { factsElement, runFacts, stateElement } from './runFacts.ts';
-import { newestBuilt, scoreTable } from './scoreTable.ts';
+import { newestBuilt, newestTrained, scoreTable } from './scoreTable.ts';
 import { sharpnessElements } from './sharpnessFigure.ts';
 import { strings } from './strings.ts';
 import { contourCsv, contourTables, lineCsv, lineTables, stepCsv, stepTables } from './tables.ts';
@@ -80,7 +80,7 @@ function show(run: RunView): void {
           strings.report.scores,
           scores,
           h('p', { class: 'note' }, strings.score.legend),
-          ...[average, ensemble].flatMap((result) =>
+          ...[average, ensemble, ...newestTrained(run.results)].flatMap((result) =>
             result ? [trustElement(result.trust), provenanceElement(result)] : [],
           ),
         )

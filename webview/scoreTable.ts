@@ -42,10 +42,20 @@ export function newestBuilt(results: readonly AnalysisResult[]): {
   };
 }
 
+export type TrainedResult = Extract<AnalysisResult, { kind: 'swa' | 'fge' | 'snapshot-ensemble' }>;
+
+/** The newest of each way of training further. */
+export function newestTrained(results: readonly AnalysisResult[]): TrainedResult[] {
+  const newest = <K extends TrainedResult['kind']>(kind: K): TrainedResult[] =>
+    results.filter((r): r is TrainedResult => r.kind === kind).slice(0, 1);
+  return [...newest('swa'), ...newest('fge'), ...newest('snapshot-ensemble')];
+}
+
 /** null while nothing has been built. */
 export function scoreTable(results: readonly AnalysisResult[]): HTMLElement | null {
   const { average, ensemble } = newestBuilt(results);
-  const baseline = (average ?? ensemble)?.baseline;
+  const trained = newestTrained(results);
+  const baseline = (average ?? ensemble ?? trained[0])?.baseline;
   if (!baseline) return null;
   const rows: Row[] = [{ name: strings.score.lastSnapshot(baseline.step), scores: baseline, cost: 1 }];
   if (average)
@@ -56,6 +66,16 @@ export function scoreTable(results: readonly AnalysisResult[]): HTMLElement | nu
       scores: ensemble.score,
       cost: ensemble.forwardPasses,
     });
+  for (const result of trained) {
+    rows.push({
+      name: strings.score.trained[result.kind](
+        result.kind === 'swa' ? result.iterates.length : result.members.length,
+        result.training.steps,
+      ),
+      scores: result.score,
+      cost: result.kind === 'swa' ? 1 : result.forwardPasses,
+    });
+  }
   const validated = rows.some((row) => row.scores.validation !== null);
   const accurate = rows.some((row) => row.scores.train.accuracy !== null);
   const group = (name: string, samples: number | undefined): HTMLElement =>

@@ -420,6 +420,11 @@ export const strings = {
     lastSnapshot: (step: number) => `Last snapshot (step ${step})`,
     average: (n: number) => `Average (SWA) of ${n} snapshots`,
     ensemble: (n: number) => `Ensemble of ${n} snapshots`,
+    trained: {
+      swa: (n: number, steps: number) => `Average (SWA) of ${n} points over ${steps} more steps`,
+      fge: (n: number, steps: number) => `Fast geometric ensemble of ${n} over ${steps} more steps`,
+      'snapshot-ensemble': (n: number, steps: number) => `Snapshot ensemble of ${n} over ${steps} more steps`,
+    },
     bestMember: (step: number) => `Best member (step ${step})`,
     cost: 'Forward passes',
     better: 'better than the last snapshot by more than two standard errors',

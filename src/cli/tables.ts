@@ -170,6 +170,24 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       ].join('\n');
     case 'soup':
       return soupText(result);
+    case 'swa': {
+      const { iterates, baseline } = result;
+      return scoresTable([
+        [`${result.model} (${iterates.length} points)`, result.score],
+        [`last snapshot (${baseline.step})`, baseline],
+        ...iterates.map(({ step, score }): [string, Scores] => [`point after ${step} steps`, score]),
+      ]);
+    }
+    case 'fge':
+    case 'snapshot-ensemble':
+      return scoresTable([
+        [`${result.model} (${result.members.length} members)`, result.score],
+        [`last snapshot (${result.baseline.step})`, result.baseline],
+        ...result.members.map(({ model, step, score }): [string, Scores] => [
+          `${model}, ${step} steps`,
+          score,
+        ]),
+      ]);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':

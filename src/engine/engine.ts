@@ -49,6 +49,13 @@ export interface JobObserver {
   readonly partial?: (result: AnalysisResult) => void;
 }
 
+/** Told by a job that runs. */
+interface Course {
+  readonly signal: AbortSignal;
+  /** From now on an aborted signal ends the job early, with a result. */
+  endsEarly: boolean;
+}
+
 export class Engine {
   readonly store: RunStore;
   readonly #pool: EvaluatorPool;
@@ -76,12 +83,13 @@ export class Engine {
   async run(job: Job, observer: JobObserver = {}): Promise<JobResult> {
     const signal = observer.signal ?? new AbortController().signal;
     const before = this.#last;
+    const course: Course = { signal, endsEarly: false };
     const turn = (async () => {
       await before;
-      return this.#runNow(job, { ...observer, signal });
+      return this.#runNow(job, { ...observer, signal }, course);
     })();
     this.#last = turn.catch(() => undefined);
-    return untilAborted(turn, signal);
+    return untilAborted(turn, course);
   }
 
   /** Lets a held run's process end; false when no process of the run answers. */
@@ -106,7 +114,11 @@ export class Engine {
     await this.#pool.dispose();
   }
 
-  async #runNow(job: Job, observer: JobObserver & { signal: AbortSignal }): Promise<JobResult> {
+  async #runNow(
+    job: Job,
+    observer: JobObserver & { signal: AbortSignal },
+    course: Course,
+  ): Promise<JobResult> {
     if (observer.signal.aborted) throw cancelled();
     switch (job.kind) {
       case 'report':
@@ -114,7 +126,7 @@ export class Engine {
       case 'export':
         return this.#export(job, observer);
       default:
-        return this.#analyse(job, observer);
+        return this.#analyse(job, observer, course);
     }
   }
 
@@ -172,6 +184,7 @@ export class Engine {
   async #analyse(
     request: AnalysisJob,
     observer: JobObserver & { signal: AbortSignal },
+    course: Course,
   ): Promise<AnalysisResult> {
     const { signal } = observer;
     const contents = await readContents(await this.store.open(request.run), request.objective);
@@ -211,6 +224,7 @@ export class Engine {
         };
         try {
           const model = kind.builds === undefined ? '' : await reserve(kind.builds);
+          course.endsEarly = kind.endsEarly === true;
           const draft = await kind.run(job, {
             contents,
             evaluator,
@@ -220,7 +234,7 @@ export class Engine {
             reserve,
             publish: (partial) => observer.partial?.(finish(partial)),
           });
-          if (signal.aborted) throw cancelled();
+          if (signal.aborted && !course.endsEarly) throw cancelled();
           const result = finish(draft);
           await keepResult(result, contents);
           return result;
@@ -250,10 +264,13 @@ function fileOf(vector: string | { readonly file: string }): string {
   throw new BasinError('internal', 'A model without a file cannot be copied.');
 }
 
-/** Settles a waiting job at once when it is cancelled; one that runs settles when its analysis has stopped. */
-function untilAborted<T>(turn: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Settles a job at once when it is cancelled, but for one that ends early with what it has. */
+function untilAborted<T>(turn: Promise<T>, course: Course): Promise<T> {
+  const { signal } = course;
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(cancelled());
+    const abort = (): void => {
+      if (!course.endsEarly) reject(cancelled());
+    };
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
     turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));

@@ -61,7 +61,7 @@ export function finishedResult<R extends AnalysisResult>(
 /** Keeps a result as a file of its run, and the models that it built beside the run's others. */
 export async function keepResult(result: AnalysisResult, contents: RunContents): Promise<void> {
   await contents.run.saveAnalysis(result);
-  if ('model' in result) await contents.run.saveModel(builtModel(result, contents.objectiveIndex));
+  for (const model of builtModels(result, contents.objectiveIndex)) await contents.run.saveModel(model);
   if (result.kind !== 'swag') return;
   const { kept = [], members, provenance } = result;
   for (const [i, id] of kept.entries()) {
@@ -78,10 +78,48 @@ export async function keepResult(result: AnalysisResult, contents: RunContents):
   }
 }
 
-function builtModel(
-  result: Extract<AnalysisResult, { readonly model: string }>,
-  objective: number,
-): BuiltModel {
+/** What a result adds to the run's models. */
+function builtModels(result: AnalysisResult, objective: number): BuiltModel[] {
+  const common = {
+    created: result.provenance.created,
+    objective,
+    refreshedStatistics: result.provenance.refreshedStatistics,
+    analysis: result.id,
+  };
+  switch (result.kind) {
+    case 'average':
+    case 'ensemble':
+    case 'soup':
+      return [builtModel(result, objective)];
+    case 'swa': {
+      const { at, steps } = result.training;
+      const name = `SWA of ${result.iterates.length} points over ${steps} steps from ${at}`;
+      return [{ ...common, id: result.model, kind: 'average', name, members: [] }];
+    }
+    case 'fge':
+    case 'snapshot-ensemble': {
+      const { at, steps } = result.training;
+      const what = result.kind === 'fge' ? 'Fast geometric ensemble' : 'Snapshot ensemble';
+      const count = result.members.length;
+      const members = result.members.map(({ model, step }, i): BuiltModel => ({
+        ...common,
+        id: model,
+        kind: 'point',
+        name: `${what}, member ${i + 1} of ${count}: ${step} steps from ${at}`,
+        members: [],
+      }));
+      const name = `${what} of ${count} over ${steps} steps from ${at}`;
+      const ids = members.map((m) => m.id);
+      return [...members, { ...common, id: result.model, kind: 'ensemble', name, members: ids }];
+    }
+    default:
+      return [];
+  }
+}
+
+type Built = Extract<AnalysisResult, { readonly kind: 'average' | 'ensemble' | 'soup' }>;
+
+function builtModel(result: Built, objective: number): BuiltModel {
   return {
     id: result.model,
     kind: result.kind,
@@ -94,7 +132,7 @@ function builtModel(
   };
 }
 
-function nameOf({ kind, members }: Extract<AnalysisResult, { readonly model: string }>): string {
+function nameOf({ kind, members }: Built): string {
   const title = { average: 'Average', soup: 'Soup', ensemble: 'Ensemble' }[kind];
   const [first, last] = [members[0], members.at(-1)];
   return members.every((m) => typeof m === 'number')

@@ -6,13 +6,16 @@ import { calibrationKind } from './kinds/calibration.ts';
 import { contourKind } from './kinds/contour.ts';
 import { cyclesKind } from './kinds/cycles.ts';
 import { ensembleKind } from './kinds/ensemble.ts';
+import { fgeKind } from './kinds/fge.ts';
 import { flatnessKind } from './kinds/flatness.ts';
 import { layersKind } from './kinds/layers.ts';
 import { lineKind } from './kinds/line.ts';
 import { marginsKind } from './kinds/margins.ts';
 import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
+import { snapshotEnsembleKind } from './kinds/snapshotEnsemble.ts';
 import { spectrumKind } from './kinds/spectrum.ts';
+import { swaKind } from './kinds/swa.ts';
 import { swagKind } from './kinds/swag.ts';
 import { soupKind } from './kinds/soup.ts';
 import { sweepKind } from './kinds/sweep.ts';
@@ -38,6 +41,9 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   sweep: sweepKind,
   swag: swagKind,
   soup: soupKind,
+  swa: swaKind,
+  fge: fgeKind,
+  'snapshot-ensemble': snapshotEnsembleKind,
   ensemble: ensembleKind,
 };
 

@@ -42,6 +42,8 @@ export interface EvaluatorKind<K extends AnalysisKind> extends AnyKind<K> {
   readonly needs: 'evaluator';
   /** What it adds to the run's models, beside its result. */
   readonly builds?: BuiltModel['kind'];
+  /** Whether an aborted signal makes it end early with what is there, in place of nothing. */
+  readonly endsEarly?: true;
   /** @throws BasinError as the analysis does */
   run(job: Analyses[K]['job'], asked: Asked<Analyses[K]['result']>): Promise<Draft<Analyses[K]['result']>>;
 }

@@ -6,7 +6,7 @@ import type { RunContents } from './references.ts';
 
 /**
  * A kept result of the same job, made by the same version after the last change to the run's steps and snapshots;
- * a model that it built is still there.
+ * what it built is still there, and it was not cut short.
  * @param job with its defaults filled in
  */
 export async function findKept(
@@ -24,11 +24,20 @@ export async function findKept(
     const { provenance } = kept;
     if (provenance.basin !== version || Date.parse(provenance.created) < changed) continue;
     if (!isDeepStrictEqual(comparable(provenance.job), wanted)) continue;
-    if ('model' in kept && !models.some((m) => m.id === kept.model)) continue;
+    if (!modelsOf(kept).every((id) => models.some((m) => m.id === id))) continue;
+    if ((kept.kind === 'swa' || kept.kind === 'fge' || kept.kind === 'snapshot-ensemble') && !kept.complete)
+      continue;
     if ('kept' in kept && kept.kept.some((id) => !models.some((m) => m.id === id))) continue;
     return kept;
   }
   return null;
+}
+
+/** The models that a result has added to its run. */
+function modelsOf(result: AnalysisResult): string[] {
+  if (!('model' in result)) return [];
+  const members = result.kind === 'fge' || result.kind === 'snapshot-ensemble' ? result.members : [];
+  return [result.model, ...members.map((m) => m.model)];
 }
 
 /** Without what does not change the answer, as JSON has it. */

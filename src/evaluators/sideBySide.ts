@@ -94,7 +94,7 @@ export function sideBySide(
     restrict: (p, s) => (written(p.into), first.restrict(p, s)),
     elementwise: (p, s) => (written(p.into), first.elementwise(p, s)),
     orthogonalise: (p, s) => (written(p.vector), first.orthogonalise(p, s)),
-    gradient: (p, s) => (written(p.into), first.gradient(p, s)),
+    gradient: (p, s) => (written(p.into, ...(p.keepState === true ? [p.at] : [])), first.gradient(p, s)),
     hvp: (p, s) => (written(p.into), first.hvp(p, s)),
     refreshStatistics: (p, s) => (written(p.vector), first.refreshStatistics(p, s)),
     release: async (p, s) => {

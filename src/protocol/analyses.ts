@@ -4,6 +4,7 @@ import type { CurvatureAnalyses } from './curvature.ts';
 import type { CyclesAnalyses } from './cycles.ts';
 import type { Combination } from './evaluator.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
+import type { FurtherTrainingAnalyses } from './furtherTraining.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
 import type { LayersAnalyses } from './layers.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
@@ -77,6 +78,7 @@ export interface Analyses
     CurvatureAnalyses,
     CyclesAnalyses,
     FlatnessAnalyses,
+    FurtherTrainingAnalyses,
     GeneralisationAnalyses,
     LayersAnalyses,
     SoupAnalyses,
@@ -107,6 +109,9 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   sweep: true,
   swag: true,
   soup: true,
+  swa: true,
+  fge: true,
+  'snapshot-ensemble': true,
   ensemble: true,
 };
 /** As a list, for what reads results back: a kind that is left out above does not compile. */

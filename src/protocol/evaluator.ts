@@ -34,6 +34,26 @@ export interface DataSelection {
    * is evaluated at one and the same function. `bad-input` where the range is empty or leaves the split.
    */
   readonly batches?: readonly [from: number, to: number];
+  /**
+   * Batches that `draw` gave this name, in place of the split's; `batches` may choose among them, `samples` is ignored.
+   * `not-found` where there are none.
+   */
+  readonly drawn?: string;
+}
+
+/**
+ * Where training batches are drawn from. loader: the script's own DataLoader, in the order of its own sampler. tensors:
+ * the tensors that training takes its batches from. recorded:
+ * the batches that were kept with the run, in a shuffled order, where the script's data cannot be reached (`reason`).
+ */
+export interface TrainingSource {
+  readonly kind: 'loader' | 'tensors' | 'recorded';
+  /** Distinct samples; null for a stream of unknown length. */
+  readonly samples: number | null;
+  /** Batches that make an epoch; null for a stream of unknown length. */
+  readonly batches: number | null;
+  /** Why it is no better one, or what of the script's data it lacks, as a sentence; null when it is all of them. */
+  readonly reason: string | null;
 }
 
 export interface HowToEvaluate {
@@ -251,8 +271,23 @@ export interface EvaluatorRequests {
     params: { members: readonly string[]; how: HowToEvaluate; combine?: Combination };
     result: ScoreValue;
   };
+  /**
+   * Gives a name to training batches of the script's own data, for DataSelection.drawn: batches from..from+count−1 of an
+   * endless order that goes through the epochs of the source one after the other and is shuffled anew in each where the
+   * script shuffles. Order, dropout and augmentation follow from seed and position alone: they are fresh at every
+   * position and the same whenever it is drawn again. Nothing of the script's moves: no sampler, no random stream. A
+   * count of 0 only tells the source. Refused (`busy`) while the process trains.
+   */
+  draw: {
+    params: { into: string; seed: number; from: number; count: number };
+    result: { source: TrainingSource; samples: number };
+  };
+  /**
+   * into ← ∇L(at). keepState: `at` keeps the state that the pass has left (batch-norm averages, the vectors of spectral
+   * norm), as after a training step; as trained only.
+   */
   gradient: {
-    params: { at: string; into: string; how: HowToEvaluate };
+    params: { at: string; into: string; how: HowToEvaluate; keepState?: boolean };
     result: { loss: number; norm: number };
   };
   /** The samples of one vector, or of the ensemble of several as `score` has it. */
@@ -332,6 +367,7 @@ export const evaluatorMethods = [
   'score',
   'samples',
   'predictions',
+  'draw',
   'gradient',
   'hvp',
   'refreshStatistics',

@@ -17,7 +17,7 @@ import type { ErrorDisplay } from './errorDisplay.ts';
 import { commands, type CommandId } from './ids.ts';
 import type { Jobs } from './jobs.ts';
 import type { LandscapeProvider } from './landscapeView.ts';
-import { comparisonText } from './resultText.ts';
+import { comparisonText, type TrainedResult } from './resultText.ts';
 import type { RunPanels } from './runPanel.ts';
 import type { RunNode, RunsTree } from './runsTree.ts';
 import { runText } from './sharpnessText.ts';
@@ -106,6 +106,10 @@ const table: Readonly<Record<CommandId, Command>> = {
     if (result.kind === 'soup') void offerExport(context, run, result);
     return result;
   },
+  [commands.swa]: async (context, target?: Target, at?: string) => trainFurther(context, target, at, 'swa'),
+  [commands.fge]: async (context, target?: Target, at?: string) => trainFurther(context, target, at, 'fge'),
+  [commands.snapshotEnsemble]: async (context, target?: Target, at?: string) =>
+    trainFurther(context, target, at, 'snapshot-ensemble'),
 
   [commands.ensemble]: async (context, target?: Target) => {
     const run = await pickRun(context, target);
@@ -367,6 +371,22 @@ async function averageInPanel(
   }
 }
 
+/** Trains on from the row's snapshot or model, or from the last one, with the job's own defaults. */
+async function trainFurther(
+  context: CommandContext,
+  target: Target,
+  at: string | undefined,
+  kind: 'swa' | 'fge' | 'snapshot-ensemble',
+): Promise<JobResult> {
+  const run = await pickRun(context, target);
+  const where = modelOf(target, at);
+  const job = { kind, run: run.id, ...(where === undefined ? {} : { at: where }) };
+  const result = await inPanel(context, run, 'averaging', job);
+  if (result.kind === 'swa' || result.kind === 'fge' || result.kind === 'snapshot-ensemble')
+    void offerExport(context, run, result);
+  return result;
+}
+
 /** Runs a job that no lens shows, under a notification with a cancel button. */
 async function withNotification(context: CommandContext, run: KnownRun, job: Job): Promise<JobResult> {
   const title = job.kind === 'export' ? vscode.l10n.t('Exporting model') : vscode.l10n.t('Creating report');
@@ -395,9 +415,9 @@ async function withNotification(context: CommandContext, run: KnownRun, job: Job
 async function offerExport(
   context: CommandContext,
   run: KnownRun,
-  result: AverageResult | EnsembleResult | SoupResult,
+  result: AverageResult | EnsembleResult | SoupResult | TrainedResult,
 ): Promise<void> {
-  const several = result.kind === 'ensemble';
+  const several = !['average', 'soup', 'swa'].includes(result.kind);
   const save = several
     ? vscode.l10n.t('Save Members…')
     : run.manifest?.framework === 'torch'

@@ -31,6 +31,9 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'sweep':
     case 'swag':
     case 'soup':
+    case 'swa':
+    case 'fge':
+    case 'snapshot-ensemble':
     case 'average':
     case 'ensemble':
       return 'averaging';
@@ -70,6 +73,12 @@ export function resultTitle(result: AnalysisResult): string {
       return `SWAG of ${result.members.length}, ${result.draws} draws: ${scoreText(mainScore(result.score).score)}`;
     case 'soup':
       return `Soup of ${result.members.length} of ${result.candidates.length}: ${scoreText(mainScore(result.score).score)}`;
+    case 'swa':
+      return `SWA of ${result.iterates.length} points${early(result)}: ${scoreText(mainScore(result.score).score)}`;
+    case 'fge':
+      return `Fast geometric ensemble of ${result.members.length}${early(result)}: ${scoreText(mainScore(result.score).score)}`;
+    case 'snapshot-ensemble':
+      return `Snapshot ensemble of ${result.members.length}${early(result)}: ${scoreText(mainScore(result.score).score)}`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':
@@ -78,6 +87,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `Ensemble of ${result.members.length}: ${scoreText(mainScore(result.score).score)}`;
   }
 }
+
+const early = ({ complete }: { readonly complete: boolean }): string => (complete ? '' : ' (stopped early)');
 
 /** Whether one of the averages that were compared is better than the last snapshot. */
 function sweepText({ verdict, best, expectedGain }: SweepResult): string {
@@ -120,16 +131,34 @@ export function mainScore(scores: Scores): { readonly split: 'train' | 'validati
 }
 
 /** A built model's score beside the last snapshot's, or the best candidate's, on the same samples. */
-export function comparisonText(result: AverageResult | EnsembleResult | SoupResult): string {
-  const what = { average: 'Average', ensemble: 'Ensemble', soup: 'Soup' }[result.kind];
+export function comparisonText(result: AverageResult | EnsembleResult | SoupResult | TrainedResult): string {
   const { split, score } = mainScore(result.score);
   const baseline =
     split === 'validation' ? (result.baseline.validation ?? result.baseline.train) : result.baseline.train;
   const other = result.kind === 'soup' ? `The best alone, ${result.baseline.id}` : 'Last snapshot';
   return (
-    `${what} of ${result.members.length} ${result.kind === 'soup' ? 'models' : 'snapshots'}: ${scoreText(score)}. ` +
+    `${builtWords(result)}: ${scoreText(score)}. ` +
     `${other}: ${scoreText(baseline)} (${score.samples} ${split} samples).`
   );
+}
+
+export type TrainedResult = Extract<AnalysisResult, { kind: 'swa' | 'fge' | 'snapshot-ensemble' }>;
+
+function builtWords(result: AverageResult | EnsembleResult | SoupResult | TrainedResult): string {
+  switch (result.kind) {
+    case 'soup':
+      return `Soup of ${result.members.length} models`;
+    case 'average':
+      return `Average of ${result.members.length} snapshots`;
+    case 'ensemble':
+      return `Ensemble of ${result.members.length} snapshots`;
+    case 'swa':
+      return `SWA of ${result.iterates.length} points over ${result.training.steps} steps`;
+    case 'fge':
+      return `Fast geometric ensemble of ${result.members.length}`;
+    case 'snapshot-ensemble':
+      return `Snapshot ensemble of ${result.members.length}`;
+  }
 }
 
 function withError(value: number, standardError: number | null): string {

@@ -46,6 +46,8 @@ export interface Batch {
   readonly loss: number | null;
   /** Draws of Math.random that the closure took. */
   readonly draws: readonly number[];
+  /** Of the noise of a batch that was never recorded: where its draws of Math.random come from instead. */
+  readonly noiseSeed?: number;
 }
 
 /** The objective of a training process, ready to be evaluated again. Valid as long as the process lives. */

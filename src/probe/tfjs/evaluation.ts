@@ -80,6 +80,7 @@ export class Evaluation {
   constructor(
     private readonly capture: Capture,
     private readonly data: Data,
+    private readonly drawn: (name: string) => readonly Batch[],
   ) {}
 
   get hasStatistics(): boolean {
@@ -93,7 +94,7 @@ export class Evaluation {
     isCancelled: () => boolean,
     body: (point: Point) => T,
   ): T {
-    const batches = selectBatches(requireBatches(this.data(how.data.split), how.data.split), how.data);
+    const batches = this.batchesOf(how);
     if (how.mode === 'inference' && this.capture.layers.length === 0) {
       throw new BasinError(
         'unsupported',
@@ -106,7 +107,9 @@ export class Evaluation {
       ? selectBatches(
           requireBatches(this.data('train'), 'train'),
           // A range of batches is evaluated at the statistics of all.
-          how.data.split === 'train' && how.data.batches === undefined ? how.data : {},
+          how.data.split === 'train' && how.data.batches === undefined && how.data.drawn === undefined
+            ? how.data
+            : {},
         )
       : null;
     return withSession(this.capture, (session) => {
@@ -116,11 +119,19 @@ export class Evaluation {
         if (isCancelled()) throw cancelled();
       };
       const merge = (): readonly Batch[] =>
-        how.mode === 'as-trained' || how.data.batches !== undefined
+        how.mode === 'as-trained' || how.data.batches !== undefined || how.data.drawn !== undefined
           ? batches
           : this.merge(session, how, batches, check);
       return body(new Point(session, batches, merge, train, check));
     });
+  }
+
+  /** @throws BasinError `not-found` for batches that were not drawn, `bad-input` */
+  private batchesOf({ data }: HowToEvaluate): readonly Batch[] {
+    if (data.drawn === undefined)
+      return selectBatches(requireBatches(this.data(data.split), data.split), data);
+    const { samples: _, ...range } = data;
+    return selectBatches(this.drawn(data.drawn), range);
   }
 
   private merge(
@@ -284,18 +295,23 @@ export class Evaluation {
     return withPredictions(session, predictions, () => session.loss(batch));
   }
 
-  /** Mean loss and its gradient. */
+  /**
+   * Mean loss and its gradient.
+   * @param keepState whether the state that the passes leave is wanted
+   */
   gradient(
     at: Vector,
     how: HowToEvaluate,
     isCancelled: () => boolean,
-  ): { loss: number; values: Float32Array } {
+    keepState = false,
+  ): { loss: number; values: Float32Array; state: TypedArray[] | null } {
     return this.evaluate(how, at, isCancelled, (point) => {
+      point.session.behaviour.keepState = keepState;
       point.session.setParameters(point.session.parameters(at.values));
       point.refresh();
       const sum = new Float64Array(at.values.length);
       const loss = point.gradient(sum);
-      return { loss, values: Float32Array.from(sum) };
+      return { loss, values: Float32Array.from(sum), state: point.session.movedState };
     });
   }
 

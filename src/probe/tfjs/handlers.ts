@@ -18,6 +18,7 @@ import { parameterStatistics } from './parameterStatistics.ts';
 import { seesPredictions } from './predictions.ts';
 import { withSession } from './replay.ts';
 import { secondMoment } from './secondMoment.ts';
+import type { TrainingData } from './trainingData.ts';
 import { saveVector, type Vector } from './vectorFile.ts';
 import { dot, Vectors } from './vectors.ts';
 
@@ -33,6 +34,8 @@ export interface EvaluatorHost {
   status(): EvaluatorStatus;
   /** The optimizer that moves the objective; null when there is none (yet), or training stands before its first step. */
   optimizer(): object | null;
+  /** What the objective trains on. @throws BasinError `busy` while the process trains */
+  trainingData(): TrainingData;
   /** Lets a held process end, and a frozen one exit; returns at once. */
   resume(): void;
   /** What a debugger may do while training stands; null in a process that does not train. */
@@ -79,7 +82,6 @@ export interface EvaluatorSession {
 export function createSession(host: EvaluatorHost): EvaluatorSession {
   const { capture, objective } = host;
   const vectors = new Vectors(objective);
-  const evaluation = new Evaluation(capture, (split) => host.data(split));
   const training = (): TrainingControl => {
     if (host.training !== null) return host.training;
     throw new BasinError(
@@ -88,6 +90,20 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       'Start the script under the debugger for that.',
     );
   };
+  const drawn = new Map</* name */ string, readonly Batch[]>();
+  const evaluation = new Evaluation(
+    capture,
+    (split) => host.data(split),
+    (name) => {
+      const batches = drawn.get(name);
+      if (batches !== undefined) return batches;
+      throw new BasinError(
+        'not-found',
+        `No batches were drawn under the name "${name}".`,
+        'Draw them first.',
+      );
+    },
+  );
   const handlers: Handlers = {
     hello: () => describe(host, evaluation),
     status: () => host.status(),
@@ -154,8 +170,28 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       ),
     predictions: ({ vector, how }, { cancelled }) =>
       evaluation.predictions(vectors.get(vector), how, cancelled),
-    gradient: ({ at, into, how }, { cancelled }) => {
-      const { loss, values } = evaluation.gradient(vectors.get(at), how, cancelled);
+    draw: ({ into, seed, from, count }, { cancelled }) => {
+      if (![seed, from, count].every((n) => Number.isSafeInteger(n) && n >= 0)) {
+        throw new BasinError(
+          'bad-input',
+          'Batches are drawn by a seed, from a position, and so many: whole numbers from 0.',
+        );
+      }
+      const { batches, source } = host.trainingData().draw(seed, from, count, cancelled);
+      drawn.set(into, batches);
+      return { source, samples: countSamples(batches) };
+    },
+    gradient: ({ at, into, how, keepState = false }, { cancelled }) => {
+      if (keepState && how.mode === 'inference') {
+        throw new BasinError(
+          'bad-input',
+          'State is kept of what is evaluated as trained.',
+          'Ask for the mode as-trained.',
+        );
+      }
+      const weights = vectors.get(at);
+      const { loss, values, state } = evaluation.gradient(weights, how, cancelled, keepState);
+      if (state !== null) vectors.set(at, { values: weights.values, state });
       return { loss, norm: vectors.set(into, { values, state: null }) };
     },
     hvp: ({ at, vector, into, how, method, matrix = 'hessian' }, { cancelled }) => {
@@ -254,6 +290,7 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
     objective: host.objectiveIndex,
     dispose: () => {
       vectors.clear();
+      drawn.clear();
     },
   };
 }

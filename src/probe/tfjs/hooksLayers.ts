@@ -27,6 +27,15 @@ export interface FitCall {
   readonly updates: number | null;
   /** Standardised validation inputs and targets, when they are tensors that live as long as the call. */
   readonly validation: { readonly tensors: readonly Tensor[]; readonly batchSize: number } | null;
+  /** What fit trains on, standardised: inputs, targets, sample weights. */
+  readonly training: TrainingTensors | null;
+}
+
+/** Tensors that live as long as the call of fit, one row a sample. */
+export interface TrainingTensors {
+  readonly tensors: readonly (Tensor | null)[];
+  readonly batchSize: number;
+  readonly shuffle: boolean;
 }
 
 /** Inside of the class, as of TensorFlow.js 4. */
@@ -109,14 +118,19 @@ function patchModel(prototype: object, hooks: LayersHooks): void {
   wrap(prototype, 'fitDataset', (original) => {
     return function (...args) {
       hooks.entered(this);
-      hooks.fitting({ model: this, updates: datasetUpdates(args[0], args[1]), validation: null });
+      hooks.fitting({
+        model: this,
+        updates: datasetUpdates(args[0], args[1]),
+        validation: null,
+        training: null,
+      });
       return original.apply(this, args);
     };
   });
   // fit's own loop has everything standardised: validationSplit cut off, names resolved, shapes completed.
   wrap(prototype, 'fitLoop', (original) => {
     return function (...args) {
-      const [, ins, , batchSize, epochCount, , , , validation, , , firstEpoch] = args;
+      const [, ins, , batchSize, epochCount, , , , validation, shuffle, , firstEpoch] = args;
       const samples = (ins as (Tensor | null)[])[0]?.shape[0];
       const size = typeof batchSize === 'number' ? batchSize : 32;
       const runs =
@@ -126,6 +140,11 @@ function patchModel(prototype: object, hooks: LayersHooks): void {
         model: this,
         updates: samples === undefined ? null : Math.ceil(samples / size) * runs,
         validation: tensors.length === 0 ? null : { tensors, batchSize: size },
+        training: {
+          tensors: ins as (Tensor | null)[],
+          batchSize: size,
+          shuffle: shuffle !== false,
+        },
       });
       return original.apply(this, args);
     };

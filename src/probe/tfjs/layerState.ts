@@ -33,6 +33,8 @@ function inside(roots: readonly Inner[]): Set<Inner> {
 }
 
 export interface LayerStateGuard {
+  /** Layers with a seed of their own draw other noise in the next evaluation, and this one only. */
+  shift(by: number): void;
   /** Puts everything back to where it was for the next evaluation. */
   reset(): void;
   /** Gives the layers back as they were. */
@@ -42,6 +44,7 @@ export interface LayerStateGuard {
 /** Keeps what layers hold from being moved, or puts it back. */
 export function guardLayerState(layers: readonly Layer[]): LayerStateGuard {
   const resets: (() => void)[] = [];
+  const shifts: ((by: number) => void)[] = [];
   const leaves: (() => void)[] = [];
   for (const x of inside(layers)) {
     for (const key of ['dropoutMask', 'recurrentDropoutMask'] as const) {
@@ -61,6 +64,11 @@ export function guardLayerState(layers: readonly Layer[]): LayerStateGuard {
       const restore = (): void => {
         generator.seed = seed;
       };
+      if (seed !== undefined) {
+        shifts.push((by) => {
+          generator.seed = seed + by;
+        });
+      }
       resets.push(restore);
       leaves.push(restore);
     }
@@ -77,6 +85,9 @@ export function guardLayerState(layers: readonly Layer[]): LayerStateGuard {
   };
   run(resets);
   return {
+    shift: (by) => {
+      for (const f of shifts) f(by);
+    },
     reset: () => {
       run(resets);
     },

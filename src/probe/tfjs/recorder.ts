@@ -13,6 +13,7 @@ import {
   createCapture,
   observeStep,
   readLeaf,
+  type Batch,
   type Capture,
   type HostTensor,
   type Observation,
@@ -26,6 +27,7 @@ import {
   layersContext,
   patchLayers,
   type FitCall,
+  type TrainingTensors,
   type LayersContext,
   type LayersHooks,
 } from './hooksLayers.ts';
@@ -34,7 +36,8 @@ import { noteLayerClass } from './layers.ts';
 import { safetensorsDtype } from './layout.ts';
 import { ObjectiveRecorder, type RecordingEnvironment, type StepOfObjective } from './objectiveRecorder.ts';
 import { Dispatcher } from './serve.ts';
-import type { Engine, LayersModel, Tensor, Variable } from './tf.ts';
+import { currentEngine, type Engine, type LayersModel, type Tensor, type Variable } from './tf.ts';
+import { FitTensors, TrainingData } from './trainingData.ts';
 import { WorkerLink } from './workerLink.ts';
 
 /** A gradient call as it comes: the variables asked for, and which of them got a gradient. */
@@ -69,6 +72,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   private readonly calls = new WeakMap<LayersModel, Error>();
   private readonly validations = new WeakMap<LayersModel, NonNullable<FitCall['validation']>>();
   private readonly updates = new WeakMap<LayersModel, number>();
+  private readonly trainings = new WeakMap<LayersModel, FitTensors>();
 
   /**
    * @param file the probe's own bundle, which is its worker too
@@ -166,14 +170,30 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     if (!this.off && !this.calls.has(model)) this.calls.set(model, captureStack());
   }
 
-  fitting({ model, updates, validation }: FitCall): void {
+  fitting({ model, updates, validation, training }: FitCall): void {
     if (this.off) return;
     this.guard(() => {
+      if (training !== null) this.noteTraining(model, training);
       if (updates !== null) this.updates.set(model, updates);
       if (validation !== null) this.validations.set(model, validation);
       const objective = this.objectiveOf(model);
       if (objective !== null && updates !== null) objective.expect(updates);
     });
+  }
+
+  /** Only of a process that will stand still: one that only trains is not asked to train more. */
+  private noteTraining(model: LayersModel, training: TrainingTensors): void {
+    const { mode, holdSeconds } = this.options;
+    if (mode !== 'evaluate' && holdSeconds <= 0) return;
+    const noted = new FitTensors(training);
+    // fit disposes of what it has made by itself (a split, a shape completed): a held process is asked behind its end.
+    const engine = currentEngine();
+    if (mode === 'record' && engine !== null) noted.read(engine);
+    this.trainings.set(model, noted);
+  }
+
+  private trainingData(capture: Capture, data: (split: 'train') => readonly Batch[] | null): TrainingData {
+    return new TrainingData(capture, data('train') ?? [], capture.model && this.trainings.get(capture.model));
   }
 
   validating(model: LayersModel, data: readonly Tensor[]): void {
@@ -416,6 +436,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         'Ask again when the run has ended: Basin starts the script anew.',
       );
     }
+    let training: TrainingData | null = null;
     return {
       capture: objective.capture,
       get objective() {
@@ -432,6 +453,14 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         answeringSeconds: this.dispatcher?.answeringSeconds ?? 0,
         seconds: this.seconds(),
       }),
+      trainingData: () => {
+        if (this.held) return (training ??= this.trainingData(objective.capture, (s) => objective.data(s)));
+        throw new BasinError(
+          'busy',
+          'This process trains: Basin does not train on its data beside it.',
+          'Wait until the run has ended; a process kept at its end (--hold) or started again answers.',
+        );
+      },
       resume: () => {
         this.released = true;
       },
@@ -504,6 +533,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     const link = this.startWorker();
     try {
       const frozen = new FrozenObjective(this.options, capture);
+      let training: TrainingData | null = null;
       const dispatcher: Dispatcher = new Dispatcher(link, (index) => {
         if (index !== this.options.objective) {
           throw new BasinError('bad-input', `This process is frozen at objective ${this.options.objective}.`);
@@ -516,6 +546,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
           versions: this.versions,
           data: (split) => frozen.data(split),
           optimizer: () => null,
+          trainingData: () => (training ??= this.trainingData(capture, (s) => frozen.data(s))),
           status: () => ({
             state: 'frozen',
             step: 0,

@@ -36,6 +36,8 @@ export interface Behaviour {
   mode: EvaluationMode;
   /** Put in place of the model's predictions (one for each output), for ensembles. */
   predictions: readonly Tensor[] | null;
+  /** Note where an evaluation leaves the state. */
+  keepState: boolean;
 }
 
 const fields = ['dataId', 'shape', 'size', 'strides', 'dtype', 'rankType', 'isDisposedInternal'] as const;
@@ -52,9 +54,11 @@ function fieldsOf(t: Tensor): Fields {
  * A time of evaluation. Made by {@link withSession}; its tensors live until its end.
  */
 export class Session {
-  readonly behaviour: Behaviour = { mode: 'as-trained', predictions: null };
+  readonly behaviour: Behaviour = { mode: 'as-trained', predictions: null, keepState: false };
   /** Loss calls of the evaluation that runs now (layers models' own losses only). */
   readonly lossCalls: LossCall[] = [];
+  /** The state that the last evaluation has left, when it was to be kept and has moved. */
+  movedState: TypedArray[] | null = null;
   /** Outputs of the one root model that a hand-written closure applied, in this evaluation. */
   readonly modelOutputs: Tensor[][] = [];
 
@@ -312,12 +316,18 @@ export class Session {
     this.lossCalls.length = 0;
     this.modelOutputs.length = 0;
     this.kept = [];
+    if (batch.noiseSeed !== undefined) this.layerState?.shift(batch.noiseSeed);
     try {
-      replayDraws(batch.draws, () => {
-        engine.tidy('basin', () => {
-          around(this.capture.f);
-        });
-      });
+      replayDraws(
+        batch.draws,
+        () => {
+          engine.tidy('basin', () => {
+            around(this.capture.f);
+          });
+        },
+        batch.noiseSeed,
+      );
+      if (this.behaviour.keepState) this.noteState();
     } finally {
       for (const t of this.kept) if (!t.isDisposed) t.dispose();
       this.kept = [];
@@ -327,6 +337,12 @@ export class Session {
       // The closure may have moved averages and counters; the next evaluation starts where this one did.
       for (const [v, dataId] of this.expected) this.point(v, dataId);
     }
+  }
+
+  private noteState(): void {
+    const { state } = this.capture;
+    if (state.every((v) => v.dataId === this.expected.get(v))) return;
+    this.movedState = state.map((v) => v.dataSync<'float32' | 'int32' | 'bool'>().slice());
   }
 
   /** The closure's value on a batch. */

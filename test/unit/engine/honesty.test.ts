@@ -26,6 +26,16 @@ const ofScores = (scores: Scores): (number | null | undefined)[] => [
   scores.validation?.accuracyStandardError,
 ];
 
+const trained: Honesty<Analyses['fge']['result'] | Analyses['snapshot-ensemble']['result']> = {
+  errors: (r) => [
+    ...ofScores(r.score),
+    ...ofScores(r.baseline),
+    ...r.members.flatMap((m) => ofScores(m.score)),
+  ],
+  settled: (r) => [r.complete, r.training.steps, r.training.samplesRead],
+  method: /Trained on the script's own data .* distinct samples/,
+};
+
 const honesty: { readonly [K in AnalysisKind]: Honesty<Analyses[K]['result']> } = {
   contour: {
     errors: (r) => [r.standardError],
@@ -118,6 +128,17 @@ const honesty: { readonly [K in AnalysisKind]: Honesty<Analyses[K]['result']> } 
     settled: (r) => [r.forwardPasses],
     method: /forward passes per prediction/,
   },
+  swa: {
+    errors: (r) => [
+      ...ofScores(r.score),
+      ...ofScores(r.baseline),
+      ...r.iterates.flatMap((i) => ofScores(i.score)),
+    ],
+    settled: (r) => [r.complete, r.training.steps, r.training.samplesRead],
+    method: /Trained on the script's own data .* distinct samples/,
+  },
+  fge: trained,
+  'snapshot-ensemble': trained,
 };
 
 describe('every kind of result', function () {

@@ -22,6 +22,8 @@ const plain = {
   swag: 'unsupported',
   soup: 'unsupported',
   ensemble: 'unsupported',
+  fge: 'unsupported',
+  'snapshot-ensemble': 'unsupported',
 } as const;
 const ofEigenvalues = (eigenvalues: number[], start: number[], refused: Odd['refused'] = {}): Odd => ({
   problem: diagonalQuadratic(eigenvalues),
@@ -73,6 +75,9 @@ const odd: Readonly<Record<string, Odd>> = {
       average: 'non-finite',
       swag: 'non-finite',
       ensemble: 'non-finite',
+      swa: 'non-finite',
+      fge: 'non-finite',
+      'snapshot-ensemble': 'non-finite',
     },
   },
 };

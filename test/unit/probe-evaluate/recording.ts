@@ -15,6 +15,7 @@ import { createSession, type EvaluatorHost, type Handlers } from '../../../src/p
 import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
 import { noteLayerClass } from '../../../src/probe/tfjs/layers.ts';
 import { describeParameters } from '../../../src/probe/tfjs/layout.ts';
+import { TrainingData, type FitTensors } from '../../../src/probe/tfjs/trainingData.ts';
 import { currentEngine, type Engine, type Tensor, type Variable } from '../../../src/probe/tfjs/tf.ts';
 import type { EvaluatorMethod, EvaluatorRequests } from '../../../src/protocol/evaluator.ts';
 import type { ObjectiveInfo } from '../../../src/protocol/run.ts';
@@ -49,6 +50,8 @@ export interface Recording {
   readonly validation: Batch[] | null;
   /** What the recorder of a run sees when it is applied. */
   readonly optimizer?: object;
+  /** What fit was given. */
+  readonly fit?: FitTensors;
 }
 
 /** Records the first `steps` optimizer steps of a script, and stops looking. */
@@ -141,6 +144,7 @@ export function serve(
   cancelled: () => boolean = () => false,
 ): Client {
   const { capture } = recording;
+  let training: TrainingData | null = null;
   const host: EvaluatorHost = {
     capture,
     objective: objectiveOf(capture),
@@ -150,6 +154,7 @@ export function serve(
     data: (split) => recording[split],
     status: () => ({ state: 'frozen', step: 0, learningRate: null, answeringSeconds: 0, seconds: 0 }),
     optimizer: () => recording.optimizer ?? null,
+    trainingData: () => (training ??= new TrainingData(capture, recording.train, recording.fit)),
     resume: () => undefined,
     training: null,
   };

@@ -37,7 +37,7 @@ class Gatherer:
 
     def offer(self, program: Program, batch: Batch) -> bool:
         """Keeps the batch if most of its samples are new."""
-        rows = _fingerprints(batch)
+        rows = fingerprints(batch)
         new = [r for r in rows if r not in self._seen]
         if self.objective.train and len(new) * 2 < len(rows):
             self._stale += 1
@@ -57,7 +57,7 @@ class Gatherer:
         return True
 
 
-def _fingerprints(batch: Batch) -> list[float]:
+def fingerprints(batch: Batch) -> list[float]:
     """One number a sample, from the largest leaf that has one row a sample; of the whole batch where none has."""
     rows = [t for t in batch.leaves if t.dim() > 0 and t.shape[0] == batch.samples]
     chosen = max(rows, key=lambda t: (t.is_floating_point(), t.numel())) if rows else None

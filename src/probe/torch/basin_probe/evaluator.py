@@ -69,6 +69,8 @@ class How:
     refresh: bool
     #: these batches alone, half-open; statistics are refreshed from the whole split all the same
     range: Optional[tuple[int, int]] = None
+    #: batches that were drawn, in place of the split's
+    drawn: Optional[tuple[Batch, ...]] = None
 
 
 @dataclass
@@ -170,7 +172,7 @@ class Evaluator:
 
         :raises BasinError: ``bad-input`` for a range that is empty or leaves the split
         """
-        batches = self.batches(how.split, how.samples)
+        batches = self.batches(how.split, how.samples) if how.drawn is None else list(how.drawn)
         if how.range is None:
             return batches
         start, stop = how.range
@@ -197,7 +199,7 @@ class Evaluator:
     ) -> list[Loss]:
         """The loss at ``origin + Σ coefficients[p][i]·directions[i]`` for every point p; state is the origin's."""
         batches = self.selected(how)
-        as_recorded = how.range is not None or (how.inference and self._always_moves)
+        as_recorded = how.range is not None or how.drawn is not None or (how.inference and self._always_moves)
         cut = Cut(batches, False) if as_recorded else self._feeds.choose(batches, how.inference, origin)
         feeds = cut.batches
         found: list[Loss] = []
@@ -372,9 +374,15 @@ class Evaluator:
             return sum(float(t.detach().double()) for t in batch.program.terms_of(values))
 
     # ---- derivatives ----------------------------------------------------------------------------------------------
-    @_retried
     def gradient(self, at: Vector, how: How, stop: Cancelled) -> tuple[float, torch.Tensor]:
         """(mean loss, mean gradient as a flat vector)."""
+        return self.gradient_and_state(at, how, stop)[:2]
+
+    @_retried
+    def gradient_and_state(
+        self, at: Vector, how: How, stop: Cancelled
+    ) -> "tuple[float, torch.Tensor, Optional[list[torch.Tensor]]]":
+        """(mean loss, mean gradient as a flat vector, the state that the passes have left where they move any)."""
         batches = self.selected(how)
         total = self.layout.zeros()
         loss = 0.0
@@ -394,7 +402,9 @@ class Evaluator:
                 with torch.no_grad():
                     total.add_(self.layout.gather(gradients), alpha=share)
                     loss += share * float(value.detach())
-        return loss, total
+            moved = any(b.program.moves_state for b in batches) and not how.inference
+            state = [t.detach().clone() for t in self.scratch.state] if moved else None
+        return loss, total, state
 
     def _gradients(self, value: torch.Tensor) -> "list[Optional[torch.Tensor]]":
         parameters = self.layout.parameters

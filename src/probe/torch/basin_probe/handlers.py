@@ -15,9 +15,11 @@ from .errors import BasinError
 from .evaluator import Evaluator, How, Loss, Vector
 from .export import export_model
 from .objective import Objective
+from .program import Batch
 from .processes import backend, versions
 from .safetensors import write_file
 from .second_moment import second_moment
+from .training_data import TrainingData
 from .vectors import dot, gram, load_file, norm, random_direction, save_tensors
 from .wire import EVALUATOR_PROTOCOL, Request
 
@@ -33,6 +35,9 @@ class Host(Protocol):
 
     def optimizer(self, objective: Objective) -> Optional[torch.optim.Optimizer]:
         """The one that moves the objective; None in a process that does not train."""
+
+    def training_data(self, objective: Objective) -> TrainingData:
+        """:raises BasinError: ``busy`` while the process trains"""
 
     def resume(self) -> None:
         """Lets a held process end, and a frozen one exit; returns at once."""
@@ -63,6 +68,7 @@ class Session:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.vectors: dict[str, Vector] = {}
+        self.drawn: dict[str, tuple[Batch, ...]] = {}
         self._index = 0
 
     @property
@@ -245,8 +251,17 @@ class Session:
         inference = mode == "inference"
         refresh = bool(how["refresh"]) and inference
         chosen = _range(data)
-        samples = None if chosen is not None else data.get("samples")
-        return How(split, None if samples is None else int(samples), inference, refresh, chosen)
+        drawn = self._drawn(data)
+        samples = None if chosen is not None or drawn is not None else data.get("samples")
+        return How(split, None if samples is None else int(samples), inference, refresh, chosen, drawn)
+
+    def _drawn(self, data: dict) -> Optional[tuple[Batch, ...]]:
+        name = data.get("drawn")
+        if name is None:
+            return None
+        if name not in self.drawn:
+            raise BasinError("not-found", f"No batches were drawn under the name {name!r}.", "Draw them first.")
+        return self.drawn[name]
 
     def _on_loss(self, params: dict, stop: Callable[[], bool]) -> Any:
         start = time.perf_counter()
@@ -274,8 +289,22 @@ class Session:
     def _on_predictions(self, params: dict, stop: Callable[[], bool]) -> Any:
         return self._evaluator.predicted(self._vector(params["vector"]), self._how(params), stop)
 
+    def _on_draw(self, params: dict, stop: Callable[[], bool]) -> Any:
+        seed, start, count = (params[k] for k in ("seed", "from", "count"))
+        if any(type(x) is not int or x < 0 for x in (seed, start, count)):
+            raise BasinError("bad-input", "Batches are drawn by a seed, from a position, and so many: whole numbers from 0.")
+        training = self.host.training_data(self._objective)
+        batches, source = training.draw(seed, start, count, stop)
+        self.drawn[params["into"]] = tuple(batches)
+        return {"source": source, "samples": sum(b.samples for b in batches)}
+
     def _on_gradient(self, params: dict, stop: Callable[[], bool]) -> Any:
-        loss, flat = self._evaluator.gradient(self._vector(params["at"]), self._how(params), stop)
+        at, how, keeps = self._vector(params["at"]), self._how(params), bool(params.get("keepState"))
+        if keeps and how.inference:
+            raise BasinError("bad-input", "State is kept of what is evaluated as trained.", "Ask for the mode as-trained.")
+        loss, flat, state = self._evaluator.gradient_and_state(at, how, stop)
+        if keeps and state is not None:
+            self.vectors[params["at"]] = Vector(at.flat, state)
         return {"loss": loss, **self._keep(params["into"], Vector(flat, None))}
 
     def _on_hvp(self, params: dict, stop: Callable[[], bool]) -> Any:

@@ -69,6 +69,8 @@ class Interception:
         #: loss tensor that GradScaler.scale made → the script's own, and the factor
         self.unscaled: Optional[tuple[Any, torch.Tensor, float]] = None
         self.enabled = True
+        #: answers that are being worked out: what is loaded meanwhile is not the script's
+        self.asides = 0
         self._stepping = 0
         self._changing_mode = False
         self._pushed = False
@@ -220,7 +222,7 @@ class Interception:
         @functools.wraps(original_next)
         def advance(iterator: Any) -> Any:
             batch = original_next(iterator)
-            if interception.enabled:
+            if interception.enabled and not interception.asides:
                 loader = getattr(iterator, "_basin_loader", None)
                 interception._report("a loader's batch", lambda: interception.listener.batch_loaded(loader and loader(), batch))
             return batch
@@ -228,9 +230,11 @@ class Interception:
         @functools.wraps(original_iter)
         def start(loader: Any) -> Any:
             iterator = original_iter(loader)
-            if interception.enabled:
+            if interception.enabled and not interception.asides:
                 try:
-                    iterator._basin_loader = weakref.ref(loader)
+                    # One that the script has made for this loop alone is gone already when its data are asked for.
+                    kept = interception.recorder.notes_rows
+                    iterator._basin_loader = (lambda: loader) if kept else weakref.ref(loader)
                 except Exception:
                     pass  # an iterator of its own kind without attributes: batches stay anonymous
                 interception._report("a loader's start", lambda: interception.listener.loader_started(loader))
@@ -506,6 +510,7 @@ class _Pristine:
     def __enter__(self) -> None:
         i = self.interception
         self.was_open = i.is_open
+        i.asides += 1
         i.recorder.depth += 1
         self.popped = i._pop()
         self.call = nn.Module.__call__
@@ -513,6 +518,7 @@ class _Pristine:
 
     def __exit__(self, *error: Any) -> None:
         i = self.interception
+        i.asides -= 1
         nn.Module.__call__ = self.call  # type: ignore[method-assign]
         if self.popped:
             i._push()

@@ -39,6 +39,7 @@ from .recording import ObjectiveRecording
 from .run_writer import RunWriter, evaluation_set_file, now, step_record
 from .structures import tensor_paths
 from .tape import Entry
+from .training_data import TrainingData
 from .validation import ValidationGatherer, is_second_loader
 from .watching import Watch
 from .wire import Connection, Request, WireServer
@@ -63,6 +64,8 @@ class Course:
         self.evaluator: Optional[Evaluator] = None
         self.checks: list[Check] = []
         self.group: Optional[Group] = None
+        #: of a process that will stand still; a script that only trains is not asked to train more
+        self.training: Optional[TrainingData] = None
         self.untaped = 0
         self.taped = 0
         self.written = 0
@@ -113,7 +116,9 @@ class Probe:
         self._loader: Optional["weakref.ref[Any]"] = None
         self._training_loader: Optional["weakref.ref[Any]"] = None
         self._like: Optional[list[torch.Tensor]] = None
-        self._recent: "deque[list[torch.Tensor]]" = deque(maxlen=2)
+        #: (fields, id of the loader, number of the batch) of the latest batches
+        self._recent: "deque[tuple[list[torch.Tensor], int, int]]" = deque(maxlen=2)
+        self._loaded = 0
         self._epochs: dict[int, int] = {}
         self._batch_samples: Optional[int] = None
         #: where training stands just now, inside of a step or between two
@@ -122,6 +127,7 @@ class Probe:
     def install(self) -> None:
         self.interception.install()
         self._hooks.install()
+        self.interception.recorder.notes_rows = self.role == "frozen" or self.options.hold_seconds > 0
         self.interception.await_module(self._module_called)
         atexit.register(self.finish)
         self._watch_failure()
@@ -202,8 +208,9 @@ class Probe:
         self._loader = None if loader is None else weakref.ref(loader)
         self._batch_samples = int(fields[0].shape[0]) if fields and fields[0].dim() > 0 else None
         if self.interception.is_open:
-            self._recent.append(fields)
-            self._tag(fields)
+            self._loaded += 1
+            self._recent.append((fields, id(loader), self._loaded))
+            self._tag(*self._recent[-1])
 
     def _evaluates(self) -> bool:
         """Whether the script is in a validation pass: no gradient, or its modules out of training."""
@@ -212,9 +219,9 @@ class Probe:
         program = self.courses[0].objective.program
         return program is not None and bool(program.modules) and all(not m.training for m in program.modules)
 
-    def _tag(self, fields: list[torch.Tensor]) -> None:
+    def _tag(self, fields: list[torch.Tensor], loader: int, number: int) -> None:
         for i, t in enumerate(fields):
-            self.interception.recorder.tag(t, ("batch", i))
+            self.interception.recorder.tag(t, ("batch", i, loader, number))
 
     def mode_changed(self, module: nn.Module, training: bool) -> None:
         course = self.courses[0] if self.courses else None
@@ -452,11 +459,15 @@ class Probe:
         if self.started is None:
             self.started = time.perf_counter()
             self._training_loader = self._loader
-            self._like = [t.detach() for t in self._recent[-1]] if self._recent else None
+            self._like = [t.detach() for t in self._recent[-1][0]] if self._recent else None
         usable = terms is not None and len(terms) > 0 and all(t.slot is not None for t in terms)
         program = self._watched_program(parameters) or (Program(terms) if usable and terms else None)
         objective = Objective(len(self.courses), optimizer, parameters, program, call_site())
         course = Course(objective, optimizer)
+        if self.interception.recorder.notes_rows:
+            # Kept alive: a loader of a function that has returned is wanted when the process is asked later.
+            loader = None if self._loader is None else self._loader()
+            course.training = TrainingData(objective, loader, self._like, lambda: self._watch_of(objective))
         self._unique_name(objective)
         self.courses.append(course)
         if self.options.mode == "record":
@@ -659,8 +670,8 @@ class Probe:
         self._retag()
 
     def _retag(self) -> None:
-        for fields in self._recent:
-            self._tag(fields)
+        for recent in self._recent:
+            self._tag(*recent)
 
     # ---- watching -------------------------------------------------------------------------------------------------
     def watch(self, watch: Watch) -> None:
@@ -674,6 +685,9 @@ class Probe:
             if watch.covers(parameters):
                 return watch.program()
         return None
+
+    def _watch_of(self, objective: Objective) -> Optional[Watch]:
+        return next((w for w in self.watches if w.covers(objective.parameters)), None)
 
     def _adopt_watch(self, course: Course, watch: Watch) -> None:
         objective = course.objective
@@ -690,7 +704,7 @@ class Probe:
     def gather_watched(self, course: Course) -> None:
         """The evaluation set of a watched loss: the loader's first batches."""
         objective = course.objective
-        watch = next((w for w in self.watches if w.covers(objective.parameters)), None)
+        watch = self._watch_of(objective)
         if watch is None or objective.train:
             return
         with self.interception.pristine():
@@ -915,6 +929,17 @@ class Probe:
         """Host: the optimizer of an objective that trains here; a frozen process's has not gone the run's way."""
         reference = self.courses[objective.index].optimizer
         return None if reference is None or self.role == "frozen" else reference()
+
+    def training_data(self, objective: Objective) -> TrainingData:
+        """Host: what the objective trains on."""
+        training = self.courses[objective.index].training
+        if training is None or (self.role == "live" and self.state == "training"):
+            raise BasinError(
+                "busy",
+                "This process trains: Basin does not train on its data beside it.",
+                "Wait until the run has ended; a process kept at its end (--hold) or started again answers.",
+            )
+        return training
 
     def resume(self) -> None:
         self._quit = True

@@ -394,32 +394,81 @@ def bind(program: Program, batch: Batch) -> Optional[Batch]:
     return Batch(batch.leaves, batch.numbers, batch.streams, attributes, batch.samples, batch.step, batch.loss, program)
 
 
-def from_loader(program: Program, fields: list[torch.Tensor], like: list[torch.Tensor]) -> Optional[list[torch.Tensor]]:
+def from_loader(
+    program: Program, batches: "list[list[torch.Tensor]]", like: list[torch.Tensor]
+) -> Optional[list[torch.Tensor]]:
     """
-    The program's leaves for another batch of a loader, computed as the script computed them (moves between devices,
+    The program's leaves for other batches of a loader, computed as the script computed them (moves between devices,
     augmentation). None when the program reads no batch of a loader, or data beside it that belong to its samples.
 
+    :param batches: the fields of as many batches as the program reads (micro-batches of accumulation), or one for all
     :param like: the fields of the batch that the program was recorded with
     """
+    if any(len(fields) != len(like) for fields in batches):
+        return None
+    serials = batches_read(program)
 
-    def value(source: Any) -> torch.Tensor:
-        if source[0] == "batch":
-            return fields[source[1]]
+    def given(source: Any) -> Optional[torch.Tensor]:
+        return batches[min(serials.index(source[2:]), len(batches) - 1)][source[1]] if source[0] == "batch" else None
+
+    return derived_leaves(program, given, like[0].shape[0] if like and like[0].dim() else None)
+
+
+def derived_leaves(
+    program: Program, given: Callable[[Any], Optional[torch.Tensor]], size: Optional[int]
+) -> Optional[list[torch.Tensor]]:
+    """
+    The program's leaves from other data. None when no leaf follows from what is given, or another belongs to the samples.
+
+    :param given: the tensor in place of one that data came from (a ``Leaf.source`` other than ``computed``)
+    :param size: samples of a batch that the program was recorded with
+    """
+
+    def value(source: Any) -> Any:
+        if source[0] != "computed":
+            found = given(source)
+            if found is None:
+                raise LookupError
+            return found
         _, func, args, kwargs, path = source
         args, kwargs = map_tensors(lambda r: value(r.source) if isinstance(r, Leaf) else r, (args, kwargs))
         with torch.no_grad():
             return follow(func(*args, **kwargs), path)
 
-    sourced = [leaf for leaf in program.leaves if leaf.source is not None]
-    if not sourced or len(fields) != len(like):
+    if all(leaf.source is None for leaf in program.leaves):
         return None
-    size = like[0].shape[0] if like and like[0].dim() else None
     leaves = []
     for leaf in program.leaves:
         if leaf.source is None and size is not None and leaf.tensor.dim() and leaf.tensor.shape[0] == size and size > 1:
             return None
-        leaves.append(leaf.tensor if leaf.source is None else value(leaf.source))
+        try:
+            leaves.append(leaf.tensor if leaf.source is None else value(leaf.source))
+        except LookupError:
+            return None
     return leaves
+
+
+def sources_of(program: Program) -> list[Any]:
+    """Everything that the program's leaves come from: ``batch`` and ``rows`` sources, in order of first use."""
+    found: dict[Any, Any] = {}
+
+    def visit(source: Any) -> None:
+        if source[0] != "computed":
+            found.setdefault((source[0], source[1] if source[0] == "batch" else id(source[1]), *source[2:]), source)
+            return
+        for ref in tensors_in((source[2], source[3])):
+            if isinstance(ref, Leaf):
+                visit(ref.source)
+
+    for leaf in program.leaves:
+        if leaf.source is not None:
+            visit(leaf.source)
+    return list(found.values())
+
+
+def batches_read(program: Program) -> list[Any]:
+    """(loader, number) of each batch of a loader that the program reads, in the order they were loaded."""
+    return sorted({s[2:] for s in sources_of(program) if s[0] == "batch"}, key=lambda x: x[1])
 
 
 def count_samples(program: Program) -> int:

@@ -18,7 +18,7 @@ def read_streams() -> Streams:
         states["cuda"] = torch.cuda.get_rng_state_all()
     if hasattr(torch, "mps") and torch.backends.mps.is_available():
         states["mps"] = torch.mps.get_rng_state()
-    numpy = _numpy()
+    numpy = loaded_numpy()
     if numpy is not None:
         states["numpy"] = numpy.random.get_state()
     return states
@@ -36,7 +36,7 @@ def write_streams(states: Streams) -> None:
         elif name == "mps":
             torch.mps.set_rng_state(state)
         elif name == "numpy":
-            numpy = _numpy()
+            numpy = loaded_numpy()
             if numpy is not None:
                 numpy.random.set_state(state)
 
@@ -55,7 +55,7 @@ def read_stream(name: str) -> Any:
         return torch.cuda.get_rng_state_all()
     if name == "mps":
         return torch.mps.get_rng_state()
-    numpy = _numpy()
+    numpy = loaded_numpy()
     return numpy.random.get_state() if numpy is not None else None
 
 
@@ -69,7 +69,7 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _numpy() -> Any:
+def loaded_numpy() -> Any:
     """NumPy when the script has loaded it; the probe itself needs none."""
     module = sys.modules.get("numpy")
     return module if module is not None and hasattr(module, "random") else None
@@ -103,7 +103,7 @@ def decode_streams(tensors: dict[str, torch.Tensor], rest: dict[str, Any]) -> St
     if "python" in rest:
         version, words, gauss = rest["python"]
         states["python"] = (version, tuple(words), gauss)
-    numpy = _numpy()
+    numpy = loaded_numpy()
     if "numpy" in rest and numpy is not None:
         name, keys, position, has_gauss, cached = rest["numpy"]
         states["numpy"] = (name, numpy.array(keys, dtype="uint32"), position, has_gauss, cached)

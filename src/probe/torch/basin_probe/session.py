@@ -177,10 +177,11 @@ class _Kept:
                 present.clear()
                 present.update(buffers)
         for container, content in self.containers:
-            _restore_container(container, content)
+            restore_container(container, content)
 
 
-def _restore_container(container: Any, content: Any) -> None:
+def restore_container(container: Any, content: Any) -> None:
+    """Puts a list, dictionary, set or deque back to what a copy of it holds, when it differs."""
     if isinstance(container, (list, deque)):
         if len(container) != len(content) or any(a is not b for a, b in zip(container, content)):
             container.clear()

@@ -146,6 +146,8 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         self.on_entry: Optional[Callable[[Entry], None]] = None
         #: ids of tensors that optimizers update; told by the interception
         self.trained: set[int] = set()
+        #: whether it is noted which tensors batches are taken from by hand; they are kept alive for that
+        self.notes_rows = False
         self._clones: dict[int, tuple[Any, int, torch.Tensor]] = {}
         self._facts: "weakref.WeakKeyDictionary[nn.Module, _Facts]" = weakref.WeakKeyDictionary()
         self.reset()
@@ -158,7 +160,8 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         self._versions: dict[int, int] = {}
         self._kept: list[Any] = []  # keeps ids valid
         self._slots = 0
-        #: id of a tensor → how it came from a loader's batch: ('batch', i) or ('computed', func, args, kwargs, path)
+        #: id of a tensor → where it came from: ('batch', field, loader, number of the batch), ('rows', whole tensor,
+        #: how many) or ('computed', func, args, kwargs, path) of tensors that have one
         self.sources: dict[int, Any] = {}
 
     def recording_here(self) -> bool:
@@ -220,6 +223,9 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         """A call on data alone: only its result matters, and how it follows from the loader's batch."""
         sourced = any(id(t) in self.sources for t in tensors_in((args, kwargs)))
         out = call()
+        if self.notes_rows and self._takes_rows(func, args, out):
+            self.tag(out, ("rows", args[0], int(out.shape[0])))
+            return out
         if sourced:
 
             def as_leaf(t: Any) -> Any:
@@ -230,6 +236,25 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
                 if id(t) not in self.sources:
                     self.tag(t, ("computed", func, encoded[0], encoded[1], path))
         return out
+
+    def _takes_rows(self, func: Any, args: Any, out: Any) -> bool:
+        """
+        Whether the call is a batch taken by hand, ``x[rows]``. Rows that themselves came from somewhere (a permutation)
+        are no source of their own: then it is computed from those.
+        """
+        name = getattr(func, "__name__", "")
+        if not (name == "__getitem__" and len(args) == 2 or name == "index_select" and len(args) == 3 and args[1] == 0):
+            return False
+        whole, index = args[0], args[-1]
+        if not isinstance(whole, torch.Tensor) or not isinstance(out, torch.Tensor) or whole.dim() == 0:
+            return False
+        if isinstance(index, (int, tuple)) or index is None or index is Ellipsis:
+            return False
+        if any(id(t) in self.sources for t in tensors_in(index)):
+            return False
+        known = self.sources.get(id(whole))
+        # Part of a loader's batch is a part of that.
+        return (known is None or known[0] == "rows") and out.dim() == whole.dim() and 0 < out.shape[0] <= whole.shape[0]
 
     def _record(self, kind: str, func: Any, name: str, args: Any, kwargs: Any, call: Callable[[], Any]) -> Any:
         entry = Entry(kind, func, name)

@@ -57,7 +57,7 @@ class ValidationGatherer:
             return False
         streams = random_streams.read_streams()
         try:
-            leaves = from_loader(self.objective.programs[0], [t.detach().clone() for t in fields], like)
+            leaves = from_loader(self.objective.programs[0], [[t.detach().clone() for t in fields]], like)
         finally:
             random_streams.write_streams(streams)
         if leaves is None:

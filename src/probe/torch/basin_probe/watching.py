@@ -54,11 +54,12 @@ class Watch:
                 self._first = next(iter(self._batches()))
             finally:
                 random_streams.write_streams(streams)
-            self._program = Program(self._terms(self._to_device(self._first)))
+            self._program = Program(self._terms(self.to_device(self._first)))
             self._program.watched = True
         return self._program
 
-    def _to_device(self, batch: Any) -> Any:
+    def to_device(self, batch: Any) -> Any:
+        """The batch where the model's weights are."""
         device = next(self.model.parameters()).device
         return map_tensors(lambda t: t.to(device), batch)
 
@@ -88,7 +89,7 @@ class Watch:
         streams = random_streams.read_streams()
         try:
             for batch in self._batches():
-                leaves = [t.detach().clone() for t in tensors_in(self._to_device(batch))]
+                leaves = [t.detach().clone() for t in tensors_in(self.to_device(batch))]
                 if len(leaves) != len(program.leaves):
                     continue
                 size = int(leaves[0].shape[0]) if leaves and leaves[0].dim() > 0 else 1

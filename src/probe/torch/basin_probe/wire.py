@@ -28,7 +28,7 @@ _LARGEST_FRAME = 64 * 2**20
 
 METHODS = (
     "hello", "status", "load", "combine", "dots", "gram", "random", "normalise", "restrict", "elementwise", "orthogonalise",
-    "loss", "score", "samples", "predictions", "gradient", "hvp",
+    "loss", "score", "samples", "predictions", "draw", "gradient", "hvp",
     "refreshStatistics", "verify", "save", "exportModel", "release", "resume",
     "pause", "proceed", "detach", "snapshot", "statistics", "checkpoint", "rewind", "assign", "forget",
 )  # fmt: skip
