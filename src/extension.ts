@@ -1,12 +1,15 @@
 /** Composition root of the extension: makes the pieces, hands them to each other, registers them. */
 import * as vscode from 'vscode';
+import type { AnalysisKind } from './protocol/analyses.ts';
 import { registerCommands } from './surface/commandTable.ts';
+import { Debugging } from './surface/debugging.ts';
 import { EngineClient } from './surface/engineClient.ts';
 import { ErrorDisplay } from './surface/errorDisplay.ts';
-import { languages, PANEL_TYPE, TASK_TYPE, views } from './surface/ids.ts';
+import { commands, languages, PANEL_TYPE, TASK_TYPE, views } from './surface/ids.ts';
 import { Jobs } from './surface/jobs.ts';
 import { LandscapeProvider } from './surface/landscapeView.ts';
 import { Relaunch } from './surface/relaunch.ts';
+import { lensOf } from './surface/resultText.ts';
 import { RunPanels } from './surface/runPanel.ts';
 import { RunsTree } from './surface/runsTree.ts';
 import { SharpnessHints } from './surface/sharpnessHints.ts';
@@ -46,6 +49,11 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   const tree = own(new RunsTree(runs));
   const sites = new TrainingSites(runs);
   const training = new Training(dist('cli.cjs'), log);
+  const debugging = own(
+    new Debugging(dist('debugAdapter.cjs'), ({ directory, kind }) => {
+      void vscode.commands.executeCommand(commands.openRun, directory, lensOf(kind as AnalysisKind));
+    }),
+  );
   const lens = own(new TrainingLens(sites, runs));
   const hints = own(new SharpnessHints(sites, runs));
   own(new StatusItem(runs, jobs));
@@ -65,6 +73,7 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
       panels,
       landscape,
       training,
+      debugging,
       sites,
       errors,
       log,

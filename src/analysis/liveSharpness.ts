@@ -95,7 +95,7 @@ export class LiveSharpnessTracker {
         products: pairs.products,
         samples: this.samples,
         learningRate: before.learningRate,
-        bound: stabilityBound(evaluator.description.objective.optimizer, before.learningRate).bound,
+        bound: stabilityBound(before.optimizer, before.learningRate).bound,
         seconds: after.answeringSeconds - before.answeringSeconds,
       };
     });

@@ -394,7 +394,9 @@ export class TrainingDebugAdapter extends DebugSession {
     for (const file of this.#requested.keys())
       for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
     this.#say(`Run ${run.id} stands before its first update.\n`, 'console');
-    void this.#configuration.then(() => session.start()).catch((error: unknown) => this.#trouble(error));
+    void this.#configuration
+      .then(() => session.start(this.#stopOnEntry))
+      .catch((error: unknown) => this.#trouble(error));
   }
 
   #stopped(stop: Stop): void {
@@ -403,10 +405,6 @@ export class TrainingDebugAdapter extends DebugSession {
     this.#lastStop = stop;
     this.#variables.reset();
     this.#scopes = scopes(session);
-    if (stop.reason === 'entry' && !this.#stopOnEntry) {
-      void session.continue().catch((error: unknown) => this.#trouble(error));
-      return;
-    }
     const event: DebugProtocol.StoppedEvent = new StoppedEvent(stopWords[stop.reason], THREAD);
     event.body = {
       ...event.body,

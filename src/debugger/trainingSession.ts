@@ -7,7 +7,7 @@
 import type { LossValue } from '../protocol/evaluator.ts';
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import { BasinError, isCancelled } from '../protocol/errors.ts';
-import { decodeNumber, type LiveSharpness, type StepRecord } from '../protocol/run.ts';
+import { decodeNumber, type LiveSharpness, type OptimizerInfo, type StepRecord } from '../protocol/run.ts';
 import { verdictOf } from '../protocol/stability.ts';
 import type {
   CheckpointContents,
@@ -69,7 +69,8 @@ interface KeptPoint {
 export class TrainingSession {
   #standing: Standing | null = null;
   /** Whether someone has asked for a pause since training was let go. */
-  #pause: { asked: boolean } = { asked: false };
+  #pauseAsked = false;
+  #optimizer: OptimizerInfo | null = null;
   #stopPoints: readonly StepBreakpoint[] = [];
   #ranges: readonly NormRange[] = [];
   #events: ReadonlySet<TrainingEventId> = new Set();
@@ -101,6 +102,11 @@ export class TrainingSession {
     return this.#standing;
   }
 
+  /** As it is known by now; null before the first update of some scripts. */
+  get optimizer(): OptimizerInfo | null {
+    return this.#optimizer;
+  }
+
   /** The latest λ₁ that was measured. */
   get sharpness(): LiveSharpness | null {
     return this.#lastSharpness;
@@ -128,11 +134,18 @@ export class TrainingSession {
     this.#events = events;
   }
 
-  /** Has training stand still, wherever it is, and tells the first stop. */
-  async start(): Promise<void> {
+  /**
+   * Has training stand still, wherever it is; goes on at once where nothing is found at this step, unless it is to stop
+   * here in any case.
+   */
+  async start(stopInAnyCase: boolean): Promise<void> {
     const standing = await this.connection.pause({ whenGone: this.options.whenGone });
     const found = await this.#look(standing);
-    const reason = standing.reason === 'entry' ? 'entry' : 'pause';
+    if (found === null && !stopInAnyCase && !this.#pauseAsked) {
+      this.#standing = standing;
+      return this.continue();
+    }
+    const reason = standing.reason === 'entry' && stopInAnyCase ? 'entry' : 'pause';
     await this.#stop(standing, found ?? { reason, text: whereText(standing) });
   }
 
@@ -169,7 +182,7 @@ export class TrainingSession {
   /** Has training stand at its next place; the way that it is on ends there. */
   async pause(): Promise<void> {
     if (this.#standing !== null) return;
-    this.#pause.asked = true;
+    this.#pauseAsked = true;
     await this.connection.pause({ whenGone: this.options.whenGone });
   }
 
@@ -276,8 +289,6 @@ export class TrainingSession {
     }
     const begunIn = from.values?.epoch ?? null;
     this.#standing = null;
-    const pause: { asked: boolean } = { asked: false };
-    this.#pause = pause;
     if (this.#weightsOf !== null) this.#weightsOf = null;
     try {
       for (;;) {
@@ -294,7 +305,7 @@ export class TrainingSession {
         const found =
           standing.place === 'gradient' || standing.values !== null ? await this.#look(standing) : null;
         if (found !== null) return await this.#stop(standing, found);
-        if (pause.asked || standing.reason === 'pause')
+        if (this.#pauseAsked || standing.reason === 'pause')
           return await this.#stop(standing, { reason: 'pause', text: whereText(standing) });
         if (isReached(goal, standing, begunIn)) {
           const reason = goal.epoch === true ? 'epoch' : 'step';
@@ -314,6 +325,8 @@ export class TrainingSession {
 
   async #stop(standing: Standing, why: Partial<Stop> & Pick<Stop, 'reason' | 'text'>): Promise<void> {
     if (standing.place === 'boundary' && standing.reason !== 'ended') await this.#checkpoint(standing.step);
+    this.#optimizer = (await this.connection.status({})).optimizer;
+    this.#pauseAsked = false;
     this.#standing = standing;
     this.options.listener.stopped({ event: null, breakpoints: [], ...why, standing });
   }

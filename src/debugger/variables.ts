@@ -57,7 +57,7 @@ function stepVariables({ values, standing, weightsOf, sharpness }: TrainingSessi
 }
 
 function optimizerVariables(session: TrainingSession): Variable[] {
-  const { optimizer } = session.connection.description.objective;
+  const { optimizer } = session;
   const rate = session.values.lr ?? null;
   const now: Variable = { name: 'learning rate now', value: shown(rate), type: 'number', expression: 'lr' };
   if (optimizer === null) return [{ name: 'name', value: 'not known before the first update' }, now];

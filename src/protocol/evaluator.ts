@@ -9,7 +9,7 @@
  * Requests travel as JSON-RPC 2.0 with Content-Length framing, numbers that are not finite as wireJson.ts has them
  * (give its `wireReader` and `wireWriter` to the stream's message reader and writer). `$/cancelRequest` is honoured between batches.
  */
-import type { ObjectiveInfo } from './run.ts';
+import type { ObjectiveInfo, OptimizerInfo } from './run.ts';
 import { standingMethods, type StandingRequests } from './standing.ts';
 
 /** Raised when a request or an answer changes meaning; `hello` refuses another number. */
@@ -158,6 +158,8 @@ export interface EvaluatorStatus {
   /** Updates done by this objective. */
   readonly step: number;
   readonly learningRate: number | null;
+  /** As it is by now: before the first update it may not have been known. */
+  readonly optimizer: OptimizerInfo | null;
   /** Seconds of main-thread time spent on answering, since the first step. */
   readonly answeringSeconds: number;
   /** Seconds since the first step. */

@@ -13,6 +13,7 @@ import { layoutDifferences } from '../protocol/layoutDifferences.ts';
 import type { AverageResult, EnsembleResult, ExportFormat } from '../protocol/results.ts';
 import type { SoupResult } from '../protocol/soups.ts';
 import { setting } from './configuration.ts';
+import type { Debugging } from './debugging.ts';
 import type { ErrorDisplay } from './errorDisplay.ts';
 import { commands, type CommandId } from './ids.ts';
 import type { Jobs } from './jobs.ts';
@@ -34,6 +35,7 @@ export interface CommandContext {
   readonly panels: RunPanels;
   readonly landscape: LandscapeProvider;
   readonly training: Training;
+  readonly debugging: Debugging;
   readonly sites: TrainingSites;
   readonly errors: ErrorDisplay;
   readonly log: vscode.LogOutputChannel;
@@ -49,18 +51,24 @@ type ExportPlace = string | { readonly folder: string; readonly format: ExportFo
 /** Jobs whose lens shows them, progress and failure included. */
 type PanelJob = Exclude<Job, { kind: 'export' | 'report' }>;
 
+/** The file that a command is about: a page's button and the palette name none. @throws BasinError `bad-input` */
+function openFile(target: vscode.Uri | string | undefined): vscode.Uri {
+  const file = target instanceof vscode.Uri ? target : vscode.window.activeTextEditor?.document.uri;
+  if (file !== undefined) return file;
+  throw new BasinError(
+    'bad-input',
+    vscode.l10n.t('No file is open.'),
+    vscode.l10n.t('Open a training script, or Basin: Open Sample.'),
+  );
+}
+
 const table: Readonly<Record<CommandId, Command>> = {
   [commands.train]: async ({ training }, target?: vscode.Uri | string) => {
-    // A page's button names no file.
-    const file = target instanceof vscode.Uri ? target : vscode.window.activeTextEditor?.document.uri;
-    if (file === undefined) {
-      throw new BasinError(
-        'bad-input',
-        vscode.l10n.t('No file is open.'),
-        vscode.l10n.t('Open a training script, or Basin: Open Sample.'),
-      );
-    }
-    return training.train(file);
+    return training.train(openFile(target));
+  },
+
+  [commands.debug]: async ({ debugging }, target?: vscode.Uri | string) => {
+    await debugging.debug(openFile(target));
   },
 
   [commands.openRun]: async (context, target?: Target, lens?: LensName, result?: string) => {

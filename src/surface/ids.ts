@@ -6,6 +6,7 @@
 /** Commands by what they do; the titles stand in package.nls.json. */
 export const commands = {
   train: 'basin.train',
+  debug: 'basin.debug',
   openRun: 'basin.openRun',
   showContour: 'basin.showContour',
   average: 'basin.average',
@@ -48,6 +49,9 @@ export const PANEL_TYPE = 'basin.run';
 
 /** Type of the task that trains a file, as tasks.json names it. */
 export const TASK_TYPE = 'basin';
+
+/** Type of debug sessions, as launch.json names it. */
+export const DEBUG_TYPE = 'basin';
 
 export const WALKTHROUGH = 'basin.start';
 

@@ -151,8 +151,8 @@ export class ObjectiveRecorder {
     return batches.length === 0 ? null : batches;
   }
 
-  status(): Pick<EvaluatorStatus, 'step' | 'learningRate'> {
-    return { step: this.updates, learningRate: this.learningRate };
+  status(): Pick<EvaluatorStatus, 'step' | 'learningRate' | 'optimizer'> {
+    return { step: this.updates, learningRate: this.learningRate, optimizer: this.info.optimizer };
   }
 
   /** Whether the next step's closure should be watched: for its batch, or to check that it replays. */

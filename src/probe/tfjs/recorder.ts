@@ -551,6 +551,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
             state: 'frozen',
             step: 0,
             learningRate: null,
+            optimizer: frozen.objective().optimizer,
             answeringSeconds: dispatcher.answeringSeconds,
             seconds: this.seconds(),
           }),

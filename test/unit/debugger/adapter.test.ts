@@ -135,12 +135,12 @@ describe('the debug adapter', function () {
     assert.equal((await variables('Step')).get('step')!.value, '12');
     assert.match(outputs.join(''), /^step 9, twice the loss [\d.]+$/m);
     assert.match(await evaluate('sharpness()'), /^λ₁ [\d.]+, bound 38$/);
-    assert.match(await evaluate('loss("train")'), /^[\d.]+ ± [\d.e-]+ on 96 train samples$/);
+    assert.match(await evaluate('loss("train")'), /^[\d.]+ on 96 train samples$/);
     assert.equal(await evaluate('lr * 2'), '0.2');
     assert.match(await evaluate('line(0, "last")'), /barrier/);
     await assert.rejects(
       client.evaluateRequest({ expression: 'process.exit(1)' }),
-      /more than a calculation/,
+      /there is no such function/,
     );
     await assert.rejects(
       client.evaluateRequest({ expression: 'los', context: 'repl' }),
@@ -261,7 +261,7 @@ describe('the debug adapter', function () {
   it('says why a script that never trains cannot be debugged, and what a launch lacks', async () => {
     await client.initializeRequest();
     await assert.rejects(
-      client.launchRequest({ noDebug: false } as DebugProtocol.LaunchRequestArguments),
+      client.launchRequest({ noDebug: false }),
       /names no program/,
     );
     await client.stop();

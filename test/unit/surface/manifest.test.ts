@@ -23,6 +23,7 @@ interface Manifest {
     menus: Record<string, Menu[]>;
     configuration: { properties: Record<string, { default: unknown; type: string; enum?: string[] }> };
     taskDefinitions: { type: string }[];
+    debuggers: { type: string }[];
     walkthroughs: { id: string; steps: { media: { markdown: string } }[] }[];
   };
 }
@@ -60,6 +61,11 @@ describe('manifest and ids', () => {
       manifest.contributes.taskDefinitions.map((t) => t.type),
       [ids.TASK_TYPE],
     );
+    assert.deepEqual(
+      manifest.contributes.debuggers.map((d) => d.type),
+      [ids.DEBUG_TYPE],
+    );
+    assert.ok(manifest.activationEvents.includes(`onDebugResolve:${ids.DEBUG_TYPE}`));
     assert.ok(manifest.activationEvents.includes(`onWebviewPanel:${ids.PANEL_TYPE}`));
     assert.deepEqual(
       manifest.contributes.walkthroughs.map((w) => w.id),
@@ -112,6 +118,7 @@ describe('manifest and ids', () => {
     }
     const running: string[] = [
       ids.commands.train,
+      ids.commands.debug,
       ids.commands.showContour,
       ids.commands.average,
       ids.commands.ensemble,

@@ -921,6 +921,7 @@ class Probe:
             "state": "frozen" if self.role == "frozen" else self.state,
             "step": objective.steps,
             "learningRate": course.learning_rate(),
+            "optimizer": objective.optimizer_info,
             "answeringSeconds": self.answering,
             "seconds": time.perf_counter() - started,
         }

@@ -1,0 +1,128 @@
+/** Training in VS Code's own debugger: configurations, and the adapter as a process beside the editor. */
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { BasinError } from '../protocol/errors.ts';
+import { scriptCommand } from '../runs/scriptCommand.ts';
+import { activePython } from './activePython.ts';
+import { setting } from './configuration.ts';
+import { DEBUG_TYPE } from './ids.ts';
+import { requireTrust } from './trust.ts';
+
+/** What the adapter says of an analysis that was asked for in the debug console. */
+export interface ResultOfConsole {
+  readonly directory: string;
+  readonly kind: string;
+}
+
+const TRAINS = /\.(?:py|[cm]?[jt]s)$/;
+
+export class Debugging
+  implements vscode.DebugConfigurationProvider, vscode.DebugAdapterDescriptorFactory, vscode.Disposable
+{
+  readonly #subscriptions: vscode.Disposable[];
+
+  /**
+   * @param adapter dist/debugAdapter.cjs
+   * @param show opens the lens of a result
+   */
+  constructor(
+    private readonly adapter: string,
+    show: (result: ResultOfConsole) => void,
+  ) {
+    this.#subscriptions = [
+      vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, this),
+      vscode.debug.registerDebugAdapterDescriptorFactory(DEBUG_TYPE, this),
+      vscode.debug.onDidReceiveDebugSessionCustomEvent(({ session, event, body }) => {
+        if (session.type === DEBUG_TYPE && event === 'basin.result') show(body as ResultOfConsole);
+      }),
+    ];
+  }
+
+  /**
+   * Trains the file under the debugger; it stands before the first update.
+   * @throws BasinError `not-allowed`, `bad-input`
+   */
+  async debug(file: vscode.Uri): Promise<void> {
+    requireTrust();
+    const folder = vscode.workspace.getWorkspaceFolder(file);
+    if (file.scheme !== 'file' || folder === undefined) {
+      throw new BasinError(
+        'bad-input',
+        vscode.l10n.t(
+          '{0} is not in a folder of this workspace, where Basin keeps runs.',
+          path.basename(file.path),
+        ),
+        vscode.l10n.t('Open its folder (File: Open Folder), then train it.'),
+      );
+    }
+    await vscode.debug.startDebugging(folder, this.#ofFile(file.fsPath));
+  }
+
+  provideDebugConfigurations(): vscode.DebugConfiguration[] {
+    return [this.#ofFile('${file}')];
+  }
+
+  /** F5 without a launch.json: the file that is open. */
+  resolveDebugConfiguration(
+    _folder: vscode.WorkspaceFolder | undefined,
+    configuration: vscode.DebugConfiguration,
+  ): vscode.DebugConfiguration | undefined {
+    // Empty where there is no launch.json.
+    if ((configuration.request as string | undefined) !== undefined) return configuration;
+    const document = vscode.window.activeTextEditor?.document;
+    if (document === undefined || !TRAINS.test(document.uri.fsPath)) {
+      void vscode.window.showErrorMessage(
+        vscode.l10n.t('Open a training script (Python, JavaScript or TypeScript) first.'),
+      );
+      return undefined;
+    }
+    return this.#ofFile(document.uri.fsPath);
+  }
+
+  async resolveDebugConfigurationWithSubstitutedVariables(
+    folder: vscode.WorkspaceFolder | undefined,
+    configuration: vscode.DebugConfiguration,
+  ): Promise<vscode.DebugConfiguration | undefined> {
+    requireTrust();
+    const program = typeof configuration.program === 'string' ? configuration.program : undefined;
+    const root =
+      (program === undefined ? undefined : vscode.workspace.getWorkspaceFolder(vscode.Uri.file(program)))
+        ?.uri ?? folder?.uri;
+    const resolved: vscode.DebugConfiguration = { ...configuration };
+    if (root !== undefined) resolved.root ??= root.fsPath;
+    if (configuration.request === 'launch' && program !== undefined && resolved.runtime === undefined) {
+      const { run, cwd } = await scriptCommand({
+        script: program,
+        scriptArguments: [],
+        root: String(resolved.root ?? path.dirname(program)),
+        nodePath: setting('nodePath', root),
+        pythonPath: setting('pythonPath', root),
+        activePython: await activePython(program),
+      });
+      resolved.runtime = run[0];
+      resolved.cwd ??= cwd;
+    }
+    return resolved;
+  }
+
+  createDebugAdapterDescriptor(): vscode.DebugAdapterDescriptor {
+    // The editor's own Node: people who train in Python need not have another one.
+    return new vscode.DebugAdapterExecutable(process.execPath, [this.adapter], {
+      env: { ...(process.env as Record<string, string>), ELECTRON_RUN_AS_NODE: '1' },
+    });
+  }
+
+  #ofFile(program: string): vscode.DebugConfiguration {
+    return {
+      type: DEBUG_TYPE,
+      request: 'launch',
+      name: vscode.l10n.t('Debug Training'),
+      program,
+      stopOnEntry: true,
+    };
+  }
+
+  dispose(): void {
+    for (const one of this.#subscriptions) one.dispose();
+  }
+}
