@@ -260,10 +260,7 @@ describe('the debug adapter', function () {
 
   it('says why a script that never trains cannot be debugged, and what a launch lacks', async () => {
     await client.initializeRequest();
-    await assert.rejects(
-      client.launchRequest({ noDebug: false }),
-      /names no program/,
-    );
+    await assert.rejects(client.launchRequest({ noDebug: false }), /names no program/);
     await client.stop();
     client = new DebugClient(process.execPath, adapter, 'basin');
     client.defaultTimeout = 60_000;
