@@ -10,6 +10,7 @@ import { addEnsemble } from './cli/commands/ensemble.ts';
 import { addExport } from './cli/commands/export.ts';
 import { addFlatness } from './cli/commands/flatness.ts';
 import { addLayers } from './cli/commands/layers.ts';
+import { addNoise } from './cli/commands/noise.ts';
 import { addFge, addSnapshotEnsemble, addSwa } from './cli/commands/furtherTraining.ts';
 import { addLine } from './cli/commands/line.ts';
 import { addRelease } from './cli/commands/release.ts';
@@ -54,6 +55,7 @@ for (const add of [
   addFlatness,
   addCalibration,
   addMargins,
+  addNoise,
   addLayers,
   addTrajectory,
   addCycles,

@@ -26,6 +26,7 @@ export function commandLine(result: AnalysisResult): string {
     margins: ['at'],
     cycles: ['from', 'epoch', 'seed'],
     layers: ['from', 'to'],
+    noise: ['at', 'batches', 'top', 'seed'],
     trajectory: ['components', 'snapshots'],
     score: ['at'],
     average: ['from', 'to', 'stride', 'last', 'ema'],

@@ -24,6 +24,7 @@ import { cyclesTable } from './text/cycles.ts';
 import { ensembleTables } from './text/ensemble.ts';
 import { flatnessTable } from './text/flatness.ts';
 import { layersTable } from './text/layers.ts';
+import { noiseTable } from './text/noise.ts';
 import { marginsTable } from './text/margins.ts';
 import { decisionsTable } from './text/soup.ts';
 import { sweepTable } from './text/sweep.ts';
@@ -152,6 +153,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return cyclesTable(result);
     case 'layers':
       return layersTable(result);
+    case 'noise':
+      return noiseTable(result);
     case 'trajectory':
       return trajectoryTable(result);
     case 'sweep':

@@ -9,6 +9,7 @@ import { ensembleKind } from './kinds/ensemble.ts';
 import { fgeKind } from './kinds/fge.ts';
 import { flatnessKind } from './kinds/flatness.ts';
 import { layersKind } from './kinds/layers.ts';
+import { noiseKind } from './kinds/noise.ts';
 import { lineKind } from './kinds/line.ts';
 import { marginsKind } from './kinds/margins.ts';
 import { scoreKind } from './kinds/score.ts';
@@ -34,6 +35,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   calibration: calibrationKind,
   margins: marginsKind,
   layers: layersKind,
+  noise: noiseKind,
   trajectory: trajectoryKind,
   cycles: cyclesKind,
   score: scoreKind,

@@ -7,6 +7,7 @@ import type { FlatnessAnalyses } from './flatness.ts';
 import type { FurtherTrainingAnalyses } from './furtherTraining.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
 import type { LayersAnalyses } from './layers.ts';
+import type { NoiseAnalyses } from './noise.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type { SoupAnalyses } from './soups.ts';
 import type { PlaneOptions } from './plane.ts';
@@ -81,6 +82,7 @@ export interface Analyses
     FurtherTrainingAnalyses,
     GeneralisationAnalyses,
     LayersAnalyses,
+    NoiseAnalyses,
     SoupAnalyses,
     TrajectoryAnalyses {
   contour: { job: ContourJob; result: ContourResult };
@@ -102,6 +104,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   calibration: true,
   margins: true,
   layers: true,
+  noise: true,
   trajectory: true,
   cycles: true,
   score: true,

@@ -15,6 +15,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'line':
       return 'line';
     case 'spectrum':
+    case 'noise':
       return 'spectrum';
     case 'sharpness':
     case 'stability':
@@ -63,6 +64,8 @@ export function resultTitle(result: AnalysisResult): string {
     }
     case 'cycles':
       return `Cycles: ${cycleWords[result.verdict]}`;
+    case 'noise':
+      return `Gradient noise of ${result.at}: ${result.rank.directions} of ${result.rank.parameters} directions, scale ${shortNumber(result.scale.value ?? NaN)}`;
     case 'layers':
       return `Layers: ${result.parameters.length} parameters, ${result.events.length} events`;
     case 'trajectory':

@@ -5,6 +5,9 @@ import { chmod, copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promi
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { LayersResult } from '../../../src/protocol/layers.ts';
+import type { NoiseResult } from '../../../src/protocol/noise.ts';
+import type { SoupResult } from '../../../src/protocol/soups.ts';
 import type { SwagResult, SweepResult } from '../../../src/protocol/averaging.ts';
 import type {
   AverageResult,
@@ -118,6 +121,14 @@ describe('command line with PyTorch', function () {
           1e-6,
       );
       assert.ok((margins.train.input?.quantiles.length ?? 0) > 0);
+      const noise = await basin.ask<NoiseResult>('noise', '--top', '1');
+      assert.equal(noise.batches, 8);
+      assert.equal(noise.rank.limit, 7);
+      assert.ok((noise.hessian?.noise.value ?? 0) > 0);
+      const layers = await basin.ask<LayersResult>('layers');
+      assert.equal(layers.parameters.length, 4);
+      const soup = await basin.ask<SoupResult>('soup', '--members', '8,12,last');
+      assert.equal(soup.score.validation?.samples, 128);
       const average = await basin.ask<AverageResult>('average', '--from', '8');
       assert.equal(average.score.validation?.samples, 128);
       const sweep = await basin.ask<SweepResult>('sweep', '--from', '8', '--places', '2', '--decays', 'none');

@@ -87,6 +87,15 @@ const honesty: { readonly [K in AnalysisKind]: Honesty<Analyses[K]['result']> } 
     settled: 'once',
     method: /records from step .* each of one batch/,
   },
+  noise: {
+    errors: (r) => [
+      r.scale.trace.standardError,
+      r.scale.gradient.standardError,
+      r.hessian!.noise.standardError,
+    ],
+    settled: (r) => [r.rank.limit, r.hessian!.converged, r.hessian!.products],
+    method: /jackknife.s over batches/,
+  },
   trajectory: {
     errors: (r) => [r.sketch!.error, ...r.snapshots!.components.map((c) => c.randomWalk)],
     settled: 'once',
@@ -148,7 +157,7 @@ describe('every kind of result', function () {
   let engine: Engine;
   before(async () => {
     workspace = await makeWorkspace();
-    held = await holdRun(workspace.store, { sketch: true });
+    held = await holdRun(workspace.store, { sketch: true, batchSize: 10 });
     engine = new Engine({ root: workspace.root, dist: '', version: '0.0.0' });
   });
   after(async () => {

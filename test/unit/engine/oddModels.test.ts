@@ -19,6 +19,7 @@ interface Odd extends HeldOptions {
 const plain = {
   calibration: 'unsupported',
   margins: 'unsupported',
+  noise: 'unsupported',
   swag: 'unsupported',
   soup: 'unsupported',
   ensemble: 'unsupported',
@@ -51,6 +52,7 @@ const odd: Readonly<Record<string, Odd>> = {
     refused: {
       calibration: 'unsupported',
       margins: 'unsupported',
+      noise: 'unsupported',
       soup: 'unsupported',
       contour: 'unsupported',
     },
@@ -59,7 +61,7 @@ const odd: Readonly<Record<string, Odd>> = {
   },
   'one sample': {
     problem: classifier({ units: [3, 2], activation: 'tanh', bias: true, train: one, validation: one }),
-    refused: { calibration: 'unsupported' },
+    refused: { calibration: 'unsupported', noise: 'unsupported' },
   },
   'weights that became NaN': {
     end: Array<number>(12).fill(NaN),
@@ -71,6 +73,7 @@ const odd: Readonly<Record<string, Odd>> = {
       flatness: 'non-finite',
       calibration: 'non-finite',
       margins: 'non-finite',
+      noise: 'non-finite',
       cycles: 'non-finite',
       average: 'non-finite',
       swag: 'non-finite',
