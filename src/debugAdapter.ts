@@ -44,8 +44,7 @@ const laboratory: Laboratory = {
     const result = await engineOf(root).run(job, { signal: new AbortController().signal, progress: ignore });
     return { result, text: 'trust' in result ? result.trust.join('\n') : '' };
   },
-  async evidence(root, run, event) {
-    if (event === 'plateau') return null;
+  async limitCycle(root, run) {
     const { result, text } = await laboratory.ask(root, { kind: 'cycles', run });
     return result.kind === 'cycles' && ['fixed-order', 'repeats'].includes(result.verdict) ? text : null;
   },

@@ -378,7 +378,7 @@ export class TrainingDebugAdapter extends DebugSession {
       whenGone,
       helpers: {
         sharpness: (c) => this.laboratory.sharpness(c),
-        evidence: (event) => this.laboratory.evidence(root, run.id, event),
+        limitCycle: () => this.laboratory.limitCycle(root, run.id),
       },
       listener: {
         stopped: (stop) => this.#stopped(stop),

@@ -15,7 +15,8 @@ export interface Laboratory {
   sharpness(connection: TrainingConnection): Promise<LiveSharpness>;
   /** An analysis as the engine does it, kept with the run; text as on the command line. */
   ask(root: string, job: Job): Promise<{ readonly text: string; readonly result: JobResult }>;
-  evidence(root: string, run: string, event: 'plateau' | 'limit-cycle'): Promise<string | null>;
+  /** What the run's files tell of a limit cycle; null where there is none. */
+  limitCycle(root: string, run: string): Promise<string | null>;
   /** Has λ₁ measured while the run trains, within its budget. */
   follow(run: Run): void;
   unfollow(): void;

@@ -11,7 +11,6 @@ export type TrainingEventId =
   | 'non-finite'
   | 'loss-spike'
   | 'edge-of-stability'
-  | 'plateau'
   | 'limit-cycle'
   | 'gradient-vanished'
   | 'gradient-exploded'
@@ -27,20 +26,13 @@ export const eventFilters: readonly EventFilter[] = [
   {
     id: 'loss-spike',
     label: 'Loss spikes',
-    description:
-      'Three of five losses far above those of the hundred steps before (median and its deviation).',
+    description: 'Three of five losses far above those of the hundred before: one far out is only a batch.',
     default: false,
   },
   {
     id: 'edge-of-stability',
     label: 'Edge of stability',
     description: "λ₁, measured while it trains, comes within a tenth of the optimizer's bound.",
-    default: false,
-  },
-  {
-    id: 'plateau',
-    label: 'Plateau',
-    description: 'The loss no longer falls by more than its own noise.',
     default: false,
   },
   {

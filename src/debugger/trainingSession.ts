@@ -9,6 +9,7 @@ import type { TrainingConnection } from '../evaluators/connection.ts';
 import { BasinError, isCancelled } from '../protocol/errors.ts';
 import { decodeNumber, type LiveSharpness, type OptimizerInfo, type StepRecord } from '../protocol/run.ts';
 import { verdictOf } from '../protocol/stability.ts';
+import { eventSentence } from '../protocol/trainingEvents.ts';
 import type {
   CheckpointContents,
   ParameterStatistics,
@@ -17,6 +18,7 @@ import type {
   WhenGone,
 } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
+import { EventFinder } from '../runs/trainingEvents.ts';
 import type { NormRange, StepBreakpoint } from './breakpoints.ts';
 import type { TrainingEvent, TrainingEventId } from './events.ts';
 import type { Scope, Value } from './expression.ts';
@@ -44,8 +46,8 @@ export interface SessionListener {
 export interface Helpers {
   /** λ₁ at the weights that stand. */
   sharpness(connection: TrainingConnection): Promise<LiveSharpness>;
-  /** Evidence for a plateau or a limit cycle from the run's files, as a sentence; null where there is none. */
-  evidence(event: 'plateau' | 'limit-cycle'): Promise<string | null>;
+  /** What the run's files tell of a limit cycle, as a sentence; null where there is none. */
+  limitCycle(): Promise<string | null>;
 }
 
 export interface SessionOptions {
@@ -75,9 +77,10 @@ export class TrainingSession {
   #ranges: readonly NormRange[] = [];
   #events: ReadonlySet<TrainingEventId> = new Set();
   readonly #gradients: GradientWatch;
+  readonly #finder = new EventFinder();
   #lastSharpness: LiveSharpness | null = null;
   #wasStable = true;
-  readonly #toldEvidence = new Set<TrainingEventId>();
+  #toldCycle = false;
   #checkpoints: KeptPoint[] = [];
   /** The step whose weights stand, where they were put back. */
   #weightsOf: number | null = null;
@@ -389,6 +392,10 @@ export class TrainingSession {
         ...where,
       };
     }
+    if (wanted.has('loss-spike')) {
+      const spike = this.#finder.next(step).find((event) => event.kind === 'spike');
+      if (spike !== undefined) return { id: 'loss-spike', text: eventSentence(spike) };
+    }
     if (
       ['gradient-vanished', 'gradient-exploded', 'dead-units'].some((id) => wanted.has(id as TrainingEventId))
     ) {
@@ -400,18 +407,10 @@ export class TrainingSession {
       const event = await this.#edge(step);
       if (event !== null) return event;
     }
-    for (const id of ['plateau', 'limit-cycle'] as const) {
-      if (
-        !wanted.has(id) ||
-        step.step % EVIDENCE_EVERY !== 0 ||
-        step.step === 0 ||
-        this.#toldEvidence.has(id)
-      )
-        continue;
-      const text = await this.options.helpers.evidence(id);
-      if (text === null) continue;
-      this.#toldEvidence.add(id);
-      return { id, text };
+    if (wanted.has('limit-cycle') && step.step > 0 && step.step % EVIDENCE_EVERY === 0 && !this.#toldCycle) {
+      const text = await this.options.helpers.limitCycle();
+      this.#toldCycle = text !== null;
+      if (text !== null) return { id: 'limit-cycle', text };
     }
     return null;
   }

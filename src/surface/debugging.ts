@@ -1,10 +1,10 @@
 /** Training in VS Code's own debugger: configurations, and the adapter as a process beside the editor. */
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { BasinError } from '../protocol/errors.ts';
 import { scriptCommand } from '../runs/scriptCommand.ts';
 import { activePython } from './activePython.ts';
 import { setting } from './configuration.ts';
+import { folderOf } from './folderOf.ts';
 import { DEBUG_TYPE } from './ids.ts';
 import { requireTrust } from './trust.ts';
 
@@ -44,18 +44,7 @@ export class Debugging
    */
   async debug(file: vscode.Uri): Promise<void> {
     requireTrust();
-    const folder = vscode.workspace.getWorkspaceFolder(file);
-    if (file.scheme !== 'file' || folder === undefined) {
-      throw new BasinError(
-        'bad-input',
-        vscode.l10n.t(
-          '{0} is not in a folder of this workspace, where Basin keeps runs.',
-          path.basename(file.path),
-        ),
-        vscode.l10n.t('Open its folder (File: Open Folder), then train it.'),
-      );
-    }
-    await vscode.debug.startDebugging(folder, this.#ofFile(file.fsPath));
+    await vscode.debug.startDebugging(folderOf(file), this.#ofFile(file.fsPath));
   }
 
   provideDebugConfigurations(): vscode.DebugConfiguration[] {

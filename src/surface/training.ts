@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import { BasinError } from '../protocol/errors.ts';
 import { activePython } from './activePython.ts';
 import { setting } from './configuration.ts';
+import { folderOf } from './folderOf.ts';
 import { TASK_TYPE } from './ids.ts';
 import { trainCommand } from './trainCommand.ts';
 import { requireTrust } from './trust.ts';
@@ -26,17 +27,7 @@ export class Training implements vscode.TaskProvider {
    */
   async train(file: vscode.Uri): Promise<vscode.TaskExecution> {
     requireTrust();
-    const folder = vscode.workspace.getWorkspaceFolder(file);
-    if (file.scheme !== 'file' || folder === undefined) {
-      throw new BasinError(
-        'bad-input',
-        vscode.l10n.t(
-          '{0} is not in a folder of this workspace, where Basin keeps runs.',
-          path.basename(file.path),
-        ),
-        vscode.l10n.t('Open its folder (File: Open Folder), then train it.'),
-      );
-    }
+    const folder = folderOf(file);
     const document = vscode.workspace.textDocuments.find((d) => d.uri.toString() === file.toString());
     if (document?.isDirty && !(await document.save())) {
       throw new BasinError('bad-input', vscode.l10n.t('{0} could not be saved.', path.basename(file.path)));

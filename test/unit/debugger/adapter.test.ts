@@ -33,7 +33,7 @@ describe('the debug adapter', function () {
   afterEach(() => client.stop());
 
   /** The line that takes the step. */
-  const STEP_LINE = 22;
+  const STEP_LINE = 23;
 
   interface Settings {
     readonly launch?: object;
@@ -185,6 +185,16 @@ describe('the debug adapter', function () {
     for (const layer of layers.values())
       for (const parameter of (await unfold(layer.variablesReference)).values())
         assert.ok(Number.isFinite(Number((await unfold(parameter.variablesReference)).get('norm')!.value)));
+    await client.disconnectRequest({ terminateDebuggee: true });
+  });
+
+  it('stops at a loss spike when it is more than one batch', async () => {
+    const stop = stopped();
+    await launch({ launch: { env: { SPIKE: '30' } }, filters: ['loss-spike'] });
+    assert.equal((await stop).body.reason, 'exception');
+    const { description } = (await client.exceptionInfoRequest(thread)).body;
+    assert.match(description!, /^Loss spike at step 30: up to /);
+    assert.equal((await variables('Step')).get('step')!.value, '32');
     await client.disconnectRequest({ terminateDebuggee: true });
   });
 
