@@ -257,6 +257,7 @@ export class ContourLens implements Lens {
     if (key === this.path) return;
     this.path = key;
     this.scrubber.show(trajectory.map(({ step }) => strings.step(step)));
+    this.scrubber.toEnd();
     this.chart.go(null);
   }
 

@@ -44,13 +44,23 @@ export class Scrubber {
     return this.at;
   }
 
-  /** A path of places with names; it begins at its end, where the whole of it can be seen. */
+  /**
+   * A path of places with names; it begins at its end, where the whole of it can be seen. The same path again leaves
+   * the place alone: a picture that is drawn anew must not move under people's hands.
+   */
   show(names: readonly string[]): void {
+    if (names.length === this.names.length && names.every((name, i) => name === this.names[i])) return;
     this.stop();
     this.names = names;
     this.slider.max = String(Math.max(0, names.length - 1));
     this.element.hidden = names.length < 2;
     this.set(names.length - 1);
+  }
+
+  /** To the end of the path, where the whole of it can be seen. */
+  toEnd(): void {
+    this.stop();
+    this.set(this.names.length - 1);
   }
 
   stop(): void {

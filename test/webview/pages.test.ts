@@ -158,9 +158,12 @@ describe('pages', function () {
     page.notify('showRun', asked);
     page.notify('showLens', { lens: 'trajectory' });
     const slider = page.page.getByRole('slider', { name: 'Place on the path' });
-    await slider.focus();
-    await page.page.keyboard.press('Home');
-    assert.equal(await slider.getAttribute('aria-valuetext'), 'step 0');
+    // The lens is drawn in its own time; before that there is no path to go along.
+    await until('the start of the path', async () => {
+      await slider.focus();
+      await page.page.keyboard.press('Home');
+      return (await slider.getAttribute('aria-valuetext')) === 'step 0';
+    });
     await page.page.locator('#lens-trajectory').getByText('Play', { exact: true }).click();
     await until('the path to play', async () => Number(await slider.inputValue()) > 3);
     await page.page.locator('#lens-trajectory').getByText('Pause', { exact: true }).click();
