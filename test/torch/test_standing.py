@@ -24,7 +24,7 @@ GONE = {"whenGone": "continue"}
 @contextlib.contextmanager
 def training(run: Run, script: Path, *, runner: bool = False, **options: Any) -> Iterator[Client]:
     """A script that stands before its first update, and a client of it; at the end the process is over."""
-    first = [str(Path(__file__).with_name("fingerprint.py"))] if runner else []
+    first = [str(Path(__file__).with_name("fingerprint_of_state.py"))] if runner else []
     env = {**environment(run, standFirst=True, **options), "RESULT": str(run.directory / "result.json")}
     process = subprocess.Popen(
         [sys.executable, *first, str(script)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -183,7 +183,7 @@ KINDS = [
 @pytest.mark.parametrize("name", KINDS)
 def test_training_is_bit_for_bit_as_without_stops_and_questions(name: str) -> None:
     script = SCRIPTS / f"{name}.py"
-    runner = Path(__file__).with_name("fingerprint.py")
+    runner = Path(__file__).with_name("fingerprint_of_state.py")
     with new_run() as run:
         out = run.directory / "result.json"
         env = {k: v for k, v in os.environ.items() if k != "BASIN_PROBE"}

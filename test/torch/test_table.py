@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from harness import PROBE, SCRIPTS, asking, how, new_run, record, trouble
+from harness import PROBE, SCRIPTS, asking, environment, how, new_run, record, trouble
 from kinds import KINDS, skip_absent
 
 REFUSED = {
@@ -46,6 +47,38 @@ def test_replays_exactly_also_when_started_again(script: Path) -> None:
                     assert found["recorded"] == pytest.approx(steps[step]["loss"], rel=1e-6)
                     assert found["replayed"] == pytest.approx(found["recorded"], rel=TOLERANCE)
             assert trouble(run) == ""
+
+
+@pytest.mark.parametrize("script", KINDS, ids=lambda p: p.stem)
+def test_training_is_bit_for_bit_as_without(script: Path) -> None:
+    skip_absent(script)
+    runner = Path(__file__).with_name("fingerprint_of_state.py")
+
+    def result(env: dict[str, str], folder: Path) -> dict:
+        out = folder / "result.json"
+        done = subprocess.run(
+            [sys.executable, str(runner), str(script)],
+            env={**env, "RESULT": str(out), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return {**json.loads(out.read_text()), "output": (done.stdout, done.stderr)}
+
+    with new_run() as run:
+        plain = result({k: v for k, v in os.environ.items() if k != "BASIN_PROBE"}, run.directory)
+    with new_run() as run:
+        asked = result({**environment(run), "ASK": str(run.directory / "endpoint.json")}, run.directory)
+        assert trouble(run) == ""
+    with new_run() as run:
+        recorded = result(environment(run, everyStep=True, every=1), run.directory)
+        assert trouble(run) == ""
+    assert recorded["hash"] == plain["hash"]
+    assert recorded["output"] == plain["output"]
+    assert asked["problems"] == []
+    assert asked["answered"] > 0 or script.stem == "update_by_hand"
+    assert asked["hash"] == plain["hash"]
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
