@@ -508,7 +508,7 @@ export class TrainingDebugAdapter extends DebugSession {
 
   async #norms(): Promise<Map<string, number>> {
     const session = this.#required();
-    const { weights } = await session.parameters();
+    const weights = await session.statistics('current');
     return new Map(
       session.connection.description.objective.parameters.map((p, i) => [p.name, weights[i]?.norm ?? NaN]),
     );

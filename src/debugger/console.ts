@@ -66,7 +66,7 @@ export async function evaluateInConsole(
       said.opened = { directory: session.run.directory, kind: answer.result.kind, id: answer.result.id };
     return null;
   };
-  const parameter = async (of: 'weights' | 'gradient', name: Value): Promise<Value> => {
+  const parameter = async (of: 'current' | 'gradient', name: Value): Promise<Value> => {
     const index = description.objective.parameters.findIndex((p) => p.name === name);
     if (index < 0) {
       const names = description.objective.parameters.map((p) => p.name);
@@ -76,13 +76,13 @@ export async function evaluateInConsole(
         `There are ${names.join(', ')}.`,
       );
     }
-    const statistics = (await session.parameters())[of];
-    if (statistics === null)
+    if (of === 'gradient' && session.standing?.place !== 'gradient')
       throw new BasinError(
         'not-found',
         'The gradient is applied already.',
         'Step into the next step to see one.',
       );
+    const statistics = await session.statistics(of);
     return statistics[index]?.norm ?? null;
   };
   const offered: Record<string, (...given: Value[]) => Promise<Value>> = {
@@ -98,7 +98,7 @@ export async function evaluateInConsole(
       said.text = `${shown(loss)}${standardError === null ? '' : ` ± ${shown(standardError)}`} on ${samples} ${String(split)} samples`;
       return loss;
     },
-    norm: (name = '') => parameter('weights', name),
+    norm: (name = '') => parameter('current', name),
     gradient: (name = '') => parameter('gradient', name),
     line: (from = 'first', to = 'last') =>
       analysis({ kind: 'line', run, from: reference(from), to: reference(to), points: LINE_POINTS }),

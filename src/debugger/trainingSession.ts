@@ -74,10 +74,13 @@ export class TrainingSession {
   #pauseAsked = false;
   #optimizer: OptimizerInfo | null = null;
   #stopPoints: readonly StepBreakpoint[] = [];
+  /** Values that they need. */
+  #reads: ReadonlySet<string> = new Set();
   #ranges: readonly NormRange[] = [];
   #events: ReadonlySet<TrainingEventId> = new Set();
   readonly #gradients: GradientWatch;
   readonly #finder = new EventFinder();
+  readonly #live: ReturnType<Run['liveReader']>;
   #lastSharpness: LiveSharpness | null = null;
   #wasStable = true;
   #toldCycle = false;
@@ -86,6 +89,7 @@ export class TrainingSession {
   #weightsOf: number | null = null;
 
   constructor(private readonly options: SessionOptions) {
+    this.#live = options.run.liveReader();
     this.#gradients = new GradientWatch(options.connection.description.objective.parameters);
     void options.connection.closed.then(() => {
       options.listener.lost();
@@ -127,6 +131,7 @@ export class TrainingSession {
 
   setBreakpoints(points: readonly StepBreakpoint[]): void {
     this.#stopPoints = points;
+    this.#reads = new Set(points.flatMap((point) => [...point.reads]));
   }
 
   setRanges(ranges: readonly NormRange[]): void {
@@ -194,12 +199,12 @@ export class TrainingSession {
    * @throws BasinError `not-found` at the beginning
    */
   async stepBack(): Promise<void> {
-    await this.#backTo((step, now) => step < now, Math.max);
+    await this.#backTo(Math.max);
   }
 
   /** Back to the first snapshot. */
   async backToStart(): Promise<void> {
-    await this.#backTo((step, now) => step < now, Math.min);
+    await this.#backTo(Math.min);
   }
 
   /** Lets go: training continues, and this session is over. */
@@ -215,8 +220,8 @@ export class TrainingSession {
     fromStart: ParameterStatistics[] | null;
   }> {
     const { place } = this.#required();
-    const weights = await this.#statistics('current');
-    const gradient = place === 'gradient' ? await this.#statistics('gradient') : null;
+    const weights = await this.statistics('current');
+    const gradient = place === 'gradient' ? await this.statistics('gradient') : null;
     const start = this.run.snapshotPath(0, this.connection.description.objectiveIndex);
     const fromStart = await this.connection
       .combine({
@@ -276,10 +281,6 @@ export class TrainingSession {
     return this.#stopPoints.length > 0 || this.#ranges.length > 0 || this.#events.size > 0;
   }
 
-  get #reads(): ReadonlySet<string> {
-    return new Set(this.#stopPoints.flatMap((point) => [...point.reads]));
-  }
-
   /** Goes on until the goal, or until something on the way makes it stop. */
   async #drive(goal: Target): Promise<void> {
     let from = this.#required();
@@ -292,7 +293,7 @@ export class TrainingSession {
     }
     const begunIn = from.values?.epoch ?? null;
     this.#standing = null;
-    if (this.#weightsOf !== null) this.#weightsOf = null;
+    this.#weightsOf = null;
     try {
       for (;;) {
         const target = this.#watches ? nextLook(from, goal) : goal;
@@ -305,8 +306,7 @@ export class TrainingSession {
             reason: 'ended',
             text: 'The script is done; its model can still be asked.',
           });
-        const found =
-          standing.place === 'gradient' || standing.values !== null ? await this.#look(standing) : null;
+        const found = await this.#look(standing);
         if (found !== null) return await this.#stop(standing, found);
         if (this.#pauseAsked || standing.reason === 'pause')
           return await this.#stop(standing, { reason: 'pause', text: whereText(standing) });
@@ -337,10 +337,9 @@ export class TrainingSession {
   /** What of this step makes it stop; inside of a step for everything that its loss and gradient tell. */
   async #look(standing: Standing): Promise<Omit<Stop, 'standing'> | null> {
     const { values, place } = standing;
-    if (values === null || !this.#watches) return null;
-    const event = place === 'gradient' ? await this.#eventAt(values) : null;
+    if (values === null || place !== 'gradient' || !this.#watches) return null;
+    const event = await this.#eventAt(values);
     if (event !== null) return { reason: 'event', text: event.text, event, breakpoints: [] };
-    if (place !== 'gradient') return null;
     const range = await this.#leftRange();
     if (range !== null) return { reason: 'data', ...range, event: null };
     return this.#breakpointAt(values);
@@ -348,8 +347,7 @@ export class TrainingSession {
 
   async #breakpointAt(step: StepRecord): Promise<Omit<Stop, 'standing'> | null> {
     if (this.#stopPoints.length === 0) return null;
-    const reads = this.#reads;
-    if (reads.has('lambda1') || reads.has('bound')) await this.measureSharpness();
+    if (this.#reads.has('lambda1') || this.#reads.has('bound')) await this.measureSharpness();
     const scope: Scope = { values: stepValues(step, this.#lastSharpness), functions: {} };
     const hit: StepBreakpoint[] = [];
     for (const point of this.#stopPoints) {
@@ -369,7 +367,7 @@ export class TrainingSession {
   async #leftRange(): Promise<Pick<Stop, 'text' | 'breakpoints'> | null> {
     if (this.#ranges.length === 0) return null;
     const { parameters } = this.connection.description.objective;
-    const weights = await this.#statistics('current');
+    const weights = await this.statistics('current');
     for (const { id, parameter, low, high } of this.#ranges) {
       const norm = weights[parameters.findIndex((p) => p.name === parameter)]?.norm;
       if (norm === undefined || (norm >= low && norm <= high)) continue;
@@ -385,7 +383,7 @@ export class TrainingSession {
       (x) => x === null || Number.isFinite(decodeNumber(x)),
     );
     if (!finite && wanted.has('non-finite')) {
-      const { text, ...where } = whereNonFinite(parameters, await this.#statistics('gradient'));
+      const { text, ...where } = whereNonFinite(parameters, await this.statistics('gradient'));
       return {
         id: 'non-finite',
         text: `${text} Step ${step.step} has not been applied: the weights are those before it.`,
@@ -399,8 +397,8 @@ export class TrainingSession {
     if (
       ['gradient-vanished', 'gradient-exploded', 'dead-units'].some((id) => wanted.has(id as TrainingEventId))
     ) {
-      const gradient = await this.#statistics('gradient');
-      const [event] = this.#gradients.next(gradient, await this.#statistics('current'), wanted);
+      const gradient = await this.statistics('gradient');
+      const [event] = this.#gradients.next(gradient, await this.statistics('current'), wanted);
       if (event !== undefined) return event;
     }
     if (wanted.has('edge-of-stability')) {
@@ -417,8 +415,9 @@ export class TrainingSession {
 
   /** λ₁ as it was measured while the run trains, within its budget: no step waits for it here. */
   async #edge(step: StepRecord): Promise<TrainingEvent | null> {
-    const latest = (await this.run.readLive()).at(-1);
-    if (latest === undefined || latest.step === this.#lastSharpness?.step) return null;
+    // Only what is new: the file grows with the run, and this is asked at every step.
+    const latest = (await this.#live.read()).records.at(-1);
+    if (latest === undefined) return null;
     this.#lastSharpness = latest;
     const bound = latest.bound === null ? null : decodeNumber(latest.bound);
     const verdict = verdictOf(decodeNumber(latest.lambda1), bound);
@@ -433,7 +432,8 @@ export class TrainingSession {
     };
   }
 
-  async #statistics(of: 'current' | 'gradient'): Promise<ParameterStatistics[]> {
+  /** By parameter. @throws BasinError `not-allowed` for a gradient where training stands between two steps */
+  async statistics(of: 'current' | 'gradient'): Promise<ParameterStatistics[]> {
     const vector = `debugger-${of}`;
     await this.connection.load({ into: vector, from: of });
     return (await this.connection.statistics({ vector })).parameters;
@@ -450,17 +450,15 @@ export class TrainingSession {
     }
   }
 
-  async #backTo(
-    isBefore: (step: number, now: number) => boolean,
-    choose: (...steps: number[]) => number,
-  ): Promise<void> {
+  /** @param choose among the steps before the weights that stand */
+  async #backTo(choose: (...steps: number[]) => number): Promise<void> {
     let standing = this.#required();
     const now = this.weightsOf ?? standing.step;
     const snapshots = (await this.run.snapshots(this.connection.description.objectiveIndex)).map(
       (s) => s.step,
     );
     const kept = this.#checkpoints.map((point) => point.step);
-    const before = [...new Set([...snapshots, ...kept])].filter((step) => isBefore(step, now));
+    const before = [...new Set([...snapshots, ...kept])].filter((step) => step < now);
     if (before.length === 0)
       throw new BasinError('not-found', 'These are the first weights of the run.', 'Step on instead.');
     if (standing.place === 'gradient') {

@@ -2,7 +2,7 @@ import type { RateSchedule } from '../../analysis/rateSchedule.ts';
 import { trainedEnsemble } from '../../analysis/trainedEnsemble.ts';
 import type { FgeJob } from '../../protocol/furtherTraining.ts';
 import type { EvaluatorKind } from '../kind.ts';
-import { completed, inputOf, requireJob } from './furtherTraining.ts';
+import { completed, inputOf, keeper, requireJob } from './furtherTraining.ts';
 
 /** A lowest rate that is not given is this share of the highest, as in the paper. */
 const LOW = 0.01;
@@ -20,11 +20,7 @@ export const fgeKind: EvaluatorKind<'fge'> = {
   models: ({ at }) => (at === undefined ? [] : [at]),
   async run(job, { contents, evaluator, mode, context, model, reserve }) {
     const input = await inputOf(job, scheduleOf(job), contents, mode);
-    const keep = async () => {
-      const id = await reserve('point');
-      const metadata = { 'basin.run': contents.run.id, 'basin.model': id, 'basin.kind': 'fge' };
-      return { id, file: contents.run.modelPath(id), metadata };
-    };
+    const keep = keeper('fge', contents, reserve);
     return { kind: 'fge', ...(await trainedEnsemble(evaluator, { ...input, model, keep }, context)) };
   },
 };

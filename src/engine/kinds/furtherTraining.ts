@@ -8,7 +8,7 @@ import type { EvaluationMode } from '../../protocol/evaluator.ts';
 import type { FurtherTrainingOptions } from '../../protocol/furtherTraining.ts';
 import type { ModelReference } from '../../protocol/job.ts';
 import { decodeNumber, type StepRecord } from '../../protocol/run.ts';
-import { definite, requireInteger } from '../kind.ts';
+import { definite, requireInteger, type Asked } from '../kind.ts';
 import { findBuiltModel, resolveModel, stepOf, type RunContents } from '../references.ts';
 
 /** Members, or points of an average, that a job without a budget gets. */
@@ -190,4 +190,17 @@ function matchedRate({ steps }: RunContents, momentum: number): number | null {
   };
   const rate = (median('updateNorm') / median('gradientNorm')) * (1 - momentum);
   return Number.isFinite(rate) && rate > 0 ? Number(rate.toPrecision(3)) : null;
+}
+
+/** Reserves a model of the run for each member that an ensemble keeps, and says where it goes and what it is called. */
+export function keeper(
+  kind: 'fge' | 'snapshot-ensemble',
+  { run }: RunContents,
+  reserve: Asked<never>['reserve'],
+): () => Promise<{ id: string; file: string; metadata: Record<string, string> }> {
+  return async () => {
+    const id = await reserve('point');
+    const metadata = { 'basin.run': run.id, 'basin.model': id, 'basin.kind': kind };
+    return { id, file: run.modelPath(id), metadata };
+  };
 }

@@ -2,7 +2,7 @@ import type { RateSchedule } from '../../analysis/rateSchedule.ts';
 import { trainedEnsemble } from '../../analysis/trainedEnsemble.ts';
 import type { SnapshotEnsembleJob } from '../../protocol/furtherTraining.ts';
 import type { EvaluatorKind } from '../kind.ts';
-import { completed, inputOf, requireJob } from './furtherTraining.ts';
+import { completed, inputOf, keeper, requireJob } from './furtherTraining.ts';
 
 export const snapshotEnsembleKind: EvaluatorKind<'snapshot-ensemble'> = {
   needs: 'evaluator',
@@ -17,11 +17,7 @@ export const snapshotEnsembleKind: EvaluatorKind<'snapshot-ensemble'> = {
   models: ({ at }) => (at === undefined ? [] : [at]),
   async run(job, { contents, evaluator, mode, context, model, reserve }) {
     const input = await inputOf(job, scheduleOf(job), contents, mode);
-    const keep = async () => {
-      const id = await reserve('point');
-      const metadata = { 'basin.run': contents.run.id, 'basin.model': id, 'basin.kind': 'snapshot-ensemble' };
-      return { id, file: contents.run.modelPath(id), metadata };
-    };
+    const keep = keeper('snapshot-ensemble', contents, reserve);
     return {
       kind: 'snapshot-ensemble',
       ...(await trainedEnsemble(evaluator, { ...input, model, keep }, context)),
