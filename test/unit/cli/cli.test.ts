@@ -137,8 +137,8 @@ describe('command line', function () {
     let id = '';
     before(async () => {
       const plain = await start([script], epochs).finished;
-      const recorded = await start([cli, 'train', '--every', '100', '--', process.execPath, script], epochs)
-        .finished;
+      const record = ['train', '--every', '100', '--every-step'];
+      const recorded = await start([cli, ...record, '--', process.execPath, script], epochs).finished;
       assert.equal(recorded.code, 0, recorded.stderr);
       assert.match(plain.stdout, /weights [0-9a-f]{64}/);
       assert.equal(recorded.stdout, plain.stdout, 'the script prints the same, its weights to the last bit');
