@@ -62,6 +62,24 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   assert.fail(`Waited for ${what}.`);
 }
 
+/** Waits until a chart is drawn: with more colours than its axes have. */
+async function drawn(page: HostedPage, selector: string, least = 40): Promise<void> {
+  await until(`${selector} to be drawn`, async () => (await colours(page, selector)) > least);
+}
+
+/** The first jobs that the page has asked for; a request comes some time after the click. */
+async function jobs(
+  { requests }: HostedPage,
+  count = 1,
+): Promise<{ number: number; job: { kind: string } }[]> {
+  const asked = (): { number: number; job: { kind: string } }[] =>
+    requests.flatMap(({ method, params }) =>
+      method === 'runJob' ? [params as { number: number; job: { kind: string } }] : [],
+    );
+  await until(`${count} jobs`, () => Promise.resolve(asked().length >= count));
+  return asked();
+}
+
 describe('pages', function () {
   this.timeout(120_000);
   let browser: Browser;
@@ -105,11 +123,7 @@ describe('pages', function () {
     ] as const) {
       page.notify('showLens', { lens });
       await page.settle();
-      for (const chart of charts)
-        await until(
-          `${lens}: ${chart}`,
-          async () => (await colours(page, `#lens-${lens} .chart-${chart}`)) > 5,
-        );
+      for (const chart of charts) await drawn(page, `#lens-${lens} .chart-${chart}`, 5);
     }
     const [path] = resultsOf(asked, 'trajectory');
     await page.page.getByText(path!.trust[0]!).waitFor({ state: 'attached' });
@@ -125,6 +139,8 @@ describe('pages', function () {
     await lens.locator('.chart-layers ~ .fold summary').focus();
     await page.page.keyboard.press('Enter');
     const rows = lens.getByRole('region', { name: 'Eigenvalues and trace by block' }).locator('tbody tr');
+    // The table is written when its fold is opened, in the page's own time.
+    await rows.first().waitFor();
     assert.equal(await rows.count(), layered.blocks.length);
     assert.deepEqual(await rows.nth(1).locator('th, td').first().innerText(), layered.blocks[1]!.name);
   });
@@ -143,14 +159,13 @@ describe('pages', function () {
     await lens.getByRole('button', { name: 'Undo' }).click();
     await lens.getByText('Compute the spectrum', { exact: true }).first().click();
     const job = { kind: 'spectrum', at: 'last', matrix: 'hessian', bottom: 1, trace: true, perLayer: false };
-    const jobs = () =>
-      page.requests.flatMap(({ method, params }) =>
-        method === 'runJob' ? [(params as { job: object }).job] : [],
-      );
-    assert.deepEqual(jobs(), [{ ...job, run: asked.run.id, top: 7, density: true }]);
+    assert.deepEqual(
+      (await jobs(page)).map((one) => one.job),
+      [{ ...job, run: asked.run.id, top: 7, density: true }],
+    );
     await lens.getByRole('button', { name: 'Reset' }).click();
     assert.equal(await largest.evaluate((field) => (field as HTMLInputElement).value), '5');
-    assert.equal(await lens.getByRole('button', { name: 'Reset' }).count(), 0);
+    await lens.getByRole('button', { name: 'Reset' }).waitFor({ state: 'detached' });
   });
 
   it('panel plays the path, and asks for the plane through the average on both splits', async () => {
@@ -169,11 +184,11 @@ describe('pages', function () {
     await page.page.locator('#lens-trajectory').getByText('Pause', { exact: true }).click();
     page.notify('showLens', { lens: 'averaging' });
     await page.page.getByText('Draw the plane through the average', { exact: true }).click();
-    const jobs = page.requests.flatMap(({ method, params }) =>
-      method === 'runJob' ? [(params as { job: { kind: string; plane?: unknown; split?: string } }).job] : [],
-    );
     assert.deepEqual(
-      jobs.map(({ kind, plane, split }) => [kind, plane, split]),
+      (await jobs(page, 3)).map(({ job }) => {
+        const { kind, plane, split } = job as { kind: string; plane?: unknown; split?: string };
+        return [kind, plane, split];
+      }),
       [
         ['contour', [600, 'average-1', 120], 'train'],
         ['contour', [600, 'average-1', 120], 'validation'],
@@ -187,24 +202,20 @@ describe('pages', function () {
     page.notify('showRun', without);
     await page.page.getByRole('heading', { name: 'No contour yet' }).waitFor();
     await page.page.getByText('Compute the contour', { exact: true }).click();
-    const asked = page.requests.find(({ method }) => method === 'runJob')?.params as {
-      number: number;
-      job: { kind: string; plane: string };
-    };
-    assert.deepEqual([asked.job.kind, asked.job.plane], ['contour', 'pca']);
+    const { number, job } = (await jobs(page))[0]!;
+    assert.deepEqual([job.kind, (job as { plane?: string }).plane], ['contour', 'pca']);
     const coarse = contour.loss.map((row, j) =>
       row.map((loss, i) => (i % 8 === 0 && j % 8 === 0 ? loss : null)),
     );
     page.notify('jobPartial', {
-      number: asked.number,
+      number,
       result: { ...contour, loss: coarse, complete: false, evaluated: 36 },
     });
     await page.page.getByText('Coarse: 6 × 6 of 41 × 41').waitFor();
-    await page.settle();
-    assert.ok((await colours(page, '.chart-contour')) > 40);
-    page.notify('jobDone', { number: asked.number, result: contour, error: null });
+    await drawn(page, '.chart-contour');
+    page.notify('jobDone', { number, result: contour, error: null });
     await page.page.getByText('Compute again').waitFor();
-    assert.equal(await page.page.getByText('Coarse:').count(), 0);
+    await page.page.getByText('Coarse:').waitFor({ state: 'detached' });
   });
 
   it('panel cancels, and shows a failure with its cure', async () => {
@@ -218,7 +229,9 @@ describe('pages', function () {
     await page.page.getByText('Compute the contour', { exact: true }).click();
     await page.page.getByText('Cancel', { exact: true }).click();
     await page.page.getByText('Cancelling…').waitFor();
-    assert.ok(page.requests.some(({ method }) => method === 'cancelJob'));
+    await until('the cancellation', () =>
+      Promise.resolve(page.requests.some(({ method }) => method === 'cancelJob')),
+    );
     fail(new BasinError('not-replayable', 'The loss does not replay.', 'Seed the noise.'));
     const alert = page.page.getByRole('alert');
     await alert.waitFor();
@@ -248,7 +261,7 @@ describe('pages', function () {
     assert.deepEqual(loaded, []);
     page.notify('showLens', { lens: 'surface' });
     await page.page.locator('.chart-contour:not([hidden]) canvas').waitFor();
-    assert.ok(loaded.length > 0);
+    await until('its code', () => Promise.resolve(loaded.length > 0));
   });
 
   it('panel falls back to 2-D where there is no WebGL, and says so', async () => {
@@ -258,8 +271,7 @@ describe('pages', function () {
       page.notify('showRun', digits);
       page.notify('showLens', { lens: 'surface' });
       await page.page.getByText('This window has no WebGL').waitFor();
-      await page.settle();
-      assert.ok((await colours(page, '.chart-contour')) > 40);
+      await drawn(page, '.chart-contour');
     } finally {
       await plain.close();
     }
@@ -293,7 +305,7 @@ describe('pages', function () {
     page.notify('showLens', { lens: 'averaging' });
     await page.settle();
     assert.deepEqual(await violations(page), []);
-    assert.ok((await colours(page, '.chart-sweep')) > 20);
+    await drawn(page, '.chart-sweep', 20);
     const lens = page.page.locator('#lens-averaging');
     await lens.getByText(swept.trust[0]!).waitFor();
     const best = swept.best!;
@@ -315,9 +327,8 @@ describe('pages', function () {
     await map.click({ position: { x: 78, y: height - 48 - 8 } });
     assert.equal(await shown.innerText(), words(swept.windows[0]!));
     await lens.getByText('Build this average', { exact: true }).click();
-    const asked = page.requests.find(({ method }) => method === 'runJob')?.params as { job: object };
     const { from, to } = swept.windows[0]!;
-    assert.deepEqual(asked.job, { kind: 'average', run: digits.run.id, from, to });
+    assert.deepEqual((await jobs(page))[0]!.job, { kind: 'average', run: digits.run.id, from, to });
     await lens.locator('.sweep summary', { hasText: 'Show as table' }).click();
     await lens.getByRole('region', { name: 'Loss of the average' }).waitFor();
     assert.equal(await lens.locator('.sweep table.data tbody tr').count(), swept.windows.length + 1);
@@ -341,7 +352,7 @@ describe('pages', function () {
     page.notify('showLandscape', landscape);
     await page.settle();
     assert.deepEqual(await violations(page), []);
-    assert.ok((await colours(page, '.chart-live')) > 40);
+    await drawn(page, '.chart-live');
     // Frames that the page manages while the path grows ten times a second.
     const counted = page.page.evaluate<number>(`new Promise((done) => {
       let frames = 0;
@@ -368,7 +379,7 @@ describe('pages', function () {
     const page = await keep(HostedPage.open(browser, 'landscape', { width: 300 }));
     page.notify('showLandscape', { ...landscape, run: null, steps: [], live: [], contour: null });
     await page.page.getByText('Train This File').click();
-    await page.settle();
+    await until('the command', () => Promise.resolve(page.requests.at(-1)?.method === 'runCommand'));
     assert.deepEqual(page.requests.at(-1), { method: 'runCommand', params: { command: 'basin.train' } });
   });
 
@@ -377,7 +388,7 @@ describe('pages', function () {
       const page = await keep(HostedPage.openReport(browser, digits, { dark }));
       await page.settle();
       assert.deepEqual(await violations(page), []);
-      assert.ok((await colours(page, 'figure .chart')) > 40);
+      await drawn(page, 'figure .chart');
       assert.equal(await page.page.locator('figure canvas').count(), 4);
     });
   }
