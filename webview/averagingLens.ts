@@ -24,6 +24,8 @@ export class AveragingLens implements Lens {
   private readonly average;
   private readonly ensemble;
   private readonly sweep;
+  /** What the extension's own commands build: they ask for members, and offer the model for export. */
+  private readonly commands;
   private readonly figure;
   private readonly body = h('div', { class: 'stage' });
   private state: PanelState | null = null;
@@ -33,6 +35,12 @@ export class AveragingLens implements Lens {
   constructor(private readonly actions: PanelActions) {
     this.average = button(strings.buildAverage, () => this.buildAverage(), 'primary');
     this.sweep = button(strings.sweep.compare, () => this.compare());
+    this.commands = [
+      button(strings.buildSoup, () => actions.command('basin.soup')),
+      button(strings.trainFurther.swa, () => actions.command('basin.swa')),
+      button(strings.trainFurther.fge, () => actions.command('basin.fge')),
+      button(strings.trainFurther.snapshotEnsemble, () => actions.command('basin.snapshotEnsemble')),
+    ];
     this.figure = new SweepFigure(({ from, to }) => this.start({ kind: 'average', from, to }), actions.save);
     this.ensemble = button(strings.buildEnsemble, () => this.buildEnsemble(), 'primary');
     this.status = new JobStatus([...built, 'export'], actions);
@@ -45,6 +53,7 @@ export class AveragingLens implements Lens {
         h('div', { class: 'group' }, this.from.element, this.stride.element, this.average),
         h('div', { class: 'group' }, this.last.element, this.ensemble),
         h('div', { class: 'group' }, this.sweep),
+        h('div', { class: 'group' }, ...this.commands),
       ),
       this.status.element,
       this.body,
@@ -68,6 +77,7 @@ export class AveragingLens implements Lens {
     this.average.disabled = busy || view.snapshots.length < 2;
     this.ensemble.disabled = busy || view.snapshots.length < 2;
     this.sweep.disabled = busy || view.snapshots.length < 2;
+    for (const one of this.commands) one.disabled = busy || view.snapshots.length < 1;
     const swept = resultsOf(view, 'sweep')[0] ?? null;
     this.figure.show(swept, busy);
     const { average, ensemble } = newestBuilt(view.results);

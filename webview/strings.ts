@@ -97,6 +97,8 @@ export const strings = {
   measure: 'Measure',
   buildAverage: 'Average snapshots (SWA)',
   buildEnsemble: 'Build ensemble',
+  buildSoup: 'Build soup…',
+  trainFurther: { swa: 'Train further (SWA)', fge: 'Train FGE', snapshotEnsemble: 'Train snapshot ensemble' },
   saveModel: 'Save as model…',
   undo: 'Undo',
   reset: 'Reset',

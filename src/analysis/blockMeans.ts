@@ -19,9 +19,10 @@ export function inBlocks(snapshots: readonly Snapshot[], most: number): Snapshot
 
 /**
  * The means of blocks, and exponential moving averages over all their snapshots, in one walk over the snapshots that
- * reads each file once. A moving average begins at the first snapshot: a ← decay·a + (1 − decay)·θ.
+ * loads each once. A moving average begins at the first snapshot: a ← decay·a + (1 − decay)·θ.
  * @param decays at most two at a time keep the evaluator at four vectors
- * @param file where the mean of the i-th block is kept; blocks of one snapshot are that snapshot
+ * @param file where the mean of the i-th block is kept; null keeps none
+ * @param visit is shown each snapshot while it is loaded
  * @returns the moving averages as named vectors, in the order of `decays`
  */
 export async function blockMeans(
@@ -29,8 +30,9 @@ export async function blockMeans(
   vectors: Vectors,
   blocks: readonly (readonly Snapshot[])[],
   decays: readonly number[],
-  file: (block: number) => string,
+  file: ((block: number) => string) | null,
   context: AnalysisContext,
+  visit?: (snapshot: Snapshot, vector: string) => Promise<void>,
 ): Promise<{ blocks: Block[]; moving: string[] }> {
   const { signal } = context;
   const moving = decays.map((decay) => vectors.name(`moving-${decay}`));
@@ -39,25 +41,21 @@ export async function blockMeans(
   let first = true;
   for (const [b, members] of blocks.entries()) {
     context.progress(b / blocks.length, 'reading snapshots');
-    const [only] = members;
-    const toRead = members.length > 1 || decays.length > 0 ? members : [];
-    for (const [i, { vector }] of toRead.entries()) {
-      const loaded = await vectors.load(vector, 'snapshot', signal);
+    for (const [i, snapshot] of members.entries()) {
+      const loaded = await vectors.load(snapshot.vector, 'snapshot', signal);
       const mix = async (into: string, keep: number, share: number): Promise<void> => {
         const terms = [{ coefficient: share, vector: loaded }];
         if (keep !== 0) terms.push({ coefficient: keep, vector: into });
         await evaluator.combine({ into, terms, state: 'combine' }, signal);
       };
-      if (members.length > 1) await mix(sum, i / (i + 1), 1 / (i + 1));
+      if (file !== null) await mix(sum, i / (i + 1), 1 / (i + 1));
       for (const [d, decay] of decays.entries())
         await mix(moving[d] ?? '', first ? 0 : decay, first ? 1 : 1 - decay);
       first = false;
+      await visit?.(snapshot, loaded);
       await vectors.release([loaded]);
     }
-    if (members.length === 1 && only !== undefined) {
-      done.push({ members, mean: only.vector });
-      continue;
-    }
+    if (file === null) continue;
     await evaluator.save({ vector: sum, file: file(b), metadata: {} }, signal);
     done.push({ members, mean: { file: file(b) } });
   }

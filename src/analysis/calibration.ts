@@ -10,15 +10,16 @@ import {
   type ReliabilityBin,
 } from '../protocol/generalisation.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { howToEvaluate, notFinite, type Draft, type Evaluation, type Model } from './model.ts';
+import { howToEvaluate, notFinite, type Draft, type Evaluation } from './model.ts';
 import { deviation, mean } from './moments.ts';
+import { loadPredictor, predictorSentences, type LoadedPredictor, type Predictor } from './predictor.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, replaySentence } from './trust.ts';
 import { calibrationSentences } from './trustCalibration.ts';
 import { withVectors } from './vectors.ts';
 
 export interface CalibrationInput extends Evaluation {
-  readonly at: Model;
+  readonly at: Predictor;
   /** How many bins, 2 to 100. */
   readonly bins: number;
   readonly binning: Binning;
@@ -49,7 +50,7 @@ export async function calibration(
   requireReplay(evaluator.description);
   return withVectors(evaluator, async (vectors) => {
     context.progress(0, 'predicting');
-    const at = await vectors.load(input.at.vector, 'model', context.signal);
+    const at = await loadPredictor(vectors, input.at, context.signal);
     const how = howToEvaluate(evaluator.description, input, false);
     const answers = await answersOf(evaluator, at, how, context);
     context.progress(0.8, 'resampling');
@@ -97,6 +98,7 @@ export async function calibration(
       ...body,
       trust: [
         ...calibrationSentences(body),
+        ...predictorSentences(input.at),
         dataSentence(data, input.mode, false),
         ...replaySentence(evaluator.description),
       ],
@@ -106,11 +108,11 @@ export async function calibration(
 
 async function answersOf(
   evaluator: Evaluator,
-  at: string,
+  at: LoadedPredictor,
   how: HowToEvaluate,
   { signal }: AnalysisContext,
 ): Promise<Answer[]> {
-  const found = await evaluator.samples({ members: [at], how, inputGradient: false }, signal);
+  const found = await evaluator.samples({ ...at, how, inputGradient: false }, signal);
   const { confidence, correct } = found;
   if (confidence === null || correct === null) {
     throw new BasinError(

@@ -9,15 +9,16 @@ import {
   type SplitMargins,
 } from '../protocol/generalisation.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { howToEvaluate, notFinite, type Draft, type Model } from './model.ts';
+import { howToEvaluate, notFinite, type Draft } from './model.ts';
 import { deviation, mean } from './moments.ts';
+import { loadPredictor, predictorSentences, type LoadedPredictor, type Predictor } from './predictor.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, replaySentence } from './trust.ts';
 import { marginSentences } from './trustMargins.ts';
 import { withVectors } from './vectors.ts';
 
 export interface MarginsInput {
-  readonly at: Model;
+  readonly at: Predictor;
   readonly mode: EvaluationMode;
 }
 
@@ -48,7 +49,7 @@ export async function margins(
   const { description } = evaluator;
   requireReplay(description);
   return withVectors(evaluator, async (vectors) => {
-    const at = await vectors.load(input.at.vector, 'model', context.signal);
+    const at = await loadPredictor(vectors, input.at, context.signal);
     context.progress(0, 'training samples');
     const train = await look(evaluator, at, 'train', input.mode, context);
     context.progress(0.5, 'validation samples');
@@ -85,6 +86,7 @@ export async function margins(
       refreshedStatistics: false,
       trust: [
         ...marginSentences({ ...body, gap }),
+        ...predictorSentences(input.at),
         dataSentence(data, input.mode, false),
         ...replaySentence(description),
       ],
@@ -94,13 +96,13 @@ export async function margins(
 
 async function look(
   evaluator: Evaluator,
-  at: string,
+  at: LoadedPredictor,
   split: 'train' | 'validation',
   mode: EvaluationMode,
   { signal }: AnalysisContext,
 ): Promise<Seen> {
   const how = howToEvaluate(evaluator.description, { data: { split }, mode }, false);
-  const found: SampleValues = await evaluator.samples({ members: [at], how, inputGradient: true }, signal);
+  const found: SampleValues = await evaluator.samples({ ...at, how, inputGradient: true }, signal);
   const { margin, correct, inputGradientNorm: slope, loss, reason } = found;
   if (margin === null || correct === null) {
     throw new BasinError(

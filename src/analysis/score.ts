@@ -2,20 +2,21 @@
 import type { Combination, EvaluationMode, ScoreValue } from '../protocol/evaluator.ts';
 import type { Score, ScoreResult, Scores } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import type { Draft, Model } from './model.ts';
+import type { Draft } from './model.ts';
+import { loadPredictor, predictorSentences, type Predictor } from './predictor.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, replaySentence, scoreSentences } from './trust.ts';
 import { withVectors } from './vectors.ts';
 
 export interface ScoreInput {
-  readonly at: Model;
+  readonly at: Predictor;
   readonly mode: EvaluationMode;
   /** At most this many samples of each split; all when absent. */
   readonly samples?: number;
 }
 
 /**
- * Scores a model with the batch-norm statistics it carries.
+ * Scores a model, or a built ensemble, with the batch-norm statistics it carries.
  * @throws BasinError `not-replayable`, `cancelled`
  */
 export async function score(
@@ -26,8 +27,8 @@ export async function score(
   requireReplay(evaluator.description);
   return withVectors(evaluator, async (vectors) => {
     context.progress(0, 'scoring');
-    const vector = await vectors.load(input.at.vector, 'model', context.signal);
-    const scores = await scoreMembers(evaluator, [vector], input, context);
+    const { members, combine } = await loadPredictor(vectors, input.at, context.signal);
+    const scores = await scoreMembers(evaluator, members, { ...input, combine }, context);
     const data = judgedOn(scores);
     return {
       kind: 'score',
@@ -37,6 +38,7 @@ export async function score(
       refreshedStatistics: false,
       trust: [
         ...scoreSentences(scores),
+        ...predictorSentences(input.at),
         dataSentence(data, input.mode, false),
         ...replaySentence(evaluator.description),
       ],

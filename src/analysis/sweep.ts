@@ -3,17 +3,17 @@ import type { EvaluationMode } from '../protocol/evaluator.ts';
 import type { Candidate, SweepResult } from '../protocol/averaging.ts';
 import type { Gain } from '../protocol/gain.ts';
 import { BasinError } from '../protocol/errors.ts';
-import { blockMeans, inBlocks } from './blockMeans.ts';
+import { blockMeans, inBlocks, type Block } from './blockMeans.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { gainOf, ofFold, pairedDifferences, verdictOf } from './gain.ts';
-import { measureModel } from './measure.ts';
+import { measureModel, type Measured as MeasuredModel } from './measure.ts';
 import type { Draft, Snapshot } from './model.ts';
 import { mean } from './moments.ts';
 import { requireReplay } from './replay.ts';
 import { judgedOn } from './score.ts';
 import { dataSentence, replaySentence } from './trust.ts';
 import { sweepSentences } from './trustSweep.ts';
-import { withVectors } from './vectors.ts';
+import { withVectors, type Vectors } from './vectors.ts';
 
 export interface SweepInput {
   /** All snapshots of the run, by step. */
@@ -38,7 +38,8 @@ interface Measured {
 /**
  * Scores the uniform average (Izmailov et al. 2018) of every window of successive blocks that holds two snapshots or more, and
  * exponential moving averages up to the last snapshot. Batch-norm statistics are computed anew for each. Every snapshot
- * is read once, and at most four weight vectors are held, whatever the number of windows.
+ * is loaded once (and once more for every two decays behind the first two), and at most four weight vectors are held,
+ * whatever the number of windows.
  *
  * The best window is chosen on samples, so its own gain is too good. `expectedGain` is judged on samples that had no
  * part in the choice (two-fold cross-fitting), and it alone decides the verdict: a gain is more than twice its standard error
@@ -61,9 +62,11 @@ export async function sweep(
       progress: (fraction, message) => context.progress(begin + share * fraction, message),
     });
 
-    const lastVector = await vectors.load(last.vector, 'last', signal);
-    const baseline = await measureModel(evaluator, lastVector, input.mode, context);
-    await vectors.release([lastVector]);
+    let measuredLast: MeasuredModel | undefined;
+    const baselineOf = (): MeasuredModel => {
+      if (measuredLast === undefined) throw new Error('The last snapshot has not been read yet.');
+      return measuredLast;
+    };
     const measure = async (
       vector: string,
       what: Pick<Candidate, 'from' | 'to' | 'snapshots' | 'decay'>,
@@ -71,7 +74,7 @@ export async function sweep(
       if (description.hasStatistics)
         await evaluator.refreshStatistics({ vector, data: { split: 'train' } }, signal);
       const { score, calibrationError, losses } = await measureModel(evaluator, vector, input.mode, context);
-      const differences = pairedDifferences(baseline.losses, losses);
+      const differences = pairedDifferences(baselineOf().losses, losses);
       return { candidate: { ...what, score, calibrationError, gain: gainOf(differences) }, differences };
     };
 
@@ -83,10 +86,20 @@ export async function sweep(
     const read = part(0, 0.2);
     const walk = async (i: number): Promise<Awaited<ReturnType<typeof blockMeans>>> => {
       const decays = input.decays.slice(2 * i, 2 * i + 2);
-      const found = await blockMeans(evaluator, vectors, parts, decays, input.scratch, {
-        signal,
-        progress: (fraction, message) => read.progress((i + fraction) / walks, message),
-      });
+      const found = await blockMeans(
+        evaluator,
+        vectors,
+        parts,
+        decays,
+        i === 0 ? input.scratch : null,
+        {
+          signal,
+          progress: (fraction, message) => read.progress((i + fraction) / walks, message),
+        },
+        async (snapshot, vector) => {
+          if (snapshot === last) measuredLast ??= await measureModel(evaluator, vector, input.mode, context);
+        },
+      );
       for (const [d, vector] of found.moving.entries()) {
         const what = { from: first.step, to: last.step, snapshots: inside.length };
         moving.push(await measure(vector, { ...what, decay: decays[d] ?? null }));
@@ -97,29 +110,8 @@ export async function sweep(
     const { blocks } = await walk(0);
     for (let i = 1; i < walks; i++) await walk(i);
 
-    const windows: Measured[] = [];
-    const scoring = part(0.2, 0.8);
-    const count = (blocks.length * (blocks.length + 1)) / 2;
-    let looked = 0;
-    const average = vectors.name('average');
-    for (const [end, { members: ends }] of blocks.entries()) {
-      let held = 0;
-      for (let begin = end; begin >= 0; begin--) {
-        scoring.progress(looked++ / count, 'scoring averages');
-        const block = blocks[begin] as (typeof blocks)[number];
-        const own = block.members.length;
-        const terms = [{ coefficient: own / (held + own), vector: block.mean }];
-        if (held > 0) terms.push({ coefficient: held / (held + own), vector: average });
-        await evaluator.combine({ into: average, terms, state: 'combine' }, signal);
-        held += own;
-        if (held < 2) continue;
-        const from = block.members[0]?.step ?? 0;
-        windows.push(
-          await measure(average, { from, to: ends.at(-1)?.step ?? 0, snapshots: held, decay: null }),
-        );
-      }
-    }
-
+    const windows = await windowsOf(evaluator, vectors, blocks, measure, part(0.2, 0.8));
+    const baseline = baselineOf();
     const all = [...windows, ...moving];
     const best = bestOf(all);
     const heldOut = description.validation !== null;
@@ -153,6 +145,55 @@ export async function sweep(
       ],
     };
   });
+}
+
+/** Averages that grow side by side: with the block that each takes in that makes four vectors. */
+const ABREAST = 3;
+
+/**
+ * Every window of successive blocks with two snapshots or more, by its end and then from the shortest on. Windows that
+ * begin at neighbouring blocks share the reading of the blocks behind: each window's mean is that of the one before, and
+ * one block more.
+ */
+async function windowsOf(
+  evaluator: Evaluator,
+  vectors: Vectors,
+  blocks: readonly Block[],
+  measure: (
+    vector: string,
+    what: Pick<Candidate, 'from' | 'to' | 'snapshots' | 'decay'>,
+  ) => Promise<Measured>,
+  context: AnalysisContext,
+): Promise<Measured[]> {
+  const { signal } = context;
+  const byEnd = blocks.map((): Measured[] => []);
+  const count = (blocks.length * (blocks.length + 1)) / 2;
+  let looked = 0;
+  for (let start = 0; start < blocks.length; start += ABREAST) {
+    const growing = blocks
+      .slice(start, start + ABREAST)
+      .map((block, i) => ({ begin: start + i, from: block.members[0]?.step ?? 0, held: 0 }))
+      .map((one) => ({ ...one, average: vectors.name('average') }));
+    for (let end = start; end < blocks.length; end++) {
+      const { members, mean: operand } = blocks[end] as Block;
+      const block = await vectors.load(operand, 'block', signal);
+      for (const one of growing) {
+        if (one.begin > end) continue;
+        context.progress(looked++ / count, 'scoring averages');
+        const whole = one.held + members.length;
+        const terms = [{ coefficient: members.length / whole, vector: block }];
+        if (one.held > 0) terms.push({ coefficient: one.held / whole, vector: one.average });
+        await evaluator.combine({ into: one.average, terms, state: 'combine' }, signal);
+        one.held = whole;
+        if (whole < 2) continue;
+        const what = { from: one.from, to: members.at(-1)?.step ?? 0, snapshots: whole, decay: null };
+        byEnd[end]?.unshift(await measure(one.average, what));
+      }
+      await vectors.release([block]);
+    }
+    await vectors.release(growing.map((one) => one.average));
+  }
+  return byEnd.map((some) => some.sort((a, b) => b.candidate.from - a.candidate.from)).flat();
 }
 
 /** The snapshots a sweep looks at. @throws BasinError `bad-input` for fewer than two */

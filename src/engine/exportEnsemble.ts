@@ -8,7 +8,7 @@ import type { BuiltModel, RunManifest } from '../protocol/run.ts';
 import { writeAtomically } from '../runs/files.ts';
 import { ENSEMBLE_MANIFEST, ensembleLoader } from './ensembleLoader.ts';
 import { exportByProcess, exportSafetensors, mark, prepare } from './exportModel.ts';
-import { resolveModel, type RunContents } from './references.ts';
+import { combinationOf, resolveModel, type RunContents } from './references.ts';
 
 /** `ensemble.json`: all that a program needs to put the members' predictions together as Basin scored them. */
 export interface EnsembleManifest {
@@ -74,7 +74,7 @@ export async function exportEnsemble(
     model: model.id,
     framework,
     format,
-    ...(await combinationOf(evaluator, contents, model, members, signal)),
+    ...(await predictionOf(evaluator, contents, model, members, signal)),
     members: files.map(({ model: id, file }) => ({ model: id, file })),
   };
   await writeAtomically(path.join(directory, ENSEMBLE_MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -83,15 +83,14 @@ export async function exportEnsemble(
   return [...own, ...files.flatMap((f) => f.all)];
 }
 
-async function combinationOf(
+async function predictionOf(
   evaluator: Evaluator | null,
-  { run }: RunContents,
+  contents: RunContents,
   model: BuiltModel,
   [member]: readonly Model[],
   signal: AbortSignal,
 ): Promise<Pick<EnsembleManifest, 'combine' | 'output'>> {
-  const result = (await run.analyses()).find((r) => r.id === model.analysis);
-  const kept = result?.kind === 'ensemble' ? result.combine : undefined;
+  const kept = await combinationOf(contents, model);
   let output: Predictions['form'] = null;
   if (evaluator !== null && member !== undefined && typeof member.vector !== 'string') {
     const vector = 'basin.export';

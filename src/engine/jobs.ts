@@ -23,7 +23,7 @@ import { sweepKind } from './kinds/sweep.ts';
 import { stabilityKind } from './kinds/stability.ts';
 import { trajectoryKind } from './kinds/trajectory.ts';
 import type { ModelReference } from '../protocol/job.ts';
-import { definiteReference, resolveModel, type RunContents } from './references.ts';
+import { definiteReference, resolveModel, resolvePredictor, type RunContents } from './references.ts';
 
 const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   contour: contourKind,
@@ -87,5 +87,7 @@ async function withDefiniteModels(job: AnalysisJob, contents: RunContents): Prom
  * @throws BasinError `not-found`, `unsupported` for an ensemble where weights are needed, `corrupt-run`
  */
 export async function requireModels(job: AnalysisJob, contents: RunContents): Promise<void> {
-  for (const reference of kindOf(job).models(job)) await resolveModel(contents, reference);
+  const kind = kindOf(job);
+  const resolve = kind.needs === 'evaluator' && kind.takesEnsembles ? resolvePredictor : resolveModel;
+  for (const reference of kind.models(job)) await resolve(contents, reference);
 }

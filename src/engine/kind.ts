@@ -40,6 +40,8 @@ interface AnyKind<K extends AnalysisKind> {
 /** A kind that asks a process of the script for losses and derivatives. */
 export interface EvaluatorKind<K extends AnalysisKind> extends AnyKind<K> {
   readonly needs: 'evaluator';
+  /** Whether it looks at predictions alone, which a built ensemble has as well as a model. */
+  readonly takesEnsembles?: true;
   /** What it adds to the run's models, beside its result. */
   readonly builds?: BuiltModel['kind'];
   /** Whether an aborted signal makes it end early with what is there, in place of nothing. */

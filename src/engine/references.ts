@@ -3,6 +3,8 @@
  * `RUN:MODEL`), as a point in weight space.
  */
 import type { Model, Snapshot } from '../analysis/model.ts';
+import type { Predictor } from '../analysis/predictor.ts';
+import type { Combination } from '../protocol/evaluator.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import { BasinError } from '../protocol/errors.ts';
 import {
@@ -89,12 +91,34 @@ export async function resolveModel(contents: RunContents, reference: ModelRefere
     throw new BasinError(
       'bad-input',
       `${model.id} is an ensemble of ${model.members.length} models and has no weights of its own.`,
-      'Name one of its members or an average; its score was kept when it was built, and `basin export` writes its members.',
+      `Name one of its members (${model.members.join(', ')}), or average them: \`basin soup ${contents.run.id} --members ` +
+        `${model.members.join(',')}\`. Score, calibration and margins take the ensemble itself, and export writes its members.`,
     );
   }
   const file = contents.run.modelPath(model.id);
   await checkSnapshot(file, contents.objective);
   return { id: model.id, vector: { file } };
+}
+
+/** As {@link resolveModel}, and an ensemble that was built as its members. @throws BasinError as it does */
+export async function resolvePredictor(contents: RunContents, reference: ModelReference): Promise<Predictor> {
+  const apart = ofOtherRun(reference);
+  if (apart !== null) {
+    const other = await openOther(contents, apart.run);
+    const { id, ...found } = await resolvePredictor(other, apart.model);
+    return { id: other.run.id === contents.run.id ? id : `${other.run.id}:${id}`, ...found };
+  }
+  const built = builtEnsemble(contents, reference);
+  if (built === null) return resolveModel(contents, reference);
+  const combine = await combinationOf(contents, built);
+  const members = await Promise.all(built.members.map((member) => resolveModel(contents, member)));
+  return { id: built.id, members, ...(combine === null ? {} : { combine }) };
+}
+
+/** How the members of a built ensemble were put together; null where its result is gone or never said. */
+export async function combinationOf({ run }: RunContents, ensemble: BuiltModel): Promise<Combination | null> {
+  const result = (await run.analyses()).find((r) => r.id === ensemble.analysis);
+  return (result?.kind === 'ensemble' ? result.combine : null) ?? null;
 }
 
 /** A reference with its run named in full and its step definite. @throws BasinError as {@link resolveModel} does */

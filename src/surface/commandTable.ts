@@ -12,6 +12,8 @@ import type { LensName } from '../protocol/page.ts';
 import { layoutDifferences } from '../protocol/layoutDifferences.ts';
 import type { AverageResult, EnsembleResult, ExportFormat } from '../protocol/results.ts';
 import type { SoupResult } from '../protocol/soups.ts';
+import { heedingBarrier } from './barrierConsent.ts';
+import { chosenModels, chosenRuns } from './chosenModels.ts';
 import { setting } from './configuration.ts';
 import type { Debugging } from './debugging.ts';
 import type { ErrorDisplay } from './errorDisplay.ts';
@@ -94,8 +96,10 @@ const table: Readonly<Record<CommandId, Command>> = {
     return inPanel(context, run, 'contour', { kind: 'contour', run: run.id, plane: 'pca', size, live });
   },
 
-  [commands.average]: async (context, target?: Target) => {
+  [commands.average]: async (context, target?: Target, selection?: unknown) => {
     const run = await pickRun(context, target);
+    const members = chosenModels(run, selection);
+    if (members !== null) return buildSoup(context, run, members, 'uniform');
     const result = await averageInPanel(context, run, { kind: 'average', run: run.id });
     if (result.kind === 'average') void offerExport(context, run, result);
     return result;
@@ -106,22 +110,25 @@ const table: Readonly<Record<CommandId, Command>> = {
     return inPanel(context, run, 'averaging', { kind: 'sweep', run: run.id });
   },
 
-  [commands.soup]: async (context, target?: Target, named?: readonly string[]) => {
+  [commands.soup]: async (context, target?: Target, selection?: unknown) => {
     const run = await pickRun(context, target);
-    const members = named ?? (await pickCandidates(context, run));
+    const members = chosenModels(run, selection) ?? (await pickCandidates(context, run));
     const method = (await run.run.hasEvaluationSet('validation')) ? 'greedy' : 'uniform';
-    const result = await averageInPanel(context, run, { kind: 'soup', run: run.id, members, method });
-    if (result.kind === 'soup') void offerExport(context, run, result);
-    return result;
+    return buildSoup(context, run, members, method);
   },
   [commands.swa]: async (context, target?: Target, at?: string) => trainFurther(context, target, at, 'swa'),
   [commands.fge]: async (context, target?: Target, at?: string) => trainFurther(context, target, at, 'fge'),
   [commands.snapshotEnsemble]: async (context, target?: Target, at?: string) =>
     trainFurther(context, target, at, 'snapshot-ensemble'),
 
-  [commands.ensemble]: async (context, target?: Target) => {
+  [commands.ensemble]: async (context, target?: Target, selection?: unknown) => {
     const run = await pickRun(context, target);
-    const result = await inPanel(context, run, 'averaging', { kind: 'ensemble', run: run.id });
+    const members = chosenModels(run, selection);
+    const result = await inPanel(context, run, 'averaging', {
+      kind: 'ensemble',
+      run: run.id,
+      ...(members === null ? {} : { members }),
+    });
     if (result.kind === 'ensemble') void offerExport(context, run, result);
     return result;
   },
@@ -213,23 +220,28 @@ const table: Readonly<Record<CommandId, Command>> = {
     return result;
   },
 
-  [commands.deleteRun]: async (context, target?: Target) => {
-    const run = await pickRun(context, target, { corrupt: true });
+  [commands.deleteRun]: async (context, target?: Target, selection?: unknown) => {
+    const chosen = chosenRuns(selection) ?? [await pickRun(context, target, { corrupt: true })];
+    const [first] = chosen;
     const remove = vscode.l10n.t('Delete');
     const answer = await vscode.window.showWarningMessage(
-      vscode.l10n.t('Delete the run {0}?', run.manifest?.name ?? run.id),
+      chosen.length > 1
+        ? vscode.l10n.t('Delete {0} runs?', chosen.length)
+        : vscode.l10n.t('Delete the run {0}?', first?.manifest?.name ?? first?.id ?? ''),
       {
         modal: true,
         detail: vscode.l10n.t(
           'Its snapshots, models and analyses are removed from disk: {0}',
-          run.run.directory,
+          chosen.map((run) => run.run.directory).join('\n'),
         ),
       },
       remove,
     );
     if (answer !== remove) return;
-    const { freedBytes } = await run.run.delete();
-    context.log.info(`deleted ${run.id}, ${(freedBytes / 1e6).toFixed(1)} MB freed`);
+    for (const run of chosen) {
+      const { freedBytes } = await run.run.delete();
+      context.log.info(`deleted ${run.id}, ${(freedBytes / 1e6).toFixed(1)} MB freed`);
+    }
     await context.runs.refresh();
   },
 
@@ -299,13 +311,23 @@ const table: Readonly<Record<CommandId, Command>> = {
   },
 };
 
+/** Commands that do something with several rows at once; the others are about the one that was clicked. */
+const ofSeveral: ReadonlySet<string> = new Set([
+  commands.average,
+  commands.soup,
+  commands.ensemble,
+  commands.deleteRun,
+]);
+
 /** Registers every command; a failure is shown in one way, and the caller (a test, another extension) hears it too. */
 export function registerCommands(context: CommandContext): vscode.Disposable {
   return vscode.Disposable.from(
     ...Object.entries(table).map(([id, command]) =>
       vscode.commands.registerCommand(id, async (target: unknown, argument: unknown, place: unknown) => {
         try {
-          return await command(context, target as never, argument as never, place as never);
+          // A tree hands over the rows that are selected beside the one that was clicked.
+          const alone = Array.isArray(argument) && !ofSeveral.has(id) ? undefined : argument;
+          return await command(context, target as never, alone as never, place as never);
         } catch (error) {
           if (!(error instanceof ShownError)) context.errors.show(error);
           return undefined;
@@ -366,17 +388,18 @@ async function averageInPanel(
   run: KnownRun,
   job: Extract<PanelJob, { kind: 'average' | 'soup' }>,
 ): Promise<JobResult> {
-  try {
-    return await inPanel(context, run, 'averaging', { ...job, stopAtBarrier: true });
-  } catch (error) {
-    const cause = error instanceof ShownError ? error.cause : error;
-    if (!(cause instanceof BasinError) || cause.code !== 'barrier') throw error;
-    const anyway = vscode.l10n.t('Average Anyway');
-    const detail = vscode.l10n.t('An average across a barrier is usually worse than its members.');
-    const answer = await vscode.window.showWarningMessage(cause.message, { modal: true, detail }, anyway);
-    if (answer !== anyway) throw cancelled();
-    return inPanel(context, run, 'averaging', job);
-  }
+  return heedingBarrier(job, (asked) => inPanel(context, run, 'averaging', asked));
+}
+
+async function buildSoup(
+  context: CommandContext,
+  run: KnownRun,
+  members: readonly string[],
+  method: 'greedy' | 'uniform',
+): Promise<JobResult> {
+  const result = await averageInPanel(context, run, { kind: 'soup', run: run.id, members, method });
+  if (result.kind === 'soup') void offerExport(context, run, result);
+  return result;
 }
 
 /** Trains on from the row's snapshot or model, or from the last one, with the job's own defaults. */

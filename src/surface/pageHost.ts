@@ -4,6 +4,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { Job } from '../protocol/engine.ts';
 import { BasinError } from '../protocol/errors.ts';
+import { heedingBarrier } from './barrierConsent.ts';
 import { DisposableStore } from './disposables.ts';
 import { commands } from './ids.ts';
 import type { JobEvent, Jobs } from './jobs.ts';
@@ -80,7 +81,9 @@ export class PageHost implements vscode.Disposable {
     this.#cancels.set(number, controller);
     try {
       // A page asks about its own run only.
-      return await this.jobs.run(run, { ...job, run: run.id }, { number, signal: controller.signal });
+      return await heedingBarrier({ ...job, run: run.id }, (asked) =>
+        this.jobs.run(run, asked, { number, signal: controller.signal }),
+      );
     } finally {
       this.#cancels.delete(number);
     }

@@ -52,7 +52,11 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
     this.#store.add(runs.onDidChangeList(refresh));
     this.#store.add(runs.onDidChangeRun(refresh));
     this.view = this.#store.add(
-      vscode.window.createTreeView(views.runs, { treeDataProvider: this, showCollapseAll: true }),
+      vscode.window.createTreeView(views.runs, {
+        treeDataProvider: this,
+        showCollapseAll: true,
+        canSelectMany: true,
+      }),
     );
   }
 

@@ -15,6 +15,7 @@ import type {
   EnsembleResult,
   ExportResult,
 } from '../../src/protocol/results.ts';
+import type { SoupResult } from '../../src/protocol/soups.ts';
 import type { Run } from '../../src/runs/run.ts';
 import { RunStore } from '../../src/runs/runStore.ts';
 import { requireTrust } from '../../src/surface/trust.ts';
@@ -235,6 +236,47 @@ describe('from a script to its landscape', function () {
     assert.equal(ensemble.kind, 'ensemble');
     assert.equal(ensemble.memberScores.length, ensemble.members.length);
     assert.ok((ensemble.score.validation?.accuracy ?? 0) > 0.8);
+  });
+
+  it('averages, soups and ensembles the snapshots that are selected in the tree', async () => {
+    const steps = (await run.snapshots()).slice(-3).map((s) => s.step);
+    const known = { id: run.id, run, folder: folder(), manifest: await run.readManifest() };
+    // As VS Code hands them over: the row that was clicked, and all that are selected.
+    const rows = steps.map((step) => ({ kind: 'snapshot', run: known, step, bytes: 0 }));
+    for (const command of ['basin.average', 'basin.soup']) {
+      const soup = await vscode.commands.executeCommand<SoupResult>(command, rows[0], rows);
+      assert.equal(soup.kind, 'soup');
+      assert.equal(soup.method, command === 'basin.average' ? 'uniform' : 'greedy');
+      assert.deepEqual(soup.candidates.map((c) => c.id).sort(), steps.map(String).sort());
+    }
+    const ensemble = await vscode.commands.executeCommand<EnsembleResult>('basin.ensemble', rows[0], rows);
+    assert.deepEqual(ensemble.members.map(Number), steps);
+    // What one row means does not change because others are selected.
+    const score = await vscode.commands.executeCommand<AnalysisResult>('basin.score', rows[0], rows);
+    assert.ok(score.kind === 'score' && score.at === String(steps[0]));
+    // An ensemble has scores as any model, and no weights: a lens that needs them says so in its panel.
+    const model = (await run.models()).find((m) => m.id === ensemble.model);
+    const row = { kind: 'model', run: known, model };
+    const whole = await vscode.commands.executeCommand<AnalysisResult>('basin.score', row);
+    assert.ok(whole.kind === 'score' && whole.at === ensemble.model);
+    assert.deepEqual(whole.score, ensemble.score);
+    assert.equal(await vscode.commands.executeCommand('basin.sharpness', row), undefined);
+  });
+
+  it('trains further in one click: SWA, FGE and a snapshot ensemble', async function () {
+    this.timeout(480_000);
+    for (const [command, kind] of [
+      ['basin.swa', 'swa'],
+      ['basin.fge', 'fge'],
+      ['basin.snapshotEnsemble', 'snapshot-ensemble'],
+    ] as const) {
+      const result = await vscode.commands.executeCommand<AnalysisResult>(command, run.id);
+      assert.ok(result.kind === kind, command);
+      assert.ok(result.complete);
+      assert.equal(result.training.steps, result.training.budget);
+      assert.equal(result.training.source.kind, 'tensors');
+      assert.ok((await run.models()).some((m) => m.id === result.model));
+    }
   });
 
   it('exports the average as a model that tf.loadLayersModel loads, as good as its score says', async () => {

@@ -50,6 +50,34 @@ def log_probabilities(kind: str, out: torch.Tensor) -> torch.Tensor:
     return F.log_softmax(torch.cat([torch.zeros_like(z), z], 1), 1)
 
 
+def test_weight_penalty_of_an_ensemble_is_the_mean_of_its_members(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    text = SCRIPT.format(**{"half": "", "cast": "", "like": "", "folder": tmp_path, **KINDS["logits"]})
+    penalty = " + 0.05 * sum(p.pow(2).sum() for p in net.parameters())"
+    script.write_text(text.replace("criterion(net(a), b).backward()", f"(criterion(net(a), b){penalty}).backward()"))
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        x, y = torch.load(tmp_path / "data.pt")
+        logs, penalties = [], []
+        with asking(run, script) as client:
+            where = how("inference")
+            for i, step in enumerate(run.snapshots()[::3]):
+                load(client, f"m{i}", run.snapshot(step))
+                client.call("exportModel", vector=f"m{i}", directory=str(tmp_path / str(i)), format="pt")
+                net = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+                net.load_state_dict(torch.load(tmp_path / str(i) / "model.pt"))
+                with torch.no_grad():
+                    logs.append(F.log_softmax(net(x).double(), 1))
+                    penalties.append(0.05 * sum(float(p.double().pow(2).sum()) for p in net.parameters()))
+            names = [f"m{i}" for i in range(len(logs))]
+            assert len(names) >= 3 and max(penalties) - min(penalties) > 0.02
+            wanted = F.nll_loss(torch.stack(logs).exp().mean(0).log(), y) + sum(penalties) / len(penalties)
+            for order in (names, names[::-1]):
+                found = client.call("score", members=order, how=where)["loss"]
+                assert found == pytest.approx(float(wanted), rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_predictions_and_ensembles(kind: str, tmp_path: Path) -> None:
     script = tmp_path / "train.py"

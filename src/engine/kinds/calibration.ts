@@ -1,10 +1,11 @@
 import { calibration } from '../../analysis/calibration.ts';
 import { calibrationDefaults } from '../../protocol/generalisation.ts';
 import { definite, evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
-import { resolveModel } from '../references.ts';
+import { resolvePredictor } from '../references.ts';
 
 export const calibrationKind: EvaluatorKind<'calibration'> = {
   needs: 'evaluator',
+  takesEnsembles: true,
   complete(job, contents) {
     const settings = { ...calibrationDefaults, ...job };
     requireInteger('bins', settings.bins, 2, 100);
@@ -19,7 +20,7 @@ export const calibrationKind: EvaluatorKind<'calibration'> = {
       asked.evaluator,
       {
         ...evaluationOf(job, asked),
-        at: await resolveModel(asked.contents, at),
+        at: await resolvePredictor(asked.contents, at),
         bins,
         binning,
         seed,

@@ -95,28 +95,35 @@ describe('sweep over averages', () => {
     assert.deepEqual(evaluator.held, []);
   });
 
-  it('reads each snapshot of a block once, and never holds more than four vectors', async () => {
-    const { evaluator, snapshots } = setUp(softmax, around(1, 5, 30));
-    let most = 0;
-    evaluator.before = () => (most = Math.max(most, evaluator.held.length));
-    const result = await sweep(
-      evaluator,
-      { ...asked, snapshots, places: 10, decays: [0.5, 0.9] },
-      testContext(),
-    );
-    assert.equal(result.windows.length, 55);
-    assert.equal(most, 4);
-    const reads = new Map<string, number>();
-    for (const { method, params } of evaluator.calls) {
-      const text = JSON.stringify(params);
-      if (method !== 'load' && method !== 'combine') continue;
-      for (const [, file] of text.matchAll(/"file":"(step-\d+)"/g))
-        reads.set(file!, (reads.get(file!) ?? 0) + 1);
-    }
-    // The last one is read for its own score too.
-    for (const { step } of snapshots)
-      assert.equal(reads.get(`step-${step}`), step === 290 ? 2 : 1, `${step}`);
-  });
+  for (const [what, places, windows] of [
+    ['blocks of several snapshots', 7, 28],
+    ['blocks of one snapshot', 20, 105],
+  ] as const) {
+    it(`loads each snapshot once, and never holds more than four vectors: ${what}`, async () => {
+      const { evaluator, snapshots } = setUp(softmax, around(1, 5, 15));
+      let most = 0;
+      evaluator.before = () => (most = Math.max(most, evaluator.held.length));
+      const result = await sweep(
+        evaluator,
+        { ...asked, snapshots, places, decays: [0.5, 0.9] },
+        testContext(),
+      );
+      assert.equal(result.windows.length, windows);
+      assert.equal(most, 4);
+      const [snapshotReads, blockReads] = [new Map<string, number>(), new Map<string, number>()];
+      for (const { method, params } of evaluator.calls) {
+        if (method !== 'load' && method !== 'combine') continue;
+        for (const [, file] of JSON.stringify(params).matchAll(/"file":"([^"]+)"/g)) {
+          const reads = file!.startsWith('step-') ? snapshotReads : blockReads;
+          reads.set(file!, (reads.get(file!) ?? 0) + 1);
+        }
+      }
+      assert.deepEqual([...snapshotReads.values()], new Array(15).fill(1));
+      assert.equal(snapshotReads.size, 15);
+      // Three windows take in a block together: the last block is read by a third of them.
+      assert.equal(Math.max(...blockReads.values()), Math.ceil(result.blocks.length / 3));
+    });
+  }
 
   it('finds that averaging pays where iterates jump around a solution', async () => {
     for (const seed of [11, 12, 13]) {

@@ -262,8 +262,48 @@ describe('engine', () => {
     const result = (await engine.run({ kind: 'ensemble', run: 'last', last: 3 })) as EnsembleResult;
     assert.deepEqual(result.members, [22, 23, 24]);
     assert.equal(result.memberScores.length, 3);
-    await assert.rejects(engine.run({ kind: 'score', run: 'last', at: result.model }), hasCode('bad-input'));
+    for (const job of [
+      { kind: 'sharpness', run: 'last', at: result.model, top: 1 },
+      { kind: 'line', run: 'last', from: 'last', to: result.model, points: 5 },
+      { kind: 'contour', run: 'last', plane: 'random', size: 5, at: result.model },
+      { kind: 'swa', run: 'last', at: result.model, train: 4 },
+      { kind: 'soup', run: 'last', members: [result.model, 'last'] },
+    ] as const) {
+      await assert.rejects(engine.run(job), (error) => {
+        assert.ok(error instanceof BasinError && error.code === 'bad-input', job.kind);
+        assert.match(error.message, /ensemble-1 is an ensemble of 3 models and has no weights of its own/);
+        assert.match(error.cure ?? '', /members \(22, 23, 24\).*--members 22,23,24/);
+        return true;
+      });
+    }
   });
+
+  for (const combine of ['probability', 'logit'] as const) {
+    it(`scores an ensemble that was built by ${combine}, and finds its calibration and margins, as of one model`, async () => {
+      const job = { kind: 'ensemble', run: 'last', members: [2, 12, 24], combine } as const;
+      const { model, score } = (await engine.run(job)) as EnsembleResult;
+      const scored = await engine.run({ kind: 'score', run: 'last', at: model });
+      assert.ok(scored.kind === 'score');
+      assert.deepEqual(scored.score, score);
+      assert.equal(scored.at, model);
+      assert.match(
+        scored.trust.join(' '),
+        new RegExp(`3 models.*mean of their ${combine === 'logit' ? 'logits' : 'probabilities'}`),
+      );
+      const calibration = await engine.run({
+        kind: 'calibration',
+        run: 'last',
+        at: model,
+        split: 'validation',
+      });
+      assert.ok(calibration.kind === 'calibration');
+      assert.ok(Math.abs(calibration.accuracy - score.validation!.accuracy!) < 1e-12);
+      const margins = await engine.run({ kind: 'margins', run: 'last', at: model });
+      assert.ok(margins.kind === 'margins' && margins.validation !== null);
+      assert.ok(Math.abs(margins.validation.loss.value! - score.validation!.loss!) < 1e-12);
+      assert.ok(Math.abs(1 - margins.validation.output.notRight - score.validation!.accuracy!) < 1e-12);
+    });
+  }
 
   it('leaves no model behind when building it fails', async () => {
     held.reference.before = (method) => {

@@ -326,17 +326,39 @@ class Evaluator:
         self, members: list[Vector], batches: list[Batch], how: How, combine: Optional[str], stop: Cancelled
     ) -> Loss:
         predictions = self.predictions(members, batches, how, stop)
+        replaced = [
+            [site.average(p, combine) for site, p in zip(self.sites(batch.program), by_site)]
+            for batch, by_site in zip(batches, predictions)
+        ]
+
+        def passed(i: int, member: Vector, tally: Optional["_Tally"] = None) -> torch.Tensor:
+            self._reset_state(batches[i], member, how)
+            note = _Note(batches[i], self.sites(batches[i].program), scored=True, replaced=replaced[i])
+            loss = self._pass(batches[i], note, how.inference)
+            if tally is not None:
+                tally.add(loss, note)
+            return loss
+
+        # What a loss adds to its predictions' part (a penalty on weights) belongs to each member, and the ensemble's is
+        # their mean: with the same predictions put in, only that differs from member to member.
+        penalties: list[float] = []
         tally = _Tally(batches)
-        # What a loss adds to its predictions' part (a penalty on weights) is that of the last member.
-        with self._at(self._involved(batches, how), members[-1], grad=False, inference=how.inference):
-            self._combine(members[-1], [], [])
-            for i, batch in enumerate(batches):
-                self._reset_state(batch, members[-1], how)
-                sites = self.sites(batch.program)
-                replaced = [s.average(p, combine) for s, p in zip(sites, predictions[i])]
-                note = _Note(batch, sites, scored=True, replaced=replaced)
-                tally.add(self._pass(batch, note, how.inference), note)
-        return tally.summary()
+        whole = all(site.is_whole_loss for batch in batches for site in self.sites(batch.program))
+        for k, member in enumerate(members):
+            last = k == len(members) - 1
+            if whole and not last:
+                continue
+            with self._at(batches, member, grad=False, inference=how.inference):
+                self._combine(member, [], [])
+                if not whole:
+                    penalties.append(float(passed(0, member).double()))
+                if last:
+                    for i in range(len(batches)):
+                        passed(i, member, tally)
+        found = tally.summary()
+        if penalties:
+            found.loss += sum(penalties) / len(penalties) - penalties[-1]
+        return found
 
     def predictions(
         self, members: list[Vector], batches: list[Batch], how: How, stop: Cancelled
