@@ -15,6 +15,7 @@ import { addFge, addSnapshotEnsemble, addSwa } from './cli/commands/furtherTrain
 import { addLine } from './cli/commands/line.ts';
 import { addRelease } from './cli/commands/release.ts';
 import { addMargins } from './cli/commands/margins.ts';
+import { addMeasures } from './cli/commands/measures.ts';
 import { addReport } from './cli/commands/report.ts';
 import { addRuns } from './cli/commands/runs.ts';
 import { addScore } from './cli/commands/score.ts';
@@ -55,6 +56,7 @@ for (const add of [
   addFlatness,
   addCalibration,
   addMargins,
+  addMeasures,
   addNoise,
   addLayers,
   addTrajectory,

@@ -24,6 +24,7 @@ export function commandLine(result: AnalysisResult): string {
     flatness: ['at', 'measures', 'epsilon', 'steps', 'starts', 'eta', 'sigma', 'repeats', 'seed'],
     calibration: ['at', 'bins', 'binning', 'seed'],
     margins: ['at'],
+    measures: ['gap', 'seed'],
     cycles: ['from', 'epoch', 'seed'],
     layers: ['from', 'to'],
     noise: ['at', 'batches', 'top', 'seed'],
@@ -45,6 +46,12 @@ export function commandLine(result: AnalysisResult): string {
     if (typeof job.orthogonalise === 'boolean') {
       words.push(job.orthogonalise ? '--orthogonalise' : '--no-orthogonalise');
     }
+  }
+  if (result.kind === 'measures') {
+    const runs = (job.runs as readonly string[] | undefined) ?? [];
+    words.push(...runs.filter((run) => run !== result.run).map(quote));
+    if (job.runs === undefined) words.splice(2, 1);
+    if (job.compute === true) words.push('--compute');
   }
   if (result.kind === 'spectrum') {
     option('trace-tolerance', job.traceTolerance);

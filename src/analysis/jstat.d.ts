@@ -8,6 +8,10 @@ declare module 'jstat' {
     /** The quantile of the normal distribution. @param p probability, 0 < p < 1 */
     inv(p: number, mean: number, deviation: number): number;
   }
-  const jstat: { readonly studentt: StudentT; readonly normal: Normal };
+  interface ChiSquare {
+    /** The quantile of the χ² distribution. @param p probability, 0 < p < 1 @param degrees of freedom */
+    inv(p: number, degrees: number): number;
+  }
+  const jstat: { readonly studentt: StudentT; readonly normal: Normal; readonly chisquare: ChiSquare };
   export default jstat;
 }

@@ -26,6 +26,7 @@ import { flatnessTable } from './text/flatness.ts';
 import { layersTable } from './text/layers.ts';
 import { noiseTable } from './text/noise.ts';
 import { marginsTable } from './text/margins.ts';
+import { measuresTables } from './text/measures.ts';
 import { decisionsTable } from './text/soup.ts';
 import { sweepTable } from './text/sweep.ts';
 import { figures, newTable } from './text/table.ts';
@@ -149,6 +150,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
       return calibrationTable(result);
     case 'margins':
       return marginsTable(result);
+    case 'measures':
+      return measuresTables(result);
     case 'cycles':
       return cyclesTable(result);
     case 'layers':

@@ -200,7 +200,9 @@ export class Engine {
     const kind = kindOf(job);
     if (kind.needs === 'run') {
       const started = performance.now();
-      const draft = await kind.run(job, { contents, context });
+      const before = (await kind.before?.(job, { contents, context })) ?? [];
+      const failed = await this.#runBefore(before, observer, course);
+      const draft = await kind.run(job, { contents, context, failed });
       if (signal.aborted) throw cancelled();
       const result = finishedResult(draft, { ...circumstances, by: byRun(contents), started });
       await keepResult(result, contents);
@@ -245,6 +247,36 @@ export class Engine {
       },
       () => progress(null, opening(contents)),
     );
+  }
+
+  /** Runs jobs that another one needs, run by run; what has no answer is told and goes on. @throws BasinError `cancelled` */
+  async #runBefore(
+    jobs: readonly AnalysisJob[],
+    observer: JobObserver & { signal: AbortSignal },
+    course: Course,
+  ): Promise<{ job: AnalysisJob; error: BasinError }[]> {
+    const failed: { job: AnalysisJob; error: BasinError }[] = [];
+    for (const [k, job] of jobs.entries()) {
+      const said = (message: string): string => `${job.run}, ${job.kind}: ${message}`;
+      try {
+        await this.#analyse(
+          job,
+          {
+            signal: observer.signal,
+            progress: ({ fraction, message }) =>
+              observer.progress?.({ fraction: (k + (fraction ?? 0)) / jobs.length, message: said(message) }),
+            warning: (message) => observer.warning?.(said(message)),
+          },
+          course,
+        );
+      } catch (error) {
+        if (!(error instanceof BasinError) || error.code === 'cancelled') throw error;
+        failed.push({ job, error });
+      }
+      // A process that has answered all of its questions would only take memory while the next run is asked.
+      if (jobs[k + 1]?.run !== job.run) await this.#pool.dispose();
+    }
+    return failed;
   }
 }
 

@@ -12,6 +12,7 @@ import { layersKind } from './kinds/layers.ts';
 import { noiseKind } from './kinds/noise.ts';
 import { lineKind } from './kinds/line.ts';
 import { marginsKind } from './kinds/margins.ts';
+import { measuresKind } from './kinds/measures.ts';
 import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
 import { snapshotEnsembleKind } from './kinds/snapshotEnsemble.ts';
@@ -34,6 +35,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   flatness: flatnessKind,
   calibration: calibrationKind,
   margins: marginsKind,
+  measures: measuresKind,
   layers: layersKind,
   noise: noiseKind,
   trajectory: trajectoryKind,

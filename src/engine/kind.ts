@@ -1,7 +1,7 @@
 /** What the engine knows of a kind of analysis: how its job is completed, which models it names, and how it is run. */
 import type { AnalysisContext, Evaluator } from '../analysis/evaluator.ts';
 import type { Draft, Evaluation } from '../analysis/model.ts';
-import type { Analyses, AnalysisKind, AnalysisResult } from '../protocol/analyses.ts';
+import type { Analyses, AnalysisJob, AnalysisKind, AnalysisResult } from '../protocol/analyses.ts';
 import { BasinError } from '../protocol/errors.ts';
 import type { EvaluationMode, EvaluatorDescription } from '../protocol/evaluator.ts';
 import type { ModelReference } from '../protocol/job.ts';
@@ -12,6 +12,8 @@ import { stepOf, type RunContents } from './references.ts';
 export interface AskedOfRun {
   readonly contents: RunContents;
   readonly context: AnalysisContext;
+  /** Of the jobs that were to be run before it, those that had no answer. */
+  readonly failed?: readonly { readonly job: AnalysisJob; readonly error: BasinError }[];
 }
 
 /** A job's surroundings while it runs beside a process of the script. */
@@ -53,6 +55,8 @@ export interface EvaluatorKind<K extends AnalysisKind> extends AnyKind<K> {
 /** A kind that the run's files answer: no process is started or asked for it. */
 export interface RunKind<K extends AnalysisKind> extends AnyKind<K> {
   readonly needs: 'run';
+  /** Jobs whose results it reads, of this run or others: they are run before it, and what fails of them is handed on. */
+  before?(job: Analyses[K]['job'], asked: AskedOfRun): Promise<readonly AnalysisJob[]>;
   /** @throws BasinError as the analysis does */
   run(job: Analyses[K]['job'], asked: AskedOfRun): Promise<Draft<Analyses[K]['result']>>;
 }

@@ -16,6 +16,8 @@ export async function findKept(
 ): Promise<AnalysisResult | null> {
   const { run, manifest, models } = contents;
   if (manifest.state === 'starting' || manifest.state === 'training') return null;
+  // It reads other results, which this run's files do not date.
+  if (job.kind === 'measures') return null;
   const changed = Math.max(
     ...(await Promise.all(['steps.jsonl', 'snapshots', 'data'].map((f) => modified(run.path(f))))),
   );

@@ -7,6 +7,7 @@ import type { FlatnessAnalyses } from './flatness.ts';
 import type { FurtherTrainingAnalyses } from './furtherTraining.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
 import type { LayersAnalyses } from './layers.ts';
+import type { MeasuresAnalyses } from './measures.ts';
 import type { NoiseAnalyses } from './noise.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type { SoupAnalyses } from './soups.ts';
@@ -82,6 +83,7 @@ export interface Analyses
     FurtherTrainingAnalyses,
     GeneralisationAnalyses,
     LayersAnalyses,
+    MeasuresAnalyses,
     NoiseAnalyses,
     SoupAnalyses,
     TrajectoryAnalyses {
@@ -103,6 +105,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   flatness: true,
   calibration: true,
   margins: true,
+  measures: true,
   layers: true,
   noise: true,
   trajectory: true,

@@ -5,6 +5,7 @@ import type { AverageResult, EnsembleResult, Score, Scores } from '../protocol/r
 import type { SweepResult } from '../protocol/averaging.ts';
 import type { SoupResult } from '../protocol/soups.ts';
 import type { TrajectoryResult } from '../protocol/trajectory.ts';
+import { measureWords } from '../protocol/measures.ts';
 import { shortNumber, verdictWords } from './sharpnessText.ts';
 
 /** The lens of the panel that draws a kind of result. */
@@ -27,6 +28,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
       return 'trajectory';
     case 'calibration':
     case 'margins':
+    case 'measures':
       return 'generalisation';
     case 'score':
     case 'sweep':
@@ -61,6 +63,10 @@ export function resultTitle(result: AnalysisResult): string {
     case 'margins': {
       const { output } = result.validation ?? result.train;
       return `Margins of ${result.at}: median ${shortNumber(output.quantiles[4] ?? NaN)}, ${(100 * output.notRight).toFixed(1)} % not right`;
+    }
+    case 'measures': {
+      const told = result.measures.filter((m) => m.verdict === 'rises' || m.verdict === 'falls');
+      return `Measures against the ${result.gap} gap of ${result.known} runs: ${told.length === 0 ? 'none is shown to go with it' : told.map((m) => measureWords[m.name]).join(', ')}`;
     }
     case 'cycles':
       return `Cycles: ${cycleWords[result.verdict]}`;

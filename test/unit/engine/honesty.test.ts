@@ -81,6 +81,12 @@ const honesty: { readonly [K in AnalysisKind]: Honesty<Analyses[K]['result']> } 
     settled: 'once',
     method: /to first order/,
   },
+  measures: {
+    // One run tells nothing, and that is the answer: what stands for an error is the least p that it could show.
+    errors: (r) => [r.leastP, r.runs[0]!.gap!.standardError],
+    settled: 'once',
+    method: /Nothing can be told: one run has a known gap/,
+  },
   layers: {
     // Norms and ratios are measured, not estimated: what stands for an error is in how many records they were.
     errors: (r) => r.parameters.map((p) => p.gradientNorm.count),
