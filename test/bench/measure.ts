@@ -15,8 +15,17 @@ export function scratchFolder(): { readonly path: string; remove(): void } {
 }
 
 /** Runs Node with the arguments to its end; its stdout. */
-export async function node(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-  const child = spawn(process.execPath, args, {
+export function node(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+  return run(process.execPath, args, env);
+}
+
+/** Runs a program to its end; its stdout. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<string> {
+  const child = spawn(program, args, {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -26,7 +35,7 @@ export async function node(args: readonly string[], env: NodeJS.ProcessEnv = {})
   child.stdout.on('data', (data: Buffer) => (output += data.toString()));
   child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
   const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`node ${args.join(' ')} ended with ${code}:\n${errors.slice(-2000)}`);
+  if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}:\n${errors.slice(-2000)}`);
   return output;
 }
 

@@ -27,7 +27,7 @@ import numpy
 import torch
 
 CONTAINERS = (list, tuple, deque, dict)
-#: Modules that compilers make: how many, and when, is theirs.
+#: Compilers make modules, bare ones too: more with an empty cache than with a filled one, so they are none of the script's.
 COMPILERS = ("torch.fx", "torch._dynamo", "torch._inductor", "torch._functorch")
 
 
@@ -62,7 +62,7 @@ class Everything:
 
         def call(made: Any, *args: Any, **kwargs: Any) -> Any:
             out = original(made, *args, **kwargs)
-            if not type(made).__module__.startswith(COMPILERS) and all(x is not made for x in found):
+            if all(x is not made for x in found) and not made_by_compiler():
                 found.append(made)
             return out
 
@@ -133,6 +133,16 @@ class Everything:
         if not t.is_inference() and (t.requires_grad or hasattr(torch._C._autograd, "_unsafe_set_version_counter")):
             self.digest.update(str(t._version).encode())
         self.digest.update(t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+
+
+def made_by_compiler() -> bool:
+    """Whether a compiler is at work up the stack."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(COMPILERS):
+            return True
+        frame = frame.f_back
+    return False
 
 
 everything = Everything()

@@ -1,9 +1,7 @@
 /**
- * The PyTorch probe on one thread: CPU time of training with it over training without, interleaved; and a contour in
- * loss evaluations a second, over bare forward passes at the fastest batch size and over two loops of published tools.
+ * A contour over the PyTorch probe on one thread: its loss evaluations a second over bare forward passes at the fastest
+ * batch size, and over two loops of published tools, all in turn.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { contour } from '../../src/analysis/contour.ts';
 import type { AnalysisContext } from '../../src/analysis/evaluator.ts';
@@ -11,13 +9,7 @@ import { openEvaluator } from '../../src/evaluators/openEvaluator.ts';
 import { installedProbes } from '../../src/evaluators/probes.ts';
 import { RunStore } from '../../src/runs/runStore.ts';
 import { setUpTorch } from '../harness/torch.mjs';
-import { cli, median, node, readJson, report, root, scratchFolder, sideBySide } from './measure.ts';
-
-interface Timing {
-  readonly parameters: number;
-  readonly cpuMs: number;
-  readonly steps: number;
-}
+import { cli, median, node, report, root, run, scratchFolder } from './measure.ts';
 
 /** Seconds of torch_forward.py. */
 interface Loops {
@@ -32,48 +24,6 @@ const scripts = join(root, 'test/bench/scripts');
 const rounds = 5;
 const context: AnalysisContext = { signal: new AbortController().signal, progress: () => undefined };
 process.env.OMP_NUM_THREADS = '1';
-
-async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
-  const child = spawn(python, args, {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout.on('data', (data: Buffer) => (output += data.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`python ${args.join(' ')} ended with ${code}`);
-  return output;
-}
-
-console.log('PyTorch: training under the probe over training without it, CPU time of the whole process:');
-for (const { model, steps } of [
-  { model: 'mlp-0.5m', steps: 1600 },
-  { model: 'cnn', steps: 320 },
-  { model: 'mlp-10m', steps: 240 },
-]) {
-  const scratch = scratchFolder();
-  const file = join(scratch.path, 'timing.json');
-  const env = { BENCH_RESULT: file };
-  const script = [join(scripts, 'torch_train.py'), model, String(steps)];
-  const [plain, probed] = await sideBySide(
-    rounds,
-    async () => {
-      await run(script, env);
-      return readJson<Timing>(file);
-    },
-    async () => {
-      await node([cli, 'train', '--root', scratch.path, '--json', '--', python, ...script], env);
-      return readJson<Timing>(file);
-    },
-  ).finally(() => scratch.remove());
-  const parameters = ((plain[0]?.parameters ?? 0) / 1e6).toFixed(2);
-  const perStep = median(plain.map((timing) => timing.cpuMs / timing.steps)).toFixed(1);
-  report(
-    `${model} (${parameters}M parameters, ${perStep} ms a step)`,
-    probed.map((timing, round) => timing.cpuMs / (plain[round] ?? timing).cpuMs),
-    { atMost: 1.03 },
-  );
-}
 
 console.log('PyTorch: losses a second on a contour:');
 for (const model of ['mlp-tiny', 'mlp-0.5m', 'cnn']) {
@@ -100,7 +50,7 @@ for (const model of ['mlp-tiny', 'mlp-0.5m', 'cnn']) {
       const shares = { plain: [] as number[], images: [] as number[] };
       for (let round = 0; round < rounds; round++) {
         const forward = [join(scripts, 'torch_forward.py'), model, samples];
-        const loops = JSON.parse(await run(forward, env)) as Loops;
+        const loops = JSON.parse(await run(python, forward, env)) as Loops;
         const began = performance.now();
         await contour(evaluator, question, context);
         const each = (performance.now() - began) / 1000 / (size * size + 1);
