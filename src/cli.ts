@@ -13,6 +13,8 @@ import { addLayers } from './cli/commands/layers.ts';
 import { addNoise } from './cli/commands/noise.ts';
 import { addFge, addSnapshotEnsemble, addSwa } from './cli/commands/furtherTraining.ts';
 import { addLine } from './cli/commands/line.ts';
+import { addDelete } from './cli/commands/delete.ts';
+import { addLabel } from './cli/commands/label.ts';
 import { addRelease } from './cli/commands/release.ts';
 import { addMargins } from './cli/commands/margins.ts';
 import { addMeasures } from './cli/commands/measures.ts';
@@ -48,6 +50,8 @@ for (const add of [
   addRuns,
   addShow,
   addRelease,
+  addLabel,
+  addDelete,
   addContour,
   addLine,
   addSharpness,

@@ -1,6 +1,7 @@
 /** Composition root of the extension: makes the pieces, hands them to each other, registers them. */
 import * as vscode from 'vscode';
 import type { AnalysisKind } from './protocol/analyses.ts';
+import type { BasinApi } from './surface/api.ts';
 import { registerCommands } from './surface/commandTable.ts';
 import { Debugging } from './surface/debugging.ts';
 import { EngineClient } from './surface/engineClient.ts';
@@ -22,12 +23,6 @@ import { WorkspaceRuns } from './surface/workspaceRuns.ts';
 
 let engine: EngineClient | undefined;
 
-/** What tests see of the extension. */
-export interface BasinApi {
-  /** Milliseconds that {@link activate} took, its module's evaluation not included. */
-  readonly activationMs: number;
-}
-
 export function activate(context: vscode.ExtensionContext): BasinApi {
   const started = performance.now();
   const { extensionUri, subscriptions } = context;
@@ -46,7 +41,7 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   const jobs = own(new Jobs(engine, relaunch, log));
   const panels = own(new RunPanels(extensionUri, runs, jobs, errors));
   const landscape = own(new LandscapeProvider(extensionUri, runs, jobs, relaunch, errors));
-  const tree = own(new RunsTree(runs));
+  const tree = own(new RunsTree(runs, context.workspaceState));
   const sites = new TrainingSites(runs);
   const training = new Training(dist('cli.cjs'), log);
   const debugging = own(
@@ -80,7 +75,7 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
     }),
   );
 
-  return { activationMs: performance.now() - started };
+  return { activationMs: performance.now() - started, tree };
 }
 
 export async function deactivate(): Promise<void> {

@@ -61,7 +61,7 @@ export function runsTable(rows: readonly RunRow[]): string {
     const { steps, snapshots } = manifest.recording;
     table.push([
       entry.id,
-      manifest.name,
+      entry.baseline ? `${manifest.name} (baseline)` : manifest.name,
       manifest.state,
       steps,
       snapshots,

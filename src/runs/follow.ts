@@ -75,7 +75,15 @@ export function followRuns(store: RunStore, listener: () => void, options: Follo
   return refreshOn([store.root, store.directory], options, async (isDisposed) => {
     const parts = [];
     for (const { id, run, manifest, error } of await store.list()) {
-      const files = ['run.json', 'steps.jsonl', 'live.jsonl', 'snapshots', 'models', 'analyses'];
+      const files = [
+        'run.json',
+        'label.json',
+        'steps.jsonl',
+        'live.jsonl',
+        'snapshots',
+        'models',
+        'analyses',
+      ];
       parts.push(
         id,
         manifest?.state,

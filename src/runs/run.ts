@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { evaluationSetFile } from '../protocol/evaluationSet.ts';
 import { BasinError } from '../protocol/errors.ts';
 import { layersFile } from '../protocol/layerStatistics.ts';
+import { LABEL_FILE, LONGEST_NAME, runLabelSchema, type RunLabel } from '../protocol/runLabel.ts';
 import { analysisKinds, type AnalysisResult } from '../protocol/analyses.ts';
 import {
   builtModelSchema,
@@ -59,11 +60,14 @@ export class Run {
   }
 
   /**
-   * run.json, with the state told as it is: a run whose process is gone without a word reads as interrupted.
+   * run.json, with the name that the user gave, and the state told as it is: a run whose process is gone without a word
+   * reads as interrupted.
    * @throws BasinError `not-found`, or `corrupt-run` saying what is wrong with the file
    */
   async readManifest(): Promise<RunManifest> {
-    const manifest = await this.readRecordedManifest();
+    const recorded = await this.readRecordedManifest();
+    const { name } = await this.readLabel();
+    const manifest = name === undefined ? recorded : { ...recorded, name };
     const owner = manifest.process;
     if (!isUnfinished(manifest.state) || (owner !== null && isAlive(owner))) return manifest;
     return {
@@ -110,6 +114,36 @@ export class Run {
    */
   async writeManifest(manifest: RunManifest): Promise<void> {
     await writeAtomically(this.path('run.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  }
+
+  /** What the user said of the run; nothing where label.json is missing or cannot be read: it is no part of the record. */
+  async readLabel(): Promise<RunLabel> {
+    const parsed = v.safeParse(runLabelSchema, await readJson(this.path(LABEL_FILE)));
+    return parsed.success ? parsed.output : {};
+  }
+
+  /** @param name empty for the recorded one again. @throws BasinError `bad-input` for one that is too long */
+  async rename(name: string): Promise<void> {
+    const trimmed = name.trim();
+    if (trimmed.length > LONGEST_NAME || /[\r\n]/.test(trimmed)) {
+      throw new BasinError(
+        'bad-input',
+        'That is no name for a run.',
+        `Give one line of at most ${LONGEST_NAME} characters.`,
+      );
+    }
+    await this.#label({ name: trimmed === '' ? undefined : trimmed });
+  }
+
+  /** See {@link RunStore.setBaseline}, which keeps to one baseline. */
+  async markBaseline(baseline: boolean): Promise<void> {
+    await this.#label({ baseline: baseline ? true : undefined });
+  }
+
+  async #label(change: { readonly [Field in keyof RunLabel]: RunLabel[Field] | undefined }): Promise<void> {
+    await this.readRecordedManifest(); // a label without a run would look like a damaged one
+    const label = { ...(await this.readLabel()), ...change };
+    await writeAtomically(this.path(LABEL_FILE), `${JSON.stringify(label)}\n`);
   }
 
   async readSteps(): Promise<readonly StepRecord[]> {
@@ -234,21 +268,25 @@ export class Run {
     return directoryBytes(this.directory);
   }
 
+  /** @throws BasinError `busy` while its process lives */
+  async requireEnded(): Promise<void> {
+    const manifest = await this.readManifest().catch(() => null);
+    if (manifest === null || !isUnfinished(manifest.state)) return;
+    throw new BasinError(
+      'busy',
+      `Run ${this.id} is still ${manifest.state} (process ${manifest.process?.pid}).`,
+      manifest.state === 'held'
+        ? `Let it end with \`basin release ${this.id}\`.`
+        : 'Stop the training first.',
+    );
+  }
+
   /**
    * Removes the run and says how many bytes that freed.
    * @throws BasinError `busy` while its process lives
    */
   async delete(): Promise<{ freedBytes: number }> {
-    const manifest = await this.readManifest().catch(() => null);
-    if (manifest !== null && isUnfinished(manifest.state)) {
-      throw new BasinError(
-        'busy',
-        `Run ${this.id} is still ${manifest.state} (process ${manifest.process?.pid}).`,
-        manifest.state === 'held'
-          ? `Let it end with \`basin release ${this.id}\`.`
-          : 'Stop the training first.',
-      );
-    }
+    await this.requireEnded();
     const freedBytes = await this.bytes();
     await rm(this.directory, { recursive: true, force: true });
     return { freedBytes };

@@ -15,6 +15,8 @@ export interface RunEntry {
   /** null when run.json cannot be read; then `error` says why. */
   readonly manifest: RunManifest | null;
   readonly error: ErrorData | null;
+  /** The user compares others with it. */
+  readonly baseline: boolean;
 }
 
 export interface NewRun {
@@ -102,12 +104,26 @@ export class RunStore {
     for (const id of await this.#ids()) {
       const run = new Run(path.join(this.directory, id));
       try {
-        entries.push({ id, run, manifest: await run.readManifest(), error: null });
+        const [manifest, { baseline = false }] = await Promise.all([run.readManifest(), run.readLabel()]);
+        entries.push({ id, run, manifest, error: null, baseline });
       } catch (error) {
-        entries.push({ id, run, manifest: null, error: toErrorData(error) });
+        entries.push({ id, run, manifest: null, error: toErrorData(error), baseline: false });
       }
     }
     return entries;
+  }
+
+  /**
+   * Makes a run the one that others are compared with, in place of the one that was; null for none.
+   * @throws BasinError as {@link open} does
+   */
+  async setBaseline(reference: string | null): Promise<Run | null> {
+    const chosen = reference === null ? null : await this.open(reference);
+    for (const { run, baseline } of await this.list()) {
+      if (baseline && run.id !== chosen?.id) await run.markBaseline(false);
+    }
+    await chosen?.markBaseline(true);
+    return chosen;
   }
 
   /**

@@ -21,9 +21,10 @@ import { commands, type CommandId } from './ids.ts';
 import type { Jobs } from './jobs.ts';
 import type { LandscapeProvider } from './landscapeView.ts';
 import { comparisonText, type TrainedResult } from './resultText.ts';
+import { baselineOf, manageRuns } from './manageRuns.ts';
+import { pickRun, type Target } from './pickRun.ts';
 import type { RunPanels } from './runPanel.ts';
-import type { RunNode, RunsTree } from './runsTree.ts';
-import { runText } from './sharpnessText.ts';
+import type { RunsTree } from './runsTree.ts';
 import type { Training } from './training.ts';
 import type { TrainingSites } from './trainingSites.ts';
 import { requireTrust } from './trust.ts';
@@ -43,8 +44,6 @@ export interface CommandContext {
   readonly log: vscode.LogOutputChannel;
 }
 
-/** What a caller may name a run by. */
-type Target = RunNode | string | undefined;
 type Command = (context: CommandContext, target: never, argument: never, place: never) => unknown;
 
 /** Where and how a caller wants a model to be exported. */
@@ -131,6 +130,19 @@ const table: Readonly<Record<CommandId, Command>> = {
     });
     if (result.kind === 'ensemble') void offerExport(context, run, result);
     return result;
+  },
+
+  [commands.compareWithBaseline]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    const from = `${baselineOf(context, run).id}:last`;
+    return inPanel(context, run, 'line', { kind: 'line', run: run.id, from, to: 'last', points: 41 });
+  },
+
+  [commands.planeWithBaseline]: async (context, target?: Target) => {
+    const run = await pickRun(context, target);
+    const plane = ['last', `${baselineOf(context, run).id}:last`, 'first'] as const;
+    const size = setting('contourSize', run.folder.uri);
+    return inPanel(context, run, 'contour', { kind: 'contour', run: run.id, plane, size });
   },
 
   [commands.sharpness]: async (context, target?: Target, at?: string) => {
@@ -220,30 +232,7 @@ const table: Readonly<Record<CommandId, Command>> = {
     return result;
   },
 
-  [commands.deleteRun]: async (context, target?: Target, selection?: unknown) => {
-    const chosen = chosenRuns(selection) ?? [await pickRun(context, target, { corrupt: true })];
-    const [first] = chosen;
-    const remove = vscode.l10n.t('Delete');
-    const answer = await vscode.window.showWarningMessage(
-      chosen.length > 1
-        ? vscode.l10n.t('Delete {0} runs?', chosen.length)
-        : vscode.l10n.t('Delete the run {0}?', first?.manifest?.name ?? first?.id ?? ''),
-      {
-        modal: true,
-        detail: vscode.l10n.t(
-          'Its snapshots, models and analyses are removed from disk: {0}',
-          chosen.map((run) => run.run.directory).join('\n'),
-        ),
-      },
-      remove,
-    );
-    if (answer !== remove) return;
-    for (const run of chosen) {
-      const { freedBytes } = await run.run.delete();
-      context.log.info(`deleted ${run.id}, ${(freedBytes / 1e6).toFixed(1)} MB freed`);
-    }
-    await context.runs.refresh();
-  },
+  ...manageRuns,
 
   [commands.revealRun]: async (context, target?: Target) => {
     const run = await pickRun(context, target, { corrupt: true });
@@ -543,55 +532,6 @@ function modelOf(target: Target, argument: string | undefined): ModelReference |
   if (typeof target !== 'object') return undefined;
   if (target.kind === 'snapshot') return target.step;
   return target.kind === 'model' ? target.model.id : undefined;
-}
-
-/**
- * The run that a row, directory or id names; otherwise the tree's selection when a view's button was pressed, the only
- * run there is, or the user's pick, the newest first.
- * @throws BasinError `not-found`, or `cancelled`
- */
-async function pickRun(
-  { runs }: CommandContext,
-  target: Target,
-  { corrupt = false, only }: { corrupt?: boolean; only?: readonly KnownRun[] } = {},
-): Promise<KnownRun> {
-  if (typeof target === 'object') return target.run;
-  if (typeof target === 'string') {
-    let found = runs.find(target);
-    if (found === undefined) {
-      // Recorded a moment ago, perhaps.
-      await runs.refresh();
-      found = runs.find(target);
-    }
-    if (found !== undefined) return found;
-    throw new BasinError(
-      'not-found',
-      vscode.l10n.t('There is no run {0}.', target),
-      vscode.l10n.t('It may have been deleted.'),
-    );
-  }
-  const all = only ?? runs.all.filter((r) => corrupt || r.manifest !== null);
-  const [newest] = all;
-  if (newest === undefined) {
-    throw new BasinError(
-      'not-found',
-      vscode.l10n.t('There is no run in this workspace.'),
-      vscode.l10n.t('Open a training script and use Basin: Train This File.'),
-    );
-  }
-  if (all.length === 1) return newest;
-  const picked = await vscode.window.showQuickPick(
-    all.map((run) => ({
-      label: run.manifest?.name ?? run.id,
-      description: run.id,
-      detail:
-        run.manifest === null ? (run.error?.message ?? '') : runText(run.manifest, run.lastStep, run.live),
-      run,
-    })),
-    { title: vscode.l10n.t('Which run?'), matchOnDescription: true, matchOnDetail: true },
-  );
-  if (picked === undefined) throw new BasinError('cancelled', 'Cancelled.');
-  return picked.run;
 }
 
 /** How many of a run's own snapshots, the latest, a soup is offered. */

@@ -28,6 +28,15 @@ export const commands = {
   score: 'basin.score',
   exportModel: 'basin.exportModel',
   report: 'basin.report',
+  renameRun: 'basin.renameRun',
+  pinBaseline: 'basin.pinBaseline',
+  unpinBaseline: 'basin.unpinBaseline',
+  compareWithBaseline: 'basin.compareWithBaseline',
+  planeWithBaseline: 'basin.planeWithBaseline',
+  groupRuns: 'basin.groupRuns',
+  ungroupRuns: 'basin.ungroupRuns',
+  filterRuns: 'basin.filterRuns',
+  clearFilter: 'basin.clearFilter',
   deleteRun: 'basin.deleteRun',
   revealRun: 'basin.revealRun',
   releaseRun: 'basin.releaseRun',
@@ -88,12 +97,17 @@ export const contextKeys = {
   hasHeld: 'basin.hasHeld',
   /** A job is running that can be cancelled. */
   busy: 'basin.busy',
+  /** The Runs view shows them by script. */
+  grouped: 'basin.grouped',
+  /** The Runs view leaves some out. */
+  filtered: 'basin.filtered',
   /** The active editor holds a training call. */
   trainable: 'basin.trainable',
 } as const;
 
-/** `viewItem` values of the Runs tree. A run's says whether it is held: "run held". */
+/** `viewItem` values of the Runs tree. A run's says more of it: "run held", "run baseline". */
 export const treeItems = {
+  script: 'script',
   run: 'run',
   corrupt: 'corrupt',
   snapshot: 'snapshot',

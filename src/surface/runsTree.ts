@@ -1,17 +1,22 @@
-/** The Runs view: runs, and below each its snapshots, the models built from it and the analyses kept. */
+/**
+ * The Runs view: runs, by script where that is wanted, and below each its snapshots, the models built from it and the
+ * analyses kept.
+ */
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { AnalysisResult } from '../protocol/analyses.ts';
 import type { BuiltModel, RunState } from '../protocol/run.ts';
 import { DisposableStore } from './disposables.ts';
-import { commands, treeItems, views } from './ids.ts';
+import { commands, contextKeys, treeItems, views } from './ids.ts';
 import { lensOf, resultTitle } from './resultText.ts';
 import { latestSharpness, runText, shortNumber } from './sharpnessText.ts';
 import { throttle } from './throttle.ts';
-import type { KnownRun, WorkspaceRuns } from './workspaceRuns.ts';
+import { setContext, type KnownRun, type WorkspaceRuns } from './workspaceRuns.ts';
 import { decodeNumber } from '../protocol/run.ts';
 
 export type RunNode =
+  /** `run` is the newest of them. */
+  | { readonly kind: 'script'; readonly run: KnownRun; readonly script: string; readonly count: number }
   | { readonly kind: 'run'; readonly run: KnownRun }
   | {
       readonly kind: 'group';
@@ -45,8 +50,14 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
   readonly #changed = this.#store.add(new vscode.EventEmitter<void>());
   readonly onDidChangeTreeData = this.#changed.event;
   readonly view: vscode.TreeView<RunNode>;
+  #filter = '';
 
-  constructor(private readonly runs: WorkspaceRuns) {
+  /** @param memory keeps the grouping for the workspace */
+  constructor(
+    private readonly runs: WorkspaceRuns,
+    private readonly memory: vscode.Memento,
+  ) {
+    setContext(contextKeys.grouped, this.#grouped);
     // The whole tree: rows are few, and ids keep selection and expansion where they were.
     const refresh = this.#store.add(throttle(REFRESH_MS, () => this.#changed.fire()));
     this.#store.add(runs.onDidChangeList(refresh));
@@ -60,9 +71,58 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
     );
   }
 
+  get #grouped(): boolean {
+    return this.memory.get<boolean>(contextKeys.grouped) ?? false;
+  }
+
+  /** Shows runs by script, or in one list. */
+  async group(byScript: boolean): Promise<void> {
+    await this.memory.update(contextKeys.grouped, byScript);
+    setContext(contextKeys.grouped, byScript);
+    this.#changed.fire();
+  }
+
+  /** Words that a shown run's name, id, state, script or framework have all of; empty for every run. */
+  get filter(): string {
+    return this.#filter;
+  }
+  set filter(text: string) {
+    this.#filter = text.trim();
+    setContext(contextKeys.filtered, this.#filter !== '');
+    this.#changed.fire();
+  }
+
+  /** The runs that pass the filter, the baseline first, then the newest. */
+  #shown(): readonly KnownRun[] {
+    const all = this.runs.all;
+    const words = this.#filter.toLowerCase().split(/\s+/);
+    const shown = all.filter((run) => words.every((word) => searchText(run).includes(word)));
+    this.view.message =
+      this.#filter === ''
+        ? ''
+        : vscode.l10n.t('{0} of {1} runs match “{2}”', shown.length, all.length, this.#filter);
+    return [...shown].sort((a, b) => Number(b.baseline) - Number(a.baseline));
+  }
+
   async getChildren(node?: RunNode): Promise<RunNode[]> {
-    if (node === undefined) return this.runs.all.map((run) => ({ kind: 'run', run }));
+    if (node === undefined) {
+      const runs = this.#shown();
+      if (!this.#grouped) return runs.map((run) => ({ kind: 'run', run }));
+      const scripts = new Map</* script */ string, KnownRun[]>();
+      for (const run of runs) scripts.set(scriptOf(run), [...(scripts.get(scriptOf(run)) ?? []), run]);
+      return [...scripts].map(([script, of]) => ({
+        kind: 'script',
+        run: of[0] as KnownRun,
+        script,
+        count: of.length,
+      }));
+    }
     const { run } = node;
+    if (node.kind === 'script') {
+      return this.#shown()
+        .filter((r) => scriptOf(r) === node.script)
+        .map((r) => ({ kind: 'run', run: r }));
+    }
     if (node.kind === 'run') {
       if (run.manifest === null) return [];
       const [snapshots, models, analyses] = await Promise.all([
@@ -110,6 +170,8 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
 function nodeId(node: RunNode): string {
   const base = node.run.run.directory;
   switch (node.kind) {
+    case 'script':
+      return `script ${node.script}`;
     case 'run':
       return base;
     case 'group':
@@ -124,8 +186,15 @@ function nodeId(node: RunNode): string {
 }
 
 function itemOf(node: RunNode): vscode.TreeItem {
-  const { Collapsed, None } = vscode.TreeItemCollapsibleState;
+  const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
   switch (node.kind) {
+    case 'script': {
+      const item = new vscode.TreeItem(node.script, Expanded);
+      item.description = String(node.count);
+      item.iconPath = new vscode.ThemeIcon('file-code');
+      item.contextValue = treeItems.script;
+      return item;
+    }
     case 'run':
       return runItem(node.run);
     case 'group': {
@@ -176,17 +245,38 @@ function runItem(run: KnownRun): vscode.TreeItem {
   }
   const { manifest } = run;
   const item = new vscode.TreeItem(manifest.name, Collapsed);
-  item.description = runText(manifest, run.lastStep, run.live);
+  const told = runText(manifest, run.lastStep, run.live);
+  item.description = run.baseline ? `${vscode.l10n.t('baseline')} · ${told}` : told;
   item.tooltip = runTooltip(run);
-  const [icon, colour] = stateIcons[manifest.state];
+  const [icon, colour] =
+    run.baseline && manifest.state === 'finished' ? (['pinned'] as const) : stateIcons[manifest.state];
   item.iconPath = new vscode.ThemeIcon(
     icon,
     colour === undefined ? undefined : new vscode.ThemeColor(colour),
   );
-  item.contextValue = manifest.state === 'held' ? `${treeItems.run} held` : treeItems.run;
+  item.contextValue = [
+    treeItems.run,
+    ...(manifest.state === 'held' ? ['held'] : []),
+    ...(run.baseline ? ['baseline'] : []),
+  ].join(' ');
   item.accessibilityInformation = { label: `${manifest.name}, ${manifest.state}, ${item.description}` };
   item.command = { command: commands.openRun, title: vscode.l10n.t('Open'), arguments: [run.run.directory] };
   return item;
+}
+
+/** The script relative to its workspace folder; the command where a run has none. */
+function scriptOf({ manifest, folder }: KnownRun): string {
+  if (manifest === null) return vscode.l10n.t('unreadable runs');
+  return manifest.script === null
+    ? manifest.command.map((part) => path.basename(part)).join(' ')
+    : path.relative(folder.uri.fsPath, path.resolve(manifest.cwd, manifest.script));
+}
+
+function searchText(run: KnownRun): string {
+  const { manifest } = run;
+  return [run.id, manifest?.name, manifest?.state, manifest?.framework, scriptOf(run)]
+    .join(' ')
+    .toLowerCase();
 }
 
 function runTooltip({ manifest, id, live }: KnownRun): vscode.MarkdownString {

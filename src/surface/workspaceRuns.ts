@@ -15,6 +15,8 @@ export interface KnownRun {
   /** null when run.json cannot be read; then `error` says why. */
   readonly manifest: RunManifest | null;
   readonly error: ErrorData | null;
+  /** The user compares others with it. */
+  readonly baseline: boolean;
   /** The newest step, and λ₁ as measured while it trained; empty until they have been read. */
   readonly lastStep: StepRecord | null;
   readonly live: readonly LiveSharpness[];

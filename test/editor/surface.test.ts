@@ -18,6 +18,8 @@ import type {
 import type { SoupResult } from '../../src/protocol/soups.ts';
 import type { Run } from '../../src/runs/run.ts';
 import { RunStore } from '../../src/runs/runStore.ts';
+import type { BasinApi } from '../../src/surface/api.ts';
+import type { RunNode } from '../../src/surface/runsTree.ts';
 import { requireTrust } from '../../src/surface/trust.ts';
 import { until } from './until.ts';
 
@@ -25,8 +27,8 @@ const ID = 'basin.basin';
 /** What a cold start may take, and what it is held against on a loaded machine. */
 const ACTIVATION_BUDGET_MS = 50;
 
-const extension = (): vscode.Extension<{ readonly activationMs: number }> => {
-  const found = vscode.extensions.getExtension<{ readonly activationMs: number }>(ID);
+const extension = (): vscode.Extension<BasinApi> => {
+  const found = vscode.extensions.getExtension<BasinApi>(ID);
   assert.ok(found, 'the extension is not there');
   return found;
 };
@@ -335,6 +337,56 @@ describe('from a script to its landscape', function () {
     const html = Buffer.from(await vscode.workspace.fs.readFile(vscode.Uri.file(to))).toString('utf8');
     assert.match(html, /^<!doctype html>/i);
     assert.doesNotMatch(html, /<(script|link)[^>]+(src|href)="(?!data:)/);
+  });
+
+  it('names runs, groups and filters them, and keeps the baseline on top', async () => {
+    const { tree } = extension().exports;
+    const rows = async (parent?: RunNode): Promise<vscode.TreeItem[]> => {
+      const items: vscode.TreeItem[] = [];
+      for (const node of (await tree.getChildren(parent)) ?? []) items.push(await tree.getTreeItem(node));
+      return items;
+    };
+    const command = (id: string, ...of: unknown[]): Thenable<unknown> =>
+      vscode.commands.executeCommand(`basin.${id}`, ...of);
+    const older = await store().create({ command: ['node', 'other.mjs'], cwd: folder().uri.fsPath });
+    await older.writeManifest({ ...(await older.readRecordedManifest()), state: 'finished' });
+    try {
+      await command('renameRun', run.id, 'wide, η 0.1');
+      assert.equal((await run.readManifest()).name, 'wide, η 0.1');
+      await command('pinBaseline', run.id);
+      const [first, ...others] = await rows();
+      assert.equal(first?.label, 'wide, η 0.1');
+      assert.match(String(first.description), /^baseline · /);
+      assert.match(String(first.contextValue), /^run\b.*\bbaseline\b/);
+      assert.ok(others.length > 0, 'the newer run stands below the baseline');
+
+      await command('groupRuns');
+      const scripts = await rows();
+      assert.deepEqual(scripts.map((s) => s.label).sort(), ['node other.mjs', 'train.mjs']);
+      const [parent] = (await tree.getChildren()) ?? [];
+      assert.deepEqual(
+        (await rows(parent)).map((r) => r.label),
+        ['wide, η 0.1'],
+      );
+      await command('ungroupRuns');
+
+      await command('filterRuns', 'WIDE tfjs');
+      assert.deepEqual(
+        (await rows()).map((r) => r.label),
+        ['wide, η 0.1'],
+      );
+      await command('filterRuns', 'wide nowhere');
+      assert.deepEqual(await rows(), []);
+      await command('clearFilter');
+      assert.equal((await rows()).length, others.length + 1);
+
+      assert.equal(await command('compareWithBaseline', run.id), undefined, 'not with itself');
+      await command('unpinBaseline', run.id);
+      assert.ok((await store().list()).every((entry) => !entry.baseline));
+    } finally {
+      await older.delete();
+      await command('renameRun', run.id, '');
+    }
   });
 });
 

@@ -13,7 +13,7 @@ export function addRuns(cli: CommandLine): void {
       const loss = last === undefined ? NaN : decodeNumber(last.loss);
       rows.push({ entry, lastLoss: Number.isFinite(loss) ? loss : null });
     }
-    const runs = rows.map(({ entry: { id, manifest, error }, lastLoss }) => ({
+    const runs = rows.map(({ entry: { id, manifest, error, baseline }, lastLoss }) => ({
       id,
       name: manifest?.name ?? null,
       state: manifest?.state ?? null,
@@ -23,6 +23,7 @@ export function addRuns(cli: CommandLine): void {
       steps: manifest?.recording.steps ?? null,
       snapshots: manifest?.recording.snapshots ?? null,
       lastLoss,
+      baseline,
       error,
     }));
     await printAnswer(json, { kind: 'runs', root, runs }, () => runsTable(rows));

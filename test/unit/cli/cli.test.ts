@@ -99,6 +99,34 @@ describe('command line', function () {
       assert.match(error.message, /odd/);
     });
 
+    it('names runs, keeps a baseline, and deletes what is named, or nothing', async () => {
+      const store = new RunStore(workspace.root);
+      const ended = async () => {
+        const run = await store.create({ command: ['node', 'a.mjs'], cwd: workspace.root });
+        await run.writeManifest({ ...(await run.readRecordedManifest()), state: 'finished' });
+        return run;
+      };
+      const [one, two] = [await ended(), await ended()];
+      const renamed = await ask<{ name: string }>('rename', one.id, 'with warm-up');
+      assert.equal(renamed.name, 'with warm-up');
+      assert.deepEqual(await ask('baseline'), { kind: 'baseline', run: null });
+      assert.deepEqual(await ask('baseline', one.id), { kind: 'baseline', run: one.id });
+      assert.match((await basin('runs')).stdout, /with warm-up \(baseline\)/);
+      assert.equal((await basin('baseline', one.id, '--none')).code, 1);
+      assert.match((await basin('baseline', '--none')).stdout, /no baseline/);
+      const busy = await store.create({ command: ['node', 'a.mjs'], cwd: workspace.root });
+      for (const wrong of [busy.id, 'nope']) assert.equal((await basin('delete', one.id, wrong)).code, 1);
+      const { code, stdout } = await basin('delete', '--dry-run', one.id);
+      assert.equal(code, 0);
+      assert.match(stdout, /would be freed/);
+      assert.equal((await store.list()).length, 3, 'nothing is gone');
+      await busy.writeManifest({ ...(await busy.readRecordedManifest()), state: 'finished' });
+      const { deleted } = await ask<{ deleted: { freedBytes: number }[] }>('delete', one.id, two.id, busy.id);
+      assert.equal(deleted.length, 3);
+      assert.ok(deleted.every((d) => d.freedBytes > 0));
+      assert.deepEqual(await store.list(), []);
+    });
+
     it('says what is wrong and what mends it', async () => {
       const { code, stdout, stderr } = await basin('score', 'nope', '--json');
       assert.equal(code, 1);

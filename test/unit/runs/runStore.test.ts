@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { BasinError, type ErrorCode } from '../../../src/protocol/errors.ts';
 import { isAlive, startTimeOf } from '../../../src/runs/processes.ts';
-import { findObjective, type Run } from '../../../src/runs/run.ts';
+import { findObjective, Run } from '../../../src/runs/run.ts';
 import { findRoot } from '../../../src/runs/runStore.ts';
 import { makeFinishedRun, makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
 
@@ -122,6 +122,40 @@ describe('run store', () => {
     assert.ok(isAlive({ pid: process.pid, startTime }));
     assert.ok(isAlive({ pid: process.pid, startTime: null }));
     assert.ok(!isAlive({ pid: process.pid, startTime: '1' }));
+  });
+
+  it('calls a run by the name that the user gives, and by its own again', async () => {
+    const run = await workspace.store.create({ command: ['node', 'a.mjs'], cwd: workspace.root });
+    const recorded = (await run.readManifest()).name;
+    await run.rename('  größer, η 0.5 ');
+    assert.equal((await run.readManifest()).name, 'größer, η 0.5');
+    assert.equal((await run.readRecordedManifest()).name, recorded, 'the record is as it was');
+    await assert.rejects(run.rename('x'.repeat(121)), hasCode('bad-input'));
+    await assert.rejects(run.rename('two\nlines'), hasCode('bad-input'));
+    await writeFile(run.path('label.json'), '{"name": 7');
+    assert.equal((await run.readManifest()).name, recorded, 'a damaged label harms nothing');
+    await run.rename('again');
+    await run.rename('');
+    assert.equal((await run.readManifest()).name, recorded);
+    await assert.rejects(new Run(path.join(workspace.root, 'no run')).rename('x'), hasCode('not-found'));
+  });
+
+  it('keeps one baseline', async () => {
+    const made = [];
+    for (let i = 0; i < 3; i++)
+      made.push(await workspace.store.create({ command: ['node'], cwd: workspace.root }));
+    const baselines = async () => (await workspace.store.list()).filter((e) => e.baseline).map((e) => e.id);
+    assert.deepEqual(await baselines(), []);
+    await made[0]!.rename('first');
+    for (const { id } of made) {
+      await workspace.store.setBaseline(id);
+      assert.deepEqual(await baselines(), [id]);
+    }
+    await assert.rejects(workspace.store.setBaseline('nope'), hasCode('not-found'));
+    assert.deepEqual(await baselines(), [made[2]!.id], 'a mistyped id changes nothing');
+    assert.equal(await workspace.store.setBaseline(null), null);
+    assert.deepEqual(await baselines(), []);
+    assert.equal((await made[0]!.readManifest()).name, 'first', 'the name stays');
   });
 
   it('frees what a deleted run held', async () => {

@@ -1,0 +1,10 @@
+import type * as vscode from 'vscode';
+import type { RunNode } from './runsTree.ts';
+
+/** What the extension gives to others; tests are the only ones so far. */
+export interface BasinApi {
+  /** Milliseconds that activation took, its module's evaluation not included. */
+  readonly activationMs: number;
+  /** The Runs view. */
+  readonly tree: vscode.TreeDataProvider<RunNode>;
+}
