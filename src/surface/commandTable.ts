@@ -13,36 +13,15 @@ import { layoutDifferences } from '../protocol/layoutDifferences.ts';
 import type { AverageResult, EnsembleResult, ExportFormat } from '../protocol/results.ts';
 import type { SoupResult } from '../protocol/soups.ts';
 import { heedingBarrier } from './barrierConsent.ts';
-import { chosenModels, chosenRuns } from './chosenModels.ts';
+import { chosenModels } from './chosenModels.ts';
+import type { CommandContext } from './commandContext.ts';
 import { setting } from './configuration.ts';
-import type { Debugging } from './debugging.ts';
-import type { ErrorDisplay } from './errorDisplay.ts';
 import { commands, type CommandId } from './ids.ts';
-import type { Jobs } from './jobs.ts';
-import type { LandscapeProvider } from './landscapeView.ts';
 import { comparisonText, type TrainedResult } from './resultText.ts';
 import { baselineOf, manageRuns } from './manageRuns.ts';
 import { pickRun, type Target } from './pickRun.ts';
-import type { RunPanels } from './runPanel.ts';
-import type { RunsTree } from './runsTree.ts';
-import type { Training } from './training.ts';
-import type { TrainingSites } from './trainingSites.ts';
 import { requireTrust } from './trust.ts';
-import type { KnownRun, WorkspaceRuns } from './workspaceRuns.ts';
-
-export interface CommandContext {
-  readonly extension: vscode.Uri;
-  readonly runs: WorkspaceRuns;
-  readonly tree: RunsTree;
-  readonly jobs: Jobs;
-  readonly panels: RunPanels;
-  readonly landscape: LandscapeProvider;
-  readonly training: Training;
-  readonly debugging: Debugging;
-  readonly sites: TrainingSites;
-  readonly errors: ErrorDisplay;
-  readonly log: vscode.LogOutputChannel;
-}
+import type { KnownRun } from './workspaceRuns.ts';
 
 type Command = (context: CommandContext, target: never, argument: never, place: never) => unknown;
 

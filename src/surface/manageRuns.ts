@@ -3,7 +3,8 @@ import * as vscode from 'vscode';
 import { BasinError } from '../protocol/errors.ts';
 import { LONGEST_NAME } from '../protocol/runLabel.ts';
 import { RunStore } from '../runs/runStore.ts';
-import type { CommandContext } from './commandTable.ts';
+import { chosenRuns } from './chosenModels.ts';
+import type { CommandContext } from './commandContext.ts';
 import { commands } from './ids.ts';
 import { pickRun, type Target } from './pickRun.ts';
 import type { KnownRun } from './workspaceRuns.ts';
@@ -61,25 +62,34 @@ export const manageRuns = {
     tree.filter = '';
   },
 
-  [commands.deleteRun]: async (context: CommandContext, target?: Target) => {
-    const run = await pickRun(context, target, { corrupt: true });
-    await run.run.requireEnded();
+  [commands.deleteRun]: async (context: CommandContext, target?: Target, selection?: unknown) => {
+    const chosen = chosenRuns(selection) ?? [await pickRun(context, target, { corrupt: true })];
+    const [first] = chosen;
+    let bytes = 0;
+    for (const { run } of chosen) {
+      await run.requireEnded();
+      bytes += await run.bytes();
+    }
     const remove = vscode.l10n.t('Delete');
     const answer = await vscode.window.showWarningMessage(
-      vscode.l10n.t('Delete the run {0}?', run.manifest?.name ?? run.id),
+      chosen.length > 1
+        ? vscode.l10n.t('Delete {0} runs?', chosen.length)
+        : vscode.l10n.t('Delete the run {0}?', first?.manifest?.name ?? first?.id ?? ''),
       {
         modal: true,
         detail: vscode.l10n.t(
-          'Its snapshots, models and analyses are removed from disk, which frees {0} MB: {1}',
-          megabytes(await run.run.bytes()),
-          run.run.directory,
+          'Their snapshots, models and analyses are removed from disk, which frees {0} MB: {1}',
+          megabytes(bytes),
+          chosen.map((run) => run.run.directory).join('\n'),
         ),
       },
       remove,
     );
     if (answer !== remove) return;
-    const { freedBytes } = await run.run.delete();
-    context.log.info(`deleted ${run.id}, ${megabytes(freedBytes)} MB freed`);
+    for (const run of chosen) {
+      const { freedBytes } = await run.run.delete();
+      context.log.info(`deleted ${run.id}, ${megabytes(freedBytes)} MB freed`);
+    }
     await context.runs.refresh();
   },
 };
