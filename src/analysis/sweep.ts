@@ -1,6 +1,7 @@
 /** What-if over the snapshots of a run: the score of many averages, and whether choosing one of them pays. */
 import type { EvaluationMode } from '../protocol/evaluator.ts';
-import type { Candidate, SweepResult } from '../protocol/averaging.ts';
+import type { BesideIterates, Candidate, SweepResult } from '../protocol/averaging.ts';
+import type { Circling } from '../protocol/circling.ts';
 import type { Gain } from '../protocol/gain.ts';
 import { BasinError } from '../protocol/errors.ts';
 import { blockMeans, inBlocks, type Block } from './blockMeans.ts';
@@ -24,9 +25,14 @@ export interface SweepInput {
   readonly places: number;
   readonly decays: readonly number[];
   readonly mode: EvaluationMode;
+  /** What the path says, so that the suggestion can name it. */
+  readonly circling?: Circling;
   /** Where the mean of the i-th block may be kept while the sweep runs. */
   readonly scratch: (block: number) => string;
 }
+
+/** Iterates that are scored beside the averages. */
+const ITERATES = 6;
 
 /** An average as it was measured. */
 interface Measured {
@@ -79,6 +85,8 @@ export async function sweep(
     };
 
     const first = inside[0] as Snapshot;
+    const iterates = chooseIterates(inside, input.circling);
+    const beside = new Map</* step */ number, MeasuredModel>();
     const parts = inBlocks(inside, input.places);
     const moving: Measured[] = [];
     // Two decays a walk over the snapshots: with the block's sum and the snapshot itself that makes four vectors.
@@ -98,6 +106,10 @@ export async function sweep(
         },
         async (snapshot, vector) => {
           if (snapshot === last) measuredLast ??= await measureModel(evaluator, vector, input.mode, context);
+          if (iterates.includes(snapshot) && !beside.has(snapshot.step)) {
+            const own = snapshot === last ? measuredLast : null;
+            beside.set(snapshot.step, own ?? (await measureModel(evaluator, vector, input.mode, context)));
+          }
         },
       );
       for (const [d, vector] of found.moving.entries()) {
@@ -131,6 +143,8 @@ export async function sweep(
       verdict: verdictOf(expectedGain, (baseline.score.validation ?? baseline.score.train).loss),
       best,
       expectedGain,
+      ...(input.circling === undefined ? {} : { circling: input.circling }),
+      besideIterates: besideIterates(all.find((m) => m.candidate === best) ?? null, beside, baseline),
       refreshedStatistics: description.hasStatistics,
     };
     return {
@@ -145,6 +159,44 @@ export async function sweep(
       ],
     };
   });
+}
+
+/** Snapshots that are scored by themselves: of the stretch that SGD circles in, else of the later half. */
+function chooseIterates(inside: readonly Snapshot[], circling: Circling | undefined): Snapshot[] {
+  const { verdict = 'unknown', stretch = null } = circling ?? {};
+  const from = verdict === 'circling' ? (stretch?.from ?? 0) : (inside[inside.length >> 1]?.step ?? 0);
+  const late = inside.filter((s) => s.step >= from);
+  const count = Math.min(ITERATES, late.length);
+  return late.filter((_, i) =>
+    Array.from({ length: count }, (__, k) =>
+      Math.round((k * (late.length - 1)) / Math.max(1, count - 1)),
+    ).includes(i),
+  );
+}
+
+/** The best average beside those of its own snapshots that were scored. */
+function besideIterates(
+  best: Measured | null,
+  scored: ReadonlyMap<number, MeasuredModel>,
+  baseline: MeasuredModel,
+): BesideIterates | null {
+  if (best === null) return null;
+  const { from, to, score } = best.candidate;
+  const own = [...scored].filter(([step]) => step >= from && step <= to).map(([, model]) => model);
+  if (own.length < 2) return null;
+  const excess = own.flatMap(({ losses }) => {
+    const differences = pairedDifferences(losses, baseline.losses);
+    return differences === null ? [] : [differences];
+  });
+  const train = mean(own.map((model) => model.score.train.loss ?? NaN)) - (score.train.loss ?? NaN);
+  return {
+    iterates: own.length,
+    gain:
+      best.differences !== null && excess.length === own.length
+        ? gainOf(best.differences.map((d, i) => d + mean(excess.map((e) => e[i] ?? NaN))))
+        : null,
+    train: Number.isFinite(train) ? train : null,
+  };
 }
 
 /** Averages that grow side by side: with the block that each takes in that makes four vectors. */

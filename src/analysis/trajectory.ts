@@ -2,12 +2,14 @@
 import { BasinError } from '../protocol/errors.ts';
 import { decodeNumber, type StepRecord } from '../protocol/run.ts';
 import type { TrajectoryResult } from '../protocol/trajectory.ts';
+import { circling } from './circling.ts';
 import type { AnalysisContext } from './evaluator.ts';
 import { gramOfBlocks } from './gram.ts';
 import { growth } from './growth.ts';
 import type { Draft } from './model.ts';
 import { sketchedPath, type RecordedNorms, type SketchSource } from './sketchedPath.ts';
 import { snapshotPath } from './snapshotPath.ts';
+import { circlingSentences } from './trustCircling.ts';
 import { trajectorySentences } from './trustTrajectory.ts';
 
 export interface TrajectoryInput {
@@ -54,10 +56,14 @@ export async function trajectory(
     snapshots,
     sketch,
     growth: growth(steps),
+    circling: await circling(input.sketch, steps, context.signal),
     refreshedStatistics: false,
   };
   const leftOut = input.snapshots.filter((_, i) => !finite[i]);
-  return { ...body, trust: trajectorySentences(body, { ...input, leftOut }) };
+  return {
+    ...body,
+    trust: [...trajectorySentences(body, { ...input, leftOut }), ...circlingSentences(body.circling)],
+  };
 }
 
 function normsOf({ updateNorm, distance }: StepRecord): RecordedNorms {

@@ -1,10 +1,14 @@
 /** Sentences on whether an average of snapshots pays. */
 import type { Candidate, SweepResult } from '../protocol/averaging.ts';
+import { circlingSentences } from './trustCircling.ts';
 import { figures } from './trust.ts';
 
 /** First the suggestion, then what it rests on. @param heldOut whether the judged samples were kept out of training */
 export function sweepSentences(
-  result: Pick<SweepResult, 'verdict' | 'best' | 'expectedGain' | 'windows' | 'moving' | 'last'>,
+  result: Pick<
+    SweepResult,
+    'verdict' | 'best' | 'expectedGain' | 'windows' | 'moving' | 'last' | 'circling' | 'besideIterates'
+  >,
   heldOut: boolean,
 ): string[] {
   const { verdict, best, expectedGain: expected, last } = result;
@@ -20,6 +24,7 @@ export function sweepSentences(
         : heldOut
           ? 'The script does not show the loss of single samples, so the choice cannot be judged on samples apart from it.'
           : 'No validation data was recorded: training samples do not tell what an average is worth.',
+      ...evidence(result),
     ];
   }
   const size = `${figures(expected.value, 2)} ± ${figures(expected.standardError, 1)} in validation loss`;
@@ -31,6 +36,32 @@ export function sweepSentences(
       (best.gain === null
         ? '.'
         : `; by its own samples the choice would seem worth ${figures(best.gain.value, 2)}.`),
+    ...evidence(result),
+  ];
+}
+
+/** What the path and the iterates themselves say for or against averaging (Izmailov et al. 2018). */
+function evidence({
+  circling,
+  besideIterates: beside,
+}: Pick<SweepResult, 'circling' | 'besideIterates'>): string[] {
+  const sentences = circling === undefined ? [] : circlingSentences(circling);
+  if (beside == null || beside.gain === null) return sentences;
+  const { iterates, gain, train } = beside;
+  const size = `${figures(Math.abs(gain.value), 2)} ± ${figures(gain.standardError, 1)}`;
+  const below = gain.value > 2 * gain.standardError;
+  const above = gain.value < -2 * gain.standardError;
+  const training =
+    train === null
+      ? ''
+      : ` (in training loss ${train > 0 ? 'below' : 'above'} by ${figures(Math.abs(train), 2)})`;
+  return [
+    ...sentences,
+    below
+      ? `The best average's loss lies ${size} below the mean of ${iterates} of its own iterates${training}: they lie at the boundary of a flat region, the average inside.`
+      : above
+        ? `The best average's loss lies ${size} above the mean of ${iterates} of its own iterates${training}: they do not surround it.`
+        : `The best average's loss is that of ${iterates} of its own iterates (difference ${size})${training}.`,
   ];
 }
 

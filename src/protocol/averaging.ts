@@ -1,7 +1,8 @@
 /** What averages of snapshots would be worth: many windows at once, none of them built. */
+import type { Circling } from './circling.ts';
 import type { Gain, SweepVerdict } from './gain.ts';
 import type { EvaluationOptions } from './job.ts';
-import type { Result } from './result.ts';
+import type { Maybe, Result } from './result.ts';
 import type { Scores } from './results.ts';
 import type { Uncertainty } from './uncertainty.ts';
 
@@ -34,6 +35,16 @@ export interface Candidate {
   readonly gain: Gain | null;
 }
 
+/** The best average beside some of the iterates that it is made of: below them, they lie at the boundary of a flat region. */
+export interface BesideIterates {
+  /** Snapshots of the best average's window that were scored by themselves, spread evenly. */
+  readonly iterates: number;
+  /** Their mean loss less the average's, sample for sample on the judged split. */
+  readonly gain: Gain | null;
+  /** The same of the training loss. */
+  readonly train: Maybe;
+}
+
 export interface SweepResult extends Result {
   readonly kind: 'sweep';
   /** The blocks of snapshots from which windows are made, by step. */
@@ -49,6 +60,10 @@ export interface SweepResult extends Result {
    * on the others, both ways round. The best's own gain is too good by the choosing.
    */
   readonly expectedGain: Gain | null;
+  /** Whether SGD goes round a flat region, from the path. Absent in older results, and where the path was not given. */
+  readonly circling?: Circling;
+  /** null where fewer than two iterates of the best average were scored. Absent in older results. */
+  readonly besideIterates?: BesideIterates | null;
 }
 
 export interface SwagJob extends EvaluationOptions {

@@ -1,4 +1,5 @@
 /** The path through weight space: how few directions hold it, how fast it goes, how it turns, how far it gets. */
+import type { Circling } from './circling.ts';
 import type { RunOptions } from './job.ts';
 import type { Maybe, Result } from './result.ts';
 
@@ -94,6 +95,8 @@ export interface TrajectoryResult extends Result<null> {
   /** Of the projection at every recorded step; null likewise. */
   readonly sketch: SketchedPath | null;
   readonly growth: Growth | null;
+  /** Whether SGD goes round a flat region, and from where on. Absent in older results. */
+  readonly circling?: Circling;
 }
 
 /** The path of more points: usually the sketch's, unless recording kept its budget by sketching few steps. */

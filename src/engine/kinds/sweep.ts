@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { circling } from '../../analysis/circling.ts';
 import { chooseSwept, sweep } from '../../analysis/sweep.ts';
 import { sweepDefaults } from '../../protocol/averaging.ts';
 import { BasinError } from '../../protocol/errors.ts';
@@ -27,6 +28,8 @@ export const sweepKind: EvaluatorKind<'sweep'> = {
     const { places, decays } = { ...sweepDefaults, ...job };
     const directory = await mkdtemp(join(tmpdir(), 'basin-sweep-'));
     try {
+      const sketch = await contents.run.openSketch(contents.objectiveIndex);
+      const path = await circling(sketch, contents.steps, context.signal, job.to);
       return await sweep(
         evaluator,
         {
@@ -36,6 +39,7 @@ export const sweepKind: EvaluatorKind<'sweep'> = {
           places,
           decays,
           mode,
+          circling: path,
           scratch: (block) => join(directory, `block-${block}.safetensors`),
         },
         context,

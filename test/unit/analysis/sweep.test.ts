@@ -136,6 +136,45 @@ describe('sweep over averages', () => {
     }
   });
 
+  it('holds the best average against its own iterates, and names what the path says', async () => {
+    const { evaluator, snapshots } = setUp(softmax, around(1.5, 5));
+    const stretch = {
+      from: 120,
+      to: 230,
+      points: 100,
+      rounds: 20,
+      turning: 118,
+      spread: 1,
+      begin: 1,
+      drift: 0.1,
+      loss: null,
+    };
+    const circling = { verdict: 'circling', stretch } as const;
+    const result = await sweep(evaluator, { ...asked, snapshots, places: 6, circling }, testContext());
+    const { best, besideIterates: beside, trust } = result;
+    // Six of the snapshots of the stretch, spread evenly; of these, the ones that are in the best average.
+    const chosen = [120, 140, 160, 190, 210, 230].filter((s) => s >= best!.from && s <= best!.to);
+    assert.equal(beside!.iterates, chosen.length);
+    const losses: { train: number; validation: number }[] = [];
+    for (const at of chosen) {
+      await evaluator.load({ into: 'w', from: { file: `step-${at}` } });
+      const score = async (split: 'train' | 'validation'): Promise<number> =>
+        (await evaluator.score({ members: ['w'], how: { data: { split }, mode, refresh: false } })).loss;
+      losses.push({ train: await score('train'), validation: await score('validation') });
+    }
+    const meanOf = (split: 'train' | 'validation'): number =>
+      losses.reduce((s, l) => s + l[split], 0) / losses.length - best!.score[split]!.loss!;
+    assert.ok(Math.abs(beside!.gain!.value - meanOf('validation')) < 1e-9);
+    assert.ok(Math.abs(beside!.train! - meanOf('train')) < 1e-9);
+    assert.ok(beside!.gain!.value > 2 * beside!.gain!.standardError);
+    assert.ok(
+      trust.some((s) => s.startsWith('From step 120 on SGD circles, so averaging starts to pay there')),
+    );
+    assert.ok(
+      trust.some((s) => /below the mean of \d of its own iterates .*: they lie at the boundary/.test(s)),
+    );
+  });
+
   it('says no gain where the run has been annealed: the snapshots are all but equal', async () => {
     for (const seed of [21, 22, 23, 24, 25, 26]) {
       const { evaluator, snapshots } = setUp(softmax, around(1e-3, seed));
