@@ -8,7 +8,7 @@ import { TrainingDebugAdapter } from './debugger/adapter.ts';
 import type { Laboratory } from './debugger/console.ts';
 import { Engine } from './engine/engine.ts';
 import { findInstallation } from './engine/installation.ts';
-import { followSharpness } from './engine/liveSharpness.ts';
+import { measureWhileTraining } from './engine/liveMeasurements.ts';
 import type { TrainingConnection } from './evaluators/connection.ts';
 import type { LiveSharpness } from './protocol/run.ts';
 
@@ -49,7 +49,7 @@ const laboratory: Laboratory = {
     return result.kind === 'cycles' && ['fixed-order', 'repeats'].includes(result.verdict) ? text : null;
   },
   follow(run) {
-    void followSharpness(run, { signal: following.signal });
+    void measureWhileTraining(run, { signal: following.signal });
   },
   unfollow() {
     following.abort();

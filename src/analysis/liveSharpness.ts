@@ -41,16 +41,30 @@ export class LiveSharpnessTracker {
     this.kept = new Vectors(evaluator);
   }
 
+  /** Seconds that the training process needs for one gradient on the tracker's samples, for what products will cost. */
+  async gradientSeconds(signal: AbortSignal): Promise<number> {
+    const { evaluator } = this;
+    const before = await evaluator.status({}, signal);
+    return withVectors(evaluator, async (vectors) => {
+      const at = vectors.name('now');
+      await evaluator.load({ into: at, from: 'current' }, signal);
+      const how = howToEvaluate(evaluator.description, this.input, false);
+      await evaluator.gradient({ at, into: vectors.name('gradient'), how }, signal);
+      return (await evaluator.status({}, signal)).connectionSeconds - before.connectionSeconds;
+    });
+  }
+
   /**
    * One estimate at the weights of this moment. `seconds` is what the training process spent on it (by its own
-   * count), for the caller to keep a budget with. `residual` says how good a budgeted estimate is: an eigenvalue
+   * count, answers to others left out), for the caller to keep a budget with. `residual` says how good a budgeted estimate is: an eigenvalue
    * lies within that share of λ₁.
+   * @param products in place of those of the input
    * @throws BasinError `non-finite` when the weights or the product are, `process-ended`, `cancelled`
    */
-  async measure(context: AnalysisContext): Promise<LiveEstimate> {
+  async measure(context: AnalysisContext, products?: number): Promise<LiveEstimate> {
     const { evaluator } = this;
     const { signal } = context;
-    const budget = this.input.products ?? 6;
+    const budget = products ?? this.input.products ?? 6;
     const before = await evaluator.status({}, signal);
     return withVectors(evaluator, async (vectors) => {
       const at = vectors.name('now');
@@ -96,7 +110,7 @@ export class LiveSharpnessTracker {
         samples: this.samples,
         learningRate: before.learningRate,
         bound: stabilityBound(before.optimizer, before.learningRate).bound,
-        seconds: after.answeringSeconds - before.answeringSeconds,
+        seconds: after.connectionSeconds - before.connectionSeconds,
       };
     });
   }

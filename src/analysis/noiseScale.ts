@@ -122,6 +122,10 @@ export interface BatchGradientsInput extends Evaluation {
   readonly at: string;
   /** At most so many batches of the split, spread evenly over it. */
   readonly most: number;
+  /** Numbers that the gradients may take inside of the evaluator; default 2²⁷ (512 MiB). */
+  readonly room?: number;
+  /** Samples of batches as found so far, for a caller that comes back: a batch among them is not evaluated again. */
+  readonly known?: Map</* batch */ number, number>;
 }
 
 /**
@@ -131,12 +135,12 @@ export interface BatchGradientsInput extends Evaluation {
  */
 export async function batchRanges(
   evaluator: Evaluator,
-  { at, most, data, mode }: BatchGradientsInput,
+  { at, most, data, mode, room = MOST_NUMBERS, known = new Map<number, number>() }: BatchGradientsInput,
   signal: AbortSignal,
 ): Promise<{ readonly range: readonly [number, number]; readonly samples: number }[]> {
   const { description } = evaluator;
   const there = description[data.split]?.batches ?? 0;
-  const fits = Math.floor(MOST_NUMBERS / Math.max(1, description.objective.parameterCount));
+  const fits = Math.floor(room / Math.max(1, description.objective.parameterCount));
   const count = Math.min(there, most, fits);
   if (count < FEWEST_BATCHES) {
     throw new BasinError(
@@ -152,7 +156,9 @@ export async function batchRanges(
     const first = Math.floor((i * there) / count);
     const range = [first, first + 1] as const;
     const how = howToEvaluate(description, { data: { split: data.split, batches: range }, mode }, false);
-    ranges.push({ range, samples: (await lossAt(evaluator, at, how, signal)).samples });
+    const samples = known.get(first) ?? (await lossAt(evaluator, at, how, signal)).samples;
+    known.set(first, samples);
+    ranges.push({ range, samples });
   }
   return ranges;
 }

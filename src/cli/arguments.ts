@@ -31,6 +31,14 @@ export function numberFromZero(text: string): number {
   throw new InvalidArgumentError('It has to be a number of at least 0.');
 }
 
+/** A share in percent, with the sign or without: 5, 0.5, 5%. @returns 0 to 0.5 */
+export function percentUpTo50(text: string): number {
+  const number = text.trim().replace(/\s*%$/, '');
+  const value = Number(number);
+  if (number !== '' && value >= 0 && value <= 50) return value / 100;
+  throw new InvalidArgumentError('It has to be a percentage from 0 to 50, such as 5.');
+}
+
 /** A snapshot's step, first, last, or the id of a built model. */
 export function modelReference(text: string): ModelReference {
   return /^\d+$/.test(text) ? Number(text) : text;

@@ -12,11 +12,15 @@ import type {
 import {
   decodeNumber,
   type BuiltModel,
+  type LiveNoiseScale,
   type LiveSharpness,
   type RunManifest,
   type StepRecord,
 } from '../protocol/run.ts';
 import type { SoupResult } from '../protocol/soups.ts';
+import { eventSentence, type TrainingEvent } from '../protocol/trainingEvents.ts';
+import type { MeasuringCost } from '../runs/measuringCost.ts';
+import { measuringText } from '../runs/measuringCost.ts';
 import type { RunEntry } from '../runs/runStore.ts';
 import { calibrationTable } from './text/calibration.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
@@ -33,6 +37,9 @@ import { figures, newTable } from './text/table.ts';
 import { uncertaintyTables } from './text/uncertainty.ts';
 import { trajectoryTable } from './text/trajectory.ts';
 
+/** Of a run, in its table. */
+const MOST_EVENTS = 8;
+
 export interface RunRow {
   readonly entry: RunEntry;
   readonly lastLoss: number | null;
@@ -46,7 +53,10 @@ export interface RunDetails {
   readonly snapshots: readonly number[];
   readonly models: readonly BuiltModel[];
   readonly analyses: readonly { readonly id: string; readonly kind: string; readonly created: string }[];
+  readonly events: readonly TrainingEvent[];
   readonly live: LiveSharpness | null;
+  readonly noise: LiveNoiseScale | null;
+  readonly measuring: MeasuringCost | null;
 }
 
 export function runsTable(rows: readonly RunRow[]): string {
@@ -103,6 +113,12 @@ export function detailsText(details: RunDetails): string {
   row('steps', run.recording.steps);
   row('last loss', last === undefined ? null : `${figures(decodeNumber(last.loss))} at step ${last.step}`);
   row('λ₁ while training', liveText(details.live));
+  row('gradient noise scale', noiseText(details.noise));
+  row(
+    'measured beside it',
+    details.measuring === null ? null : measuringText(details.measuring, run.recording.liveBudget),
+  );
+  row('events', eventsText(details.events));
   row('snapshots', stepList(details.snapshots, run.recording.snapshotEvery));
   row('evaluation set', run.evaluationSet?.train.source);
   row('validation set', run.evaluationSet?.validation?.source);
@@ -346,6 +362,27 @@ function liveText(live: LiveSharpness | null): string | null {
   if (live === null) return null;
   const bound = live.bound === null ? '' : `, bound ${figures(decodeNumber(live.bound))}`;
   return `${figures(decodeNumber(live.lambda1))} at step ${live.step}${bound}`;
+}
+
+/** Events in a sentence each, the first few of them. */
+function eventsText(events: readonly TrainingEvent[]): string {
+  const left = events.length - MOST_EVENTS;
+  return [
+    ...events.slice(0, MOST_EVENTS).map(eventSentence),
+    ...(left > 0 ? [`and ${left} more (--json has all)`] : []),
+  ].join('\n');
+}
+
+function noiseText(noise: LiveNoiseScale | null): string | null {
+  if (noise === null) return null;
+  const [low, high] = noise.interval.map(decodeNumber);
+  const range =
+    high !== undefined && Number.isFinite(high)
+      ? `${figures(low, 2)} to ${figures(high, 2)}`
+      : `at least ${figures(low, 2)}`;
+  const value = noise.value === null ? '' : `${figures(decodeNumber(noise.value), 3)}, `;
+  const batch = noise.batchSize === null ? '' : `; batches of ${noise.batchSize}`;
+  return `${value}${range} samples (95 %) at step ${noise.step}${batch}`;
 }
 
 function stepList(steps: readonly number[], every: number): string {

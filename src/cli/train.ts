@@ -1,11 +1,12 @@
 /** `basin train`: a training command under the probe, its own output untouched. */
 import os from 'node:os';
-import { followSharpness } from '../engine/liveSharpness.ts';
+import { measureWhileTraining } from '../engine/liveMeasurements.ts';
 import type { Installation } from '../engine/installation.ts';
 import { installedProbes } from '../evaluators/probes.ts';
 import { launchTraining, type Training, type TrainingEnd } from '../evaluators/training.ts';
 import { followRun } from '../runs/follow.ts';
 import { RunStore } from '../runs/runStore.ts';
+import { TrainingWarnings } from './trainingWarnings.ts';
 import { EXIT_DONE, EXIT_FAILED, printAnswer, write } from './output.ts';
 
 export interface TrainArguments {
@@ -16,6 +17,8 @@ export interface TrainArguments {
   readonly every?: number;
   readonly everyStep: boolean;
   readonly holdSeconds: number;
+  /** Share of the training's time that may go into measuring beside it; 0 = none. */
+  readonly liveBudget: number;
 }
 
 /**
@@ -32,6 +35,7 @@ export async function train(options: TrainArguments, installation: Installation)
     version: installation.version,
     everyStep: options.everyStep,
     holdSeconds: options.holdSeconds,
+    liveBudget: options.liveBudget,
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.every === undefined ? {} : { every: options.every }),
     // With --json stdout belongs to the one document: the script's own output goes to stderr.
@@ -42,9 +46,12 @@ export async function train(options: TrainArguments, installation: Installation)
   const stopForwarding = forwardSignals(training);
   const over = new AbortController();
   let toldHeld = false;
+  const warnings = new TrainingWarnings(run, say);
   const following = followRun(
     run,
-    ({ manifest }) => {
+    (change) => {
+      warnings.hear(change);
+      const { manifest } = change;
       if (manifest?.state !== 'held' || toldHeld) return;
       toldHeld = true;
       void say(
@@ -53,15 +60,17 @@ export async function train(options: TrainArguments, installation: Installation)
     },
     { throttle: 500 },
   );
-  const sharpness = followSharpness(run, {
+  const measuring = measureWhileTraining(run, {
+    budget: options.liveBudget,
     signal: over.signal,
-    onTrouble: (error) => void say(`λ₁ is not measured while training: ${error.message}`),
+    onTrouble: (error, what) => void say(`${what} is not measured while training: ${error.message}`),
   });
   const end = await training.ended;
   over.abort();
   following.dispose();
   stopForwarding();
-  await sharpness;
+  await measuring;
+  await warnings.end(end.manifest);
   const code = exitCode(end);
   const { manifest } = end;
   const { steps, snapshots } = manifest.recording;

@@ -41,6 +41,8 @@ export interface TrainingOptions {
   /** Keep the process at its end for questions, at most this many seconds. */
   readonly holdSeconds?: number;
   readonly evaluationSamples?: number;
+  /** Share of its time that measuring beside it may take, for the run's record. */
+  readonly liveBudget?: number;
   readonly environment?: NodeJS.ProcessEnv;
   readonly stdio?: StdioOptions;
 }
@@ -72,6 +74,7 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
     versions: { basin: options.version, node: process.versions.node },
     ...(options.name === undefined ? {} : { name: options.name }),
     every: options.every ?? null,
+    ...(options.liveBudget === undefined ? {} : { liveBudget: options.liveBudget }),
   });
   const sockets = await makePrivateFolder();
   try {

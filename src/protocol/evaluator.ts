@@ -162,6 +162,8 @@ export interface EvaluatorStatus {
   readonly optimizer: OptimizerInfo | null;
   /** Seconds of main-thread time spent on answering, since the first step. */
   readonly answeringSeconds: number;
+  /** What of them went into the answers to this connection. */
+  readonly connectionSeconds: number;
   /** Seconds since the first step. */
   readonly seconds: number;
 }

@@ -7,7 +7,8 @@ import type { ErrorData } from './errors.ts';
 import type { Job, JobProgress, JobResult } from './engine.ts';
 import type { AnalysisResult } from './analyses.ts';
 import type { ContourResult } from './results.ts';
-import type { BuiltModel, LiveSharpness, RunManifest, StepRecord } from './run.ts';
+import type { BuiltModel, LiveNoiseScale, LiveSharpness, RunManifest, StepRecord } from './run.ts';
+import type { TrainingEvent } from './trainingEvents.ts';
 
 /** Everything a panel or report shows of one run. */
 export interface RunView {
@@ -19,6 +20,10 @@ export interface RunView {
   readonly models: readonly BuiltModel[];
   /** Newest first. */
   readonly results: readonly AnalysisResult[];
+  /** The gradient noise scale as measured while it trained. */
+  readonly noise?: readonly LiveNoiseScale[];
+  /** By step. */
+  readonly events?: readonly TrainingEvent[];
 }
 
 /** What the sidebar's Landscape view shows. */

@@ -22,6 +22,11 @@ import * as v from 'valibot';
 
 export const RUN_FORMAT = 1;
 
+/** Share of the training's time that may go into measuring beside it, where nothing else is asked for. */
+export const LIVE_BUDGET = 0.05;
+/** Seconds beyond that share, so that a short run is measured at all. */
+export const LIVE_ADVANCE = 0.5;
+
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** JSON has no NaN or Infinity: a non-finite number is written as one of these strings. */
 export const numberSchema = v.union([v.number(), v.picklist(['NaN', 'Infinity', '-Infinity'])]);
@@ -219,6 +224,8 @@ export const liveSharpnessSchema = v.object({
   bound: nullable(numberSchema),
   /** Seconds spent in the training process for this estimate. */
   seconds: v.number(),
+  /** Seconds that the run had trained by then, without what all answers took. */
+  trained: v.optional(v.number()),
 });
 export type LiveSharpness = v.InferOutput<typeof liveSharpnessSchema>;
 
@@ -241,6 +248,7 @@ export const liveNoiseScaleSchema = v.object({
   /** Samples in the batches that the run trains on, when known. */
   batchSize: nullable(count),
   seconds: v.number(),
+  trained: v.optional(v.number()),
 });
 export type LiveNoiseScale = v.InferOutput<typeof liveNoiseScaleSchema>;
 

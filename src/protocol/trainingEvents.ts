@@ -1,4 +1,5 @@
-/** What happened in a run beside its going on: loss spikes, and where NaN or Infinity began. */
+/** What happened in a run beside its going on: loss spikes, NaN or Infinity and where it began, the edge of stability, dead units. */
+import { DEAD_AFTER } from './layerStatistics.ts';
 import type { NonFinite } from './run.ts';
 
 export interface LossSpike {
@@ -27,7 +28,27 @@ export interface NonFiniteEvent {
   readonly found: NonFinite | null;
 }
 
-export type TrainingEvent = LossSpike | NonFiniteEvent;
+/** λ₁, as measured while the run trains, has come above the optimizer's bound. */
+export interface EdgeEvent {
+  readonly kind: 'edge';
+  readonly objective: number;
+  readonly step: number;
+  readonly lambda1: number;
+  readonly bound: number;
+}
+
+/** Units of a parameter whose incoming weights have had no gradient for some time. */
+export interface DeadUnitsEvent {
+  readonly kind: 'dead-units';
+  readonly objective: number;
+  readonly step: number;
+  readonly parameter: string;
+  readonly layer: string | null;
+  readonly units: number;
+  readonly of: number;
+}
+
+export type TrainingEvent = LossSpike | NonFiniteEvent | EdgeEvent | DeadUnitsEvent;
 
 /** The event in a sentence. */
 export function eventSentence(event: TrainingEvent): string {
@@ -35,6 +56,14 @@ export function eventSentence(event: TrainingEvent): string {
     const { step, peak, median, until } = event;
     const back = until === null ? '' : `, back at step ${until}`;
     return `Loss spike at step ${step}: up to ${short(peak.loss)}, the median before it was ${short(median)}${back}.`;
+  }
+  if (event.kind === 'edge') {
+    const { step, lambda1, bound } = event;
+    return `Edge of stability crossed at step ${step}: λ₁ ${short(lambda1)} is above its bound ${short(bound)}.`;
+  }
+  if (event.kind === 'dead-units') {
+    const { step, units, of } = event;
+    return `Dead units at step ${step}: ${units} of ${of} in ${place(event)}, whose weights have had no gradient in the last ${DEAD_AFTER} records.`;
   }
   const { step, found } = event;
   if (found === null) return `The loss is NaN or infinite from step ${step} on.`;

@@ -30,6 +30,8 @@ export interface NewRun {
   readonly script?: string | null;
   readonly gitCommit?: string | null;
   readonly versions?: Readonly<Record<string, string>>;
+  /** Share of the training's time that measuring beside it may take. */
+  readonly liveBudget?: number;
 }
 
 export class RunStore {
@@ -76,6 +78,7 @@ export class RunStore {
       recording: {
         snapshotEvery: options.every ?? 1,
         weightsEvery: 1,
+        ...(options.liveBudget === undefined ? {} : { liveBudget: options.liveBudget }),
         requestedEvery: options.every ?? null,
         steps: 0,
         snapshots: 0,

@@ -1,19 +1,22 @@
 /** What a page or a report shows of a run. */
 import type { RunView } from '../protocol/page.ts';
 import { decodeNumber, type StepRecord } from '../protocol/run.ts';
+import { readEvents } from './measuredEvents.ts';
 import type { Run } from './run.ts';
 
 const POINTS_DRAWN = 2000;
 
 /** @throws BasinError when run.json cannot be read */
 export async function buildRunView(run: Run, objective = 0): Promise<RunView> {
-  const [manifest, steps, live, snapshots, models, results] = await Promise.all([
+  const [manifest, steps, live, snapshots, models, results, noise, events] = await Promise.all([
     run.readManifest(),
     run.readSteps(),
     run.readLive(),
     run.snapshots(objective),
     run.models(),
     run.analyses(),
+    run.readNoise(),
+    readEvents(run),
   ]);
   return {
     run: manifest,
@@ -22,6 +25,8 @@ export async function buildRunView(run: Run, objective = 0): Promise<RunView> {
     snapshots: snapshots.map((s) => s.step),
     models,
     results,
+    noise,
+    events,
   };
 }
 

@@ -71,6 +71,7 @@ export const settings = {
   relaunch: 'basin.relaunch',
   snapshotEvery: 'basin.snapshotEvery',
   hold: 'basin.holdSeconds',
+  liveBudget: 'basin.liveBudget',
   contourSize: 'basin.contourSize',
   inlayHints: 'basin.inlayHints',
   codeLens: 'basin.codeLens',
@@ -83,6 +84,7 @@ export interface SettingTypes {
   relaunch: 'ask' | 'always' | 'never';
   snapshotEvery: number;
   hold: number;
+  liveBudget: number;
   contourSize: number;
   inlayHints: boolean;
   codeLens: boolean;

@@ -8,6 +8,8 @@ export interface TrainOptions extends Script {
   readonly snapshotEvery: number;
   /** Seconds that the process is kept at its end; 0 = none. */
   readonly holdSeconds: number;
+  /** Percent of the training's time for measuring beside it; null for what the command line takes by itself. */
+  readonly liveBudget: number | null;
 }
 
 export interface TrainCommand {
@@ -32,6 +34,7 @@ export async function trainCommand(
   const recording = [
     ...(options.snapshotEvery > 0 ? ['--every', String(options.snapshotEvery)] : []),
     ...(options.holdSeconds > 0 ? ['--hold', String(options.holdSeconds)] : []),
+    ...(options.liveBudget === null ? [] : ['--live-budget', String(options.liveBudget)]),
   ];
   const basin = [options.cli, 'train', '--root', options.root, ...recording, '--'];
   const { run, cwd, from } = await scriptCommand(options, env);

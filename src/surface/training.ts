@@ -61,6 +61,7 @@ export class Training implements vscode.TaskProvider {
       cli: this.cli,
       snapshotEvery: setting('snapshotEvery', folder.uri),
       holdSeconds: setting('hold', folder.uri),
+      liveBudget: setting('liveBudget', folder.uri),
     });
     this.log.info(`${definition.script} is run by ${command.interpreter}`);
     const task = new vscode.Task(

@@ -1,3 +1,5 @@
+import { readEvents } from '../../runs/measuredEvents.ts';
+import { measuringCost } from '../../runs/measuringCost.ts';
 import { RunStore } from '../../runs/runStore.ts';
 import { RUN, type CommandLine } from '../command.ts';
 import { printAnswer } from '../output.ts';
@@ -9,11 +11,16 @@ export function addShow(cli: CommandLine): void {
     cli.command('show', 'show a run: its settings, snapshots, models and results').argument(...RUN),
     async ({ root, json }, _, reference: string) => {
       const opened = await new RunStore(root).open(reference);
+      const [steps, live, noise] = [
+        await opened.readSteps(),
+        await opened.readLive(),
+        await opened.readNoise(),
+      ];
       const details: RunDetails = {
         run: await opened.readManifest(),
         directory: opened.directory,
         bytes: await opened.bytes(),
-        steps: await opened.readSteps(),
+        steps,
         snapshots: (await opened.snapshots()).map((s) => s.step),
         models: await opened.models(),
         analyses: (await opened.analyses()).map(({ id, kind, provenance }) => ({
@@ -21,10 +28,13 @@ export function addShow(cli: CommandLine): void {
           kind,
           created: provenance.created,
         })),
-        live: (await opened.readLive()).at(-1) ?? null,
+        events: await readEvents(opened),
+        live: live.at(-1) ?? null,
+        noise: noise.at(-1) ?? null,
+        measuring: measuringCost(live, noise, steps.at(-1) ?? null),
       };
-      const { steps, ...rest } = details;
-      await printAnswer(json, { kind: 'show', ...rest, lastStep: steps.at(-1) ?? null }, () =>
+      const { steps: all, ...rest } = details;
+      await printAnswer(json, { kind: 'show', ...rest, lastStep: all.at(-1) ?? null }, () =>
         detailsText(details),
       );
     },

@@ -1,5 +1,6 @@
-import { wholeNumber } from '../arguments.ts';
+import { percentUpTo50, wholeNumber } from '../arguments.ts';
 import type { CommandLine } from '../command.ts';
+import { LIVE_BUDGET } from '../../protocol/run.ts';
 import { train } from '../train.ts';
 
 /** Kept at its end without a limit of the user's own. */
@@ -23,6 +24,11 @@ export function addTrain(cli: CommandLine): void {
         `keep the process at its end for questions (${HOLD_SECONDS} s)`,
         wholeNumber(1),
       )
+      .option(
+        '--live-budget <percent>',
+        `share of the training's time for measuring λ₁ and the gradient noise scale beside it (${100 * LIVE_BUDGET} %; 0: nothing is measured)`,
+        percentUpTo50,
+      )
       .argument('<command...>', 'any command line that starts a training script with Node')
       .passThroughOptions(),
     async ({ root, json }, options, words: string[]) =>
@@ -32,6 +38,7 @@ export function addTrain(cli: CommandLine): void {
           json,
           command: words,
           everyStep: options.everyStep === true,
+          liveBudget: (options.liveBudget as number | undefined) ?? LIVE_BUDGET,
           holdSeconds: options.hold === true ? HOLD_SECONDS : ((options.hold as number | undefined) ?? 0),
           ...(options.name === undefined ? {} : { name: options.name as string }),
           ...(options.every === undefined ? {} : { every: options.every as number }),

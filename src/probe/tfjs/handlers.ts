@@ -31,7 +31,7 @@ export interface EvaluatorHost {
   readonly versions: Readonly<Record<string, string>>;
   /** The evaluation set; null when there is none (yet). Batches keep their identity between calls. */
   data(split: 'train' | 'validation'): readonly Batch[] | null;
-  status(): EvaluatorStatus;
+  status(): Omit<EvaluatorStatus, 'connectionSeconds'>;
   /** The optimizer that moves the objective; null when there is none (yet), or training stands before its first step. */
   optimizer(): object | null;
   /** What the objective trains on. @throws BasinError `busy` while the process trains */
@@ -57,6 +57,8 @@ export interface TrainingControl {
 }
 
 export interface RequestContext {
+  /** Seconds that answers to the same connection have taken before this one. */
+  readonly connectionSeconds: () => number;
   /** Asked between batches; when true the request ends with BasinError `cancelled`. */
   cancelled(): boolean;
 }
@@ -106,7 +108,7 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
   );
   const handlers: Handlers = {
     hello: () => describe(host, evaluation),
-    status: () => host.status(),
+    status: (_, { connectionSeconds }) => ({ ...host.status(), connectionSeconds: connectionSeconds() }),
     resume: () => {
       host.resume();
       return {};

@@ -13,6 +13,7 @@ import type { WorkerLink } from './workerLink.ts';
 export class Dispatcher {
   private readonly sessions = new Map</* connection */ number, EvaluatorSession>();
   private answering = 0;
+  private readonly spent = new Map</* connection */ number, /* ms */ number>();
   private busy = false;
   private debuggee: Debuggee | null = null;
 
@@ -69,10 +70,11 @@ export class Dispatcher {
     if (message.type === 'closed') {
       this.sessions.get(message.connection)?.dispose();
       this.sessions.delete(message.connection);
+      this.spent.delete(message.connection);
       this.debuggee?.closed(message.connection);
       return;
     }
-    const { request } = message;
+    const { request, connection } = message;
     const started = performance.now();
     this.busy = true;
     try {
@@ -81,13 +83,18 @@ export class Dispatcher {
       this.link.post({ type: 'failure', request, error: toErrorData(error) });
     } finally {
       this.busy = false;
-      this.answering += performance.now() - started;
+      const spent = performance.now() - started;
+      this.answering += spent;
+      this.spent.set(connection, (this.spent.get(connection) ?? 0) + spent);
     }
   }
 
   private answer({ request, connection, method, params }: Extract<ToMain, { type: 'request' }>): unknown {
     const flag = Control.cancel + (request % CANCEL_FLAGS);
-    const context: RequestContext = { cancelled: () => Atomics.load(this.link.control, flag) === 1 };
+    const context: RequestContext = {
+      cancelled: () => Atomics.load(this.link.control, flag) === 1,
+      connectionSeconds: () => (this.spent.get(connection) ?? 0) / 1000,
+    };
     if (context.cancelled()) throw new BasinError('cancelled', 'Cancelled.');
     if (method === 'hello') {
       this.sessions.get(connection)?.dispose();

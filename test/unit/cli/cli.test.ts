@@ -38,6 +38,8 @@ interface Show {
   readonly run: RunManifest;
   readonly snapshots: readonly number[];
   readonly live: { readonly step: number; readonly lambda1: number } | null;
+  readonly noise: { readonly batches: number } | null;
+  readonly measuring: { readonly share: number | null } | null;
   readonly models: readonly { readonly id: string }[];
 }
 
@@ -159,13 +161,38 @@ describe('command line', function () {
     });
   });
 
+  describe('events', () => {
+    it('are warned of as they happen and stand in show: NaN with its layer, dead units', async () => {
+      const planted = path.join(repository, 'test', 'fixtures', 'scripts', 'planted.mjs');
+      const record = ['train', '--every-step', '--name', 'planted', '--', process.execPath, planted];
+      const { code, stderr } = await start([cli, ...record], {
+        TFJS_BACKEND: 'wasm',
+        FAULT: 'gradient',
+        AT: '137',
+      }).finished;
+      assert.equal(code, 0, stderr);
+      const nan = 'The gradient is NaN or infinite at step 137, in layer third (third/kernel).';
+      assert.equal(stderr.split(`basin: warning: ${nan}\n`).length, 2, stderr);
+      assert.match(stderr, /^basin: warning: Dead units at step 7: 3 of 8 in layer second/m);
+      const { events } = await ask<{ events: { kind: string; step: number }[] }>('show');
+      assert.deepEqual(
+        events.map(({ kind, step }) => [kind, step]),
+        [
+          ['dead-units', 7],
+          ['non-finite', 137],
+        ],
+      );
+      assert.match((await basin('show', 'last')).stdout, /events.*Dead units at step 7/);
+    });
+  });
+
   describe('with a run', () => {
     const epochs = { EPOCHS: '200' };
     const steps = 1200;
     let id = '';
     before(async () => {
       const plain = await start([script], epochs).finished;
-      const record = ['train', '--every', '100', '--every-step'];
+      const record = ['train', '--every', '100', '--every-step', '--live-budget', '40'];
       const recorded = await start([cli, ...record, '--', process.execPath, script], epochs).finished;
       assert.equal(recorded.code, 0, recorded.stderr);
       assert.match(plain.stdout, /weights [0-9a-f]{64}/);
@@ -177,6 +204,9 @@ describe('command line', function () {
       assert.equal(show.snapshots[0], 0);
       assert.equal(show.snapshots.at(-1), steps);
       assert.notEqual(show.live, null, 'λ₁ was measured while it trained');
+      assert.ok((show.noise?.batches ?? 0) >= 4, 'the noise scale was measured while it trained');
+      assert.equal(show.run.recording.liveBudget, 0.4);
+      assert.ok((show.measuring?.share ?? 0) > 0);
     });
 
     it('lists and shows it', async () => {
@@ -188,6 +218,8 @@ describe('command line', function () {
       assert.match(stdout, /finished/);
       assert.match(stdout, /comes out again/);
       assert.match(stdout, /batches of 32/);
+      assert.match(stdout, /gradient noise scale/);
+      assert.match(stdout, /λ₁ \d+ times?.*budget 40 % and 0\.5 s in advance/);
     });
 
     it('draws the contour of its path, whose centre is its own loss', async () => {

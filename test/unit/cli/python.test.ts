@@ -66,6 +66,32 @@ describe('command line with PyTorch', function () {
     ...inside.map((line) => `    ${line}`),
   ];
 
+  it('warns of NaN with its layer and of dead units, and shows them', async () => {
+    const script = await write(
+      'faults.py',
+      'import torch',
+      'torch.manual_seed(1)',
+      'net = torch.nn.Sequential(torch.nn.Linear(10, 12), torch.nn.ReLU(), torch.nn.Linear(12, 3))',
+      'with torch.no_grad():',
+      '    net[0].bias[:3] = -1e4',
+      'x, y = torch.randn(96, 10), torch.randint(3, (96,))',
+      'optimizer = torch.optim.SGD(net.parameters(), lr=0.05)',
+      'for step in range(60):',
+      '    optimizer.zero_grad()',
+      '    i = step % 3 * 32',
+      '    torch.nn.functional.cross_entropy(net(x[i:i + 32]), y[i:i + 32]).backward()',
+      '    if step == 41:',
+      '        net[2].weight.grad[0, 0] = float("nan")',
+      '    optimizer.step()',
+    );
+    const { code, stderr } = await basin.run('train', '--every-step', '--', python, script);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^basin: warning: Dead units at step 7: 3 of 12 in layer 0/m);
+    assert.match(stderr, /^basin: warning: The gradient is NaN or infinite at step 41, in layer 2/m);
+    const { stdout } = await basin.run('show', 'last');
+    assert.match(stdout, /events.*Dead units at step 7/);
+  });
+
   describe('a run', () => {
     before(async () => {
       const { code, stderr } = await train(python, 'träin me.py');

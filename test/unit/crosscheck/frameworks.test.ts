@@ -3,8 +3,11 @@
  * independent implementations of everything between the script and the result, which keep each other honest.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
+import { LiveNoiseScaleMeter } from '../../../src/analysis/liveNoiseScale.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { openEvaluator, type OpenEvaluator } from '../../../src/evaluators/openEvaluator.ts';
 import { installedProbes } from '../../../src/evaluators/probes.ts';
@@ -171,6 +174,42 @@ describe('TF.js and PyTorch agree', function () {
         assert.deepEqual(g.selection?.taken[0]?.member, h.selection?.taken[0]?.member);
         const gains = [g, h].map((r) => r.selection?.expectedGain?.value ?? NaN);
         assert.ok(Math.abs(gains[0]! - gains[1]!) < 1e-5, `gains by selecting: ${gains.join(' and ')}`);
+      });
+
+      it('on the gradient noise scale as it is measured live, which is that of single samples by torch.func', async function () {
+        if (kind === 'conv') return;
+        const initial = (await runs[1].snapshots(0))[0]?.file ?? '';
+        const { stdout } = await promisify(execFile)(testPython(), [
+          path.join(repository, 'test/torch/reference_noise.py'),
+          ...[path.join(workspace.root, 'mlp.json'), initial, '32'],
+        ]);
+        interface Parts {
+          readonly signal: number;
+          readonly trace: number;
+        }
+        const exact = JSON.parse(stdout) as Parts & { readonly batches: Parts };
+        for (const [i, run] of runs.entries()) {
+          const opened = await openEvaluator(run, manifests[i] as RunManifest, 0, {
+            probes: installedProbes(dist),
+          });
+          try {
+            const meter = new LiveNoiseScaleMeter({ data: { split: 'train' }, mode });
+            const context = { signal: new AbortController().signal, progress: () => undefined };
+            const found = await meter.measure(opened.evaluator, { batches: 16, batchSize: 32 }, context);
+            assert.deepEqual([found.batches, found.samples, found.step], [8, 256, 0]);
+            // The same estimate from the same batches, in both frameworks' float32; and the truth within its error.
+            close(Number(found.signal), exact.batches.signal, 1e-4, 'signal');
+            close(Number(found.noise), exact.batches.trace, 1e-4, 'noise');
+            const off = (value: unknown, error: unknown, truth: number): number =>
+              Math.abs(Number(value) - truth) / Number(error);
+            assert.ok(off(found.noise, found.noiseStandardError, exact.trace) < 4);
+            assert.ok(off(found.signal, found.signalStandardError, exact.signal) < 4);
+            const [low, high] = found.interval.map(Number) as [number, number];
+            assert.ok(low < exact.trace / exact.signal && exact.trace / exact.signal < high);
+          } finally {
+            await opened.close();
+          }
+        }
       });
 
       it('on every number of a gradient and of a Hessian-vector product', async () => {

@@ -166,7 +166,8 @@ export function serve(
     training: null,
   };
   const { handlers, dispose } = createSession(host);
-  const ask: Client['ask'] = (method, params) => handlers[method](params, { cancelled });
+  const ask: Client['ask'] = (method, params) =>
+    handlers[method](params, { cancelled, connectionSeconds: () => 0 });
   return {
     handlers,
     ask,

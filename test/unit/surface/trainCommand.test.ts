@@ -22,6 +22,7 @@ describe('the command that trains a file', () => {
     cli: '/basin/cli.cjs',
     snapshotEvery: 0,
     holdSeconds: 0,
+    liveBudget: null,
     ...more,
   });
   const failsWith = (code: string, cure: RegExp) => (error: unknown) => {
@@ -42,9 +43,14 @@ describe('the command that trains a file', () => {
 
   it('passes arguments and recording options on, each to its own program', async () => {
     const { arguments: all } = await trainCommand(
-      options('a.js', { scriptArguments: ['--every', '3'], snapshotEvery: 10, holdSeconds: 60 }),
+      options('a.js', {
+        scriptArguments: ['--every', '3'],
+        snapshotEvery: 10,
+        holdSeconds: 60,
+        liveBudget: 2,
+      }),
     );
-    assert.deepEqual(all.slice(4, 9), ['--every', '10', '--hold', '60', '--']);
+    assert.deepEqual(all.slice(4, 11), ['--every', '10', '--hold', '60', '--live-budget', '2', '--']);
     assert.deepEqual(all.slice(-2), ['--every', '3']);
   });
 

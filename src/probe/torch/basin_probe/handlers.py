@@ -69,6 +69,8 @@ class Session:
         self.host = host
         self.vectors: dict[str, Vector] = {}
         self.drawn: dict[str, tuple[Batch, ...]] = {}
+        #: spent on answers to this connection
+        self.seconds = 0.0
         self._index = 0
 
     @property
@@ -119,7 +121,7 @@ class Session:
         }
 
     def _on_status(self, params: dict, stop: Any) -> Any:
-        return self.host.status(self._objective)
+        return {**self.host.status(self._objective), "connectionSeconds": self.seconds}
 
     def _on_resume(self, params: dict, stop: Any) -> Any:
         self.host.resume()

@@ -762,9 +762,9 @@ class Probe:
             self.debuggee.left(gone)
         if request is None or request.connection.closed:
             return
+        session = self._sessions.setdefault(request.connection, Session(self))
         start = time.perf_counter()
         try:
-            session = self._sessions.setdefault(request.connection, Session(self))
             if request.method in DRIVING:
                 self._drive(request, session)
                 return
@@ -777,6 +777,7 @@ class Probe:
             request.fail(error)
         spent = time.perf_counter() - start
         self.answering += spent
+        session.seconds += spent
         self._aside(spent)
 
     def _drive(self, request: Request, session: Session) -> None:

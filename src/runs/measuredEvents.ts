@@ -1,0 +1,66 @@
+/** Events that no step tells by itself: the edge of stability by λ₁ measured beside the run, dead units by layers.bin. */
+import { DEAD_AFTER } from '../protocol/layerStatistics.ts';
+import { decodeNumber, type LiveSharpness, type ParameterInfo } from '../protocol/run.ts';
+import type { DeadUnitsEvent, EdgeEvent, TrainingEvent } from '../protocol/trainingEvents.ts';
+import type { LayerRecords } from './layersFile.ts';
+import type { Run } from './run.ts';
+import { trainingEvents } from './trainingEvents.ts';
+
+/** λ₁ has to fall below this share of the bound before it can cross it anew: at the edge it goes up and down. */
+const BACK = 0.9;
+
+/** Each time that λ₁ comes above the bound. */
+export function edgeEvents(live: readonly LiveSharpness[]): EdgeEvent[] {
+  const events: EdgeEvent[] = [];
+  const above = new Set</* objective */ number>();
+  for (const { step, objective, lambda1: raw, bound: given } of live) {
+    if (given === null) continue;
+    const [lambda1, bound] = [decodeNumber(raw), decodeNumber(given)];
+    if (lambda1 > bound && !above.has(objective)) {
+      above.add(objective);
+      events.push({ kind: 'edge', objective, step, lambda1, bound });
+    } else if (lambda1 < BACK * bound) above.delete(objective);
+  }
+  return events;
+}
+
+/** The first dead units of each parameter, and each time that they have doubled since. */
+export function deadUnitEvents(
+  { records }: LayerRecords,
+  parameters: readonly ParameterInfo[],
+  objective: number,
+): DeadUnitsEvent[] {
+  const events: DeadUnitsEvent[] = [];
+  parameters.forEach(({ name, layer, shape, filterAxis, role }, place) => {
+    if (filterAxis === null || (role !== 'kernel' && role !== 'embedding')) return;
+    let told = 0;
+    records.forEach((record, k) => {
+      // Before so many records no unit can be known to be dead.
+      if (k + 1 < DEAD_AFTER) return;
+      const units = record.value(place, 'dead');
+      if (!(units > 0) || units < 2 * told) return;
+      told = units;
+      const of = shape[filterAxis] ?? 0;
+      events.push({ kind: 'dead-units', objective, step: record.step, parameter: name, layer, units, of });
+    });
+  });
+  return events.sort((a, b) => a.step - b.step);
+}
+
+/** Every event of a run that its files tell, by step. @throws BasinError when run.json cannot be read */
+export async function readEvents(run: Run): Promise<readonly TrainingEvent[]> {
+  const [{ objectives }, steps, live] = await Promise.all([
+    run.readManifest(),
+    run.readSteps(),
+    run.readLive(),
+  ]);
+  const dead = await Promise.all(
+    objectives.map(async ({ parameters }, k) => {
+      const records = await run.readLayers(k).catch(() => null);
+      return records === null || records.parameters !== parameters.length
+        ? []
+        : deadUnitEvents(records, parameters, k);
+    }),
+  );
+  return [...trainingEvents(steps), ...edgeEvents(live), ...dead.flat()].sort((a, b) => a.step - b.step);
+}

@@ -1,0 +1,92 @@
+/** What is measured beside a run that trains: its budget, beside a client that asks without end, and that training stays as it is. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { measureWhileTraining } from '../../../src/engine/liveMeasurements.ts';
+import { attach } from '../../../src/evaluators/openEvaluator.ts';
+import { measuringCost } from '../../../src/runs/measuringCost.ts';
+import { Recording, type Backend } from '../probe-record/recording.ts';
+
+describe('measuring beside training', function () {
+  this.timeout(240_000);
+  const recording = new Recording();
+  before(() => recording.build());
+  after(() => recording.close());
+  const backend: Backend = 'wasm';
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+  it('ends as without it, bit for bit; its time is its own, whoever else asks, and within its budget', async () => {
+    const more = { EPOCHS: '400' };
+    const { training, ended } = await recording.start('fit.cjs', backend, {
+      environment: recording.environment(backend, more),
+    });
+    const { run } = training;
+    let finished = false;
+    const over = new AbortController();
+    void ended.then(() => {
+      finished = true;
+      over.abort();
+    });
+    while (!finished && !existsSync(run.path('endpoint.json'))) await pause(20);
+    const troubles: string[] = [];
+    const options = { budget: 0.3, advance: 0.2, samples: 64 };
+    const measuring = measureWhileTraining(run, {
+      ...options,
+      signal: over.signal,
+      onTrouble: (error, what) => troubles.push(`${what}: ${error.message}`),
+    });
+    // Another client asks at every step boundary that it can get.
+    let last = { own: 0, all: 0 };
+    let asked = 0;
+    const hammer = async (): Promise<void> => {
+      const client = await attach(run, 0);
+      if (client === null) return;
+      const how = { data: { split: 'train' }, mode: 'as-trained', refresh: false } as const;
+      try {
+        while (!finished && asked < 200) {
+          await client.load({ into: 'here', from: 'current' });
+          await client.gradient({ at: 'here', into: 'g', how });
+          const status = await client.status({});
+          last = { own: status.connectionSeconds, all: status.answeringSeconds };
+          asked++;
+        }
+      } catch (error) {
+        // At its end the process is gone.
+        assert.equal((error as { code?: string }).code, 'process-ended');
+      } finally {
+        client.close();
+      }
+    };
+    await hammer();
+    const { output, manifest, errors } = await ended;
+    await measuring;
+    assert.equal(manifest.state, 'finished', errors);
+    assert.deepEqual(troubles, []);
+    assert.ok(asked > 10);
+    const [live, noise, steps] = [await run.readLive(), await run.readNoise(), await run.readSteps()];
+    assert.ok(live.length > 0 && noise.length > 0, `${live.length} and ${noise.length}`);
+    const cost = measuringCost(live, noise, steps.at(-1) ?? null)!;
+    const spent = cost.sharpness.seconds + cost.noise.seconds;
+    // The other client's time is not among it: what all answers took is both.
+    assert.ok(last.own > 0 && last.own <= last.all);
+    // Every measurement began within the budget; by how much the last may pass it is what it took itself.
+    const each = [...live, ...noise].sort((a, b) => (a.trained ?? 0) - (b.trained ?? 0));
+    let before = 0;
+    for (const one of each) {
+      assert.ok(
+        before <= options.advance + options.budget * (one.trained ?? 0) + 1e-9,
+        `${before} s of ${one.trained} s`,
+      );
+      before += one.seconds;
+    }
+    assert.ok(Math.abs(before - spent) < 1e-9);
+    assert.equal(output, recording.plain('fit.cjs', backend, more).output);
+  });
+
+  it('measures nothing with a budget of 0', async () => {
+    const { training, ended } = await recording.start('fit.cjs', backend);
+    await measureWhileTraining(training.run, { budget: 0, signal: new AbortController().signal });
+    await ended;
+    assert.deepEqual(await training.run.readLive(), []);
+    assert.deepEqual(await training.run.readNoise(), []);
+  });
+});
