@@ -4,6 +4,7 @@
  */
 import { DebugSession } from '@vscode/debugadapter';
 import { LiveSharpnessTracker } from './analysis/liveSharpness.ts';
+import { howToEvaluate, lossAt } from './analysis/model.ts';
 import { TrainingDebugAdapter } from './debugger/adapter.ts';
 import type { Laboratory } from './debugger/console.ts';
 import { Engine } from './engine/engine.ts';
@@ -39,6 +40,14 @@ const laboratory: Laboratory = {
       trackers.set(connection, tracker);
     }
     return tracker.measure({ signal: new AbortController().signal, progress: ignore });
+  },
+  async loss(connection, split) {
+    const { description } = connection;
+    const at = 'debugger-current';
+    await connection.load({ into: at, from: 'current' });
+    const [mode = 'as-trained'] = description.modes;
+    const how = howToEvaluate(description, { data: { split }, mode }, false);
+    return lossAt(connection, at, how, new AbortController().signal);
   },
   async ask(root, job) {
     const result = await engineOf(root).run(job, { signal: new AbortController().signal, progress: ignore });

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { AnalysisKind } from './protocol/analyses.ts';
 import type { BasinApi } from './surface/api.ts';
 import { registerCommands } from './surface/commandTable.ts';
+import { CodeDebuggers } from './surface/codeDebuggers.ts';
 import { Debugging } from './surface/debugging.ts';
 import { EngineClient } from './surface/engineClient.ts';
 import { ErrorDisplay } from './surface/errorDisplay.ts';
@@ -15,6 +16,7 @@ import { RunPanels } from './surface/runPanel.ts';
 import { RunsTree } from './surface/runsTree.ts';
 import { SharpnessHints } from './surface/sharpnessHints.ts';
 import { StatusItem } from './surface/statusItem.ts';
+import { StepInlineValues } from './surface/stepInlineValues.ts';
 import { trainableContext } from './surface/trainableContext.ts';
 import { Training } from './surface/training.ts';
 import { TrainingLens } from './surface/trainingLens.ts';
@@ -49,6 +51,8 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
       void vscode.commands.executeCommand(commands.openRun, directory, lensOf(kind as AnalysisKind));
     }),
   );
+  own(new CodeDebuggers());
+  own(new StepInlineValues(selector));
   const lens = own(new TrainingLens(sites, runs));
   const hints = own(new SharpnessHints(sites, runs));
   own(new StatusItem(runs, jobs));

@@ -100,6 +100,11 @@ export function detailsText(details: RunDetails): string {
   row('ended', run.ended === null ? null : localTime(run.ended));
   row('framework', [run.framework, run.backend].filter(Boolean).join(' on '));
   row('git commit', run.gitCommit);
+  row('parent', run.parent === undefined ? null : `${run.parent.run}, step ${run.parent.step}`);
+  row(
+    'went on as',
+    run.successor === undefined ? null : `${run.successor.run}, from step ${run.successor.step}`,
+  );
   row('objectives', run.objectives.length > 1 ? run.objectives.map((o) => o.name).join(', ') : null);
   row(
     'versions',

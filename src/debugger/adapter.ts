@@ -5,6 +5,7 @@ import {
   ExitedEvent,
   InitializedEvent,
   OutputEvent,
+  Response,
   Scope as ProtocolScope,
   Source,
   StoppedEvent,
@@ -14,7 +15,6 @@ import {
 } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import path from 'node:path';
-import type { Training } from '../evaluators/training.ts';
 import { BasinError, toErrorData } from '../protocol/errors.ts';
 import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
 import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
@@ -23,12 +23,18 @@ import {
   launch,
   type AttachConfiguration,
   type Installed,
+  type Client,
+  type Frozen,
   type LaunchConfiguration,
-  type Launched,
+  type OwnProcess,
+  type Training,
 } from './debuggedRun.ts';
 import { eventFilters, type TrainingEvent, type TrainingEventId } from './events.ts';
 import { valueNames } from './stepValues.ts';
-import { TrainingSession, type Stop } from './trainingSession.ts';
+import { complaint } from './requests.ts';
+import { SnapshotWalk } from './snapshotWalk.ts';
+import type { DebugTarget, Helpers, SessionListener, Stop } from './target.ts';
+import { TrainingSession } from './trainingSession.ts';
 import { scopes, type ScopeOf, type Variable } from './variables.ts';
 
 /** Training is one thing that goes on: DAP wants it to be a thread. */
@@ -43,7 +49,9 @@ const stopWords: Readonly<Record<Stop['reason'], string>> = {
   data: 'data breakpoint',
   event: 'exception',
   back: 'step',
+  branch: 'step',
   ended: 'step',
+  failed: 'exception',
 };
 
 interface Requested {
@@ -53,8 +61,10 @@ interface Requested {
 }
 
 export class TrainingDebugAdapter extends DebugSession {
-  #session: TrainingSession | null = null;
-  #training: Training | null = null;
+  #session: DebugTarget | null = null;
+  #own: OwnProcess | null = null;
+  /** Launch and attach come once. */
+  #begun = false;
   #root = '';
   #stopOnEntry = false;
   #configured: () => void = () => undefined;
@@ -68,6 +78,8 @@ export class TrainingDebugAdapter extends DebugSession {
   readonly #variables = new Handles<() => Promise<Variable[]>>();
   #scopes: readonly ScopeOf[] = [];
   #leaving = false;
+  /** Settles the wait for the client's code debugger. */
+  #under: { readonly ended: () => void; readonly failed: (error: Error) => void } | null = null;
 
   constructor(
     private readonly installed: Installed,
@@ -76,6 +88,15 @@ export class TrainingDebugAdapter extends DebugSession {
     super();
     this.setDebuggerLinesStartAt1(true);
     this.setDebuggerColumnsStartAt1(true);
+  }
+
+  protected override dispatchRequest(request: DebugProtocol.Request): void {
+    const wrong = complaint(request);
+    if (wrong === null) {
+      super.dispatchRequest({ ...request, arguments: (request.arguments as object | undefined) ?? {} });
+      return;
+    }
+    this.sendErrorResponse(new Response(request), { id: 2, format: wrong, showUser: false });
   }
 
   // ---- what the client and this adapter can do ---------------------------------------------------------------------
@@ -111,8 +132,8 @@ export class TrainingDebugAdapter extends DebugSession {
   ): void {
     this.#stopOnEntry = args.stopOnEntry ?? false;
     void this.#answer(response, async () => {
-      const launched = await launch(args, this.installed, (category, text) => this.#say(text, category));
-      this.#begin(launched, args.whenGone ?? 'continue');
+      this.#beginOnce();
+      this.#train(await launch(args, this.installed, this.#client), args.whenGone ?? 'continue');
     });
   }
 
@@ -122,7 +143,10 @@ export class TrainingDebugAdapter extends DebugSession {
   ): void {
     this.#stopOnEntry = true;
     void this.#answer(response, async () => {
-      this.#begin(await attachTo(args), args.whenGone ?? 'continue');
+      this.#beginOnce();
+      const found = await attachTo(args, this.installed, this.#client);
+      if (found.kind === 'frozen') this.#walk(found);
+      else this.#train(found, args.whenGone ?? 'continue');
     });
   }
 
@@ -135,7 +159,8 @@ export class TrainingDebugAdapter extends DebugSession {
     response: DebugProtocol.DisconnectResponse,
     args: DebugProtocol.DisconnectArguments,
   ): void {
-    const kill = args.terminateDebuggee ?? this.#training !== null;
+    // Once let go it is nobody's any more: a client that says good-bye twice must not end it.
+    const kill = args.terminateDebuggee ?? (this.#own !== null && !this.#leaving);
     void this.#answer(response, () => (kill ? this.#kill('SIGKILL') : this.#letGo()));
   }
 
@@ -217,11 +242,15 @@ export class TrainingDebugAdapter extends DebugSession {
   }
 
   protected override exceptionInfoRequest(response: DebugProtocol.ExceptionInfoResponse): void {
-    const event: TrainingEvent | null = this.#lastStop?.event ?? null;
+    const stop = this.#lastStop;
+    const event: TrainingEvent | null = stop?.event ?? null;
+    const failed = stop?.reason === 'failed';
     response.body = {
-      exceptionId: eventFilters.find((f) => f.id === event?.id)?.label ?? 'none',
-      description: event?.text ?? 'No training event is why it stopped.',
-      breakMode: 'always',
+      exceptionId: failed
+        ? 'The script has failed'
+        : (eventFilters.find((f) => f.id === event?.id)?.label ?? 'none'),
+      description: event?.text ?? (failed ? stop.text : 'No training event is why it stopped.'),
+      breakMode: failed ? 'unhandled' : 'always',
     };
     this.sendResponse(response);
   }
@@ -356,47 +385,116 @@ export class TrainingDebugAdapter extends DebugSession {
     this.sendResponse(response);
   }
 
-  /** Requests of Basin's own: the standing weights as a snapshot that every lens can name. */
-  protected override customRequest(command: string, response: DebugProtocol.Response): void {
-    if (command === 'basin.snapshot') {
-      void this.#answer(response, async () => {
-        const session = this.#required();
-        response.body = { directory: session.run.directory, step: await session.snapshot() };
-      });
-      return;
+  /**
+   * Requests of Basin's own. basin.snapshot: the standing weights as a snapshot that every lens can name. basin.trainOn:
+   * a run of its own from here on. basin.underEnded: the code debugger that the client started has ended, or why it
+   * could not be started.
+   */
+  protected override customRequest(
+    command: string,
+    response: DebugProtocol.Response,
+    args: { readonly error?: unknown } | undefined,
+  ): void {
+    switch (command) {
+      case 'basin.snapshot':
+        void this.#answer(response, async () => {
+          const session = this.#required();
+          response.body = { directory: session.run.directory, step: await session.snapshot() };
+        });
+        return;
+      case 'basin.trainOn':
+        void this.#answer(response, async () => {
+          const run = await this.#required().trainOn();
+          response.body = { directory: run.directory, run: run.id };
+        });
+        return;
+      case 'basin.underEnded':
+        if (typeof args?.error === 'string') this.#under?.failed(new BasinError('unsupported', args.error));
+        else this.#under?.ended();
+        this.sendResponse(response);
+        return;
+      default:
+        this.sendErrorResponse(response, 1014, `Basin's debugger has no request "${command}".`);
     }
-    this.sendErrorResponse(response, 1014, `Basin's debugger has no request "${command}".`);
   }
 
   // ---- beneath -----------------------------------------------------------------------------------------------------
-  #begin({ run, connection, training, root }: Launched, whenGone: 'continue' | 'hold'): void {
-    this.#root = root;
-    this.#training = training;
-    const session = new TrainingSession({
-      run,
-      connection,
-      whenGone,
-      helpers: {
-        sharpness: (c) => this.laboratory.sharpness(c),
-        limitCycle: () => this.laboratory.limitCycle(root, run.id),
+  get #client(): Client {
+    return {
+      output: (stream, text) => this.#say(text, stream),
+      say: (text) => this.#say(text, 'console'),
+      startUnder: (request) =>
+        new Promise((ended, failed) => {
+          this.#under = { ended, failed };
+          this.sendEvent({ seq: 0, type: 'event', event: 'basin.startUnder', body: request });
+        }),
+    };
+  }
+
+  #beginOnce(): void {
+    if (this.#begun)
+      throw new BasinError('bad-input', 'This session has its training already.', 'Start another session.');
+    this.#begun = true;
+  }
+
+  get #helpers(): Helpers {
+    return {
+      sharpness: (connection) => this.laboratory.sharpness(connection),
+      loss: (connection, split) => this.laboratory.loss(connection, split),
+      limitCycle: (run) => this.laboratory.limitCycle(this.#root, run.id),
+    };
+  }
+
+  get #listener(): SessionListener {
+    return {
+      stopped: (stop) => this.#stopped(stop),
+      said: (text) => this.#say(`${text}\n`, 'console'),
+      lost: () => void this.#lost(),
+      branched: (run) => {
+        this.laboratory.unfollow();
+        this.laboratory.follow(run);
       },
-      listener: {
-        stopped: (stop) => this.#stopped(stop),
-        said: (text) => this.#say(`${text}\n`, 'console'),
-        lost: () => void this.#lost(),
-      },
-    });
-    this.#session = session;
+    };
+  }
+
+  #train({ run, connection, own, root }: Training, whenGone: 'continue' | 'hold'): void {
+    this.#own = own;
     this.laboratory.follow(run);
+    this.#say(`${own === null ? 'Attached to run' : 'Recording run'} ${run.id}.\n`, 'console');
+    this.#begin(
+      new TrainingSession({
+        run,
+        connection,
+        whenGone,
+        helpers: this.#helpers,
+        listener: this.#listener,
+      }),
+      root,
+    );
+  }
+
+  #walk({ run, connection, at, close, root }: Frozen): void {
+    this.#begin(
+      new SnapshotWalk({ run, connection, at, close, helpers: this.#helpers, listener: this.#listener }),
+      root,
+    );
+  }
+
+  #begin(session: DebugTarget, root: string): void {
+    this.#root = root;
+    this.#session = session;
     this.#useBreakpoints();
     session.setEvents(this.#events);
     session.setRanges(this.#ranges);
     for (const file of this.#requested.keys())
       for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
-    this.#say(`Run ${run.id} stands before its first update.\n`, 'console');
     void this.#configuration
       .then(() => session.start(this.#stopOnEntry))
-      .catch((error: unknown) => this.#trouble(error));
+      .catch(async (error: unknown) => {
+        this.#trouble(error);
+        // Nothing stands that could be looked at.
+        if (session.standing === null) await session.detach();
+      });
   }
 
   #stopped(stop: Stop): void {
@@ -413,7 +511,8 @@ export class TrainingDebugAdapter extends DebugSession {
       allThreadsStopped: true,
       hitBreakpointIds: [...stop.breakpoints],
     };
-    if (['event', 'back', 'data', 'ended'].includes(stop.reason)) this.#say(`${stop.text}\n`, 'console');
+    if (['event', 'back', 'branch', 'data', 'ended', 'failed'].includes(stop.reason))
+      this.#say(`${stop.text}\n`, 'console');
     this.sendEvent(event);
   }
 
@@ -421,20 +520,16 @@ export class TrainingDebugAdapter extends DebugSession {
   async #lost(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    const training = this.#training;
-    const manifest =
-      training === null
-        ? await this.#session?.run.readManifest().catch(() => null)
-        : (await training.ended).manifest;
-    if (manifest != null) {
+    const own = this.#own;
+    const manifest = await (own === null ? this.#session?.run.readManifest() : own.ended)?.catch(() => null);
+    if (manifest != null && (own !== null || !this.#leaving)) {
       const why = manifest.stateReason === null ? '' : ` ${manifest.stateReason}`;
       const { steps, snapshots } = manifest.recording;
-      if (training !== null || !this.#leaving)
-        this.#say(
-          `Run ${manifest.id} ${manifest.state}: ${steps} steps, ${snapshots} snapshots.${why}\n`,
-          'console',
-        );
-      if (training !== null)
+      this.#say(
+        `Run ${manifest.id} ${manifest.state}: ${steps} steps, ${snapshots} snapshots.${why}\n`,
+        'console',
+      );
+      if (own !== null)
         this.sendEvent(
           new ExitedEvent(manifest.process?.exitCode ?? (manifest.state === 'finished' ? 0 : 1)),
         );
@@ -445,9 +540,9 @@ export class TrainingDebugAdapter extends DebugSession {
 
   async #kill(signal: NodeJS.Signals): Promise<void> {
     this.#leaving = true;
-    if (this.#training === null) return this.#letGo();
-    this.#training.kill(signal);
-    if (signal === 'SIGKILL') await this.#training.ended;
+    if (this.#own === null) return this.#letGo();
+    await this.#own.kill(signal);
+    if (signal === 'SIGKILL') await this.#own.ended.catch(() => undefined);
   }
 
   async #letGo(): Promise<void> {
@@ -456,7 +551,7 @@ export class TrainingDebugAdapter extends DebugSession {
   }
 
   /** The script is done and its process held: it ends. */
-  async #release(session: TrainingSession): Promise<void> {
+  async #release(session: DebugTarget): Promise<void> {
     await session.connection.resume({}).catch(() => undefined);
   }
 
@@ -514,13 +609,13 @@ export class TrainingDebugAdapter extends DebugSession {
     );
   }
 
-  #required(): TrainingSession {
+  #required(): DebugTarget {
     if (this.#session !== null) return this.#session;
     throw new BasinError('not-found', 'There is no training yet.', 'Launch or attach first.');
   }
 
   /** Requests that have training go on are answered at once; what comes of them is a stop. */
-  #go(response: DebugProtocol.Response, move: (session: TrainingSession) => Promise<void>): void {
+  #go(response: DebugProtocol.Response, move: (session: DebugTarget) => Promise<void>): void {
     const session = this.#session;
     if (session === null || session.standing === null) {
       void this.#answer(response, () => {

@@ -1,18 +1,21 @@
 /** What the debug console understands beside a step's values: norms, losses, and the analyses, at the weights that stand. */
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import type { Job, JobResult } from '../protocol/engine.ts';
+import type { LossValue } from '../protocol/evaluator.ts';
 import { BasinError } from '../protocol/errors.ts';
 import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
 import { shown } from './breakpoints.ts';
 import { Expression, type Value } from './expression.ts';
 import { valueNames } from './stepValues.ts';
-import type { TrainingSession } from './trainingSession.ts';
+import type { DebugTarget } from './target.ts';
 
 /** Estimates and analyses, done by the rooms that have them. */
 export interface Laboratory {
   /** λ₁ at the weights that stand. */
   sharpness(connection: TrainingConnection): Promise<LiveSharpness>;
+  /** The loss at those weights, on the run's evaluation set. @throws BasinError `unsupported` without one */
+  loss(connection: TrainingConnection, split: 'train' | 'validation'): Promise<LossValue>;
   /** An analysis as the engine does it, kept with the run; text as on the command line. */
   ask(root: string, job: Job): Promise<{ readonly text: string; readonly result: JobResult }>;
   /** What the run's files tell of a limit cycle; null where there is none. */
@@ -30,13 +33,14 @@ export const consoleFunctions = [
   { name: 'line', signature: 'line(from, to)' },
   { name: 'contour', signature: 'contour()' },
   { name: 'snapshot', signature: 'snapshot()' },
+  { name: 'trainOn', signature: 'trainOn()' },
 ] as const;
 
 const LINE_POINTS = 31;
 const CONTOUR_SIZE = 21;
 
 interface Surroundings {
-  readonly session: TrainingSession;
+  readonly session: DebugTarget;
   readonly root: string;
   readonly laboratory: Laboratory;
   readonly functions: boolean;
@@ -108,14 +112,43 @@ export async function evaluateInConsole(
       said.text = `snapshot ${step}`;
       return step;
     },
+    trainOn: async () => {
+      const { id } = await session.trainOn();
+      said.text = `run ${id} begins at these weights; continue trains it`;
+      return id;
+    },
   };
+  if (MODEL.test(text)) return { text: await modelText(session), opened: null };
   const expression = Expression.parse(text, {
-    values: valueNames,
+    values: [...valueNames, ...Object.keys(otherNames)],
     functions: functions ? consoleFunctions.map((f) => f.name) : [],
   });
-  const value = await expression.evaluate({ values: session.values, functions: functions ? offered : {} });
+  const { values } = session;
+  const named = Object.fromEntries(
+    Object.entries(otherNames).map(([name, of]) => [name, values[of] ?? null]),
+  );
+  const value = await expression.evaluate({
+    values: { ...values, ...named },
+    functions: functions ? offered : {},
+  });
   const single = expression.calls.size === 1 && /^\s*\w+\s*\([^()]*\)\s*$/.test(text);
   return { text: single && said.text !== null ? said.text : shown(value), opened: said.opened };
+}
+
+/** What scripts call the model, and the words for a step's values that are not Basin's own. */
+const MODEL = /^\s*(?:self\.)?(?:model|net|network)\s*$/;
+const otherNames = { learning_rate: 'lr', learningRate: 'lr', eta: 'lr' } as const;
+
+/** The model in a line: how large it is, and where it has got to. */
+async function modelText(session: DebugTarget): Promise<string> {
+  const { objective } = session.connection.description;
+  const { weights, fromStart } = await session.parameters();
+  const norm = (of: readonly { readonly norm: number }[]): string =>
+    shown(Math.hypot(...of.map((one) => one.norm)));
+  return (
+    `${objective.name}: ${objective.parameterCount} numbers in ${objective.parameters.length} parameters, ` +
+    `norm ${norm(weights)}${fromStart === null ? '' : `, ${norm(fromStart)} from start`}`
+  );
 }
 
 const reference = (value: Value): number | string => (typeof value === 'number' ? value : String(value));

@@ -1,17 +1,23 @@
 /** From a launch or attach configuration to a process that stands at its first step, or at a chosen snapshot. */
-import type { Readable } from 'node:stream';
+import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { attach } from '../evaluators/openEvaluator.ts';
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import { installedProbes } from '../evaluators/probes.ts';
-import { launchTraining, type Training } from '../evaluators/training.ts';
+import { relaunch } from '../evaluators/relaunch.ts';
+import { launchTraining, prepareTraining } from '../evaluators/training.ts';
 import { waitForEndpoint } from '../evaluators/waitForEndpoint.ts';
 import { BasinError } from '../protocol/errors.ts';
-import { isUnfinished } from '../protocol/run.ts';
+import { isUnfinished, type RunManifest } from '../protocol/run.ts';
 import type { WhenGone } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
 import { findRoot, RunStore } from '../runs/runStore.ts';
 import { scriptCommand } from '../runs/scriptCommand.ts';
+import { FollowedOutput, outputFile, streams, type Stream } from './scriptOutput.ts';
+
+/** Code debuggers that a script can be started under, by the names of their debug types. */
+export const codeDebuggers = ['node', 'debugpy'] as const;
+export type CodeDebugger = (typeof codeDebuggers)[number];
 
 export interface LaunchConfiguration {
   /** The training script. */
@@ -26,7 +32,6 @@ export interface LaunchConfiguration {
   readonly env?: Readonly<Record<string, string | null>>;
   /** Workspace folder, where `.basin/` is. */
   readonly root?: string;
-  readonly name?: string;
   /** Stand before the first update. */
   readonly stopOnEntry?: boolean;
   /** Seconds that the process is kept at its end for questions. */
@@ -34,11 +39,15 @@ export interface LaunchConfiguration {
   /** Updates between snapshots. */
   readonly snapshotEvery?: number;
   readonly whenGone?: WhenGone;
+  /** Has a code debugger start the script, so that breakpoints in the code and in training live together. */
+  readonly under?: CodeDebugger;
 }
 
 export interface AttachConfiguration {
   /** Id of a run, or `last`. */
   readonly run?: string;
+  /** Has the script of the run started again, to look at this snapshot; the last one of a run that is over by default. */
+  readonly snapshot?: number | 'last';
   readonly root?: string;
   readonly whenGone?: WhenGone;
 }
@@ -49,12 +58,49 @@ export interface Installed {
   readonly version: string;
 }
 
-export interface Launched {
+/** A process that this debugger may end. */
+export interface OwnProcess {
+  readonly kill: (signal: NodeJS.Signals) => void | Promise<void>;
+  readonly ended: Promise<RunManifest>;
+}
+
+/** A process that trains. */
+export interface Training {
+  readonly kind: 'training';
   readonly run: Run;
-  readonly connection: TrainingConnection;
-  /** null for a process that someone else has started. */
-  readonly training: Training | null;
   readonly root: string;
+  readonly connection: TrainingConnection;
+  /** null for one that someone else has started. */
+  readonly own: OwnProcess | null;
+}
+
+/** A run that is over, its script started again. */
+export interface Frozen {
+  readonly kind: 'frozen';
+  readonly run: Run;
+  readonly root: string;
+  readonly connection: TrainingConnection;
+  readonly at: number | 'last';
+  readonly close: () => Promise<void>;
+}
+
+/** A script to be started by a code debugger of the client. */
+export interface UnderRequest {
+  readonly under: CodeDebugger;
+  readonly command: readonly string[];
+  readonly cwd: string;
+  /** Variables to be added to the environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface Client {
+  output(stream: Stream, text: string): void;
+  say(text: string): void;
+  /**
+   * Has the client start a script under its code debugger.
+   * @returns settles when that debugger's session has ended; rejects with what the client says when it cannot
+   */
+  startUnder(request: UnderRequest): Promise<void>;
 }
 
 /**
@@ -64,27 +110,76 @@ export interface Launched {
 export async function launch(
   configuration: LaunchConfiguration,
   installed: Installed,
-  output: (category: 'stdout' | 'stderr', text: string) => void,
-): Promise<Launched> {
-  const { program, module, args = [], runtimeArgs = [], hold = 0 } = configuration;
-  if (program === undefined && module === undefined) {
-    throw new BasinError(
-      'bad-input',
+  client: Client,
+): Promise<Training> {
+  check(configuration);
+  const { hold = 0, under } = configuration;
+  const environment = environmentOf(configuration);
+  const { root, command, cwd } = await commandOf(configuration, environment);
+  const options = {
+    store: new RunStore(root),
+    command,
+    cwd,
+    probes: installedProbes(installed.dist),
+    version: installed.version,
+    standFirst: true,
+    holdSeconds: hold,
+    environment,
+    ...(configuration.snapshotEvery === undefined ? {} : { every: configuration.snapshotEvery }),
+  };
+  const { run, own } =
+    under === undefined ? await start(options, client) : await startUnder(under, options, client);
+  const endpoint = await waitForEndpoint(run.path('endpoint.json'), { until: own.ended });
+  const connection = endpoint === null ? null : await attach(run, 0);
+  if (connection !== null) return { kind: 'training', run, connection, own, root };
+  const manifest = await own.ended;
+  throw new BasinError(
+    'no-steps',
+    manifest.stateReason ?? 'The script ended before its first training step.',
+    'Its output is in the debug console.',
+  );
+}
+
+/** @throws BasinError `bad-input` for what a configuration must not be, naming the setting */
+function check({ program, module, under, args, hold, whenGone }: LaunchConfiguration): void {
+  const refuse = (what: string, cure: string): never => {
+    throw new BasinError('bad-input', what, cure);
+  };
+  if (program === undefined && module === undefined)
+    refuse(
       'The launch configuration names no program.',
       'Set "program" to the training script, or "module" to a Python module.',
     );
-  }
-  const folder =
-    configuration.cwd ?? (program === undefined ? process.cwd() : path.dirname(path.resolve(program)));
-  const root = path.resolve(configuration.root ?? findRoot(folder));
+  for (const [name, value] of Object.entries({ program, module }))
+    if (value !== undefined && typeof (value as unknown) !== 'string')
+      refuse(`"${name}" is no text.`, `Set "${name}" to a name.`);
+  if (args !== undefined && !(Array.isArray(args) && args.every((one) => typeof one === 'string')))
+    refuse('"args" is no list of texts.', 'Write "args": ["--epochs", "3"].');
+  if (hold !== undefined && !(typeof hold === 'number' && hold >= 0))
+    refuse('"hold" is no number of seconds.', 'Write "hold": 600.');
+  if (whenGone !== undefined && !['continue', 'hold'].includes(whenGone))
+    refuse(`"whenGone" cannot be ${JSON.stringify(whenGone)}.`, 'Set it to "continue" or "hold".');
+  if (under !== undefined && !codeDebuggers.includes(under))
+    refuse(`"under" cannot be ${JSON.stringify(under)}.`, 'Set it to "node" or "debugpy", or leave it out.');
+}
+
+function environmentOf({ env = {} }: LaunchConfiguration): NodeJS.ProcessEnv {
   const given: Record<string, string | null | undefined> = {
     ...process.env,
     PYTHONUNBUFFERED: '1',
-    ...configuration.env,
+    ...env,
   };
-  const environment = Object.fromEntries(
-    Object.entries(given).flatMap(([k, v]) => (v == null ? [] : [[k, v]])),
-  );
+  return Object.fromEntries(Object.entries(given).flatMap(([k, v]) => (v == null ? [] : [[k, v]])));
+}
+
+async function commandOf(
+  configuration: LaunchConfiguration,
+  environment: NodeJS.ProcessEnv,
+): Promise<{ root: string; command: readonly string[]; cwd: string }> {
+  const { program, module, args = [], runtimeArgs = [] } = configuration;
+  const folder =
+    configuration.cwd ?? (program === undefined ? process.cwd() : path.dirname(path.resolve(program)));
+  const root = path.resolve(configuration.root ?? findRoot(folder));
   const { run: words, cwd } = await scriptCommand(
     {
       script:
@@ -100,55 +195,115 @@ export async function launch(
     environment,
   );
   const [found = '', ...rest] = words;
-  const training = await launchTraining({
-    store: new RunStore(root),
-    command: [
-      configuration.runtime ?? found,
-      ...runtimeArgs,
-      ...(module === undefined ? rest : ['-m', module, ...args]),
-    ],
+  const behind = module === undefined ? rest : ['-m', module, ...args];
+  return {
+    root,
+    command: [configuration.runtime ?? found, ...runtimeArgs, ...behind],
     cwd: configuration.cwd ?? cwd,
-    probes: installedProbes(installed.dist),
-    version: installed.version,
-    standFirst: true,
-    holdSeconds: hold,
-    environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...(configuration.name === undefined ? {} : { name: configuration.name }),
-    ...(configuration.snapshotEvery === undefined ? {} : { every: configuration.snapshotEvery }),
-  });
-  follow(training.output.stdout, (text) => output('stdout', text));
-  follow(training.output.stderr, (text) => output('stderr', text));
-  const endpoint = await waitForEndpoint(training.run.path('endpoint.json'), { until: training.ended });
-  const connection = endpoint === null ? null : await attach(training.run, 0);
-  if (connection !== null) return { run: training.run, connection, training, root };
-  const { manifest } = await training.ended;
-  throw new BasinError(
-    'no-steps',
-    manifest.stateReason ?? 'The script ended before its first training step.',
-    'Its output is in the debug console.',
+  };
+}
+
+type Options = Parameters<typeof prepareTraining>[0];
+interface Started {
+  readonly run: Run;
+  readonly own: OwnProcess;
+}
+
+async function start(options: Options, client: Client): Promise<Started> {
+  const opened: number[] = [];
+  const training = await launchTraining({
+    ...options,
+    stdio: (run) => {
+      opened.push(...streams.map((stream) => openSync(outputFile(run, stream), 'a')));
+      return ['ignore', ...opened];
+    },
+  }).finally(() => opened.forEach((descriptor) => closeSync(descriptor)));
+  const { run } = training;
+  const followed = streams.map(
+    (stream) => new FollowedOutput(outputFile(run, stream), (text) => client.output(stream, text)),
   );
+  return {
+    run,
+    own: {
+      kill: (signal) => training.kill(signal),
+      ended: training.ended.then(({ manifest }) => {
+        for (const one of followed) one.end();
+        return manifest;
+      }),
+    },
+  };
+}
+
+/** The code debugger starts the process and shows its output; what ends it is the process itself. */
+async function startUnder(under: CodeDebugger, options: Options, client: Client): Promise<Started> {
+  const { run, environment, clear, discard } = await prepareTraining(options);
+  const before = process.env;
+  const env = Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== before[entry[0]],
+    ),
+  );
+  const { command, cwd } = options;
+  const session = client.startUnder({ under, command, cwd, env });
+  const failed = session.then(
+    () => null,
+    (error: unknown) => ({ error }),
+  );
+  const ended = failed.then(async (failure) => {
+    if (failure !== null) throw failure.error;
+    await clear();
+    return run.readManifest();
+  });
+  // Settled by whoever waits for the endpoint or the end; a client that cannot start it leaves no run behind.
+  ended.catch(() => discard());
+  return {
+    run,
+    own: {
+      ended,
+      kill: async (signal) => {
+        const { process: training } = await run.readManifest();
+        if (training === null || training.pid === process.pid) return;
+        try {
+          process.kill(training.pid, signal);
+        } catch {
+          // Gone already.
+        }
+      },
+    },
+  };
 }
 
 /**
- * Finds the living process of a run.
- * @throws BasinError `not-found`, `process-ended` for a run that is over
+ * Finds the living process of a run, training or held at its end; of one that is over it has the script started again.
+ * @throws BasinError `not-found`, and as a relaunch does
  */
-export async function attachTo(configuration: AttachConfiguration): Promise<Launched> {
+export async function attachTo(
+  configuration: AttachConfiguration,
+  installed: Installed,
+  client: Client,
+): Promise<Training | Frozen> {
+  const { snapshot } = configuration;
+  if (snapshot !== undefined && snapshot !== 'last' && !(Number.isSafeInteger(snapshot) && snapshot >= 0))
+    throw new BasinError(
+      'bad-input',
+      `"snapshot" cannot be ${JSON.stringify(snapshot)}.`,
+      'Give a step, or "last".',
+    );
   const root = path.resolve(configuration.root ?? findRoot(process.cwd()));
   const run = await new RunStore(root).open(configuration.run ?? 'last');
   const manifest = await run.readManifest();
-  const connection = isUnfinished(manifest.state) ? await attach(run, 0) : null;
-  if (connection === null) {
-    throw new BasinError(
-      'process-ended',
-      `Run ${run.id} is ${manifest.state}: no process of it is left to attach to.`,
-      'Its lenses answer from a process that is started again for questions; to train it anew, launch its script.',
-    );
+  if (snapshot === undefined && isUnfinished(manifest.state)) {
+    const connection = await attach(run, 0);
+    if (connection !== null) return { kind: 'training', run, connection, own: null, root };
   }
-  return { run, connection, training: null, root };
-}
-
-function follow(stream: Readable | null, tell: (text: string) => void): void {
-  stream?.setEncoding('utf8').on('data', tell);
+  if (manifest.objectives.length === 0)
+    throw new BasinError(
+      'no-steps',
+      `Run ${run.id} is ${manifest.state} and has never taken a step.`,
+      manifest.stateReason ?? 'Launch its script.',
+    );
+  client.say(`Starting the script of run ${run.id} again for questions: ${manifest.command.join(' ')}\n`);
+  const again = await relaunch(run, manifest, 0, { probes: installedProbes(installed.dist) });
+  const at = snapshot ?? 'last';
+  return { kind: 'frozen', run, root, at, connection: again.evaluator, close: () => again.close() };
 }

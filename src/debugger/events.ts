@@ -11,6 +11,7 @@ export type TrainingEventId =
   | 'non-finite'
   | 'loss-spike'
   | 'edge-of-stability'
+  | 'plateau'
   | 'limit-cycle'
   | 'gradient-vanished'
   | 'gradient-exploded'
@@ -36,6 +37,12 @@ export const eventFilters: readonly EventFilter[] = [
     default: false,
   },
   {
+    id: 'plateau',
+    label: 'Plateau',
+    description: 'With 95 % confidence the loss has fallen by less than 1 % over a hundred steps or more.',
+    default: false,
+  },
+  {
     id: 'limit-cycle',
     label: 'Limit cycle',
     description: 'The updates repeat an epoch later.',
@@ -56,7 +63,7 @@ export const eventFilters: readonly EventFilter[] = [
   {
     id: 'dead-units',
     label: 'Dead units',
-    description: 'More of a parameter than a fifth has had no gradient at all in twenty successive steps.',
+    description: "More than a fifth of a kernel's units have had no gradient in twenty successive steps.",
     default: false,
   },
 ];

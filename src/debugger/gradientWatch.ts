@@ -1,6 +1,7 @@
 /** Gradients parameter by parameter, step after step: where NaN began, and which vanish, explode or never come. */
-import type { ParameterInfo } from '../protocol/run.ts';
+import type { ParameterInfo, StepRecord } from '../protocol/run.ts';
 import type { ParameterStatistics } from '../protocol/standing.ts';
+import { eventSentence } from '../protocol/trainingEvents.ts';
 import type { TrainingEvent, TrainingEventId } from './events.ts';
 
 /** Norm of a gradient over that of its weights, below which no step of a usual size moves them. */
@@ -9,19 +10,19 @@ const EXPLODED = 100;
 const WINDOW = 50;
 /** Norms that have to be known before one can be out of the usual. */
 const LEAST = 10;
-/** Successive steps without a gradient, and the share of the parameter, that make dead units. */
+/** Successive steps without a gradient that make a unit dead, and the share of a kernel's units that is told. */
 const DEAD_STEPS = 20;
 const DEAD_SHARE = 0.2;
 
 export class GradientWatch {
   private readonly norms: number[][];
-  private readonly zeros: number[][];
+  /** For each kernel's units, how many steps long each has been without a gradient. */
+  private readonly without = new Map</* parameter */ string, Uint8Array>();
   /** Told once each, until it is over. */
   private readonly told = new Set<string>();
 
   constructor(private readonly parameters: readonly ParameterInfo[]) {
     this.norms = parameters.map(() => []);
-    this.zeros = parameters.map(() => []);
   }
 
   /**
@@ -39,7 +40,7 @@ export class GradientWatch {
       const events = [
         this.vanished(parameter, g, w),
         this.exploded(parameter, g, this.norms[i] ?? []),
-        this.dead(parameter, g, this.zeros[i] ?? []),
+        this.dead(parameter, g),
       ];
       return events.filter((event) => event !== null && wanted.has(event.id)) as TrainingEvent[];
     });
@@ -72,19 +73,20 @@ export class GradientWatch {
     );
   }
 
-  private dead({ name }: ParameterInfo, g: ParameterStatistics, before: number[]): TrainingEvent | null {
-    before.push(g.zeros);
-    if (before.length > DEAD_STEPS) before.shift();
-    // Which elements they are is not told; at least so many had none in any of the steps if all steps had that many.
-    const share = Math.min(...before);
-    const is = before.length === DEAD_STEPS && share > DEAD_SHARE && share < 1;
+  private dead({ name }: ParameterInfo, { units }: ParameterStatistics): TrainingEvent | null {
+    if (units === null) return null;
+    const before = this.without.get(name) ?? new Uint8Array(units.of);
+    const without = new Uint8Array(units.of);
+    for (const unit of units.zero) without[unit] = Math.min(DEAD_STEPS, (before[unit] ?? 0) + 1);
+    this.without.set(name, without);
+    const dead = without.filter((steps) => steps === DEAD_STEPS).length;
+    // All of them: the gradient has vanished, which is another event.
+    const is = dead > DEAD_SHARE * units.of && dead < units.of;
     return this.once(
       'dead-units',
       name,
       is,
-      () =>
-        `In each of the last ${DEAD_STEPS} steps ${(100 * share).toFixed(0)} % of ${name} or more had no gradient: ` +
-        'units that feed it or that it feeds may be dead.',
+      () => `${dead} of the ${units.of} units of ${name} have had no gradient for ${DEAD_STEPS} steps.`,
     );
   }
 
@@ -100,20 +102,31 @@ export class GradientWatch {
   }
 }
 
-/** Where a gradient is NaN or infinite, in words; a backward pass goes from the last parameter to the first. */
+/**
+ * Where NaN or infinity began, in words: in the forward pass or the weights as the probe has found it, else in the
+ * gradient, whose backward pass goes from the last parameter to the first.
+ */
 export function whereNonFinite(
+  { step, objective, nonFinite }: Pick<StepRecord, 'step' | 'objective' | 'nonFinite'>,
   parameters: readonly ParameterInfo[],
   gradient: readonly ParameterStatistics[],
 ): { readonly text: string; readonly parameter?: string } {
+  if (nonFinite !== undefined && nonFinite.what !== 'gradient') {
+    const text = eventSentence({ kind: 'non-finite', objective, step, seen: step, found: nonFinite });
+    const parameter = nonFinite.first?.parameter;
+    return parameter == null ? { text } : { text, parameter };
+  }
   const hit = parameters.filter((_, i) => (gradient[i]?.nonFinite ?? 0) > 0);
   const [first, last] = [hit[0], hit.at(-1)];
   if (first === undefined || last === undefined)
     return { text: 'The loss is NaN or infinite, its gradient is not.' };
+  const named = ({ name, layer }: ParameterInfo): string =>
+    layer === null || layer === name ? name : `${name} (layer ${layer})`;
   if (hit.length === 1)
-    return { text: `The gradient of ${first.name} is NaN or infinite.`, parameter: first.name };
+    return { text: `The gradient of ${named(first)} is NaN or infinite.`, parameter: first.name };
   const text =
     `The gradients of ${hit.length} of ${parameters.length} parameters are NaN or infinite, ${first.name} to ${last.name}: ` +
-    `it comes from ${last.name} or behind it.`;
+    `it comes from ${named(last)} or behind it.`;
   return { text, parameter: last.name };
 }
 

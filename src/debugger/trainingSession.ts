@@ -4,9 +4,9 @@
  *
  * While nothing is watched for, training goes free and pays nothing; else it stands for a moment inside of every step.
  */
-import type { LossValue } from '../protocol/evaluator.ts';
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import { BasinError, isCancelled } from '../protocol/errors.ts';
+import type { LossValue } from '../protocol/evaluator.ts';
 import { decodeNumber, type LiveSharpness, type OptimizerInfo, type StepRecord } from '../protocol/run.ts';
 import { verdictOf } from '../protocol/stability.ts';
 import { eventSentence } from '../protocol/trainingEvents.ts';
@@ -18,37 +18,16 @@ import type {
   WhenGone,
 } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
+import { RunStore } from '../runs/runStore.ts';
 import { EventFinder } from '../runs/trainingEvents.ts';
 import type { NormRange, StepBreakpoint } from './breakpoints.ts';
 import type { TrainingEvent, TrainingEventId } from './events.ts';
 import type { Scope, Value } from './expression.ts';
 import { GradientWatch, whereNonFinite } from './gradientWatch.ts';
+import { plateauSentence, PlateauWatch } from './plateau.ts';
+import { differenceFrom, statisticsOf } from './standingWeights.ts';
 import { stepValues, weightReading } from './stepValues.ts';
-
-export interface Stop {
-  readonly reason: 'entry' | 'pause' | 'step' | 'epoch' | 'breakpoint' | 'data' | 'event' | 'back' | 'ended';
-  /** A sentence on why, and what can be done. */
-  readonly text: string;
-  readonly standing: Standing;
-  readonly event: TrainingEvent | null;
-  readonly breakpoints: readonly number[];
-}
-
-export interface SessionListener {
-  stopped(stop: Stop): void;
-  /** A logpoint's line, or something people should know. */
-  said(text: string): void;
-  /** The connection has ended, and nothing can be asked any more. */
-  lost(): void;
-}
-
-/** What the session has done by others: estimates and analyses live in rooms of their own. */
-export interface Helpers {
-  /** λ₁ at the weights that stand. */
-  sharpness(connection: TrainingConnection): Promise<LiveSharpness>;
-  /** What the run's files tell of a limit cycle, as a sentence; null where there is none. */
-  limitCycle(): Promise<string | null>;
-}
+import type { DebugTarget, Helpers, ParameterNumbers, SessionListener, Stop } from './target.ts';
 
 export interface SessionOptions {
   readonly run: Run;
@@ -68,7 +47,7 @@ interface KeptPoint {
   readonly step: number;
 }
 
-export class TrainingSession {
+export class TrainingSession implements DebugTarget {
   #standing: Standing | null = null;
   /** Whether someone has asked for a pause since training was let go. */
   #pauseAsked = false;
@@ -79,16 +58,21 @@ export class TrainingSession {
   #ranges: readonly NormRange[] = [];
   #events: ReadonlySet<TrainingEventId> = new Set();
   readonly #gradients: GradientWatch;
-  readonly #finder = new EventFinder();
-  readonly #live: ReturnType<Run['liveReader']>;
+  #finder = new EventFinder();
+  #plateau = new PlateauWatch();
+  #run: Run;
+  #live: ReturnType<Run['liveReader']>;
   #lastSharpness: LiveSharpness | null = null;
   #wasStable = true;
   #toldCycle = false;
   #checkpoints: KeptPoint[] = [];
   /** The step whose weights stand, where they were put back. */
   #weightsOf: number | null = null;
+  /** The step before whose update the weights are kept in the process: one step is on its way, or was made. */
+  #before: number | null = null;
 
   constructor(private readonly options: SessionOptions) {
+    this.#run = options.run;
     this.#live = options.run.liveReader();
     this.#gradients = new GradientWatch(options.connection.description.objective.parameters);
     void options.connection.closed.then(() => {
@@ -101,7 +85,7 @@ export class TrainingSession {
   }
 
   get run(): Run {
-    return this.options.run;
+    return this.#run;
   }
 
   /** Where training stands; null while it is on its way. */
@@ -148,6 +132,7 @@ export class TrainingSession {
    */
   async start(stopInAnyCase: boolean): Promise<void> {
     const standing = await this.connection.pause({ whenGone: this.options.whenGone });
+    if (standing.reason === 'ended') return this.#stop(standing, endOf(standing));
     const found = await this.#look(standing);
     if (found === null && !stopInAnyCase && !this.#pauseAsked) {
       this.#standing = standing;
@@ -207,57 +192,70 @@ export class TrainingSession {
     await this.#backTo(Math.min);
   }
 
-  /** Lets go: training continues, and this session is over. */
   async detach(): Promise<void> {
     await this.connection.detach({}).catch(() => undefined);
     this.connection.close();
   }
 
-  /** Numbers of the weights that stand, of their gradient inside of a step, and of the last update, by parameter. */
-  async parameters(): Promise<{
-    weights: ParameterStatistics[];
-    gradient: ParameterStatistics[] | null;
-    fromStart: ParameterStatistics[] | null;
-  }> {
-    const { place } = this.#required();
-    const weights = await this.statistics('current');
-    const gradient = place === 'gradient' ? await this.statistics('gradient') : null;
-    const start = this.run.snapshotPath(0, this.connection.description.objectiveIndex);
-    const fromStart = await this.connection
-      .combine({
-        into: 'debugger-difference',
-        terms: [
-          { coefficient: 1, vector: 'debugger-current' },
-          { coefficient: -1, vector: { file: start } },
-        ],
-        state: null,
-      })
-      .then(async () => (await this.connection.statistics({ vector: 'debugger-difference' })).parameters)
-      // The first snapshot may have been thinned out, or the disk is gone.
-      .catch(() => null);
-    return { weights, gradient, fromStart };
+  /**
+   * Has the process go on recording in a new run, which begins at the weights that stand; this one is finished.
+   * Inside of a step its update is made first.
+   */
+  async trainOn(): Promise<Run> {
+    const standing = await this.#atBoundary();
+    if (standing.reason === 'ended')
+      throw new BasinError('unsupported', 'The script is done: there are no more steps.', 'Restart it.');
+    const { name, command, cwd, environment, script, versions, gitCommit, recording } =
+      await this.run.readManifest();
+    const parent = { run: this.run.id, step: this.#weightsOf ?? standing.step };
+    const run = await RunStore.beside(this.run).create({
+      name: `${name.replace(/ · from step \d+$/, '')} · from step ${parent.step}`,
+      command,
+      cwd,
+      script,
+      versions,
+      gitCommit,
+      every: recording.requestedEvery,
+      parent,
+      ...(environment === undefined ? {} : { environment }),
+    });
+    this.#standing = await this.connection.branch({ directory: run.directory });
+    this.#run = run;
+    this.#live = run.liveReader();
+    this.#finder = new EventFinder();
+    this.#plateau = new PlateauWatch();
+    this.#checkpoints = [];
+    this.#weightsOf = this.#before = this.#lastSharpness = null;
+    await this.#checkpoint(0);
+    this.options.listener.branched(run);
+    const text =
+      `Run ${run.id} begins here, at step ${parent.step} of run ${parent.run}, which is finished. ` +
+      'Its steps count from 0.';
+    this.options.listener.stopped({
+      reason: 'branch',
+      text,
+      standing: this.#standing,
+      event: null,
+      breakpoints: [],
+    });
+    return run;
   }
 
-  /** The loss at the weights that stand, on the run's evaluation set. @throws BasinError `unsupported` */
-  async loss(split: 'train' | 'validation'): Promise<LossValue> {
+  async parameters(): Promise<ParameterNumbers> {
+    const { place, step } = this.#required();
+    const start = this.run.snapshotPath(0, this.connection.description.objectiveIndex);
+    const isOneStep = place === 'boundary' && this.#before === step - 1 && this.#weightsOf === null;
+    return {
+      weights: await this.statistics('current'),
+      gradient: place === 'gradient' ? await this.statistics('gradient') : null,
+      fromStart: await differenceFrom(this.connection, { file: start }),
+      update: isOneStep ? await differenceFrom(this.connection, 'debugger-before') : null,
+    };
+  }
+
+  loss(split: 'train' | 'validation'): Promise<LossValue> {
     this.#required();
-    const { modes, [split]: data } = this.connection.description;
-    if (data === null)
-      throw new BasinError(
-        'unsupported',
-        `The run has kept no ${split === 'train' ? 'training batches' : 'validation data'} yet.`,
-      );
-    await this.connection.load({ into: 'debugger-current', from: 'current' });
-    const how = { data: { split }, mode: modes[0] ?? 'as-trained', refresh: false };
-    const { points } = await this.connection.loss({
-      origin: 'debugger-current',
-      directions: [],
-      coefficients: [[]],
-      how,
-    });
-    const [value] = points;
-    if (value === undefined) throw new BasinError('internal', 'A question about one point had no answer.');
-    return value;
+    return this.options.helpers.loss(this.connection, split);
   }
 
   /** Measures λ₁ at the weights that stand. */
@@ -266,10 +264,10 @@ export class TrainingSession {
     return this.#lastSharpness;
   }
 
-  /** Writes the standing weights as a snapshot, so that every analysis can name them. @returns its step */
   async snapshot(): Promise<number> {
-    this.#required();
-    return (await this.connection.snapshot({})).step;
+    const { reason, step } = this.#required();
+    // Behind a script's end recording is over, and the last snapshot has these weights.
+    return reason === 'ended' ? step : (await this.connection.snapshot({})).step;
   }
 
   #required(): Standing {
@@ -292,6 +290,11 @@ export class TrainingSession {
       );
     }
     const begunIn = from.values?.epoch ?? null;
+    this.#before = null;
+    if (goal.place === 'boundary' && goal.step === from.step + 1) {
+      await this.connection.load({ into: 'debugger-before', from: 'current' });
+      this.#before = from.step;
+    }
     this.#standing = null;
     this.#weightsOf = null;
     try {
@@ -301,11 +304,7 @@ export class TrainingSession {
           this.#watches &&
           (this.#events.has('non-finite') || [...this.#reads].some((r) => weightReading.has(r)));
         const standing = await this.connection.proceed({ target, norms, whenGone: this.options.whenGone });
-        if (standing.reason === 'ended')
-          return await this.#stop(standing, {
-            reason: 'ended',
-            text: 'The script is done; its model can still be asked.',
-          });
+        if (standing.reason === 'ended') return await this.#stop(standing, endOf(standing));
         const found = await this.#look(standing);
         if (found !== null) return await this.#stop(standing, found);
         if (this.#pauseAsked || standing.reason === 'pause')
@@ -383,7 +382,7 @@ export class TrainingSession {
       (x) => x === null || Number.isFinite(decodeNumber(x)),
     );
     if (!finite && wanted.has('non-finite')) {
-      const { text, ...where } = whereNonFinite(parameters, await this.statistics('gradient'));
+      const { text, ...where } = whereNonFinite(step, parameters, await this.statistics('gradient'));
       return {
         id: 'non-finite',
         text: `${text} Step ${step.step} has not been applied: the weights are those before it.`,
@@ -394,6 +393,8 @@ export class TrainingSession {
       const spike = this.#finder.next(step).find((event) => event.kind === 'spike');
       if (spike !== undefined) return { id: 'loss-spike', text: eventSentence(spike) };
     }
+    const plateau = wanted.has('plateau') ? this.#plateau.next(decodeNumber(step.loss)) : null;
+    if (plateau !== null) return { id: 'plateau', text: plateauSentence(plateau) };
     if (
       ['gradient-vanished', 'gradient-exploded', 'dead-units'].some((id) => wanted.has(id as TrainingEventId))
     ) {
@@ -406,7 +407,7 @@ export class TrainingSession {
       if (event !== null) return event;
     }
     if (wanted.has('limit-cycle') && step.step > 0 && step.step % EVIDENCE_EVERY === 0 && !this.#toldCycle) {
-      const text = await this.options.helpers.limitCycle();
+      const text = await this.options.helpers.limitCycle(this.run);
       this.#toldCycle = text !== null;
       if (text !== null) return { id: 'limit-cycle', text };
     }
@@ -432,11 +433,8 @@ export class TrainingSession {
     };
   }
 
-  /** By parameter. @throws BasinError `not-allowed` for a gradient where training stands between two steps */
-  async statistics(of: 'current' | 'gradient'): Promise<ParameterStatistics[]> {
-    const vector = `debugger-${of}`;
-    await this.connection.load({ into: vector, from: of });
-    return (await this.connection.statistics({ vector })).parameters;
+  statistics(of: 'current' | 'gradient'): Promise<readonly ParameterStatistics[]> {
+    return statisticsOf(this.connection, of);
   }
 
   async #checkpoint(step: number): Promise<void> {
@@ -453,6 +451,8 @@ export class TrainingSession {
   /** @param choose among the steps before the weights that stand */
   async #backTo(choose: (...steps: number[]) => number): Promise<void> {
     let standing = this.#required();
+    if (standing.reason === 'ended')
+      throw new BasinError('unsupported', 'The script is done.', 'Attach to its run to walk its snapshots.');
     const now = this.weightsOf ?? standing.step;
     const snapshots = (await this.run.snapshots(this.connection.description.objectiveIndex)).map(
       (s) => s.step,
@@ -461,13 +461,9 @@ export class TrainingSession {
     const before = [...new Set([...snapshots, ...kept])].filter((step) => step < now);
     if (before.length === 0)
       throw new BasinError('not-found', 'These are the first weights of the run.', 'Step on instead.');
-    if (standing.place === 'gradient') {
-      // The gradient that waits belongs to these weights: it is applied before others are put there.
-      const target = { place: 'boundary', step: standing.step + 1 } as const;
-      standing = await this.connection.proceed({ target, norms: false, whenGone: this.options.whenGone });
-      if (standing.reason === 'ended')
-        return this.#stop(standing, { reason: 'ended', text: 'That was the last step of the script.' });
-    }
+    standing = await this.#atBoundary();
+    if (standing.reason === 'ended')
+      return this.#stop(standing, { reason: 'ended', text: 'That was the last step of the script.' });
     const to = choose(...before);
     const contents = await this.#restore(to);
     this.#weightsOf = to;
@@ -478,6 +474,16 @@ export class TrainingSession {
       `Back at the weights of step ${to}: ${contents.restored.join(', ')}.${missing} ` +
       `Steps are counted on from ${standing.step}, and the run notes the jump.`;
     this.options.listener.stopped({ reason: 'back', text, standing, event: null, breakpoints: [] });
+  }
+
+  /** The gradient that waits belongs to these weights: it is applied before others are put there, or counted anew. */
+  async #atBoundary(): Promise<Standing> {
+    const { place, step } = this.#required();
+    if (place === 'boundary') return this.#required();
+    const target = { place: 'boundary', step: step + 1 } as const;
+    const { whenGone } = this.options;
+    this.#standing = await this.connection.proceed({ target, norms: false, whenGone });
+    return this.#standing;
   }
 
   async #restore(step: number): Promise<CheckpointContents> {
@@ -500,6 +506,15 @@ function isReached(goal: Target, standing: Standing, begunIn: number | null): bo
   if (goal.epoch === true) return standing.values?.epoch != null && standing.values.epoch !== begunIn;
   if (goal.step === undefined) return false;
   return standing.place === goal.place ? standing.step >= goal.step : standing.step > goal.step;
+}
+
+function endOf({ why }: Standing): Pick<Stop, 'reason' | 'text'> {
+  return why === undefined
+    ? { reason: 'ended', text: 'The script is done; its model can still be asked.' }
+    : {
+        reason: 'failed',
+        text: `The script has failed: ${why} What it has left can still be asked; to go on lets it end.`,
+      };
 }
 
 function whereText({ place, step, values }: Standing): string {

@@ -1,7 +1,7 @@
 /** The optimisation's state as a tree of names and values: the step, its optimizer, parameters by layer, the run. */
 import type { ParameterStatistics } from '../protocol/standing.ts';
 import { shown } from './breakpoints.ts';
-import type { TrainingSession } from './trainingSession.ts';
+import type { DebugTarget } from './target.ts';
 
 export interface Variable {
   readonly name: string;
@@ -22,7 +22,7 @@ export interface ScopeOf {
 }
 
 /** The scopes of a stop. Statistics of weights are computed when they are looked at, once a stop. */
-export function scopes(session: TrainingSession): ScopeOf[] {
+export function scopes(session: DebugTarget): ScopeOf[] {
   let parameters: Promise<Variable[]> | null = null;
   return [
     { name: 'Step', expensive: false, variables: () => Promise.resolve(stepVariables(session)) },
@@ -36,7 +36,7 @@ export function scopes(session: TrainingSession): ScopeOf[] {
   ];
 }
 
-function stepVariables({ values, standing, weightsOf, sharpness }: TrainingSession): Variable[] {
+function stepVariables({ values, standing, weightsOf, sharpness }: DebugTarget): Variable[] {
   const explained: Readonly<Record<string, string>> = {
     gradientNorm: 'not read at this step (a condition with gradientNorm has it read)',
     updateNorm: 'not read at this step',
@@ -56,7 +56,7 @@ function stepVariables({ values, standing, weightsOf, sharpness }: TrainingSessi
   return list;
 }
 
-function optimizerVariables(session: TrainingSession): Variable[] {
+function optimizerVariables(session: DebugTarget): Variable[] {
   const { optimizer } = session;
   const rate = session.values.lr ?? null;
   const now: Variable = { name: 'learning rate now', value: shown(rate), type: 'number', expression: 'lr' };
@@ -72,19 +72,26 @@ function optimizerVariables(session: TrainingSession): Variable[] {
   ];
 }
 
-async function parameterVariables(session: TrainingSession): Promise<Variable[]> {
+async function parameterVariables(session: DebugTarget): Promise<Variable[]> {
   const { parameters } = session.connection.description.objective;
-  const { weights, gradient, fromStart } = await session.parameters();
+  const { weights, gradient, fromStart, update } = await session.parameters();
   const layers = new Map</* layer */ string, Variable[]>();
   parameters.forEach((parameter, i) => {
     const layer = parameter.layer ?? '(no layer)';
-    const [w, g, d] = [weights[i], gradient?.[i], fromStart?.[i]];
+    const w = weights[i];
     if (w === undefined) return;
     const variable: Variable = {
       name: parameter.name,
       value: `${parameter.role} [${parameter.shape.join(', ')}], norm ${shown(w.norm)}`,
       parameter: parameter.name,
-      children: () => Promise.resolve(statisticsOf(w, g, d, parameter.name)),
+      children: () =>
+        Promise.resolve(
+          statisticsOf(parameter.name, w, {
+            gradient: gradient?.[i],
+            fromStart: fromStart?.[i],
+            update: update?.[i],
+          }),
+        ),
     };
     layers.set(layer, [...(layers.get(layer) ?? []), variable]);
   });
@@ -96,15 +103,18 @@ async function parameterVariables(session: TrainingSession): Promise<Variable[]>
 }
 
 function statisticsOf(
-  w: ParameterStatistics,
-  g: ParameterStatistics | undefined,
-  fromStart: ParameterStatistics | undefined,
   name: string,
+  w: ParameterStatistics,
+  others: Readonly<Record<'gradient' | 'fromStart' | 'update', ParameterStatistics | undefined>>,
 ): Variable[] {
+  const { gradient: g, fromStart, update } = others;
   const of = (label: string, s: ParameterStatistics): Variable[] => [
     { name: `${label} mean`, value: shown(s.mean), type: 'number' },
     { name: `${label} largest`, value: shown(s.largest), type: 'number' },
     { name: `${label} zeros`, value: `${(100 * s.zeros).toFixed(1)} %` },
+    ...(s.units === null || s.units.zero.length === 0
+      ? []
+      : [{ name: `${label} units that are zero`, value: `${s.units.zero.length} of ${s.units.of}` }]),
     ...(s.nonFinite > 0 ? [{ name: `${label} NaN or infinite`, value: String(s.nonFinite) }] : []),
   ];
   return [
@@ -113,6 +123,16 @@ function statisticsOf(
     ...(fromStart === undefined
       ? []
       : [{ name: 'distance from start', value: shown(fromStart.norm), type: 'number' }]),
+    ...(update === undefined
+      ? [{ name: 'update', value: 'not known: step over an update to see it' }]
+      : [
+          { name: 'update norm', value: shown(update.norm), type: 'number' },
+          {
+            name: 'update / weights',
+            value: shown(w.norm === 0 ? NaN : update.norm / w.norm),
+            type: 'number',
+          },
+        ]),
     ...(g === undefined
       ? [{ name: 'gradient', value: 'applied already: step into the next step to see one' }]
       : [
@@ -123,7 +143,7 @@ function statisticsOf(
   ];
 }
 
-async function runVariables({ run, connection }: TrainingSession): Promise<Variable[]> {
+async function runVariables({ run, connection }: DebugTarget): Promise<Variable[]> {
   const { manifest, snapshots } = {
     manifest: await run.readManifest(),
     snapshots: await run.snapshots(connection.description.objectiveIndex),
@@ -132,6 +152,9 @@ async function runVariables({ run, connection }: TrainingSession): Promise<Varia
   const { replay } = description.objective;
   return [
     { name: 'id', value: run.id },
+    ...(manifest.parent === undefined
+      ? []
+      : [{ name: 'parent', value: `run ${manifest.parent.run}, step ${manifest.parent.step}` }]),
     { name: 'directory', value: run.directory },
     { name: 'command', value: manifest.command.join(' ') },
     { name: 'framework', value: `${description.framework} on ${description.backend}` },

@@ -4,7 +4,7 @@ import type { Provenance } from '../protocol/result.ts';
 import { standsStill, type RunManifest } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
 import { connect, type EvaluatorConnection, type TrainingConnection } from './connection.ts';
-import { relaunch, type Relaunched, type RelaunchOptions } from './relaunch.ts';
+import { relaunch, type RelaunchOptions } from './relaunch.ts';
 import { sideBySide } from './sideBySide.ts';
 import { makePrivateFolder } from './socketFolder.ts';
 
@@ -67,7 +67,7 @@ async function relaunchSeveral(
   objectiveIndex: number,
   { onCommand, ...options }: OpenOptions,
   processes: number,
-): Promise<Relaunched> {
+): Promise<Pick<OpenEvaluator, 'evaluator' | 'close'>> {
   await onCommand?.(manifest.command, manifest.cwd);
   const environment = { ...(options.environment ?? process.env), ...ONE_THREAD };
   const starts = await Promise.allSettled(

@@ -7,7 +7,7 @@ import type { ObjectiveInfo, RunManifest } from '../protocol/run.ts';
 import { decodeNumber } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
 import { startCommand, type StartedChild } from './children.ts';
-import { connect, type EvaluatorConnection } from './connection.ts';
+import { connect, type TrainingConnection } from './connection.ts';
 import { EVALUATION_SAMPLES, newToken, probeEnvironment } from './probeEnvironment.ts';
 import type { Probes } from './probes.ts';
 import { makePrivateFolder } from './socketFolder.ts';
@@ -27,7 +27,7 @@ export interface RelaunchOptions {
 }
 
 export interface Relaunched {
-  readonly evaluator: EvaluatorConnection;
+  readonly evaluator: TrainingConnection;
   /** Ends the process and removes what it needed. */
   close(): Promise<void>;
 }
@@ -47,7 +47,7 @@ export async function relaunch(
   const folder = await makePrivateFolder();
   const log = path.join(folder.path, 'output.log');
   let started: StartedChild | null = null;
-  let evaluator: EvaluatorConnection | null = null;
+  let evaluator: TrainingConnection | null = null;
   const close = async (): Promise<void> => {
     evaluator?.close();
     if (started !== null) await end(started);
@@ -116,9 +116,9 @@ export async function relaunch(
 
 /** A process that has taken no step has checked none: what the recording one found is true of the same script. */
 function withRecordedReplay(
-  evaluator: EvaluatorConnection,
+  evaluator: TrainingConnection,
   recorded: ObjectiveInfo | undefined,
-): EvaluatorConnection {
+): TrainingConnection {
   const { description } = evaluator;
   const replay = description.objective.replay ?? recorded?.replay ?? null;
   return { ...evaluator, description: { ...description, objective: { ...description.objective, replay } } };
@@ -129,7 +129,7 @@ async function verifyReplay(
   run: Run,
   manifest: RunManifest,
   objectiveIndex: number,
-  evaluator: EvaluatorConnection,
+  evaluator: TrainingConnection,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const recordedObjective = manifest.objectives[objectiveIndex];

@@ -19,7 +19,7 @@ import { exists } from '../runs/files.ts';
 import { isAlive } from '../runs/processes.ts';
 import { pythonWithTorch } from '../runs/python.ts';
 import type { Run } from '../runs/run.ts';
-import type { RunStore } from '../runs/runStore.ts';
+import { RunStore } from '../runs/runStore.ts';
 import { endingSignal, startCommand, type Ending } from './children.ts';
 import { decidingVariables, EVALUATION_SAMPLES, newToken, probeEnvironment } from './probeEnvironment.ts';
 import type { Probes } from './probes.ts';
@@ -44,7 +44,7 @@ export interface TrainingOptions {
   /** Share of its time that measuring beside it may take, for the run's record. */
   readonly liveBudget?: number;
   readonly environment?: NodeJS.ProcessEnv;
-  readonly stdio?: StdioOptions;
+  readonly stdio?: StdioOptions | ((run: Run) => StdioOptions);
 }
 
 export interface TrainingEnd {
@@ -62,13 +62,25 @@ export interface Training {
   readonly ended: Promise<TrainingEnd>;
 }
 
-/** @throws BasinError `bad-input` when the command cannot be started; no run is left behind then */
-export async function launchTraining(options: TrainingOptions): Promise<Training> {
+/** A run that waits for its command to be started, by whoever can. */
+export interface PreparedTraining {
+  readonly run: Run;
+  /** What the command has to be started with. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Call it when the process has ended: removes what it needed beside the run. */
+  readonly clear: () => Promise<void>;
+  /** Takes the run away again: its command was never started. */
+  readonly discard: () => Promise<void>;
+}
+
+/** Makes the run of a command, and the environment that has it recorded. */
+export async function prepareTraining(options: Omit<TrainingOptions, 'stdio'>): Promise<PreparedTraining> {
   const cwd = path.resolve(options.cwd);
+  const base = options.environment ?? process.env;
   const run = await options.store.create({
     command: options.command,
     cwd,
-    environment: decidingVariables(options.environment ?? process.env),
+    environment: decidingVariables(base),
     script: findScript(options.command, cwd),
     gitCommit: await gitCommit(cwd),
     versions: { basin: options.version, node: process.versions.node },
@@ -77,23 +89,40 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
     ...(options.liveBudget === undefined ? {} : { liveBudget: options.liveBudget }),
   });
   const sockets = await makePrivateFolder();
+  const discard = async (): Promise<void> => {
+    await sockets.remove();
+    await rm(run.directory, { recursive: true, force: true });
+  };
+  try {
+    const environment = probeEnvironment(base, options.probes, {
+      mode: 'record',
+      runDirectory: run.directory,
+      endpointFile: run.path('endpoint.json'),
+      socketDirectory: sockets.path,
+      token: newToken(),
+      objective: 0,
+      every: options.every ?? null,
+      everyStep: options.everyStep ?? false,
+      standFirst: options.standFirst ?? false,
+      holdSeconds: options.holdSeconds ?? 0,
+      evaluationSamples: options.evaluationSamples ?? EVALUATION_SAMPLES,
+    });
+    return { run, environment, clear: () => sockets.remove(), discard };
+  } catch (error) {
+    await discard();
+    throw error;
+  }
+}
+
+/** @throws BasinError `bad-input` when the command cannot be started; no run is left behind then */
+export async function launchTraining(options: TrainingOptions): Promise<Training> {
+  const { run, environment, clear, discard } = await prepareTraining(options);
+  const { stdio = 'inherit' } = options;
   try {
     const { child, pid, ended } = await startCommand(options.command, {
-      cwd,
-      stdio: options.stdio ?? 'inherit',
-      env: probeEnvironment(options.environment ?? process.env, options.probes, {
-        mode: 'record',
-        runDirectory: run.directory,
-        endpointFile: run.path('endpoint.json'),
-        socketDirectory: sockets.path,
-        token: newToken(),
-        objective: 0,
-        every: options.every ?? null,
-        everyStep: options.everyStep ?? false,
-        standFirst: options.standFirst ?? false,
-        holdSeconds: options.holdSeconds ?? 0,
-        evaluationSamples: options.evaluationSamples ?? EVALUATION_SAMPLES,
-      }),
+      cwd: path.resolve(options.cwd),
+      stdio: typeof stdio === 'function' ? stdio(run) : stdio,
+      env: environment,
     });
     return {
       run,
@@ -102,13 +131,12 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
       output: { stdout: child.stdout, stderr: child.stderr },
       ended: ended.then(async (ending) => {
         const manifest = await settleRun(run, ending);
-        if (!isRunning(manifest)) await sockets.remove();
+        if (!isRunning(manifest)) await clear();
         return { manifest, ending };
       }),
     };
   } catch (error) {
-    await sockets.remove();
-    await rm(run.directory, { recursive: true, force: true });
+    await discard();
     throw error;
   }
 }
@@ -119,6 +147,9 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
  */
 export async function settleRun(run: Run, ending: Ending): Promise<RunManifest> {
   const recorded = await run.readRecordedManifest();
+  // The process has gone on with another run: that is the one that has ended with it.
+  if (recorded.successor !== undefined)
+    return settleRun(await RunStore.beside(run).open(recorded.successor.run), ending);
   if (isRunning(recorded) && recorded.process?.pid !== process.pid) return recorded;
   const claimed = await exists(run.path(CLAIM_FILE));
   const final = claimed
@@ -146,6 +177,8 @@ function stateAfterTraining(recorded: RunManifest, ending: Ending): Final {
   const steps = `${recorded.recording.steps} steps are kept`;
   const signal = endingSignal(ending);
   // Ctrl+C is one way to let a held process end: its script was done.
+  const failedAndHeld = recorded.state === 'held' && recorded.stateReason !== null;
+  if (failedAndHeld) return { state: 'failed', stateReason: recorded.stateReason };
   const done = recorded.state === 'held' || recorded.state === 'finished';
   if (done && (signal !== null || ending.code === 0)) return { state: 'finished', stateReason: null };
   if (signal !== null) {
@@ -261,8 +294,9 @@ function nameSignal(signal: NodeJS.Signals): string {
     case 'SIGKILL':
       return 'Killed (SIGKILL: by someone, or by the system for want of memory)';
     case 'SIGSEGV':
-    case 'SIGABRT':
       return `Crashed (${signal})`;
+    case 'SIGABRT':
+      return `Crashed (${signal}, as Node.js does when its heap is full)`;
     default:
       return `Ended by ${signal}`;
   }

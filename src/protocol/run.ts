@@ -116,6 +116,9 @@ export function standsStill(state: RunState): boolean {
   return state === 'held' || state === 'paused';
 }
 
+/** A moment of a run: after so many updates. */
+const momentSchema = v.object({ run: v.string(), step: count });
+
 export const manifestSchema = v.object({
   format: v.literal(RUN_FORMAT),
   id: v.string(),
@@ -134,6 +137,10 @@ export const manifestSchema = v.object({
   script: nullable(v.string()),
   versions: v.record(v.string(), v.string()),
   gitCommit: nullable(v.string()),
+  /** Where this run's training set out, when it goes on from another run's. */
+  parent: v.optional(momentSchema),
+  /** The run that this run's process went on to record, from the moment named. */
+  successor: v.optional(momentSchema),
   framework: nullable(v.picklist(['tfjs', 'torch'])),
   backend: nullable(v.string()),
   /** Process that writes this run while it lives; startTime tells a reused pid from the same process. */

@@ -20,6 +20,8 @@ export interface Standing {
   readonly step: number;
   /** The step under way (gradient) or the last one that is done (boundary); null before any. */
   readonly values: StepRecord | null;
+  /** Of a script that is over and did not come to its end by itself: why. */
+  readonly why?: string;
 }
 
 /** What becomes of a process when its driver is gone: it trains on, or stands until another one comes. */
@@ -45,6 +47,8 @@ export interface ParameterStatistics {
   readonly zeros: number;
   /** How many are NaN or infinite. */
   readonly nonFinite: number;
+  /** Of a kernel: which of its units (slices along its filter axis) are zero in all their numbers. */
+  readonly units: { readonly zero: readonly number[]; readonly of: number } | null;
 }
 
 /** What a checkpoint holds and what it cannot, in words for people. */
@@ -77,6 +81,11 @@ export interface StandingRequests {
   assign: { params: { vector: string }; result: CheckpointContents };
   /** Forgets checkpoints. */
   forget: { params: { names: readonly string[] }; result: object };
+  /**
+   * Goes on recording in another run, whose directory has its run.json: the present run ends as finished and names the
+   * other one as its successor; steps count from 0 there, and checkpoints are forgotten. Only at a boundary.
+   */
+  branch: { params: { directory: string }; result: Standing };
 }
 
 export type StandingMethod = keyof StandingRequests;
@@ -91,4 +100,5 @@ export const standingMethods = [
   'rewind',
   'assign',
   'forget',
+  'branch',
 ] as const satisfies readonly StandingMethod[];

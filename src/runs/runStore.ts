@@ -32,6 +32,7 @@ export interface NewRun {
   readonly versions?: Readonly<Record<string, string>>;
   /** Share of the training's time that measuring beside it may take. */
   readonly liveBudget?: number;
+  readonly parent?: RunManifest['parent'];
 }
 
 export class RunStore {
@@ -71,6 +72,7 @@ export class RunStore {
       script: options.script ?? null,
       versions: { ...options.versions },
       gitCommit: options.gitCommit ?? null,
+      ...(options.parent === undefined ? {} : { parent: options.parent }),
       framework: null,
       backend: null,
       process: { pid: process.pid, startTime: startTimeOf(process.pid), exitCode: null },

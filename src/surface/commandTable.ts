@@ -51,6 +51,10 @@ const table: Readonly<Record<CommandId, Command>> = {
     await debugging.debug(openFile(target));
   },
 
+  [commands.trainOn]: async ({ debugging }) => {
+    await debugging.trainOn();
+  },
+
   [commands.openRun]: async (context, target?: Target, lens?: LensName, result?: string) => {
     const run = await pickRun(context, target);
     context.landscape.show(run);

@@ -1,6 +1,7 @@
 /** Training in VS Code's own debugger: configurations, and the adapter as a process beside the editor. */
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { BasinError } from '../protocol/errors.ts';
 import { scriptCommand } from '../runs/scriptCommand.ts';
 import { activePython } from './activePython.ts';
 import { setting } from './configuration.ts';
@@ -45,6 +46,21 @@ export class Debugging
   async debug(file: vscode.Uri): Promise<void> {
     requireTrust();
     await vscode.debug.startDebugging(folderOf(file), this.#ofFile(file.fsPath));
+  }
+
+  /**
+   * Has the process that stands in the active session go on in a run of its own; what it says is in the debug console.
+   * @throws BasinError `not-found` without such a session
+   */
+  async trainOn(): Promise<void> {
+    const session = vscode.debug.activeDebugSession;
+    if (session?.type !== DEBUG_TYPE)
+      throw new BasinError(
+        'not-found',
+        vscode.l10n.t('No training is being debugged.'),
+        vscode.l10n.t('Debug a training script and stop it first.'),
+      );
+    await session.customRequest('basin.trainOn');
   }
 
   provideDebugConfigurations(): vscode.DebugConfiguration[] {

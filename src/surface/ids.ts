@@ -7,6 +7,7 @@
 export const commands = {
   train: 'basin.train',
   debug: 'basin.debug',
+  trainOn: 'basin.trainOn',
   openRun: 'basin.openRun',
   showContour: 'basin.showContour',
   average: 'basin.average',

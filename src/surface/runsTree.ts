@@ -288,6 +288,12 @@ function runTooltip({ manifest, id, live }: KnownRun): vscode.MarkdownString {
   };
   line(vscode.l10n.t('Run'), `${id}, ${manifest.state}`);
   line(vscode.l10n.t('Why'), manifest.stateReason);
+  const { parent, successor } = manifest;
+  line(vscode.l10n.t('Parent'), parent && vscode.l10n.t('{0}, step {1}', parent.run, parent.step));
+  line(
+    vscode.l10n.t('Went on as'),
+    successor && vscode.l10n.t('{0}, from step {1}', successor.run, successor.step),
+  );
   line(vscode.l10n.t('Command'), manifest.command.map((part) => path.basename(part)).join(' '));
   for (const objective of manifest.objectives) {
     line(

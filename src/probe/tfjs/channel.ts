@@ -227,6 +227,13 @@ export type ToWorker =
   | { readonly type: 'topology'; readonly json: string }
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'listen'; readonly role: 'live' | 'frozen' }
+  /** The run is over and another one goes on; both patches are written, and the endpoint moves. */
+  | {
+      readonly type: 'branch';
+      readonly directory: string;
+      readonly last: ManifestPatch;
+      readonly first: ManifestPatch;
+    }
   /** Write everything, take the endpoint down, then set Control.done. */
   | { readonly type: 'end'; readonly patch: ManifestPatch | null }
   | { readonly type: 'answer'; readonly request: number; readonly result: unknown }

@@ -52,6 +52,11 @@ export class Debuggee {
   private epoch: number | null = null;
   private entry: boolean;
   private stood = 0;
+  private standsSince: number | null = null;
+  /** Of a script that is done: told to whoever asks to stand or to go on. */
+  private over: Standing | null = null;
+  /** Whether the run's manifest says that it is paused. */
+  private shown = false;
 
   /** @param standFirst stand before the first update, until a debugger comes */
   constructor(
@@ -75,9 +80,14 @@ export class Debuggee {
     return this.standing !== null;
   }
 
-  /** Milliseconds that the process has stood. */
-  get stoodMilliseconds(): number {
-    return this.stood;
+  /** Whether a debugger has training in its hands. */
+  get isDriven(): boolean {
+    return this.driver !== null;
+  }
+
+  /** performance.now() without the time that the process has stood. */
+  get clock(): number {
+    return (this.standsSince ?? performance.now()) - this.stood;
   }
 
   /** Only there may weights be written. @throws BasinError `not-allowed` */
@@ -95,8 +105,9 @@ export class Debuggee {
   /** @throws BasinError `busy` where another client drives */
   pause(request: number, connection: number, objective: number, { whenGone }: { whenGone: WhenGone }): void {
     this.takeWheel(connection, objective).whenGone = whenGone;
-    if (this.standing === null) this.pauses.push(request);
-    else this.ground.answer(request, this.standing);
+    const standing = this.over ?? this.standing;
+    if (standing === null) this.pauses.push(request);
+    else this.ground.answer(request, standing);
   }
 
   /** @throws BasinError `busy`, `bad-input` where training is on its way already */
@@ -107,6 +118,7 @@ export class Debuggee {
     { target, norms, whenGone }: StandingRequests['proceed']['params'],
   ): void {
     const driver = this.takeWheel(connection, objective);
+    if (this.over !== null) return this.ground.answer(request, this.over);
     if (this.standing === null)
       throw new BasinError('bad-input', 'Training is on its way already.', 'Pause it first.');
     driver.whenGone = whenGone;
@@ -139,10 +151,30 @@ export class Debuggee {
     if (reason !== null) this.stand({ reason, ...placeOf(point), values: point.values() });
   }
 
-  /** The script is over. Whoever drives is told, and may ask on while the process is held. */
-  ended(point: Omit<Reached, 'objective'>): void {
-    if (this.proceeding === null && this.pauses.length === 0) return;
-    this.tell({ reason: 'ended', ...placeOf(point), values: point.values() });
+  /**
+   * The script is over. Whoever drives is told, and may ask on while the process is held.
+   * @param why where it did not come to its end by itself
+   */
+  ended(point: Omit<Reached, 'objective'>, why: string | null): void {
+    this.over = {
+      reason: 'ended',
+      ...placeOf(point),
+      values: point.values(),
+      ...(why === null ? {} : { why }),
+    };
+    this.tell(this.over);
+  }
+
+  /** Steps are counted from 0 from here on. @returns where it stands now */
+  restarted(): Standing {
+    this.standing = { reason: 'pause', place: 'boundary', step: 0, values: null };
+    this.show('paused');
+    return this.standing;
+  }
+
+  private show(state: 'paused' | 'training'): void {
+    this.shown = state === 'paused';
+    this.ground.show(state);
   }
 
   private reasonToStand({ place, objective, step, epoch }: Reached): Standing['reason'] | null {
@@ -164,6 +196,7 @@ export class Debuggee {
 
   private stand(standing: Standing): void {
     const began = performance.now();
+    this.standsSince = began;
     const alone = standing.reason === 'entry' ? began + ENTRY_MILLISECONDS : null;
     this.standing = standing;
     this.tell(standing);
@@ -171,11 +204,12 @@ export class Debuggee {
       this.standing === null || (alone !== null && this.driver === null && performance.now() > alone);
     this.ground.serveUntil(done, began + BRIEF_MILLISECONDS);
     if (!done()) {
-      this.ground.show('paused');
+      this.show('paused');
       while (!done()) this.ground.serveUntil(done, alone ?? undefined);
-      this.ground.show('training');
     }
+    if (this.shown) this.show('training');
     this.standing = null;
+    this.standsSince = null;
     this.stood += performance.now() - began;
   }
 

@@ -9,7 +9,7 @@ const PATIENCE = 20;
 const MOST_BYTES = 512 * 2 ** 20;
 
 export class EvaluationCollector {
-  private readonly batches: Batch[] = [];
+  private batches: Batch[] = [];
   private readonly seen = new Set</* row hash */ number>();
   private readonly validationSeen = new Set</* row hash */ number>();
   /** Leaves that stay the same objects from step to step are read once. */
@@ -36,6 +36,11 @@ export class EvaluationCollector {
 
   get trainSamples(): number {
     return this.samples;
+  }
+
+  /** Another run has these batches: their losses are those at its first weights. */
+  restamp(lossOf: (batch: Batch) => number | null): void {
+    this.batches = this.batches.map((batch) => ({ ...batch, step: 0, loss: lossOf(batch) }));
   }
 
   /** Whether further batches are of interest. */

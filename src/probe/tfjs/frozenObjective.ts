@@ -8,6 +8,7 @@ import type { ProbeOptions } from '../../protocol/launch.ts';
 import { objectiveSchema, type ObjectiveInfo } from '../../protocol/run.ts';
 import type { Batch, Capture } from './capture.ts';
 import { readEvaluationSet } from './evaluationSetFile.ts';
+import type { TrainingControl } from './handlers.ts';
 
 type Split = 'train' | 'validation';
 
@@ -56,4 +57,23 @@ export class FrozenObjective {
     }
     return batches;
   }
+}
+
+/** A process that takes no steps: other weights may be put into the model, to be looked at. */
+export function frozenControl(): TrainingControl {
+  const refuse = (): never => {
+    throw new BasinError(
+      'unsupported',
+      'This process was started again for questions: it stands before its first step, and takes none.',
+      'Start the script under the debugger to train.',
+    );
+  };
+  return {
+    gradient: refuse,
+    snapshot: refuse,
+    branch: refuse,
+    checkpoints: new Map(),
+    requireBoundary: () => undefined,
+    rewound: () => undefined,
+  };
 }

@@ -8,7 +8,7 @@ import {
   type WireRequests,
 } from '../../protocol/evaluator.ts';
 import type { ObjectiveInfo } from '../../protocol/run.ts';
-import { elementCount } from '../../protocol/safetensors.ts';
+import type { Standing } from '../../protocol/standing.ts';
 import { countSamples, requireBatches, selectBatches } from './batches.ts';
 import type { Batch, Capture } from './capture.ts';
 import { assignVector, contents, restoreCheckpoint, takeCheckpoint, type Checkpoint } from './checkpoint.ts';
@@ -38,8 +38,8 @@ export interface EvaluatorHost {
   trainingData(): TrainingData;
   /** Lets a held process end, and a frozen one exit; returns at once. */
   resume(): void;
-  /** What a debugger may do while training stands; null in a process that does not train. */
-  readonly training: TrainingControl | null;
+  /** What a debugger may do while training stands; in a frozen process, that is to look at other weights. */
+  readonly training: TrainingControl;
 }
 
 /** Training that stands still, in a debugger's hands. */
@@ -54,6 +54,8 @@ export interface TrainingControl {
   rewound(to: number): void;
   /** By name; of the whole process, so that a debugger that comes back finds them. */
   readonly checkpoints: Map<string, Checkpoint>;
+  /** Records in another run from here on. @throws BasinError `not-allowed` but at a boundary */
+  branch(directory: string): Standing;
 }
 
 export interface RequestContext {
@@ -84,14 +86,6 @@ export interface EvaluatorSession {
 export function createSession(host: EvaluatorHost): EvaluatorSession {
   const { capture, objective } = host;
   const vectors = new Vectors(objective);
-  const training = (): TrainingControl => {
-    if (host.training !== null) return host.training;
-    throw new BasinError(
-      'unsupported',
-      'This process does not train.',
-      'Start the script under the debugger for that.',
-    );
-  };
   const drawn = new Map</* name */ string, readonly Batch[]>();
   const evaluation = new Evaluation(
     capture,
@@ -117,7 +111,7 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
     load({ into, from }) {
       if (from === 'current') return { norm: vectors.set(into, current(capture)) };
       if (from === 'gradient')
-        return { norm: vectors.set(into, { values: training().gradient(), state: null }) };
+        return { norm: vectors.set(into, { values: host.training.gradient(), state: null }) };
       if (from === 'second-moment') {
         const values = secondMoment(host.optimizer(), capture.variables);
         return { norm: vectors.set(into, { values, state: null }) };
@@ -247,20 +241,17 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       return { files: exportModel(capture, vectors.get(vector), directory) };
     },
 
-    snapshot: () => ({ step: training().snapshot() }),
+    snapshot: () => ({ step: host.training.snapshot() }),
     statistics: ({ vector }) => ({
-      parameters: parameterStatistics(
-        vectors.get(vector).values,
-        objective.parameters.map((p) => elementCount(p.shape)),
-      ),
+      parameters: parameterStatistics(vectors.get(vector).values, objective.parameters),
     }),
     checkpoint({ name }) {
       const kept = takeCheckpoint(capture, host.optimizer(), host.status().step);
-      training().checkpoints.set(name, kept);
+      host.training.checkpoints.set(name, kept);
       return contents(kept);
     },
     rewind({ name }) {
-      const { checkpoints, requireBoundary, rewound } = training();
+      const { checkpoints, requireBoundary, rewound } = host.training;
       const kept = checkpoints.get(name);
       if (kept === undefined) {
         throw new BasinError(
@@ -275,7 +266,7 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       return restored;
     },
     assign({ vector }) {
-      const { requireBoundary, rewound } = training();
+      const { requireBoundary, rewound } = host.training;
       requireBoundary();
       const { step } = host.status();
       const restored = assignVector(capture, vectors.get(vector), step);
@@ -283,9 +274,10 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       return restored;
     },
     forget({ names }) {
-      for (const name of names) training().checkpoints.delete(name);
+      for (const name of names) host.training.checkpoints.delete(name);
       return {};
     },
+    branch: ({ directory }) => host.training.branch(directory),
   };
   return {
     handlers,

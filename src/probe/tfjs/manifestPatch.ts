@@ -4,7 +4,15 @@ import type { RunManifest } from '../../protocol/run.ts';
 export type ManifestPatch = Partial<
   Pick<
     RunManifest,
-    'state' | 'stateReason' | 'ended' | 'script' | 'versions' | 'framework' | 'backend' | 'process'
+    | 'state'
+    | 'stateReason'
+    | 'ended'
+    | 'script'
+    | 'versions'
+    | 'framework'
+    | 'backend'
+    | 'process'
+    | 'successor'
   >
 > & {
   readonly recording?: Partial<

@@ -69,7 +69,7 @@ export class ObjectiveRecorder {
   /** Weights are read at every step: a debugger looks at each of them. */
   readEveryStep = false;
   private lastStep: StepOfObjective | null = null;
-  private readonly schedule: SnapshotSchedule;
+  private schedule: SnapshotSchedule;
   private readonly budget: ReadingBudget;
   private readonly evaluation: EvaluationCollector;
   private readonly replayCheck = new ReplayCheck();
@@ -446,12 +446,53 @@ export class ObjectiveRecorder {
   end(): void {
     if (this.ended) return;
     this.settle(true);
+    this.close();
+    this.ended = true;
+  }
+
+  /** The run's last words of this objective. */
+  close(): void {
     if (this.capture.variables.every((v) => !v.isDisposed)) {
       this.writeSnapshot(this.updates, { last: true });
     }
     if (this.evaluation.train.length > this.batchesWritten) this.writeEvaluationSet('train');
     this.postLayers();
-    this.ended = true;
+  }
+
+  /** Another run begins at the present weights. */
+  reopen(): void {
+    const { variables, state, engine } = this.capture;
+    const bytes = [...variables, ...state].reduce((sum, v) => sum + 4 * v.size, 0);
+    this.schedule = new SnapshotSchedule(this.environment.requestedEvery, bytes);
+    this.updates = 0;
+    this.lastStep = null;
+    this.alarmed = false;
+    this.checkBackend(engine);
+    this.start = this.reader.hold(variables);
+    this.previous = null;
+    this.snapshotAt = null;
+    this.batchesWritten = 0;
+    this.statistics.forget();
+    // The data are those of the run before, and their losses belong to weights that this one has no snapshot of.
+    this.evaluation.restamp((batch) => {
+      try {
+        return replay(this.capture, batch);
+      } catch {
+        // What does not replay is refused by name when it is asked for.
+        return batch.loss;
+      }
+    });
+    this.publish();
+    if (this.index === 0) {
+      const { weightsEvery, layersEvery, every } = this;
+      this.environment.link.post({
+        type: 'manifest',
+        patch: { recording: { snapshotEvery: every, weightsEvery, layersEvery } },
+      });
+    }
+    this.writeSnapshot(0);
+    this.writeEvaluationSet('train');
+    this.writeEvaluationSet('validation');
   }
 
   get hasEnded(): boolean {

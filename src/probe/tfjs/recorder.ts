@@ -3,11 +3,12 @@
  * between their steps. Whatever goes wrong in here is noted and ends the recording; the script never sees it.
  */
 import { openSync, closeSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { BasinError } from '../../protocol/errors.ts';
 import { CLAIM_FILE, LOADED_FILE, type ProbeOptions } from '../../protocol/launch.ts';
 import { parseStartTime } from '../../protocol/processIdentity.ts';
 import { encodeNumber, type RunState, type StepRecord } from '../../protocol/run.ts';
+import type { Standing } from '../../protocol/standing.ts';
 import { callSiteOf, captureStack } from './callSite.ts';
 import {
   createCapture,
@@ -18,7 +19,7 @@ import {
   type HostTensor,
   type Observation,
 } from './capture.ts';
-import { FrozenObjective } from './frozenObjective.ts';
+import { frozenControl, FrozenObjective } from './frozenObjective.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { Debuggee } from './debuggee.ts';
 import { createSession, type EvaluatorHost, type TrainingControl } from './handlers.ts';
@@ -224,18 +225,21 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     const { link } = this;
     if (link === null || this.options.mode !== 'record') return;
     const failed = code !== 0;
+    const reason = failed ? (this.failure ?? `The script exited with code ${code}.`) : null;
     this.guard(() => {
       const alive = this.objectives.filter((objective) => !objective.hasEnded);
       for (const objective of alive) objective.end();
-      for (const { index, steps, stepDone } of alive)
-        if (index === 0)
-          this.debuggee?.ended({
-            place: 'boundary',
-            step: steps,
-            epoch: null,
-            values: () => written(stepDone),
-          });
-      if (this.options.holdSeconds > 0 && !failed && alive.length > 0 && !link.failed) this.hold(link);
+      if (alive.length === 0 || link.failed) return;
+      const [{ steps = 0, stepDone = null } = {}] = this.objectives;
+      this.debuggee?.ended(
+        { place: 'boundary', step: steps, epoch: null, values: () => written(stepDone) },
+        reason,
+      );
+      if (this.options.holdSeconds > 0 && !failed)
+        this.hold(link, () => false, performance.now() + 1000 * this.options.holdSeconds);
+      // A debugger that is there may look at what a script has left that failed.
+      else if (failed && this.debuggee?.isDriven === true)
+        this.hold(link, () => this.debuggee?.isDriven !== true, Infinity, reason);
     });
     try {
       const state: RunState = failed ? 'failed' : 'finished';
@@ -243,7 +247,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         type: 'end',
         patch: {
           state,
-          stateReason: failed ? (this.failure ?? `The script exited with code ${code}.`) : null,
+          stateReason: reason,
           ended: new Date().toISOString(),
           process: { ...thisProcess(), exitCode: code },
         },
@@ -253,11 +257,15 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     }
   }
 
-  private hold(link: WorkerLink): void {
+  private hold(
+    link: WorkerLink,
+    forsaken: () => boolean,
+    deadline: number,
+    stateReason: string | null = null,
+  ): void {
     this.held = true;
-    link.post({ type: 'manifest', patch: { state: 'held' } });
-    const deadline = performance.now() + 1000 * this.options.holdSeconds;
-    this.dispatcher?.serveUntil(() => this.released || link.failed, deadline);
+    link.post({ type: 'manifest', patch: { state: 'held', stateReason } });
+    this.dispatcher?.serveUntil(() => this.released || link.failed || forsaken(), deadline);
     this.held = false;
   }
 
@@ -421,7 +429,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
 
   private seconds(): number {
     if (this.firstStep === null) return 0;
-    return (performance.now() - this.firstStep - (this.debuggee?.stoodMilliseconds ?? 0)) / 1000;
+    return ((this.debuggee?.clock ?? performance.now()) - this.firstStep) / 1000;
   }
 
   private liveHost(index: number): EvaluatorHost {
@@ -488,7 +496,40 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         objective.rewound(to);
       },
       checkpoints: this.checkpoints,
+      branch: (directory) => this.branch(objective, directory),
     };
+  }
+
+  /** What is there of every objective goes on in another run. */
+  private branch(from: ObjectiveRecorder, directory: string): Standing {
+    const { debuggee, link } = this;
+    if (debuggee === null || link === null) throw new BasinError('internal', 'This process records nothing.');
+    debuggee.requireBoundary();
+    if (this.objectives.some((objective) => objective.hasEnded)) {
+      throw new BasinError(
+        'unsupported',
+        'The script has disposed of a model: nothing goes on with it.',
+        'Start the run again.',
+      );
+    }
+    const step = from.steps;
+    for (const objective of this.objectives) objective.close();
+    const now = new Date().toISOString();
+    link.post({
+      type: 'branch',
+      directory,
+      last: {
+        state: 'finished',
+        stateReason: null,
+        ended: now,
+        successor: { run: basename(directory), step },
+      },
+      first: { process: { ...thisProcess(), exitCode: null } },
+    });
+    this.firstStep = debuggee.clock;
+    this.checkpoints.clear();
+    for (const objective of this.objectives) objective.reopen();
+    return debuggee.restarted();
   }
 
   /** Between two steps: the objectives' last updates are done. */
@@ -558,7 +599,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
           resume: () => {
             this.released = true;
           },
-          training: null,
+          training: frozenControl(),
         });
       });
       this.dispatcher = dispatcher;

@@ -2,7 +2,18 @@
  * Writes the run directory, on the worker thread. Appended files grow by whole records, every other file is written
  * beside and renamed, so that the process can be killed between any two instructions.
  */
-import { mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   encodeNumber,
@@ -11,6 +22,7 @@ import {
   type RunManifest,
   type StepRecord,
 } from '../../protocol/run.ts';
+import { CLAIM_FILE } from '../../protocol/launch.ts';
 import { encodeHeader } from '../../protocol/safetensors.ts';
 import {
   encodeLayersHeader,
@@ -179,6 +191,22 @@ export class RunWriter {
     replaceFile(join(this.directory, 'run.json'), `${JSON.stringify(this.manifest, null, 2)}\n`);
     this.manifestDirty = false;
     this.manifestWritten = performance.now();
+  }
+
+  /** Ends this run, and begins another one with what it has known of the process. */
+  branch(
+    directory: string,
+    { last, first }: { readonly last: ManifestPatch; readonly first: ManifestPatch },
+  ): RunWriter {
+    this.patch(last);
+    closeSync(this.steps);
+    const { script, versions, framework, backend } = this.manifest;
+    writeFileSync(join(directory, CLAIM_FILE), '');
+    const next = new RunWriter(directory);
+    next.patch({ script, versions, framework, backend, ...first });
+    const topology = join(this.directory, 'topology.json');
+    if (existsSync(topology)) copyFileSync(topology, join(directory, 'topology.json'));
+    return next;
   }
 
   private writeTensors(

@@ -37,6 +37,7 @@ interface Waiting {
 export class WireServer {
   private readonly server: Server;
   private readonly socketPath: string;
+  private endpointFile: string;
   private readonly waiting = new Map</* request */ number, Waiting>();
   private readonly sockets = new Set<Socket>();
   private requests = 0;
@@ -59,6 +60,7 @@ export class WireServer {
       process.platform === 'win32'
         ? `\\\\.\\pipe\\basin-${pid}-${Date.now().toString(36)}`
         : join(options.socketDirectory, `${pid}.sock`);
+    this.endpointFile = options.endpointFile;
     this.server = createServer((socket) => this.accept(socket));
   }
 
@@ -75,18 +77,25 @@ export class WireServer {
     }
     this.server.on('error', failed);
     this.server.listen(this.socketPath, () => {
-      const endpoint: Endpoint = {
-        socket: this.socketPath,
-        token: this.options.token,
-        pid: this.pid,
-        role: this.role,
-      };
       try {
-        replaceFile(this.options.endpointFile, JSON.stringify(endpoint), 0o600);
+        this.writeEndpoint();
       } catch (error) {
         failed(error as Error);
       }
     });
+  }
+
+  /** The endpoint is another run's from here on. */
+  move(file: string): void {
+    rmSync(this.endpointFile, { force: true });
+    this.endpointFile = file;
+    this.writeEndpoint();
+  }
+
+  private writeEndpoint(): void {
+    const { socketPath: socket, pid, role } = this;
+    const endpoint: Endpoint = { socket, token: this.options.token, pid, role };
+    replaceFile(this.endpointFile, JSON.stringify(endpoint), 0o600);
   }
 
   /** The training thread's answer to a request. */
@@ -111,7 +120,7 @@ export class WireServer {
     }
     this.server.close();
     for (const socket of this.sockets) socket.destroySoon();
-    rmSync(this.options.endpointFile, { force: true });
+    rmSync(this.endpointFile, { force: true });
     if (process.platform !== 'win32') rmSync(this.socketPath, { force: true });
   }
 

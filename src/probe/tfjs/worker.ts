@@ -1,4 +1,5 @@
 /** The probe's worker thread: it alone writes the run and holds the socket, while the training thread trains. */
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   Control,
@@ -164,6 +165,13 @@ export function runWorker(): void {
         } catch (error) {
           attempt((to) => to.note(`Questions cannot be answered: ${(error as Error).message}`));
         }
+        break;
+      case 'branch':
+        drain();
+        attempt((to) => {
+          writer = to.branch(message.directory, message);
+        });
+        server?.move(join(message.directory, 'endpoint.json'));
         break;
       case 'answer':
         server?.answer(message.request, message.result);

@@ -293,6 +293,53 @@ describe('the debug adapter', function () {
     await assert.rejects(client.evaluateRequest({ expression: '1' }), /Launch or attach first/);
     await assert.rejects(client.customRequest('frobnicate'), /no request "frobnicate"/);
     assert.deepEqual((await client.stackTraceRequest(thread)).body.stackFrames, []);
+    await assert.rejects(client.pauseRequest(thread), /Launch or attach first/);
+    await assert.rejects(client.stepBackRequest(thread), /Launch or attach first/);
+    await assert.rejects(client.send('nonsense', {}), /no request "nonsense"/);
+    assert.deepEqual((await client.scopesRequest({ frameId: 7 })).body.scopes, []);
+    assert.deepEqual((await client.variablesRequest({ variablesReference: 99 })).body.variables, []);
+  });
+
+  it('answers arguments that are wrong with what they should be, and goes on', async () => {
+    await client.initializeRequest();
+    const malformed: readonly [string, object | undefined, RegExp][] = [
+      ['evaluate', undefined, /evaluate needs "expression", a text/],
+      ['evaluate', { expression: 3 }, /needs "expression"/],
+      ['variables', { variablesReference: 'x' }, /needs "variablesReference", a number/],
+      ['setBreakpoints', {}, /needs "source", an object/],
+      ['setBreakpoints', { source: { path: program }, breakpoints: [null] }, /are no list/],
+      ['setExceptionBreakpoints', { filters: 'all' }, /needs "filters", a list of texts/],
+      ['setDataBreakpoints', {}, /needs "breakpoints", a list/],
+      ['launch', { program, under: 'gdb' }, /"under" cannot be "gdb"/],
+    ];
+    for (const [command, given, expected] of malformed)
+      await assert.rejects(client.send(command, given), expected, `${command} ${JSON.stringify(given)}`);
+    await client.stop();
+    client = new DebugClient(process.execPath, adapter, 'basin');
+    client.defaultTimeout = 60_000;
+    await client.start();
+    const first = stopped();
+    await launch({ launch: { stopOnEntry: true } });
+    await first;
+    await assert.rejects(
+      client.launchRequest({ program } as DebugProtocol.LaunchRequestArguments),
+      /has its training already/,
+    );
+    assert.equal(await evaluate('step'), '0', 'the session is none the worse for it');
+    await client.disconnectRequest({ terminateDebuggee: true });
+  });
+
+  it('shows the model, the loss and the learning rate to a hover, and starts no analysis for one', async () => {
+    const first = stopped();
+    await launch({ launch: { stopOnEntry: true } });
+    await first;
+    const hover = async (expression: string): Promise<string> =>
+      (await client.evaluateRequest({ expression, context: 'hover' })).body.result;
+    assert.match(await hover('model'), /^loss: 252 numbers in 3 parameters, norm [\d.]+, 0 from start$/);
+    assert.match(await hover('loss'), /^[\d.]+$/);
+    assert.equal(await hover('learning_rate'), await hover('lr'));
+    await assert.rejects(hover('contour()'), /no such function/);
+    await client.disconnectRequest({ terminateDebuggee: true });
   });
 });
 

@@ -122,7 +122,7 @@ describe('the debug adapter in Python', function () {
     const { description } = (await client.exceptionInfoRequest(thread)).body;
     assert.match(
       description ?? '',
-      /gradient of 2\.weight is NaN or infinite\. Step 11 has not been applied/,
+      /gradient of 2\.weight \(layer 2\) is NaN or infinite\. Step 11 has not been applied/,
     );
     assert.ok(Number.isFinite(Number(await evaluate('norm("2.weight")'))));
     await client.disconnectRequest({ terminateDebuggee: true });

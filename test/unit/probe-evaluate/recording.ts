@@ -11,6 +11,7 @@ import {
   type Batch,
   type Capture,
 } from '../../../src/probe/tfjs/capture.ts';
+import { frozenControl } from '../../../src/probe/tfjs/frozenObjective.ts';
 import { createSession, type EvaluatorHost, type Handlers } from '../../../src/probe/tfjs/handlers.ts';
 import { installKernels } from '../../../src/probe/tfjs/kernels/install.ts';
 import { noteLayerClass } from '../../../src/probe/tfjs/layers.ts';
@@ -163,7 +164,7 @@ export function serve(
     optimizer: () => recording.optimizer ?? null,
     trainingData: () => (training ??= new TrainingData(capture, recording.train, recording.fit)),
     resume: () => undefined,
-    training: null,
+    training: frozenControl(),
   };
   const { handlers, dispose } = createSession(host);
   const ask: Client['ask'] = (method, params) =>

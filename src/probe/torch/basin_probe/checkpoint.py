@@ -8,6 +8,7 @@ from typing import Any, Optional
 import torch
 
 from . import random_streams
+from .naming import Named, filter_axis, role
 from .objective import Objective
 from .vectors import Vector
 
@@ -65,7 +66,7 @@ def assign(objective: Objective, vector: Vector) -> dict[str, Any]:
 def statistics(objective: Objective, flat: torch.Tensor) -> list[dict[str, Any]]:
     """One entry a parameter (ParameterStatistics of src/protocol/standing.ts)."""
     entries = []
-    for part in objective.layout.split(flat):
+    for named, part in zip(objective.named, objective.layout.split(flat)):
         values = part.detach().reshape(-1).double()
         finite = values[torch.isfinite(values)]
         some = finite.numel() > 0
@@ -76,6 +77,16 @@ def statistics(objective: Objective, flat: torch.Tensor) -> list[dict[str, Any]]
                 "largest": float(finite.abs().max()) if some else 0.0,
                 "zeros": float((values == 0).sum()) / max(1, values.numel()),
                 "nonFinite": values.numel() - finite.numel(),
+                "units": _zero_units(named, part.detach()),
             }
         )
     return entries
+
+
+def _zero_units(named: Named, values: torch.Tensor) -> Optional[dict[str, Any]]:
+    """Units of a kernel whose every number is zero."""
+    axis = filter_axis(named) if role(named) == "kernel" else None
+    if axis is None:
+        return None
+    units = values.movedim(axis, 0).flatten(1)
+    return {"zero": (units == 0).all(dim=1).nonzero().flatten().tolist(), "of": values.shape[axis]}

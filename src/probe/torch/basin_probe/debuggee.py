@@ -48,6 +48,15 @@ class Debuggee:
         self._proceeding: Optional[Request] = None
         self._begun_in: Optional[int] = None
         self._epoch: Optional[int] = None
+        #: whether the run's manifest says that it is paused
+        self._shown = False
+        #: of a script that is done: told to whoever asks to stand or to go on
+        self._over: Optional[dict[str, Any]] = None
+
+    @property
+    def driven(self) -> bool:
+        """Whether a debugger has training in its hands."""
+        return self._driver is not None
 
     @property
     def wants_norms(self) -> bool:
@@ -78,11 +87,15 @@ class Debuggee:
         driver = self._take_wheel(request.connection, objective)
         if request.method == "pause":
             driver.when_gone = request.params["whenGone"]
-            if self.standing is not None:
-                request.answer(self.standing)
+            standing = self._over or self.standing
+            if standing is not None:
+                request.answer(standing)
             else:
                 self._pauses.append(request)
                 self.idle = False
+            return
+        if self._over is not None:
+            request.answer(self._over)
             return
         if self.standing is None:
             raise BasinError("bad-input", "Training is on its way already.", "Pause it first.")
@@ -138,17 +151,34 @@ class Debuggee:
 
         self.ground.answer_until(done, began + _BRIEF_SECONDS)
         if not done():
-            self.ground.show("paused")
+            self._show("paused")
             self.ground.answer_until(done, None)
-            self.ground.show("training")
+        if self._shown:
+            self._show("training")
         self.standing = None
         self.idle = self._proceeding is None and not self._pauses
         return time.monotonic() - began
 
-    def ended(self, step: int, values: Optional[dict[str, Any]]) -> None:
-        """The script is over: whoever drives is told, and may ask on while the process is held."""
-        self._tell({"reason": "ended", "place": "boundary", "step": step, "values": values})
+    def ended(self, step: int, values: Optional[dict[str, Any]], why: Optional[str]) -> None:
+        """
+        The script is over: whoever drives is told, and may ask on while the process is held.
+
+        :param why: where it did not come to its end by itself
+        """
+        over: dict[str, Any] = {"reason": "ended", "place": "boundary", "step": step, "values": values}
+        self._over = over if why is None else {**over, "why": why}
+        self._tell(self._over)
         self.idle = True
+
+    def restarted(self) -> dict[str, Any]:
+        """Steps are counted from 0 from here on; where it stands now."""
+        self.standing = {"reason": "pause", "place": "boundary", "step": 0, "values": None}
+        self._show("paused")
+        return self.standing
+
+    def _show(self, state: str) -> None:
+        self._shown = state == "paused"
+        self.ground.show(state)
 
     def _reason(self, place: str, objective: int, step: int, epoch: Optional[int]) -> Optional[str]:
         if self._entry:

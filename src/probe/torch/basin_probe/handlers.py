@@ -61,6 +61,13 @@ class Host(Protocol):
     def rewound(self, objective: Objective, to: int) -> None:
         """Other weights were put into the model: those of a step."""
 
+    def branch(self, objective: Objective, directory: str) -> dict[str, Any]:
+        """
+        Goes on recording in another run; where training stands in it.
+
+        :raises BasinError: ``not-allowed``, ``unsupported`` where that cannot be
+        """
+
 
 class Session:
     """One connection's vectors and answers."""
@@ -385,6 +392,9 @@ class Session:
         for name in params["names"]:
             self.host.checkpoints.pop(name, None)
         return {}
+
+    def _on_branch(self, params: dict, stop: Any) -> Any:
+        return self.host.branch(self._objective, params["directory"])
 
 
 def _range(data: dict[str, Any]) -> Optional[tuple[int, int]]:

@@ -109,6 +109,10 @@ class Probe:
         self._origin: Optional[Origin] = None
         self._validating = False
         self._failure: Optional[tuple[str, str]] = None
+        #: what the script gave to sys.exit(), where that tells of a failure
+        self._exit: Optional[str] = None
+        #: when the present stop began
+        self._stood_since: Optional[float] = None
         #: what the script does where no step is seen (interception.py), and whether tapes are over for it
         self._unseen: Optional[str] = None
         self._untaped_for_good = False
@@ -793,7 +797,7 @@ class Probe:
     def _stand(self, place: str, course: Course, group: Optional[Group] = None) -> None:
         """Lets the debuggee decide; ``group`` is that of the step under way."""
         recording, started = course.recording, self.started
-        if recording is None or started is None or self.server is None:
+        if recording is None or self.started is None or started is None or self.server is None:
             return
         epoch, samples = self._epoch_and_samples(course)
 
@@ -807,11 +811,13 @@ class Probe:
 
         objective = course.objective
         self._standing_at = (course, place)
+        self._stood_since = time.perf_counter()
         stood = self.debuggee.reached(place, objective.index, objective.steps, epoch, values)
-        self._standing_at = None
-        recording.read_always = self.debuggee.wants_norms
+        self._standing_at = self._stood_since = None
+        if course.recording is not None:  # another one, perhaps: the run may have been changed meanwhile
+            course.recording.read_always = self.debuggee.wants_norms
         # Training's clock stands as well.
-        self.started = started + stood
+        self.started += stood
         self._aside(stood)
 
     def answer_until(self, done: Callable[[], bool], deadline: Optional[float]) -> None:
@@ -853,6 +859,8 @@ class Probe:
 
     def require_boundary(self, objective: Objective) -> None:
         """Host: whether weights may be written."""
+        if self.role == "frozen":
+            return
         self.debuggee.require_boundary()
         if self.courses[objective.index] is self._manual:
             raise BasinError(
@@ -867,14 +875,58 @@ class Probe:
         if recording is not None:
             recording.rewound(to)
 
+    def branch(self, objective: Objective, directory: str) -> dict[str, Any]:
+        """Host: what is there of every objective goes on in another run."""
+        self.require_boundary(objective)
+        old, server = self.writer, self.server
+        if old is None or server is None or self._manual is not None:
+            raise BasinError("unsupported", "This process does not train an objective that can go on.")
+        for course in self.courses:
+            if course.recording is not None:
+                course.recording.last()
+        step = objective.steps
+        successor = {"run": os.path.basename(directory), "step": step}
+        old.patch({"state": "finished", "stateReason": None, "ended": now(), "successor": successor})
+        old.end()
+        os.close(os.open(os.path.join(directory, CLAIM_FILE), os.O_CREAT | os.O_WRONLY, 0o600))
+        self.writer = writer = RunWriter(directory)
+        pid = os.getpid()
+        known = {key: old.manifest.get(key) for key in ("framework", "backend", "script", "versions")}
+        writer.patch({**known, "process": {"pid": pid, "startTime": start_time(pid), "exitCode": None}})
+        server.move(os.path.join(directory, "endpoint.json"))
+        self.started = self._stood_since
+        self.checkpoints.clear()
+        for course in self.courses:
+            self._begin_anew(course, writer)
+        return self.debuggee.restarted()
+
+    def _begin_anew(self, course: Course, writer: RunWriter) -> None:
+        objective, before = course.objective, course.recording
+        objective.steps = 0
+        # The data are those of the run before, and their losses belong to weights that this one has no snapshot of.
+        evaluator = self._evaluator(course)
+        weights = evaluator.current()
+        for batch in objective.train:
+            batch.loss, batch.step = evaluator.replay(weights, batch), 0
+        course.recording = ObjectiveRecording(objective, writer, self.options.every, self.options.every_step)
+        if before is not None:
+            course.recording.read_always = before.read_always
+        course.recording.first([s.now().detach() for s in objective.state])
+        self._write_set(course, "train")
+        self._write_set(course, "validation")
+
+    def _why(self) -> Optional[str]:
+        """Why the script is over, where it did not come to its end by itself."""
+        return self._exit if self._failure is None else self._failure[1]
+
     def _tell_of_the_end(self) -> None:
-        if self.debuggee.idle or not self.courses:
+        if not self.courses:
             return
         first = self.courses[0]
         done = None if first.recording is None else first.recording.done
-        self.debuggee.ended(first.objective.steps, None if done is None else step_record(done))
+        self.debuggee.ended(first.objective.steps, None if done is None else step_record(done), self._why())
 
-    def _wait_for_requests(self, until: Optional[float]) -> None:
+    def _wait_for_requests(self, until: Optional[float], forsaken: Callable[[], bool] = lambda: False) -> None:
         """Answers until someone says resume, the time is over or, frozen, the last client has gone."""
         server = self.server
         if server is None:
@@ -886,7 +938,7 @@ class Probe:
                 self._serve(server.requests.get(timeout=0.5))
             except queue.Empty:
                 pass
-            if until is not None and time.monotonic() > until:
+            if (until is not None and time.monotonic() > until) or forsaken():
                 break
             if self.role == "frozen":
                 unasked = server.clients == 0 and time.monotonic() - max(begun, server.last_client) > _UNASKED_SECONDS
@@ -1001,6 +1053,13 @@ class Probe:
             return previous(kind, error, trace)
 
         sys.excepthook = hook
+        leave = sys.exit
+
+        def noted(status: Any = None) -> Any:
+            self._exit = None if status is None or status == 0 else f"sys.exit({status!r})."
+            leave(status)
+
+        sys.exit = noted  # type: ignore[assignment]
 
     def _watch_hard_exit(self) -> None:
         """``os._exit`` runs no exit handlers: what is recorded by then has to reach the disk before it."""
@@ -1029,15 +1088,22 @@ class Probe:
             if self.role == "live" and self.writer is not None:
                 hold = self.options.hold_seconds
                 if hold > 0 and self.server is not None:
-                    self._last_words()
-                    self.state = "held"
-                    self.writer.patch({"state": "held"})
-                    self.writer.flush()
-                    self._tell_of_the_end()
-                    self._wait_for_requests(time.monotonic() + hold)
+                    self._hold(time.monotonic() + hold)
+                elif self._why() is not None and self.debuggee.driven:
+                    # A debugger that is there may look at what a script has left that failed.
+                    self._hold(None, lambda: not self.debuggee.driven)
                 self._settle()
         except Exception as error:
             self.failed("the end of the script", error)
+
+    def _hold(self, until: Optional[float], forsaken: Callable[[], bool] = lambda: False) -> None:
+        assert self.writer is not None
+        self._last_words()
+        self.state = "held"
+        self.writer.patch({"state": "held", "stateReason": self._why()})
+        self.writer.flush()
+        self._tell_of_the_end()
+        self._wait_for_requests(until, forsaken)
 
     def _last_words(self) -> None:
         """What is written once, behind the last step."""

@@ -220,6 +220,8 @@ class RunWriter:
             self._wake.clear()
             try:
                 self._drain()
+                if self._ending:
+                    return
             except Exception as error:  # a full disk ends recording and nothing else
                 self.broken = True
                 try:
@@ -366,3 +368,5 @@ class RunWriter:
 
         self.submit(last)
         self.flush()
+        self._ending = True
+        self._wake.set()

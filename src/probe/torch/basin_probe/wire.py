@@ -30,7 +30,7 @@ METHODS = (
     "hello", "status", "load", "combine", "dots", "gram", "random", "normalise", "restrict", "elementwise", "orthogonalise",
     "loss", "score", "samples", "predictions", "draw", "gradient", "hvp",
     "refreshStatistics", "verify", "save", "exportModel", "release", "resume",
-    "pause", "proceed", "detach", "snapshot", "statistics", "checkpoint", "rewind", "assign", "forget",
+    "pause", "proceed", "detach", "snapshot", "statistics", "checkpoint", "rewind", "assign", "forget", "branch",
 )  # fmt: skip
 
 
@@ -201,6 +201,7 @@ class WireServer:
         self.last_client = time.monotonic()
         self.closed_connections: list[Connection] = []
         self._connections: list[Connection] = []
+        self._endpoint_file = options.endpoint_file
         self._path = os.path.join(options.socket_directory, f"{os.getpid()}.sock")
         self._socket: Optional[socket.socket] = None
 
@@ -215,8 +216,20 @@ class WireServer:
         self._socket.bind(self._path)
         self._socket.listen(8)
         threading.Thread(target=self._accept, name="basin-wire", daemon=True).start()
+        self._write_endpoint()
+
+    def move(self, endpoint_file: str) -> None:
+        """The endpoint is another run's from here on."""
+        try:
+            os.unlink(self._endpoint_file)
+        except OSError:
+            pass
+        self._endpoint_file = endpoint_file
+        self._write_endpoint()
+
+    def _write_endpoint(self) -> None:
         endpoint = {"socket": self._path, "token": self.options.token, "pid": os.getpid(), "role": self.role}
-        replace_file(self.options.endpoint_file, json.dumps(endpoint), 0o600)
+        replace_file(self._endpoint_file, json.dumps(endpoint), 0o600)
 
     def _accept(self) -> None:
         assert self._socket is not None
@@ -254,7 +267,7 @@ class WireServer:
                 break
             if request is not None:
                 request.fail(ended)
-        for path in (self.options.endpoint_file, self._path):
+        for path in (self._endpoint_file, self._path):
             try:
                 os.unlink(path)
             except OSError:
