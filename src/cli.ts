@@ -14,6 +14,7 @@ import { addNoise } from './cli/commands/noise.ts';
 import { addFge, addSnapshotEnsemble, addSwa } from './cli/commands/furtherTraining.ts';
 import { addLine } from './cli/commands/line.ts';
 import { addDelete } from './cli/commands/delete.ts';
+import { addHook } from './cli/commands/hook.ts';
 import { addLabel } from './cli/commands/label.ts';
 import { addRelease } from './cli/commands/release.ts';
 import { addMargins } from './cli/commands/margins.ts';
@@ -47,6 +48,7 @@ const cli = new CommandLine(
 // In the order in which help lists them.
 for (const add of [
   addTrain,
+  addHook,
   addRuns,
   addShow,
   addRelease,

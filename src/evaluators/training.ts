@@ -12,6 +12,7 @@ import {
   LOADED_FILE,
   PYTHON_TROUBLE_FILE,
   pythonTroubleSchema,
+  type ProbeOptionsInput,
   type PythonTrouble,
 } from '../protocol/launch.ts';
 import { isUnfinished, type RunManifest, type RunState } from '../protocol/run.ts';
@@ -21,7 +22,13 @@ import { pythonWithTorch } from '../runs/python.ts';
 import type { Run } from '../runs/run.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { endingSignal, startCommand, type Ending } from './children.ts';
-import { decidingVariables, EVALUATION_SAMPLES, newToken, probeEnvironment } from './probeEnvironment.ts';
+import {
+  decidingVariables,
+  EVALUATION_SAMPLES,
+  newToken,
+  probeEnvironment,
+  withoutHook,
+} from './probeEnvironment.ts';
 import type { Probes } from './probes.ts';
 import { makePrivateFolder } from './socketFolder.ts';
 
@@ -76,37 +83,15 @@ export interface PreparedTraining {
 /** Makes the run of a command, and the environment that has it recorded. */
 export async function prepareTraining(options: Omit<TrainingOptions, 'stdio'>): Promise<PreparedTraining> {
   const cwd = path.resolve(options.cwd);
-  const base = options.environment ?? process.env;
-  const run = await options.store.create({
-    command: options.command,
-    cwd,
-    environment: decidingVariables(base),
-    script: findScript(options.command, cwd),
-    gitCommit: await gitCommit(cwd),
-    versions: { basin: options.version, node: process.versions.node },
-    ...(options.name === undefined ? {} : { name: options.name }),
-    every: options.every ?? null,
-    ...(options.liveBudget === undefined ? {} : { liveBudget: options.liveBudget }),
-  });
+  const base = withoutHook(options.environment ?? process.env, options.probes);
+  const run = await createRun({ ...options, cwd, environment: base });
   const sockets = await makePrivateFolder();
   const discard = async (): Promise<void> => {
     await sockets.remove();
     await rm(run.directory, { recursive: true, force: true });
   };
   try {
-    const environment = probeEnvironment(base, options.probes, {
-      mode: 'record',
-      runDirectory: run.directory,
-      endpointFile: run.path('endpoint.json'),
-      socketDirectory: sockets.path,
-      token: newToken(),
-      objective: 0,
-      every: options.every ?? null,
-      everyStep: options.everyStep ?? false,
-      standFirst: options.standFirst ?? false,
-      holdSeconds: options.holdSeconds ?? 0,
-      evaluationSamples: options.evaluationSamples ?? EVALUATION_SAMPLES,
-    });
+    const environment = probeEnvironment(base, options.probes, recordingOptions(run, sockets.path, options));
     return { run, environment, clear: () => sockets.remove(), discard };
   } catch (error) {
     await discard();
@@ -139,6 +124,52 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
     await discard();
     throw error;
   }
+}
+
+/** A new run of a command. */
+export async function createRun(
+  options: Pick<
+    TrainingOptions,
+    'store' | 'command' | 'cwd' | 'version' | 'name' | 'every' | 'liveBudget'
+  > & {
+    readonly environment: NodeJS.ProcessEnv;
+  },
+): Promise<Run> {
+  return options.store.create({
+    command: options.command,
+    cwd: options.cwd,
+    environment: decidingVariables(options.environment),
+    script: findScript(options.command, options.cwd),
+    gitCommit: await gitCommit(options.cwd),
+    versions: { basin: options.version, node: process.versions.node },
+    ...(options.name === undefined ? {} : { name: options.name }),
+    every: options.every ?? null,
+    ...(options.liveBudget === undefined ? {} : { liveBudget: options.liveBudget }),
+  });
+}
+
+/** What the probe is told that records a run. */
+export function recordingOptions(
+  run: Run,
+  socketDirectory: string,
+  options: Pick<
+    TrainingOptions,
+    'every' | 'everyStep' | 'standFirst' | 'holdSeconds' | 'evaluationSamples'
+  > = {},
+): ProbeOptionsInput {
+  return {
+    mode: 'record',
+    runDirectory: run.directory,
+    endpointFile: run.path('endpoint.json'),
+    socketDirectory,
+    token: newToken(),
+    objective: 0,
+    every: options.every ?? null,
+    everyStep: options.everyStep ?? false,
+    standFirst: options.standFirst ?? false,
+    holdSeconds: options.holdSeconds ?? 0,
+    evaluationSamples: options.evaluationSamples ?? EVALUATION_SAMPLES,
+  };
 }
 
 /**

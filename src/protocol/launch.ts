@@ -3,6 +3,20 @@ import * as v from 'valibot';
 
 export const PROBE_VARIABLE = 'BASIN_PROBE';
 
+/**
+ * In a hooked shell, where no launcher stands before each command: how a process that loads a framework asks for a run
+ * of its own (JSON, {@link hookSchema}). What answers prints the probe's options.
+ */
+export const HOOK_VARIABLE = 'BASIN_HOOK';
+
+export const hookSchema = v.object({
+  /** Program and arguments; the asking process adds `--pid`, `--cwd`, and after `--` its own command line. */
+  command: v.pipe(v.array(v.string()), v.minLength(1)),
+  /** Added to the environment of that command. */
+  environment: v.record(v.string(), v.string()),
+});
+export type Hook = v.InferOutput<typeof hookSchema>;
+
 /** Created exclusively in the run directory by the process that takes the first step; it alone records. */
 export const CLAIM_FILE = 'claim';
 /**

@@ -54,6 +54,7 @@ const table: Readonly<Record<CommandId, Command>> = {
   [commands.trainOn]: async ({ debugging }) => {
     await debugging.trainOn();
   },
+  [commands.hookTerminal]: async ({ training }) => training.hookTerminal(),
 
   [commands.openRun]: async (context, target?: Target, lens?: LensName, result?: string) => {
     const run = await pickRun(context, target);

@@ -8,6 +8,7 @@ export const commands = {
   train: 'basin.train',
   debug: 'basin.debug',
   trainOn: 'basin.trainOn',
+  hookTerminal: 'basin.hookTerminal',
   openRun: 'basin.openRun',
   showContour: 'basin.showContour',
   average: 'basin.average',

@@ -22,6 +22,17 @@ export interface TrainCommand {
   readonly interpreter: string;
 }
 
+/** How to record, as options of `basin train` and `basin hook`. */
+export function recordingArguments(
+  options: Pick<TrainOptions, 'snapshotEvery' | 'holdSeconds' | 'liveBudget'>,
+): string[] {
+  return [
+    ...(options.snapshotEvery > 0 ? ['--every', String(options.snapshotEvery)] : []),
+    ...(options.holdSeconds > 0 ? ['--hold', String(options.holdSeconds)] : []),
+    ...(options.liveBudget === null ? [] : ['--live-budget', String(options.liveBudget)]),
+  ];
+}
+
 /**
  * The command line that records a file: `basin train -- node script` in the script's package folder, as `npm run` would,
  * or `basin train -- python script`. `.basin/` is kept in the workspace folder.
@@ -31,12 +42,7 @@ export async function trainCommand(
   options: TrainOptions,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<TrainCommand> {
-  const recording = [
-    ...(options.snapshotEvery > 0 ? ['--every', String(options.snapshotEvery)] : []),
-    ...(options.holdSeconds > 0 ? ['--hold', String(options.holdSeconds)] : []),
-    ...(options.liveBudget === null ? [] : ['--live-budget', String(options.liveBudget)]),
-  ];
-  const basin = [options.cli, 'train', '--root', options.root, ...recording, '--'];
+  const basin = [options.cli, 'train', '--root', options.root, ...recordingArguments(options), '--'];
   const { run, cwd, from } = await scriptCommand(options, env);
   const [interpreter = ''] = run;
   // For Python the editor's own Node runs the command line: people who train in Python need not have another one.

@@ -5,6 +5,7 @@ import { BasinError } from '../protocol/errors.ts';
 import { activePython } from './activePython.ts';
 import { setting } from './configuration.ts';
 import { folderOf } from './folderOf.ts';
+import { openHookedTerminal } from './hookedTerminal.ts';
 import { TASK_TYPE } from './ids.ts';
 import { trainCommand } from './trainCommand.ts';
 import { requireTrust } from './trust.ts';
@@ -35,6 +36,11 @@ export class Training implements vscode.TaskProvider {
     const script = path.relative(folder.uri.fsPath, file.fsPath);
     const task = await this.#task({ type: TASK_TYPE, script }, folder);
     return vscode.tasks.executeTask(task);
+  }
+
+  /** A terminal whose trainings are recorded. @throws BasinError as {@link openHookedTerminal} does */
+  hookTerminal(): Promise<vscode.Terminal> {
+    return openHookedTerminal(this.cli);
   }
 
   /** None of its own: a task for every script would be a long list. Those in tasks.json are resolved. */

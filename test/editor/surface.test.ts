@@ -339,6 +339,23 @@ describe('from a script to its landscape', function () {
     assert.doesNotMatch(html, /<(script|link)[^>]+(src|href)="(?!data:)/);
   });
 
+  it('records what is started in a hooked terminal', async () => {
+    const before = new Set((await store().list()).map((entry) => entry.id));
+    const terminal = await vscode.commands.executeCommand<vscode.Terminal>('basin.hookTerminal');
+    try {
+      assert.ok(terminal, 'a terminal is opened');
+      terminal.sendText('node train.mjs');
+      const hooked = await until('a finished run', 120, async () =>
+        (await store().list()).find(({ id, manifest }) => !before.has(id) && manifest?.state === 'finished'),
+      );
+      assert.equal(hooked.manifest?.framework, 'tfjs');
+      assert.ok((hooked.manifest?.recording.steps ?? 0) > 0);
+      await hooked.run.delete();
+    } finally {
+      terminal.dispose();
+    }
+  });
+
   it('names runs, groups and filters them, and keeps the baseline on top', async () => {
     const { tree } = extension().exports;
     const rows = async (parent?: RunNode): Promise<vscode.TreeItem[]> => {

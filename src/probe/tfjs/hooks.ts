@@ -28,8 +28,11 @@ interface EngineWithVariables extends Engine {
   disposeVariable(variable: Variable): void;
 }
 
-/** Waits for the engine, which every copy of TensorFlow.js makes or finds under `globalThis._tfengine`. */
-export function trapEngine(hooks: EngineHooks): void {
+/**
+ * Waits for the engine, which every copy of TensorFlow.js makes or finds under `globalThis._tfengine`.
+ * @param make is called when it comes; null leaves TensorFlow.js alone
+ */
+export function trapEngine(make: () => EngineHooks | null): void {
   Object.defineProperty(globalThis, '_tfengine', {
     configurable: true,
     enumerable: true,
@@ -42,7 +45,8 @@ export function trapEngine(hooks: EngineHooks): void {
         enumerable: true,
         writable: true,
       });
-      patchEngine(engine as EngineWithVariables, hooks);
+      const hooks = make();
+      if (hooks !== null) patchEngine(engine as EngineWithVariables, hooks);
     },
   });
 }

@@ -14,13 +14,14 @@ _probe: Any = None
 
 
 def attach() -> None:
-    """Called once torch has been imported in a process that Basin started."""
+    """Called once torch has been imported in a process that Basin started, or in one of a hooked shell."""
     global _probe
     if _probe is not None:
         return
+    from .hooked_shell import ask_for_run
     from .options import LOADED_FILE, read_options
 
-    options = read_options()
+    options = read_options() or ask_for_run()
     if options is None:
         return
     if options.mode == "record":

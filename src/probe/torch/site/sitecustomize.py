@@ -1,6 +1,7 @@
 """
-Runs at the start of every Python process that Basin launches (this folder is first on PYTHONPATH): passes on to the
-sitecustomize that it shadows, then waits for torch to be imported and attaches the probe to it.
+Runs at the start of every Python process that Basin launches, or that is started in a hooked shell (this folder is first
+on PYTHONPATH): passes on to the sitecustomize that it shadows, then waits for torch to be imported and attaches the
+probe to it.
 """
 
 import os
@@ -98,7 +99,7 @@ try:
     _run_shadowed()
 except Exception:
     pass
-if os.environ.get("BASIN_PROBE") and not _is_worker():
+if (os.environ.get("BASIN_PROBE") or os.environ.get("BASIN_HOOK")) and not _is_worker():
     # Appended, so that nothing of the script's own is shadowed.
     sys.path.append(os.path.dirname(_HERE))
     _attach_after_torch()
