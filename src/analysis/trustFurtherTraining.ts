@@ -47,7 +47,7 @@ export function furtherTrainingSentences(
 }
 
 const sourceWords = {
-  loader: 'its DataLoader',
+  loader: 'its own loader or data set',
   tensors: 'the tensors that its batches are taken from',
 } as const;
 

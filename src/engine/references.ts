@@ -155,7 +155,7 @@ async function openOther(contents: RunContents, reference: string): Promise<RunC
     'bad-input',
     `Models of run ${other.id} do not fit run ${run.id}: ${differences.slice(0, SHOWN_DIFFERENCES).join('; ')}` +
       `${more > 0 ? `; and ${more} more differences` : ''}.`,
-    'Name models of the same architecture, whose parameters have the same names and shapes.',
+    'Name models of the same architecture, whose parameters have the same names, shapes and dtypes.',
   );
 }
 

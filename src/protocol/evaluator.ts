@@ -42,9 +42,9 @@ export interface DataSelection {
 }
 
 /**
- * Where training batches are drawn from. loader: the script's own DataLoader, in the order of its own sampler. tensors:
- * the tensors that training takes its batches from. recorded:
- * the batches that were kept with the run, in a shuffled order, where the script's data cannot be reached (`reason`).
+ * Where training batches are drawn from. loader: the script's own DataLoader, in the order of its own sampler, or the data
+ * set of fitDataset, in its order or shuffled where it shuffles. tensors: the tensors that training takes its batches
+ * from. recorded: the batches that were kept with the run, in a shuffled order, where the script's data cannot be reached (`reason`).
  */
 export interface TrainingSource {
   readonly kind: 'loader' | 'tensors' | 'recorded';

@@ -1,4 +1,4 @@
-/** Whether two objectives have the same weights by name and shape, so that models of one fit the other. */
+/** Whether two objectives have the same weights by name, shape and dtype, so that models of one fit the other. */
 import type { ObjectiveInfo } from './run.ts';
 
 /** What differs, a few words each; none where models of one may be averaged with models of the other. */
@@ -12,12 +12,13 @@ export function layoutDifferences(mine: ObjectiveInfo, other: ObjectiveInfo): st
 interface Named {
   readonly name: string;
   readonly shape: readonly number[];
+  readonly dtype?: string | undefined;
 }
 
 function differences(what: string, mine: readonly Named[], other: readonly Named[]): string[] {
   const theirs = new Map(other.map((t) => [t.name, t]));
   const found: string[] = [];
-  for (const { name, shape } of mine) {
+  for (const { name, shape, dtype = 'float32' } of mine) {
     const their = theirs.get(name);
     theirs.delete(name);
     if (their === undefined) found.push(`it lacks ${what} "${name}"`);
@@ -25,6 +26,8 @@ function differences(what: string, mine: readonly Named[], other: readonly Named
       found.push(
         `${what} "${name}" has shape [${their.shape.join(', ')}] there and [${shape.join(', ')}] here`,
       );
+    else if ((their.dtype ?? 'float32') !== dtype)
+      found.push(`${what} "${name}" is ${their.dtype ?? 'float32'} there and ${dtype} here`);
   }
   for (const name of theirs.keys()) found.push(`it has ${what} "${name}" besides`);
   return found;

@@ -45,6 +45,8 @@ export const parameterSchema = v.object({
   filterAxis: nullable(count),
   /** Name of the layer or module it belongs to, for per-layer answers. */
   layer: nullable(v.string()),
+  /** What the script keeps it in, as the framework calls it; float32 when absent. Snapshots are float32 all the same. */
+  dtype: v.optional(v.string()),
 });
 export type ParameterInfo = v.InferOutput<typeof parameterSchema>;
 

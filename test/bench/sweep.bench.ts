@@ -1,8 +1,10 @@
 /**
  * `basin sweep` over 100 snapshots of ten million parameters, by the evaluator of a PyTorch script: how often it loads
- * each snapshot, how many weight vectors it holds at most, and its time over that of loading the snapshots once.
+ * each snapshot, how many weight vectors it holds at most, by name and by the process's memory, and its time over that of
+ * loading the snapshots once.
  * BENCH_MODEL (mlp-0.5m, mlp-tiny) and BENCH_SNAPSHOTS make it smaller.
  */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnalysisContext, Evaluator } from '../../src/analysis/evaluator.ts';
 import { sweep } from '../../src/analysis/sweep.ts';
@@ -23,6 +25,7 @@ function counted(evaluator: Evaluator) {
   const loads = new Map</* file */ string, number>();
   const held = new Set</* vector */ string>();
   let most = 0;
+  let reading = 0;
   const seen = (method: string, params: Record<string, unknown>): void => {
     const { into, from, terms, vectors } = params as {
       into?: string;
@@ -45,12 +48,32 @@ function counted(evaluator: Evaluator) {
       if (typeof value !== 'function') return value;
       return (params: Record<string, unknown>, signal?: AbortSignal): unknown => {
         seen(String(name), params);
-        return Reflect.apply(value, target, [params, signal]) as unknown;
+        const began = performance.now();
+        const answer = Reflect.apply(value, target, [params, signal]) as unknown;
+        if (['load', 'combine', 'save'].includes(String(name)))
+          void Promise.resolve(answer).finally(() => (reading += performance.now() - began));
+        return answer;
       };
     },
   });
-  return { watched, loads, most: () => most };
+  return { watched, loads, most: () => most, reading: () => reading };
 }
+
+/** Processes that this one has started and their own, by id. */
+function descendants(pid: number = process.pid): number[] {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const own = tasks.flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' '));
+  return own.filter(Boolean).flatMap((child) => [Number(child), ...descendants(Number(child))]);
+}
+
+/** Bytes that a process holds: now, or at most since {@link forgetPeak}. */
+function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const [, kib = 'NaN'] =
+    new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return 1024 * Number(kib);
+}
+
+const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, '5');
 
 const scratch = scratchFolder();
 try {
@@ -69,7 +92,14 @@ try {
     for (const { file } of files) await evaluator.load({ into: 'once', from: { file } });
     await evaluator.release({ vectors: ['once'] });
     const once = performance.now() - began;
-    const { watched, loads, most } = counted(evaluator);
+    const { watched, loads, most, reading } = counted(evaluator);
+    // The one with the weights in it. Linux tells of memory, other systems are not asked.
+    const [heaviest] =
+      process.platform === 'linux'
+        ? descendants().sort((a, b) => memoryOf(b, 'VmRSS') - memoryOf(a, 'VmRSS'))
+        : [];
+    const before = heaviest === undefined ? NaN : memoryOf(heaviest, 'VmRSS');
+    if (heaviest !== undefined) forgetPeak(heaviest);
     began = performance.now();
     const result = await sweep(
       watched,
@@ -89,7 +119,15 @@ try {
     report('averages scored', result.windows.length + result.moving.length, { atLeast: 200 });
     report('times that it loaded a snapshot, at most', Math.max(...each), { atMost: 1 });
     report('weight vectors held, at most', most(), { atMost: 4 });
+    if (heaviest !== undefined) {
+      const added = (memoryOf(heaviest, 'VmHWM') - before) / (4 * count);
+      report("the process's memory above that before, in weight vectors", added, { atMost: 4 });
+    }
+    console.log(
+      `  loading the snapshots once takes ${(once / 1000).toFixed(1)} s, the sweep ${(seconds / 1000).toFixed(1)} s`,
+    );
     report('time over loading the snapshots once', seconds / once, {});
+    report('time of its reading alone over loading the snapshots once', reading() / once, {});
   } finally {
     await opened.close();
   }

@@ -11,6 +11,7 @@ import { hookApply, isContainer, noteLayerClass, type Layer } from './layers.ts'
 import {
   isTensor,
   isVariable,
+  ofDtype,
   type DataType,
   type Engine,
   type KernelInvocation,
@@ -210,5 +211,5 @@ function sharedSamples(leaves: readonly Tensor[], roles: readonly LeafRole[]): n
 export function readLeaf(engine: Engine, leaf: Tensor): HostTensor {
   const info = engine.state.tensorInfo.get(leaf.dataId);
   const values = (info?.backend ?? engine.backend).readSync(leaf.dataId);
-  return { shape: [...leaf.shape], dtype: leaf.dtype, values: values.slice() };
+  return { shape: [...leaf.shape], dtype: leaf.dtype, values: ofDtype(values, leaf.dtype).slice() };
 }

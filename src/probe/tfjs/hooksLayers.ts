@@ -1,6 +1,6 @@
 /** What the layers API knows of a step: the model, its batch, the epoch, how many steps there will be, validation. */
 import type { Exports } from './hooks.ts';
-import type { LayersModel, Tensor } from './tf.ts';
+import { currentEngine, type LayersModel, type Tensor } from './tf.ts';
 
 /** The layers model's training function around a step. */
 export interface LayersContext {
@@ -17,6 +17,8 @@ export interface LayersHooks {
   entered(model: LayersModel): void;
   /** A training call begins. */
   fitting(call: FitCall): void;
+  /** In place of the promise of fitDataset, which ends where training stands still for good. */
+  fittingDataset(model: LayersModel, trained: Promise<unknown>): Promise<unknown>;
   /** Validation data passes by, inside of a training call. */
   validating(model: LayersModel, data: readonly Tensor[]): void;
 }
@@ -29,6 +31,8 @@ export interface FitCall {
   readonly validation: { readonly tensors: readonly Tensor[]; readonly batchSize: number } | null;
   /** What fit trains on, standardised: inputs, targets, sample weights. */
   readonly training: TrainingTensors | null;
+  /** What fitDataset trains on. */
+  readonly dataset: TrainingDataset | null;
 }
 
 /** Tensors that live as long as the call of fit, one row a sample. */
@@ -38,6 +42,15 @@ export interface TrainingTensors {
   readonly shuffle: boolean;
 }
 
+/** The data set of a call of fitDataset. */
+export interface TrainingDataset {
+  /**
+   * One epoch of its batches, standardised by the model's own loop: inputs, targets, sample weights, which are valid
+   * during the call. Not while the model trains. Stops when `take` says no; throws what the data set throws.
+   */
+  each(take: (data: readonly (Tensor | null | undefined)[]) => boolean): Promise<void>;
+}
+
 /** Inside of the class, as of TensorFlow.js 4. */
 interface Inside {
   readonly history?: { readonly epoch: number[] } | null;
@@ -45,6 +58,8 @@ interface Inside {
   /** A Sequential's. */
   readonly model?: LayersModel;
   testFunction?: (data: Tensor[]) => unknown;
+  makeTrainFunction(): (data: Tensor[]) => unknown;
+  getDedupedMetricsNames(): string[];
 }
 
 const inside = (model: LayersModel): Inside => model as unknown as Inside;
@@ -123,8 +138,9 @@ function patchModel(prototype: object, hooks: LayersHooks): void {
         updates: datasetUpdates(args[0], args[1]),
         validation: null,
         training: null,
+        dataset: { each: (take) => goThrough(this, original, args, take) },
       });
-      return original.apply(this, args);
+      return hooks.fittingDataset(this, original.apply(this, args) as Promise<unknown>);
     };
   });
   // fit's own loop has everything standardised: validationSplit cut off, names resolved, shapes completed.
@@ -145,6 +161,7 @@ function patchModel(prototype: object, hooks: LayersHooks): void {
           batchSize: size,
           shuffle: shuffle !== false,
         },
+        dataset: null,
       });
       return original.apply(this, args);
     };
@@ -179,6 +196,38 @@ function patchModel(prototype: object, hooks: LayersHooks): void {
       return result;
     };
   });
+}
+
+/** Thrown by a training function that has seen enough. */
+class Enough extends Error {}
+
+/** Lets the model's own fitDataset run an epoch whose training function only looks. */
+async function goThrough(
+  model: LayersModel,
+  fitDataset: Method,
+  [dataset, options]: readonly unknown[],
+  take: (data: readonly Tensor[]) => boolean,
+): Promise<void> {
+  const { initialEpoch = 0, ...rest } = (options ?? {}) as { initialEpoch?: number };
+  const quiet = { initialEpoch, epochs: initialEpoch + 1, verbose: 0, yieldEvery: 'never' };
+  const logs = inside(model).getDedupedMetricsNames();
+  const look = (data: Tensor[]): unknown => {
+    if (!take(data)) throw new Enough();
+    return logs.map(() => currentEngine()?.makeTensor(new Float32Array(1), [], 'float32'));
+  };
+  Object.defineProperty(model, 'makeTrainFunction', { configurable: true, value: () => look });
+  try {
+    await fitDataset.call(model, dataset, {
+      ...rest,
+      ...quiet,
+      callbacks: undefined,
+      validationData: undefined,
+    });
+  } catch (error) {
+    if (!(error instanceof Enough)) throw error;
+  } finally {
+    Reflect.deleteProperty(model, 'makeTrainFunction');
+  }
 }
 
 function datasetUpdates(dataset: unknown, options: unknown): number | null {

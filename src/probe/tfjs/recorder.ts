@@ -38,6 +38,7 @@ import { safetensorsDtype } from './layout.ts';
 import { ObjectiveRecorder, type RecordingEnvironment, type StepOfObjective } from './objectiveRecorder.ts';
 import { Dispatcher } from './serve.ts';
 import { currentEngine, type Engine, type LayersModel, type Tensor, type Variable } from './tf.ts';
+import { DatasetWanted, FitDataset } from './fitDataset.ts';
 import { FitTensors, TrainingData } from './trainingData.ts';
 import { WorkerLink } from './workerLink.ts';
 
@@ -73,7 +74,9 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   private readonly calls = new WeakMap<LayersModel, Error>();
   private readonly validations = new WeakMap<LayersModel, NonNullable<FitCall['validation']>>();
   private readonly updates = new WeakMap<LayersModel, number>();
-  private readonly trainings = new WeakMap<LayersModel, FitTensors>();
+  private readonly trainings = new WeakMap<LayersModel, FitTensors | FitDataset>();
+  /** Serves on where {@link freeze} was left to go through a data set. */
+  private thaw: ((wanted: DatasetWanted) => Promise<never>) | null = null;
 
   /**
    * @param file the probe's own bundle, which is its worker too
@@ -171,10 +174,12 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     if (!this.off && !this.calls.has(model)) this.calls.set(model, captureStack());
   }
 
-  fitting({ model, updates, validation, training }: FitCall): void {
+  fitting({ model, updates, validation, training, dataset }: FitCall): void {
     if (this.off) return;
     this.guard(() => {
       if (training !== null) this.noteTraining(model, training);
+      if (dataset !== null && this.willStand)
+        this.trainings.set(model, new FitDataset(dataset, this.options.mode === 'evaluate'));
       if (updates !== null) this.updates.set(model, updates);
       if (validation !== null) this.validations.set(model, validation);
       const objective = this.objectiveOf(model);
@@ -182,19 +187,35 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     });
   }
 
-  /** Only of a process that will stand still: one that only trains is not asked to train more. */
+  /** A process that only trains is not asked to train more. */
+  private get willStand(): boolean {
+    return this.options.mode === 'evaluate' || this.options.holdSeconds > 0;
+  }
+
   private noteTraining(model: LayersModel, training: TrainingTensors): void {
-    const { mode, holdSeconds } = this.options;
-    if (mode !== 'evaluate' && holdSeconds <= 0) return;
+    if (!this.willStand) return;
     const noted = new FitTensors(training);
     // fit disposes of what it has made by itself (a split, a shape completed): a held process is asked behind its end.
     const engine = currentEngine();
-    if (mode === 'record' && engine !== null) noted.read(engine);
+    if (this.options.mode === 'record' && engine !== null) noted.read(engine);
     this.trainings.set(model, noted);
   }
 
   private trainingData(capture: Capture, data: (split: 'train') => readonly Batch[] | null): TrainingData {
     return new TrainingData(capture, data('train') ?? [], capture.model && this.trainings.get(capture.model));
+  }
+
+  fittingDataset(model: LayersModel, trained: Promise<unknown>): Promise<unknown> {
+    if (this.options.mode !== 'evaluate') return trained;
+    return trained
+      .catch((error: unknown) => {
+        if (error instanceof DatasetWanted && this.thaw !== null) return this.thaw(error);
+        throw error;
+      })
+      .finally(() => {
+        // Whatever trains the model from now on, this call cannot be left any more.
+        this.trainings.delete(model);
+      });
   }
 
   validating(model: LayersModel, data: readonly Tensor[]): void {
@@ -223,6 +244,8 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   /** The process ends: the last snapshot, time for questions, and the run's final state. */
   exiting(code: number): void {
     const { link } = this;
+    // A data set that never gives its next batch lets the event loop run dry.
+    if (this.thaw !== null) endAtOnce();
     if (link === null || this.options.mode !== 'record') return;
     const failed = code !== 0;
     const reason = failed ? (this.failure ?? `The script exited with code ${code}.`) : null;
@@ -568,10 +591,24 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     objective.readEveryStep = debuggee.wantsNorms;
   }
 
-  /** Stands still before the objective's first update for as long as there are questions. Never returns. */
+  /**
+   * Stands still before the objective's first update for as long as there are questions. Never returns.
+   * @throws DatasetWanted to leave the training call, whose promise then stays open: {@link thaw} serves on
+   */
   private freeze(capture: Capture): void {
     this.firstStep = performance.now();
     const link = this.startWorker();
+    const serve = (dispatcher: Dispatcher): DatasetWanted | null => {
+      try {
+        dispatcher.serveUntil(() => this.released || link.failed);
+      } catch (error) {
+        if (error instanceof DatasetWanted) return error;
+        throw error;
+      }
+      link.end({ type: 'end', patch: null });
+      return null;
+    };
+    let wanted: DatasetWanted | null = null;
     try {
       const frozen = new FrozenObjective(this.options, capture);
       let training: TrainingData | null = null;
@@ -604,12 +641,21 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       });
       this.dispatcher = dispatcher;
       link.post({ type: 'listen', role: 'frozen' });
-      dispatcher.serveUntil(() => this.released || link.failed);
-      link.end({ type: 'end', patch: null });
+      this.thaw = async ({ dataset }) => {
+        try {
+          await dataset.read();
+          dispatcher.answerWaiting();
+          serve(dispatcher);
+        } finally {
+          endAtOnce();
+        }
+        return new Promise<never>(() => undefined);
+      };
+      wanted = serve(dispatcher);
     } finally {
-      // Not process.exit: the script's own exit handlers would save a model that was never trained.
-      (process as unknown as { reallyExit(code: number): never }).reallyExit(0);
+      if (wanted === null) endAtOnce();
     }
+    throw wanted;
   }
 
   private objectiveOf(model: LayersModel): ObjectiveRecorder | null {
@@ -624,6 +670,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       if (this.link?.failed === true) this.off = true;
       return result;
     } catch (error) {
+      if (error instanceof DatasetWanted) throw error;
       this.off = true;
       try {
         const text = error instanceof Error ? error.message : String(error);
@@ -634,6 +681,11 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       return null;
     }
   }
+}
+
+/** Not process.exit: the script's own exit handlers would save a model that was never trained. */
+function endAtOnce(): never {
+  return (process as unknown as { reallyExit(code: number): never }).reallyExit(0);
 }
 
 function sameVariables(a: readonly Variable[], b: readonly Variable[]): boolean {

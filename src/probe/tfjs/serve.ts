@@ -7,6 +7,7 @@ import type { EvaluatorRequests } from '../../protocol/evaluator.ts';
 import type { StandingRequests } from '../../protocol/standing.ts';
 import { CANCEL_FLAGS, Control, type ToMain } from './channel.ts';
 import type { Debuggee } from './debuggee.ts';
+import { DatasetWanted } from './fitDataset.ts';
 import type { AnsweredMethod, EvaluatorSession, RequestContext } from './handlers.ts';
 import type { WorkerLink } from './workerLink.ts';
 
@@ -16,6 +17,9 @@ export class Dispatcher {
   private readonly spent = new Map</* connection */ number, /* ms */ number>();
   private busy = false;
   private debuggee: Debuggee | null = null;
+  /** Requests that cannot be answered before a data set has been gone through. */
+  private waiting: ToMain[] = [];
+  private wanted: DatasetWanted | null = null;
 
   /**
    * @param open makes a connection's session for an objective
@@ -56,14 +60,24 @@ export class Dispatcher {
   /**
    * Does nothing but answer until told to stop.
    * @param deadline on performance.now()'s clock
+   * @throws DatasetWanted for whoever can go through a data set; {@link answerWaiting} when that is done
    */
   serveUntil(done: () => boolean, deadline = Infinity): void {
     while (!done() && !this.link.shouldQuit) {
+      if (this.wanted !== null) throw this.wanted;
       const left = deadline - performance.now();
       if (left <= 0) return;
       this.link.waitForMessages(Math.min(left, 1000));
       this.poll();
     }
+  }
+
+  /** The data set that requests wait for has been gone through. */
+  answerWaiting(): void {
+    const { waiting } = this;
+    this.waiting = [];
+    this.wanted = null;
+    for (const message of waiting) this.handle(message);
   }
 
   private handle(message: ToMain): void {
@@ -80,7 +94,10 @@ export class Dispatcher {
     try {
       if (!this.drive(message)) this.link.post({ type: 'answer', request, result: this.answer(message) });
     } catch (error) {
-      this.link.post({ type: 'failure', request, error: toErrorData(error) });
+      if (error instanceof DatasetWanted) {
+        this.waiting.push(message);
+        this.wanted = error;
+      } else this.link.post({ type: 'failure', request, error: toErrorData(error) });
     } finally {
       this.busy = false;
       const spent = performance.now() - started;

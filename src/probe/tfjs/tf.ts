@@ -139,3 +139,8 @@ export function isVariable(x: unknown): x is Variable {
 export function isTensor(x: unknown): x is Tensor {
   return typeof x === 'object' && x !== null && typeof (x as { dataSync?: unknown }).dataSync === 'function';
 }
+
+/** A tensor's values as its dtype has them: the cpu backend casts integers to float32 without a change to the data. */
+export function ofDtype(values: TypedArray, dtype: DataType): TypedArray {
+  return dtype === 'float32' && !(values instanceof Float32Array) ? Float32Array.from(values) : values;
+}

@@ -1,12 +1,14 @@
 /**
  * The data that a script trains on, drawn for Basin's own training: batches of an endless order that follows from a seed
- * alone. Nothing of the script's moves: rows are read from the tensors that `fit` was given, the order is Basin's own.
+ * alone. Nothing of the script's moves: rows are read from the tensors that `fit` was given, or that its data set gave in
+ * one pass; the order is Basin's own where the script shuffles, and the script's where it does not.
  */
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { mersenne } from 'pure-rand/generator/mersenne';
 import { cancelled } from '../../protocol/errors.ts';
 import type { TrainingSource } from '../../protocol/evaluator.ts';
-import { readLeaf, type Batch, type Capture, type HostTensor } from './capture.ts';
+import { readLeaf, type Batch, type Capture, type HostTensor, type LeafRole } from './capture.ts';
+import { rowsOf, wholeOf, type DatasetPass, type FitDataset } from './fitDataset.ts';
 import type { TrainingTensors } from './hooksLayers.ts';
 import type { Engine } from './tf.ts';
 
@@ -46,17 +48,17 @@ export class TrainingData {
 
   /**
    * @param recorded training batches of the evaluation set
-   * @param fit what the model's training call was given, where it was `fit`
+   * @param fit what the model's training call was given, where it was `fit` or `fitDataset`
    */
   constructor(
     private readonly capture: Capture,
     private readonly recorded: readonly Batch[],
-    private readonly fit: FitTensors | null | undefined,
+    private readonly fit: FitTensors | FitDataset | null | undefined,
   ) {}
 
   /**
    * Batches from..from+count−1 of the seed's order; see EvaluatorRequests.draw.
-   * @throws BasinError `cancelled`
+   * @throws BasinError `cancelled`; DatasetWanted when a data set has to be gone through first
    */
   draw(
     seed: number,
@@ -78,41 +80,87 @@ export class TrainingData {
   private find(): Source {
     const { capture, fit, recorded } = this;
     if (capture.model === null || !capture.layersLoss || fit == null) {
-      return recordedSource(recorded, 'it is not trained by fit() on tensors.');
+      return recordedSource(recorded, 'it is not trained by fit() or fitDataset().');
     }
-    const data = fit.read(capture.engine);
-    if (data === null)
-      return recordedSource(recorded, 'the script has disposed of the tensors that fit() was given.');
     const [first] = recorded;
     const perSample = capture.roles.some(
       ({ kind }, i) => kind === 'other' && first !== undefined && first.leaves[i]?.shape[0] === first.samples,
     );
     if (perSample) return recordedSource(recorded, 'the loss also reads tensors of its own for each sample.');
+    if (!(fit instanceof FitTensors)) return datasetSource(capture, recorded, fit.found);
+    const data = fit.read(capture.engine);
+    if (data === null)
+      return recordedSource(recorded, 'the script has disposed of the tensors that fit() was given.');
     return fitSource(capture, data, fit, first);
   }
+}
+
+/** What one pass over a data set gave; shuffled where another pass is in another order. */
+function datasetSource(capture: Capture, recorded: readonly Batch[], pass: DatasetPass | string): Source {
+  if (typeof pass === 'string') return recordedSource(recorded, pass);
+  const { batches, varies, cut } = pass;
+  const whole = wholeOf(pass);
+  const samples = batches.reduce((n, slots) => n + rowsOf(slots), 0);
+  const reasons = [
+    ...(cut
+      ? [`The data set is larger than Basin keeps of it: these are its first ${samples} samples.`]
+      : []),
+    ...(varies
+      ? ['What the data set makes anew in each pass, such as augmentation, stays as it was in one pass.']
+      : []),
+  ];
+  const told: TrainingSource = {
+    kind: 'loader',
+    samples,
+    batches: batches.length,
+    reason: reasons.length === 0 ? null : reasons.join(' '),
+  };
+  const [like] = recorded;
+  if (whole !== null) {
+    const rows = { batchSize: whole.batchSize, shuffle: varies };
+    return { ...fitSource(capture, whole.tensors, rows, like), told };
+  }
+  const place = placeOf(capture);
+  return {
+    told,
+    length: batches.length,
+    batch(at, seed) {
+      const slots = batches[varies ? (shuffled(batches.length, seed)[at] ?? 0) : at] ?? [];
+      const leaves = capture.roles.map((role, i) =>
+        role.kind === 'other' ? (like?.leaves[i] ?? null) : (slots[place(role)] ?? null),
+      );
+      return { leaves, samples: rowsOf(slots), step: -1, loss: null, draws: [] };
+    },
+  };
+}
+
+/** Where the model's training function finds a leaf among its inputs, targets and sample weights. */
+function placeOf({ model }: Capture): (role: Exclude<LeafRole, { kind: 'other' }>) => number {
+  const [inputs, outputs] = [model?.inputs.length ?? 0, model?.outputs.length ?? 0];
+  const before = { input: 0, target: inputs, sampleWeight: inputs + outputs };
+  return ({ kind, index }) => before[kind] + index;
 }
 
 /** fit's tensors: every row once an epoch, in their order or shuffled as fit does. */
 function fitSource(
   capture: Capture,
   data: readonly (HostTensor | null)[],
-  { batchSize, shuffle }: FitTensors,
+  { batchSize, shuffle }: Pick<FitTensors, 'batchSize' | 'shuffle'>,
   like: Batch | undefined,
 ): Source {
   const samples = data[0]?.shape[0] ?? 0;
   const length = Math.max(1, Math.ceil(samples / batchSize));
-  const [inputs, outputs] = [capture.model?.inputs.length ?? 0, capture.model?.outputs.length ?? 0];
-  const before = { input: 0, target: inputs, sampleWeight: inputs + outputs };
+  const place = placeOf(capture);
   let order: { readonly seed: number; readonly rows: Uint32Array } | null = null;
   return {
     told: { kind: 'tensors', samples, batches: length, reason: null },
     length,
-    batch(place, seed) {
+    batch(at, seed) {
       if (order?.seed !== seed) order = { seed, rows: shuffle ? shuffled(samples, seed) : inOrder(samples) };
-      const rows = order.rows.subarray(place * batchSize, (place + 1) * batchSize);
+      const rows = order.rows.subarray(at * batchSize, (at + 1) * batchSize);
       const leaves = capture.roles.map((role, i) => {
         if (role.kind === 'other') return like?.leaves[i] ?? null;
-        const whole = data[before[role.kind] + role.index] ?? null;
+        const whole = data[place(role)] ?? null;
         return whole === null ? null : takeRows(whole, rows);
       });
       return { leaves, samples: rows.length, step: -1, loss: null, draws: [] };

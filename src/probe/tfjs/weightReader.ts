@@ -3,7 +3,7 @@
  * looking into the heap, elsewhere through readSync. Nothing here makes an engine tensor, so tf.memory() and the
  * script's tidy scopes never notice.
  */
-import type { Backend, DataId, Engine, Tensor, TypedArray } from './tf.ts';
+import { ofDtype, type Backend, type DataId, type Engine, type Tensor, type TypedArray } from './tf.ts';
 
 /** Values of tensors as they were at one moment. Belongs to the reader that made it. */
 export type Held = readonly unknown[] & { readonly heldBy: WeightReader };
@@ -36,7 +36,7 @@ export interface WeightReader {
 /** A copy of a tensor's values that nobody else holds, so that it can be transferred to another thread. */
 export function copyValues(engine: Engine, tensor: Tensor): TypedArray {
   const backend = backendOf(engine, tensor);
-  const values = backend.readSync(tensor.dataId);
+  const values = ofDtype(backend.readSync(tensor.dataId), tensor.dtype);
   if (isWasm(backend)) return values;
   // tfjs-node hands out a fresh copy, unless the values have not been given to TensorFlow yet.
   const fresh = isNode(backend) && backend.tensorMap.get(tensor.dataId).values !== values;

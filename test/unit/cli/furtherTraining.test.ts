@@ -1,9 +1,10 @@
 /** Training further on the command line, in both frameworks: what is built, kept when it is stopped, and used again. */
 import assert from 'node:assert/strict';
-import { copyFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SwaResult, TrainedEnsembleResult } from '../../../src/protocol/furtherTraining.ts';
+import type { CalibrationResult, MarginsResult } from '../../../src/protocol/generalisation.ts';
 import type { ScoreResult } from '../../../src/protocol/results.ts';
 import { cli, CommandLine, startNode } from '../../fixtures/commandLine.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
@@ -41,6 +42,14 @@ def main():
 
 main()
 `;
+
+async function until(said: () => string, what: RegExp): Promise<void> {
+  const end = Date.now() + 120_000;
+  while (!what.test(said())) {
+    assert.ok(Date.now() < end, said());
+    await sleep(50);
+  }
+}
 
 describe('training further on the command line', function () {
   this.timeout(300_000);
@@ -141,19 +150,66 @@ describe('training further on the command line', function () {
         assert.equal(cosine.training.batches.from, fge.training.batches.from + 10);
         assert.equal(cosine.training.nesterov, true);
         assert.equal(cosine.members.length, 2);
-        const { stderr, code } = await basin().run('score', 'last', '--at', fge.model);
+        // The ensemble itself is asked as any model by what looks at predictions, and refused by what needs weights.
+        const whole = await ask<ScoreResult>('score', 'last', '--at', fge.model);
+        assert.deepEqual(whole.score, fge.score);
+        const { accuracy } = await ask<CalibrationResult>('calibration', 'last', '--at', fge.model);
+        assert.ok(Math.abs(accuracy - (fge.score.validation?.accuracy ?? NaN)) < 1e-9);
+        const { validation } = await ask<MarginsResult>('margins', 'last', '--at', fge.model);
+        assert.ok(Math.abs((validation?.accuracy.value ?? NaN) - accuracy) < 1e-9);
+        const { stderr, code } = await basin().run('sharpness', 'last', '--at', fge.model);
         assert.equal(code, 1);
-        assert.match(stderr, /ensemble/);
+        assert.match(stderr, /has no weights of its own[^]*point-1/);
+      });
+
+      // How a job is stopped does not depend on the framework: once is enough.
+      for (const kind of framework === 'PyTorch' ? [] : (['fge', 'snapshot-ensemble'] as const)) {
+        it(`keeps the members of ${kind} that are there when it is interrupted`, async () => {
+          const args = [kind, 'last', '--train', '2000', '--cycle', '40', '--seed', '7', '--json'];
+          const { child, finished, said } = startNode(workspace.root, [cli, ...args], {
+            OMP_NUM_THREADS: '1',
+          });
+          await until(said, /step (?:1[5-9]\d|[2-9]\d\d|\d{4}) of/);
+          child.kill('SIGINT');
+          const { code, stdout } = await finished;
+          assert.equal(code, 0, said());
+          const result = JSON.parse(stdout) as TrainedEnsembleResult<typeof kind>;
+          assert.equal(result.complete, false);
+          const first = kind === 'fge' ? 20 : 40;
+          const { steps } = result.training;
+          assert.ok(steps >= 100 && steps < 2000, String(steps));
+          assert.equal(result.members.length, 1 + Math.floor((steps - first) / 40));
+          const score = await ask<ScoreResult>('score', 'last', '--at', result.model);
+          assert.deepEqual(score.score, result.score);
+        });
+      }
+
+      it('says plainly that the training process has ended, when that is killed, and leaves no half model', async function () {
+        if (process.platform !== 'linux') this.skip();
+        const models = async () => (await (await workspace.store.open('last')).models()).map((m) => m.id);
+        const before = await models();
+        const args = ['swa', 'last', '--train', '1000000', '--cycle', '5', '--seed', '8'];
+        const { child, finished, said } = startNode(workspace.root, [cli, ...args], { OMP_NUM_THREADS: '1' });
+        await until(said, /step (?:[2-9]\d|\d{3,}) of/);
+        const tasks = `/proc/${child.pid ?? 0}/task`;
+        const children = await Promise.all(
+          (await readdir(tasks)).map((task) => readFile(`${tasks}/${task}/children`, 'utf8')),
+        );
+        const [script] = children.join(' ').split(' ').filter(Boolean);
+        process.kill(Number(script), 'SIGKILL');
+        const { code, stderr } = await finished;
+        assert.equal(code, 1);
+        assert.match(
+          stderr,
+          /error: The training process ended while Basin was asking it\.\ncure: Ask again/,
+        );
+        assert.deepEqual(await models(), before);
       });
 
       it('keeps what is there when it is interrupted', async () => {
         const args = ['swa', 'last', '--train', '1000000', '--cycle', '5', '--seed', '7', '--json'];
         const { child, finished, said } = startNode(workspace.root, [cli, ...args], { OMP_NUM_THREADS: '1' });
-        const end = Date.now() + 120_000;
-        while (!/step (?:[2-9]\d|\d{3,}) of/.test(said())) {
-          assert.ok(Date.now() < end, said());
-          await sleep(50);
-        }
+        await until(said, /step (?:[2-9]\d|\d{3,}) of/);
         child.kill('SIGINT');
         const { code, stdout } = await finished;
         assert.equal(code, 0, said());

@@ -228,6 +228,15 @@ describe('engine', () => {
           error.message.includes(`it lacks parameter "${bias!.name}"`) &&
           error.message.includes('it has parameter "b" besides'),
       );
+      const half = objective!.parameters.map((p) => ({ ...p, dtype: 'bfloat16' }));
+      await other.run.writeManifest({ ...manifest, objectives: [{ ...objective!, parameters: half }] });
+      await assert.rejects(
+        engine.run({ kind: 'ensemble', run: held.run.id, members }),
+        (error: unknown) =>
+          error instanceof BasinError &&
+          error.code === 'bad-input' &&
+          error.message.includes(`parameter "${kernel!.name}" is bfloat16 there and float32 here`),
+      );
       assert.equal(held.server.connections, 0);
     } finally {
       await other.server.stop();

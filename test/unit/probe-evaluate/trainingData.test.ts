@@ -145,6 +145,107 @@ describe('training batches drawn in TensorFlow.js', function () {
     }
   });
 
+  describe('from the data set of fitDataset, gone through once', () => {
+    /** Records a kind of data-sets.mjs at every step, and starts it again. */
+    const ofKind = async (kind: string, check: (evaluator: Evaluator, run: Run) => Promise<void>) => {
+      const environment = recording.environment('cpu', { KIND: kind });
+      const { run, manifest } = await recording.record('data-sets.mjs', 'cpu', { every: 1, environment });
+      const options = { probes: recording.probes, environment };
+      const { evaluator, close } = await relaunch(run, manifest, 0, options);
+      try {
+        await evaluator.load({ into: 'w', from: await first(run) });
+        await check(evaluator, run);
+        // It goes on answering whatever else is asked.
+        assert.equal((await evaluator.status({})).state, 'frozen');
+      } finally {
+        await close();
+      }
+    };
+    /** Loss of each recorded batch. */
+    const recorded = async (evaluator: Evaluator): Promise<number[]> => {
+      const found: number[] = [];
+      for (let i = 0; i < (evaluator.description.train?.batches ?? 0); i++) {
+        const data = { split: 'train', batches: [i, i + 1] } as const;
+        const how = { data, mode: 'inference', refresh: false } as const;
+        const { points } = await evaluator.loss({ origin: 'w', directions: [], coefficients: [[]], how });
+        found.push(points[0]?.loss ?? NaN);
+      }
+      return found;
+    };
+
+    for (const [kind, what, samples] of [
+      ['fixed', 'in its fixed order', 70],
+      ['weighted', 'with class weights', 70],
+      ['ragged', 'of batches of several shapes', 40],
+    ] as const) {
+      it(`${what}: the very batches that training took, and on in the same order`, async () => {
+        await ofKind(kind, async (evaluator) => {
+          const taken = await recorded(evaluator);
+          const epoch = samples === 70 ? 5 : 4;
+          // The evaluation set has each sample once.
+          assert.equal(taken.length, epoch);
+          const { source, samples: drawn } = await draw(evaluator, 0, epoch);
+          assert.deepEqual(source, { kind: 'loader', samples, batches: epoch, reason: null });
+          assert.equal(drawn, samples);
+          assert.deepEqual((await losses(evaluator, epoch, 'inference')).each, taken);
+          await draw(evaluator, epoch + 2, 3);
+          const on = [2, 3, 4].map((i) => taken[i % epoch]);
+          assert.deepEqual((await losses(evaluator, 3, 'inference')).each, on);
+          assert.equal(new Set(taken).size, epoch);
+        });
+      });
+    }
+
+    it('shuffled where it shuffles: every sample once an epoch, by the seed', async () => {
+      await ofKind('shuffled', async (evaluator) => {
+        const { source } = await draw(evaluator, 0, 5);
+        assert.deepEqual([source.kind, source.samples, source.batches], ['loader', 70, 5]);
+        assert.match(source.reason ?? '', /stays as it was in one pass/);
+        const a = await losses(evaluator, 5, 'inference');
+        await draw(evaluator, 5, 5);
+        const b = await losses(evaluator, 5, 'inference');
+        assert.ok(Math.abs(a.whole - b.whole) <= 1e-5 * a.whole);
+        assert.equal(new Set([...a.each, ...b.each]).size, 10);
+        await draw(evaluator, 0, 5);
+        assert.deepEqual(await losses(evaluator, 5, 'inference'), a);
+        await draw(evaluator, 0, 5, 2);
+        assert.notDeepEqual((await losses(evaluator, 5, 'inference')).each, a.each);
+      });
+    });
+
+    it('as many batches of an endless one as make its epoch', async () => {
+      await ofKind('endless', async (evaluator) => {
+        const { source } = await draw(evaluator, 0, 9);
+        assert.deepEqual(source, { kind: 'loader', samples: 144, batches: 9, reason: null });
+      });
+    });
+
+    it('or the recorded ones where it fails, with what it said', async () => {
+      await ofKind('broken', async (evaluator) => {
+        const { source } = await draw(evaluator, 0, 1);
+        assert.equal(source.kind, 'recorded');
+        assert.match(
+          source.reason ?? '',
+          /going through the data set of fitDataset\(\) failed: .*the disk is gone/,
+        );
+      });
+    });
+
+    it('is out of reach of a process that is held at its end, which says so', async () => {
+      const options = { holdSeconds: 60, every: 1 };
+      const { training, ended } = await recording.start('data-sets.mjs', 'cpu', options);
+      await until(async () => (await training.run.readManifest()).state === 'held');
+      const held = await attach(training.run, 0);
+      assert.ok(held !== null);
+      const { source } = await draw(held, 0, 1);
+      assert.equal(source.kind, 'recorded');
+      assert.match(source.reason ?? '', /held at its end .*starts the script again/);
+      await held.resume({});
+      const { output } = await ended;
+      assert.equal(output, recording.plain('data-sets.mjs', 'cpu').output);
+    });
+  });
+
   it('are the recorded ones of a loop of its own, and say why', async () => {
     const { run, manifest } = await recording.record('minimize.mjs', 'cpu', { every: 1 });
     const { evaluator, close } = await relaunch(run, manifest, 0, {

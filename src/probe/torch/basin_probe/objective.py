@@ -58,11 +58,12 @@ class Objective:
                     "role": role(n),
                     "filterAxis": filter_axis(n),
                     "layer": n.layer,
+                    **({} if n.tensor.dtype is torch.float32 else {"dtype": _dtype(n.tensor)}),
                 }
                 for n in self.named
             ],
             "state": [
-                {"name": s.name, "shape": list(s.now().shape), "dtype": str(s.now().dtype).replace("torch.", "")}
+                {"name": s.name, "shape": list(s.now().shape), "dtype": _dtype(s.now())}
                 for s in self.state
             ],
             "parameterCount": self.layout.count,
@@ -79,6 +80,10 @@ class Objective:
             },
             "replay": self.replay,
         }
+
+
+def _dtype(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).replace("torch.", "")
 
 
 def describe_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
