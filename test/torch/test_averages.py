@@ -88,8 +88,10 @@ for epoch in range(3):
 '''
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-@pytest.mark.parametrize("kind", NETS)
+# Half precision differs in its rounding alone: one model of each is enough beside bfloat16's.
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [(k, d) for k in NETS for d in ("float32", "bfloat16")] + [(next(iter(NETS)), "float16")]
+)
 def test_an_average_of_any_model_is_that_of_torchs_own_averaging(kind: str, dtype: str, tmp_path: Path) -> None:
     """
     To 1e-6. Basin sums in float32 whatever the script computes in; in half precision ``AveragedModel`` rounds after every
