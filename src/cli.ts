@@ -5,6 +5,7 @@ import { CommandLine } from './cli/command.ts';
 import { addAverage } from './cli/commands/average.ts';
 import { addCalibration } from './cli/commands/calibration.ts';
 import { addContour } from './cli/commands/contour.ts';
+import { addCurvatureMap } from './cli/commands/curvatureMap.ts';
 import { addCycles } from './cli/commands/cycles.ts';
 import { addEnsemble } from './cli/commands/ensemble.ts';
 import { addExport } from './cli/commands/export.ts';
@@ -55,6 +56,7 @@ for (const add of [
   addLabel,
   addDelete,
   addContour,
+  addCurvatureMap,
   addLine,
   addSharpness,
   addSpectrum,

@@ -17,6 +17,7 @@ export function commandLine(result: AnalysisResult): string {
   const furtherTraining = ['at', 'train', 'cycle', 'rate', 'momentum', 'clip', 'seed'] as const;
   const names: Record<AnalysisResult['kind'], readonly string[]> = {
     contour: ['plane', 'size', 'at', 'seed', 'span', 'normalise', 'seeds'],
+    'curvature-map': ['plane', 'size', 'at', 'seed', 'span', 'normalise', 'tolerance'],
     line: ['from', 'to', 'points'],
     sharpness: ['at', 'top'],
     spectrum: ['at', 'top', 'bottom', 'matrix', 'parameters', 'bandwidth', 'seed'],
@@ -40,8 +41,8 @@ export function commandLine(result: AnalysisResult): string {
     ensemble: ['members', 'last', 'combine', 'select'],
   };
   for (const name of names[result.kind]) option(name, job[name]);
-  if (result.kind === 'contour') {
-    if (job.adaptive === true) words.push('--adaptive');
+  if (result.kind === 'contour' && job.adaptive !== true) words.push('--full');
+  if (result.kind === 'contour' || result.kind === 'curvature-map') {
     if (job.includeBiases === true) words.push('--include-biases');
     if (typeof job.orthogonalise === 'boolean') {
       words.push(job.orthogonalise ? '--orthogonalise' : '--no-orthogonalise');

@@ -10,6 +10,7 @@ import type {
 } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import { buildPlane } from './buildPlane.ts';
+import { fits, sameLoss, type ContourPoints, type KnownPoint } from './contourPoints.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { howToEvaluate, lossAt, type Draft } from './model.ts';
 import type { Plane, PlaneInput } from './plane.ts';
@@ -17,7 +18,7 @@ import { Refinement, type GridPoint } from './refinement.ts';
 import { repeatRandomPlane, repeatsSentence } from './repeats.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, replaySentence } from './trust.ts';
-import { contourSentences } from './trustContour.ts';
+import { contourSentences, resumedSentences } from './trustContour.ts';
 import { withVectors, type Vectors } from './vectors.ts';
 
 export interface ContourInput extends PlaneInput {
@@ -30,6 +31,8 @@ export interface ContourInput extends PlaneInput {
   readonly seeds?: number;
   /** Evaluate only where isolines need it and interpolate elsewhere; default false: every point. */
   readonly adaptive?: boolean;
+  /** What the same question had found when it was interrupted; it is left out where it does not fit. */
+  readonly known?: ContourPoints;
 }
 
 /** Seconds of work in one request: long enough to hide its overhead, short enough to cancel and to show progress. */
@@ -44,8 +47,8 @@ const SECONDS_PER_PUBLICATION = 1;
  * Adaptively, a level is as a pass is, but of the points that interpolation from coarser levels would get visibly wrong.
  * The losses of the snapshots themselves are evaluated last, in the same way as the grid's.
  *
- * @param publish is given a partial result (`complete: false`) after each pass, within long passes about once a
- *   second, and a last time with everything there is when the analysis is cancelled
+ * @param publish is given a partial result (`complete: false`) and the points that it has after each pass, within long
+ *   passes about once a second, and a last time with everything there is when the analysis is cancelled
  * @throws BasinError `bad-input` when the snapshots span no such plane, `non-finite` when the origin's weights are
  *   NaN or infinite, `not-replayable`, `cancelled`
  */
@@ -53,7 +56,7 @@ export async function contour(
   evaluator: Evaluator,
   input: ContourInput,
   context: AnalysisContext,
-  publish: (partial: Draft<ContourResult>) => void = () => undefined,
+  publish: (partial: Draft<ContourResult>, points: ContourPoints) => void = () => undefined,
 ): Promise<Draft<ContourResult>> {
   const { size } = input;
   if (!Number.isInteger(size) || size % 2 === 0 || size < 5 || size > 401) {
@@ -71,6 +74,7 @@ export async function contour(
     let last = 0;
     try {
       await grid.evaluateCentre(context);
+      if (input.known !== undefined) await grid.adopt(input.known, context);
       for (const indices of grid.passes()) {
         const batches = grid.evaluate(indices, context);
         for await (const seconds of batches) {
@@ -80,16 +84,16 @@ export async function contour(
           );
           if (seconds - last >= SECONDS_PER_PUBLICATION) {
             last = seconds;
-            publish(grid.draft(false));
+            publish(grid.draft(false), grid.points());
           }
         }
-        publish(grid.draft(false));
+        publish(grid.draft(false), grid.points());
       }
       await grid.evaluateSnapshots(vectors, context);
       await grid.evaluateBuilt(vectors, context);
       await grid.evaluateRepeats(vectors, context);
     } catch (error) {
-      if (grid.evaluated > 0) publish(grid.draft(false));
+      if (grid.evaluated > 0) publish(grid.draft(false), grid.points());
       throw error;
     }
     return grid.draft(true);
@@ -127,7 +131,10 @@ class Grid {
   evaluated = 0;
   private readonly how: HowToEvaluate;
   private readonly loss: Maybe[][];
-  private readonly standardErrors: number[] = [];
+  /** Every point that was evaluated, in the order it was. */
+  private readonly found: KnownPoint[] = [];
+  /** Points of `found` that an interrupted run had left; null where what it left does not fit. */
+  private resumed: number | null | undefined = undefined;
   private readonly trajectory: TrajectoryPoint[];
   private centre: Maybe = null;
   private samples = 0;
@@ -138,6 +145,8 @@ class Grid {
   private readonly corners: PlaneCorner[];
   /** Snapshots to evaluate by themselves, as indices into the trajectory. */
   private readonly chosen: number[];
+  /** Steps of the snapshots whose own loss has been evaluated. */
+  private readonly settled = new Set<number>();
 
   constructor(
     private readonly evaluator: Evaluator,
@@ -158,7 +167,11 @@ class Grid {
 
   /** The points in the order they are evaluated; what a pass asks for may depend on what the ones before have found. */
   passes(): Iterable<readonly GridPoint[]> {
-    return this.refinement === null ? passes(this.input.size) : this.refinement.levels();
+    if (this.refinement !== null) return this.refinement.levels();
+    const known = new Set(this.found.map(([row, column]) => row * this.input.size + column));
+    return passes(this.input.size).map((points) =>
+      points.filter(([row, column]) => !known.has(row * this.input.size + column)),
+    );
   }
 
   fraction(): number {
@@ -178,6 +191,53 @@ class Grid {
     this.samples = value.samples;
   }
 
+  /** Takes over what an interrupted run had found, where the plane and a point evaluated again are what they were. */
+  async adopt(known: ContourPoints, { signal }: AnalysisContext): Promise<void> {
+    this.resumed = null;
+    const { origin, directions, x, y } = this.plane;
+    const last = known.points.at(-1);
+    if (last === undefined || !fits(known, this.plane, this.centre)) return;
+    const [row, column, loss] = last;
+    const coefficients = [[x[column] ?? 0, y[row] ?? 0]];
+    const { points } = await this.evaluator.loss({ origin, directions, coefficients, how: this.how }, signal);
+    if (!sameLoss(finite(points[0]?.loss ?? NaN), loss)) return;
+    for (const point of known.points) this.note(point);
+    for (const [step, evaluated] of known.snapshots) {
+      const k = this.trajectory.findIndex((t) => t.step === step);
+      const at = this.trajectory[k];
+      if (at === undefined) continue;
+      this.trajectory[k] = { ...at, evaluated };
+      this.settled.add(step);
+      this.noteCorner(String(step), evaluated);
+    }
+    this.resumed = known.points.length;
+  }
+
+  /** What an interrupted run leaves behind. */
+  points(): ContourPoints {
+    const { x, y, description } = this.plane;
+    return {
+      x,
+      y,
+      norms: description.directions.map((d) => d.norm),
+      centre: this.centre,
+      points: [...this.found],
+      snapshots: this.trajectory
+        .filter(({ step }) => this.settled.has(step))
+        .map(({ step, evaluated }) => [step, evaluated] as const),
+    };
+  }
+
+  private note(point: KnownPoint): void {
+    const [row, column, loss] = point;
+    const line = this.loss[row];
+    if (line === undefined) return;
+    line[column] = loss;
+    this.refinement?.set([row, column], loss);
+    this.found.push(point);
+    this.evaluated++;
+  }
+
   /** Evaluates points in batches; yields the seconds of evaluation so far after each. */
   async *evaluate(
     points: readonly (readonly [row: number, column: number])[],
@@ -194,15 +254,9 @@ class Grid {
       );
       batch.forEach(([row, column], i) => {
         const value = answer.points[i];
-        const line = this.loss[row];
-        if (value === undefined || line === undefined) return;
-        line[column] = finite(value.loss);
-        this.refinement?.set([row, column], finite(value.loss));
-        if (value.standardError !== null && Number.isFinite(value.standardError)) {
-          this.standardErrors.push(value.standardError);
-        }
+        if (value === undefined) return;
+        this.note([row, column, finite(value.loss), finite(value.standardError ?? NaN)]);
       });
-      this.evaluated += batch.length;
       this.seconds += answer.seconds;
       const perPoint = answer.seconds / batch.length;
       const affordable = Math.floor(SECONDS_PER_REQUEST / Math.max(perPoint, 1e-6));
@@ -216,10 +270,11 @@ class Grid {
     for (const [done, index] of this.chosen.entries()) {
       const at = this.trajectory[index];
       const snapshot = this.input.snapshots.find((s) => s.step === at?.step);
-      if (at === undefined || snapshot === undefined) continue;
+      if (at === undefined || snapshot === undefined || this.settled.has(at.step)) continue;
       const vector = await vectors.load(snapshot.vector, 'snapshot', context.signal);
       const { loss } = await this.ownLoss(vector, context);
       this.trajectory[index] = { ...at, evaluated: finite(loss) };
+      this.settled.add(at.step);
       await vectors.release([vector]);
       this.noteCorner(String(at.step), finite(loss));
       const share = (done + 1) / this.chosen.length;
@@ -254,7 +309,9 @@ class Grid {
   draft(complete: boolean): Draft<ContourResult> {
     const { input, plane } = this;
     const filled = complete ? this.filled() : null;
-    const sorted = [...this.standardErrors].sort((a, b) => a - b);
+    const sorted = this.found
+      .flatMap(([, , , error]) => (error === null ? [] : [error]))
+      .sort((a, b) => a - b);
     const body = {
       kind: 'contour' as const,
       at: plane.at,
@@ -270,6 +327,7 @@ class Grid {
       trajectory: [...this.trajectory],
       centre: { loss: this.centre },
       evaluated: this.evaluated,
+      ...(typeof this.resumed === 'number' ? { resumed: this.resumed } : {}),
       complete,
       refreshedStatistics: this.how.refresh,
     };
@@ -277,6 +335,7 @@ class Grid {
       ...body,
       trust: [
         ...contourSentences(body, plane),
+        ...resumedSentences(this.resumed),
         ...(this.repeats ? [repeatsSentence(this.repeats)] : []),
         dataSentence(body.data, input.mode, this.how.refresh),
         ...replaySentence(this.evaluator.description),

@@ -17,9 +17,13 @@ import type { Vectors } from './vectors.ts';
 export interface LanczosOptions {
   /** Eigenvalues wanted, from the largest down. */
   readonly top: number;
+  /** Eigenvalues wanted from the smallest up, out of the same space; listed behind the others. Default 0. */
+  readonly bottom?: number;
   readonly maxProducts: number;
   /** A pair has converged when its residual is at most this share of |λ| (of a thousandth of ‖H‖ for a λ near 0). */
   readonly tolerance: number;
+  /** Residuals are held against ‖H‖ rather than each against its own |λ|. */
+  readonly ofNorm?: boolean;
   readonly seed: number;
   /** Any named vector of the same parameters: random start vectors are made in its likeness. */
   readonly like: string;
@@ -78,7 +82,9 @@ export async function lanczos(
   const top = Math.min(options.top, dimension);
   if (top < 1) return { values: [], residuals: [], vectors: [], converged: true, products: 0 };
   const affordable = options.maxBasis ?? Math.floor(BASIS_BYTES / (4 * parameterCount));
-  const maxBasis = Math.min(dimension, Math.max(top + 3, affordable));
+  const bottom = Math.min(options.bottom ?? 0, dimension);
+  const maxBasis = Math.min(dimension, Math.max(top + bottom + 3, affordable));
+  const floor = options.ofNorm === true ? 1 : 1e-3;
   let draws = 0;
 
   /** into ← into/norm */
@@ -142,11 +148,12 @@ export async function lanczos(
     const ritz = ritzPairs(projected, coupled, beta);
     const spectralNorm = Math.max(...ritz.map((p) => Math.abs(p.value)));
     const complete = size === dimension;
-    const wanted = ritz.slice(0, top);
+    const wanted = [...ritz.slice(0, top), ...ritz.slice(size - Math.min(size, bottom)).reverse()];
     const converged =
-      wanted.length === top &&
+      wanted.length === top + bottom &&
       wanted.every(
-        (p) => complete || p.residual <= options.tolerance * Math.max(Math.abs(p.value), 1e-3 * spectralNorm),
+        (p) =>
+          complete || p.residual <= options.tolerance * Math.max(Math.abs(p.value), floor * spectralNorm),
       );
     context.progress(Math.min(1, products / options.maxProducts), `eigenvalues: product ${products}`);
     if (converged || complete || products >= options.maxProducts) {
@@ -175,7 +182,9 @@ export async function lanczos(
     }
 
     if (size === maxBasis) {
-      const kept = ritz.slice(0, Math.max(top, Math.floor(maxBasis / 2)));
+      const count = Math.max(top + bottom, Math.floor(maxBasis / 2));
+      const fromBelow = bottom === 0 ? 0 : Math.max(bottom, count >> 1);
+      const kept = [...ritz.slice(0, count - fromBelow), ...ritz.slice(size - fromBelow)];
       const names: string[] = [];
       for (const pair of kept) names.push(await assemble(evaluator, vectors, basis, pair.weights, context));
       await vectors.release(basis);

@@ -29,7 +29,8 @@ export function contourSentences(
   return sentences;
 }
 
-function planeSentences(
+/** What is to be known of the plane and of how the path lies to it. */
+export function planeSentences(
   { plane, trajectory }: Pick<ContourResult, 'plane' | 'trajectory'>,
   width: number,
 ): string[] {
@@ -104,8 +105,21 @@ function interpolationSentences({
   ];
 }
 
+/** What an interrupted run has to do with it. @param resumed its points; null where they did not fit, undefined for none */
+export function resumedSentences(
+  resumed: number | null | undefined,
+  what: 'contour' | 'map' = 'contour',
+): string[] {
+  if (resumed === undefined) return [];
+  return [
+    resumed === null
+      ? `What an interrupted ${what} had left does not fit these weights any more, so every point was evaluated anew.`
+      : `${resumed} points are those of an interrupted ${what} of the same question; what was evaluated again of them agreed.`,
+  ];
+}
+
 /** What making the pair orthogonal has cost. */
-function orthogonalSentences({ orthogonalised, directions }: ContourResult['plane']): string[] {
+export function orthogonalSentences({ orthogonalised, directions }: ContourResult['plane']): string[] {
   if (orthogonalised === undefined) return [];
   const { degrees, kept } = orthogonalised;
   const normalised = /normalised/.test(directions[1]?.name ?? '');

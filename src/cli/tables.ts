@@ -24,6 +24,7 @@ import { measuringText } from '../runs/measuringCost.ts';
 import type { RunEntry } from '../runs/runStore.ts';
 import { calibrationTable } from './text/calibration.ts';
 import { spectrumTable, stabilityTable } from './text/curvature.ts';
+import { curvatureMapTable } from './text/curvatureMap.ts';
 import { cyclesTable } from './text/cycles.ts';
 import { ensembleTables } from './text/ensemble.ts';
 import { flatnessTable } from './text/flatness.ts';
@@ -157,6 +158,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
   switch (result.kind) {
     case 'contour':
       return contourTable(result);
+    case 'curvature-map':
+      return curvatureMapTable(result);
     case 'line':
       return lineTable(result);
     case 'sharpness':

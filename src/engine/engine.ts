@@ -1,5 +1,6 @@
 /** Jobs to answers: each is queued, asked of the run's evaluator, and kept as a file of the run. */
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Draft } from '../analysis/model.ts';
 import { attach } from '../evaluators/openEvaluator.ts';
 import { installedProbes } from '../evaluators/probes.ts';
@@ -24,6 +25,7 @@ import { builtEnsemble, readContents, resolveModel, type RunContents } from './r
 import { writeReport } from './report.ts';
 import { findKept } from './resultCache.ts';
 import { shareableView } from './shareableView.ts';
+import { Unfinished } from './unfinished.ts';
 
 export interface EngineOptions extends Pick<RelaunchOptions, 'onCommand' | 'environment'> {
   /** The workspace folder. */
@@ -55,6 +57,9 @@ interface Course {
   /** From now on an aborted signal ends the job early, with a result. */
   endsEarly: boolean;
 }
+
+/** Milliseconds that ending waits for a cancelled job. */
+const PATIENCE = 2000;
 
 export class Engine {
   readonly store: RunStore;
@@ -112,6 +117,8 @@ export class Engine {
   /** Ends every process that was started for questions. */
   async dispose(): Promise<void> {
     await this.#pool.dispose();
+    // A job that was cancelled may still be writing down how far it came.
+    await Promise.race([this.#last, sleep(PATIENCE, undefined, { ref: false })]);
   }
 
   async #runNow(
@@ -218,6 +225,11 @@ export class Engine {
         const by = { mode, framework, backend, versions, evaluator: source };
         const finish = (draft: Draft<AnalysisResult>): AnalysisResult =>
           finishedResult(draft, { ...circumstances, by, started });
+        const unfinished =
+          kind.resumes === true ? new Unfinished(contents.run, job, this.options.version) : null;
+        const resume = 'resume' in job && job.resume === true;
+        const left = resume ? ((await unfinished?.read()) ?? null) : null;
+        if (resume && left === null) warn('There is nothing to go on from: every point is evaluated.');
         const reserved: string[] = [];
         const reserve = async (builds: BuiltModel['kind']): Promise<string> => {
           const id = await contents.run.reserveModelId(builds);
@@ -234,13 +246,19 @@ export class Engine {
             context,
             model,
             reserve,
-            publish: (partial) => observer.partial?.(finish(partial)),
+            publish: (partial, points) => {
+              observer.partial?.(finish(partial));
+              if (points !== undefined) unfinished?.keep(points);
+            },
+            unfinished: left,
           });
           if (signal.aborted && !course.endsEarly) throw cancelled();
           const result = finish(draft);
           await keepResult(result, contents);
+          await unfinished?.discard();
           return result;
         } catch (error) {
+          await unfinished?.settled();
           for (const id of reserved) await contents.run.discardModel(id);
           throw error;
         }

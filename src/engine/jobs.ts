@@ -4,6 +4,7 @@ import type { Kind } from './kind.ts';
 import { averageKind } from './kinds/average.ts';
 import { calibrationKind } from './kinds/calibration.ts';
 import { contourKind } from './kinds/contour.ts';
+import { curvatureMapKind } from './kinds/curvatureMap.ts';
 import { cyclesKind } from './kinds/cycles.ts';
 import { ensembleKind } from './kinds/ensemble.ts';
 import { fgeKind } from './kinds/fge.ts';
@@ -28,6 +29,7 @@ import { definiteReference, resolveModel, resolvePredictor, type RunContents } f
 
 const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   contour: contourKind,
+  'curvature-map': curvatureMapKind,
   line: lineKind,
   sharpness: sharpnessKind,
   spectrum: spectrumKind,

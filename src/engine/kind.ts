@@ -24,8 +24,10 @@ export interface Asked<R extends AnalysisResult> extends AskedOfRun {
   readonly model: string;
   /** A further id for a model that the job builds; given back when the job fails. */
   readonly reserve: (kind: BuiltModel['kind']) => Promise<string>;
-  /** Shows a result that is being refined. */
-  readonly publish: (partial: Draft<R>) => void;
+  /** Shows a result that is being refined. @param unfinished what the same question can go on from, should this be the last of it */
+  readonly publish: (partial: Draft<R>, unfinished?: object) => void;
+  /** What the same question had left when it was interrupted; null where it had nothing, and where it is not to go on. */
+  readonly unfinished: unknown;
 }
 
 interface AnyKind<K extends AnalysisKind> {
@@ -48,6 +50,8 @@ export interface EvaluatorKind<K extends AnalysisKind> extends AnyKind<K> {
   readonly builds?: BuiltModel['kind'];
   /** Whether an aborted signal makes it end early with what is there, in place of nothing. */
   readonly endsEarly?: true;
+  /** Whether what it publishes is kept on disk, so that it can go on after it was interrupted or killed. */
+  readonly resumes?: true;
   /** @throws BasinError as the analysis does */
   run(job: Analyses[K]['job'], asked: Asked<Analyses[K]['result']>): Promise<Draft<Analyses[K]['result']>>;
 }

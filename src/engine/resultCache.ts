@@ -43,9 +43,11 @@ function modelsOf(result: AnalysisResult): string[] {
 }
 
 /** Without what does not change the answer, as JSON has it. */
-function comparable(job: unknown): unknown {
+export function comparable(job: unknown): unknown {
   const entries = Object.entries(JSON.parse(JSON.stringify(job)) as Record<string, unknown>);
-  return Object.fromEntries(entries.filter(([key]) => key !== 'live' && key !== 'stopAtBarrier'));
+  return Object.fromEntries(
+    entries.filter(([key]) => key !== 'live' && key !== 'stopAtBarrier' && key !== 'resume'),
+  );
 }
 
 async function modified(file: string): Promise<number> {

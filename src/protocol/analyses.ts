@@ -1,6 +1,7 @@
 /** Every kind of analysis: its request and its answer. The engine, the command line and the page take their types from here. */
 import type { AveragingAnalyses } from './averaging.ts';
 import type { CurvatureAnalyses } from './curvature.ts';
+import type { CurvatureMapAnalyses } from './curvatureMap.ts';
 import type { CyclesAnalyses } from './cycles.ts';
 import type { Combination } from './evaluator.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
@@ -28,8 +29,10 @@ export interface ContourJob extends EvaluationOptions, PlaneOptions {
   readonly size: number;
   /** Random planes to compare the one that is shown with, itself among them; 2 to 1000. */
   readonly seeds?: number;
-  /** Evaluate only where isolines need it and interpolate elsewhere; default false. */
+  /** Evaluate only where isolines need it and interpolate elsewhere; default true. */
   readonly adaptive?: boolean;
+  /** Go on from what the same question had found when it was interrupted; default false. */
+  readonly resume?: boolean;
   /** Ask the living process between its steps, rather than relaunching, while it trains. */
   readonly live?: boolean;
 }
@@ -78,6 +81,7 @@ export interface Analyses
   extends
     AveragingAnalyses,
     CurvatureAnalyses,
+    CurvatureMapAnalyses,
     CyclesAnalyses,
     FlatnessAnalyses,
     FurtherTrainingAnalyses,
@@ -98,6 +102,7 @@ export interface Analyses
 export type AnalysisKind = keyof Analyses;
 const everyKind: Readonly<Record<AnalysisKind, true>> = {
   contour: true,
+  'curvature-map': true,
   line: true,
   sharpness: true,
   spectrum: true,

@@ -94,6 +94,8 @@ export interface ContourResult extends Result {
   readonly centre: { readonly loss: Maybe };
   /** Points evaluated so far, of x·y. */
   readonly evaluated: number;
+  /** Of these, points that an interrupted contour of the same question had left; absent where none had. */
+  readonly resumed?: number;
   readonly complete: boolean;
 }
 

@@ -12,6 +12,7 @@ import { shortNumber, verdictWords } from './sharpnessText.ts';
 export function lensOf(kind: AnalysisResult['kind']): LensName {
   switch (kind) {
     case 'contour':
+    case 'curvature-map':
       return 'contour';
     case 'line':
       return 'line';
@@ -48,6 +49,8 @@ export function resultTitle(result: AnalysisResult): string {
   switch (result.kind) {
     case 'contour':
       return `Contour ${result.plane.kind} ${result.x.length}×${result.y.length}, at ${result.at}${result.complete ? '' : ' (partial)'}`;
+    case 'curvature-map':
+      return `Curvature over a plane at ${result.at}: |λmin/λmax| ${shortNumber(result.centre.ratio ?? NaN)} at the centre${result.complete ? '' : ' (partial)'}`;
     case 'line':
       return `Line ${result.from} to ${result.to}${result.barrier === null ? '' : `, barrier ${shortNumber(result.barrier)}`}`;
     case 'sharpness':

@@ -24,7 +24,11 @@ export function addContour(cli: CommandLine): void {
               'how typical a random plane is, among so many of them',
               wholeNumber(2, 1000),
             )
-            .option('--adaptive', 'evaluate only where isolines need it, and interpolate elsewhere'),
+            .option(
+              '--full',
+              'evaluate every point (default: where isolines need it; others are interpolated)',
+            )
+            .option('--resume', 'go on from where the same question was interrupted or killed'),
         ),
       ),
     ),
@@ -37,7 +41,8 @@ export function addContour(cli: CommandLine): void {
           size: options.size as number,
           split: options.data as 'train' | 'validation',
           ...(options.seeds === undefined ? {} : { seeds: options.seeds as number }),
-          ...(options.adaptive === true ? { adaptive: true } : {}),
+          ...(options.full === true ? { adaptive: false } : {}),
+          ...(options.resume === true ? { resume: true } : {}),
           ...planeOptions(options),
         },
         processes(options),

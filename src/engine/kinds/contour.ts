@@ -1,10 +1,12 @@
 import { contour } from '../../analysis/contour.ts';
+import type { ContourPoints } from '../../analysis/contourPoints.ts';
 import { BasinError } from '../../protocol/errors.ts';
 import { evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
 import { completePlane, modelsOfPlane, planeInput } from '../planes.ts';
 
 export const contourKind: EvaluatorKind<'contour'> = {
   needs: 'evaluator',
+  resumes: true,
   complete(job, contents) {
     requireInteger('size', job.size, 5, 401);
     if (job.size % 2 === 0) {
@@ -24,16 +26,22 @@ export const contourKind: EvaluatorKind<'contour'> = {
         );
       }
     }
-    return { ...job, split: job.split ?? 'train', ...completePlane(job, contents) };
+    return {
+      ...job,
+      adaptive: job.adaptive ?? true,
+      split: job.split ?? 'train',
+      ...completePlane(job, contents),
+    };
   },
   models: modelsOfPlane,
   async run(job, asked) {
-    const { contents, evaluator, context, publish } = asked;
+    const { contents, evaluator, context, publish, unfinished } = asked;
     const input = {
       ...evaluationOf(job, asked),
       ...(await planeInput(job, contents)),
       size: job.size,
-      adaptive: job.adaptive === true,
+      adaptive: job.adaptive ?? true,
+      ...(unfinished === null ? {} : { known: unfinished as ContourPoints }),
       ...(job.seeds === undefined ? {} : { seeds: job.seeds }),
     };
     return contour(evaluator, input, context, publish);

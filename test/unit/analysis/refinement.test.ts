@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { contour } from '../../../src/analysis/contour.ts';
+import type { ContourPoints } from '../../../src/analysis/contourPoints.ts';
 import type { Draft } from '../../../src/analysis/model.ts';
 import { coarsestStride, Refinement } from '../../../src/analysis/refinement.ts';
 import { isCancelled } from '../../../src/protocol/errors.ts';
@@ -80,17 +81,28 @@ describe('adaptive refinement', () => {
     const net = classifier({ units: [4, 6, 3], activation: 'tanh', bias: true, train: { x, labels } });
     const next = gaussians(4);
     const weights = Array.from({ length: 51 }, () => 0.8 * next());
+    let asked: ReferenceEvaluator;
     const ask = async (
       adaptive: boolean,
       context = testContext(),
-      publish?: (partial: Draft<ContourResult>) => void,
+      publish?: (partial: Draft<ContourResult>, points: ContourPoints) => void,
+      known?: ContourPoints,
     ): Promise<Draft<ContourResult>> => {
       const evaluator = new ReferenceEvaluator(net);
+      asked = evaluator;
       const at = { id: '0', vector: evaluator.put('w', weights) };
       const how = { data: { split: 'train' }, mode: 'inference' } as const;
       return contour(
         evaluator,
-        { snapshots: [], at, plane: 'random', size: 41, adaptive, ...how },
+        {
+          snapshots: [],
+          at,
+          plane: 'random',
+          size: 41,
+          adaptive,
+          ...how,
+          ...(known === undefined ? {} : { known }),
+        },
         context,
         publish,
       );
@@ -123,6 +135,43 @@ describe('adaptive refinement', () => {
         adaptive.trust.join(' '),
       );
     }).timeout(120_000);
+
+    for (const adaptive of [false, true]) {
+      it(`goes on from where it was interrupted, ${adaptive ? 'adaptively' : 'point by point'}`, async () => {
+        const whole = await ask(adaptive);
+        const context = testContext();
+        let left: ContourPoints | null = null;
+        const interrupted = ask(adaptive, context, (_, points) => {
+          // As a file has it.
+          left = JSON.parse(JSON.stringify(points)) as ContourPoints;
+          if (points.points.length > 200) context.controller.abort();
+        });
+        await assert.rejects(interrupted, isCancelled);
+        const resumed = await ask(adaptive, testContext(), undefined, left!);
+        const { resumed: taken, trust, ...rest } = resumed;
+        assert.equal(taken, left!.points.length);
+        assert.ok(taken > 200 && taken < whole.evaluated);
+        assert.ok(trust.some((s) => s.startsWith(`${taken} points are those of an interrupted contour`)));
+        const { trust: words, ...same } = whole;
+        assert.deepEqual(rest, same);
+        assert.ok(words.every((s) => trust.includes(s)));
+        // What was known is not asked again, but for the centre and one point that shows that nothing has changed.
+        const points = asked.calls
+          .filter((c) => c.method === 'loss')
+          .reduce((n, c) => n + (c.params as { coefficients: unknown[] }).coefficients.length, 0);
+        assert.equal(points, whole.evaluated - taken + 2);
+
+        const [first, ...others] = left!.points;
+        const wrong = { ...left!, points: [...others, [first![0], first![1], 99, 0] as const] };
+        for (const unfit of [wrong, { ...left!, x: left!.x.map((v) => 2 * v) }, { ...left!, centre: 7 }]) {
+          const anew = await ask(adaptive, testContext(), undefined, unfit);
+          assert.deepEqual([anew.resumed, anew.loss], [undefined, whole.loss]);
+          assert.ok(
+            anew.trust.some((s) => s.startsWith('What an interrupted contour had left does not fit')),
+          );
+        }
+      }).timeout(120_000);
+    }
 
     it('shows what it has on the way, and keeps it when it is cancelled', async () => {
       const context = testContext();

@@ -77,6 +77,8 @@ describe('command line', function () {
         ['sweep', '--decays', '0.5,2'],
         ['swag', '--draws', '0'],
         ['noise', '--batches', '3'],
+        ['curvature-map', '--size', '6'],
+        ['curvature-map', '--tolerance', '1'],
         ['soup', '--method', 'thick'],
         ['ensemble', '--members', '1,2', '--last', '2'],
         ['export', 'last', '0', '--to', 'x', '--format', 'onnx'],
@@ -260,7 +262,7 @@ describe('command line', function () {
     it('draws a contour from fewer points than it shows', async () => {
       const { loss, evaluated, interpolation, trust } = await new CommandLine(
         workspace.root,
-      ).ask<ContourResult>('contour', id, '--size', '33', '--adaptive');
+      ).ask<ContourResult>('contour', id, '--size', '33');
       assert.ok(evaluated >= 81 && evaluated < 33 ** 2, `${evaluated} points`);
       assert.ok(loss.flat().every((value) => value !== null));
       assert.equal(interpolation?.evaluated.flat().filter((one) => one === 1).length, evaluated);
@@ -382,6 +384,55 @@ describe('command line', function () {
         assert.equal(code, 0, stderr);
         assert.match(stdout, /│/);
       }
+    });
+
+    it('maps the curvature of a plane, and holds measures against the gap of one run', async () => {
+      for (const [words, ...args] of [
+        [/λmin\/λmax.*│/, 'curvature-map', id, '--size', '5', '--plane', 'random', '--tolerance', '0.1'],
+        [/Nothing can be told/, 'measures'],
+      ] as const) {
+        const { code, stdout, stderr } = await basin(...args);
+        assert.equal(code, 0, stderr);
+        assert.match(stdout, words);
+      }
+    });
+
+    it('goes on with a contour whose process was killed, and comes to the same', async function () {
+      this.timeout(300_000);
+      const question = ['contour', id, '--plane', 'random', '--seed', '9', '--size', '101', '--full'];
+      const fresh = await basin(...question, '--resume', '--size', '5');
+      assert.equal(fresh.code, 0);
+      assert.match(fresh.stderr, /warning: There is nothing to go on from/);
+
+      const folder = path.join((await new RunStore(workspace.root).open(id)).directory, 'unfinished');
+      const left = async (): Promise<string[]> =>
+        (await readdir(folder).catch(() => [])).filter((f) => f.endsWith('.json'));
+      const killed = start([cli, ...question, '--json']);
+      await until(async () => (await left()).length > 0);
+      killed.child.kill('SIGKILL');
+      assert.equal((await killed.finished).stdout, '');
+      assert.equal((await left()).length, 1);
+
+      const resumed = await ask<ContourResult>(...question, '--resume');
+      assert.ok(
+        (resumed.resumed ?? 0) >= 1 && (resumed.resumed ?? 0) < 101 ** 2,
+        `${resumed.resumed} points`,
+      );
+      assert.ok(
+        resumed.trust.some((s) =>
+          s.startsWith(`${resumed.resumed} points are those of an interrupted contour`),
+        ),
+      );
+      assert.deepEqual([resumed.evaluated, resumed.complete], [101 ** 2, true]);
+      assert.deepEqual(await left(), []);
+      // A coarser grid in one go: every second point is the same one.
+      const half = await ask<ContourResult>(...question.slice(0, -2), '51', '--full');
+      half.loss.forEach((row, j) =>
+        row.forEach((loss, i) => {
+          const same = resumed.loss[2 * j]?.[2 * i] ?? NaN;
+          assert.ok(Math.abs((loss ?? NaN) - same) <= 1e-5 * same, `${loss} and ${same}`);
+        }),
+      );
     });
 
     it('exports a model that TensorFlow.js loads, with the score that it had', async () => {

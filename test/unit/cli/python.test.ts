@@ -5,6 +5,7 @@ import { chmod, copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promi
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { CurvatureMapResult } from '../../../src/protocol/curvatureMap.ts';
 import type { LayersResult } from '../../../src/protocol/layers.ts';
 import type { NoiseResult } from '../../../src/protocol/noise.ts';
 import type { SoupResult } from '../../../src/protocol/soups.ts';
@@ -151,6 +152,10 @@ describe('command line with PyTorch', function () {
       assert.equal(noise.batches, 8);
       assert.equal(noise.rank.limit, 7);
       assert.ok((noise.hessian?.noise.value ?? 0) > 0);
+      const map = await basin.ask<CurvatureMapResult>('curvature-map', '--size', '5', '--plane', 'random');
+      assert.deepEqual([map.evaluated, map.notConverged, map.method], [25, 0, 'exact']);
+      assert.ok(Math.abs((map.centre.largest ?? NaN) / (sharpness.eigenvalues[0] ?? NaN) - 1) < 0.02);
+      assert.ok((map.centre.smallest ?? NaN) < 0);
       const layers = await basin.ask<LayersResult>('layers');
       assert.equal(layers.parameters.length, 4);
       const soup = await basin.ask<SoupResult>('soup', '--members', '8,12,last');
@@ -183,7 +188,6 @@ describe('command line with PyTorch', function () {
         'contour',
         '--size',
         '33',
-        '--adaptive',
       );
       assert.ok(evaluated >= 81 && evaluated < 33 ** 2, `${evaluated} points`);
       assert.ok(loss.flat().every((value) => value !== null));

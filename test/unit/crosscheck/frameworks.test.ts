@@ -11,6 +11,8 @@ import { LiveNoiseScaleMeter } from '../../../src/analysis/liveNoiseScale.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { openEvaluator, type OpenEvaluator } from '../../../src/evaluators/openEvaluator.ts';
 import { installedProbes } from '../../../src/evaluators/probes.ts';
+import type { SpectrumResult } from '../../../src/protocol/curvature.ts';
+import type { CurvatureMapResult } from '../../../src/protocol/curvatureMap.ts';
 import type { Job } from '../../../src/protocol/engine.ts';
 import type { HowToEvaluate } from '../../../src/protocol/evaluator.ts';
 import type {
@@ -105,6 +107,37 @@ describe('TF.js and PyTorch agree', function () {
         for (const { objectives } of manifests) assert.ok(objectives[0]?.replay?.exact);
         assert.equal(manifests[0].evaluationSet?.train.samples, manifests[1].evaluationSet?.train.samples);
         assert.equal(manifests[1].evaluationSet?.validation?.samples, HELD_OUT);
+      });
+
+      it('on the extreme eigenvalues over a plane, those at the centre being the spectrum’s', async () => {
+        const [a, b] = await both<CurvatureMapResult>({
+          kind: 'curvature-map',
+          plane: [0, 8, STEPS],
+          size: 5,
+          tolerance: 1e-3,
+        });
+        const scale = Math.max(...a.largest.flat().map(Number));
+        for (const field of ['largest', 'smallest', 'loss'] as const) {
+          a[field].flat().forEach((value, k) => {
+            const other = b[field].flat()[k] ?? NaN;
+            assert.ok(
+              Math.abs((value ?? NaN) - other) < 5e-3 * scale,
+              `${field} ${k}: ${value} and ${other}`,
+            );
+          });
+        }
+        assert.deepEqual([a.notConverged, b.notConverged], [0, 0]);
+        const [whole] = await both<SpectrumResult>({
+          kind: 'spectrum',
+          at: 0,
+          top: 1,
+          bottom: 1,
+          trace: false,
+          density: false,
+        });
+        const [block] = whole.blocks;
+        assert.ok(Math.abs((a.centre.largest ?? NaN) - (block?.largest?.values[0] ?? NaN)) < 3e-3 * scale);
+        assert.ok(Math.abs((a.centre.smallest ?? NaN) - (block?.smallest?.values[0] ?? NaN)) < 3e-3 * scale);
       });
 
       it('on losses along a line, train and held out', async () => {

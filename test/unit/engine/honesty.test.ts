@@ -42,6 +42,11 @@ const honesty: { readonly [K in AnalysisKind]: Honesty<Analyses[K]['result']> } 
     settled: (r) => [r.complete, r.evaluated],
     method: /directions are random and filter-normalised/,
   },
+  'curvature-map': {
+    errors: (r) => [r.centre.residual, ...r.residual.flat()],
+    settled: (r) => [r.complete, r.evaluated, r.products, r.notConverged === 0],
+    method: /Both ends have converged to 1 % of the larger one at every point/,
+  },
   line: { errors: (r) => r.standardError, settled: 'once', method: /straight line between its ends/ },
   sharpness: {
     errors: (r) => [r.standardError, ...r.residuals],

@@ -44,7 +44,11 @@ const odd: Readonly<Record<string, Odd>> = {
     [1, 1, 1, 1],
   ),
   'a Hessian that is zero': ofEigenvalues([0, 0, 0], [1, 2, 3], standing),
-  'weights that are zero': ofEigenvalues([1, 2, 3], [0, 0, 0], { ...standing, contour: 'unsupported' }),
+  'weights that are zero': ofEigenvalues([1, 2, 3], [0, 0, 0], {
+    ...standing,
+    contour: 'unsupported',
+    'curvature-map': 'unsupported',
+  }),
   'a single parameter': {
     problem: single,
     start: [0.3],
@@ -55,6 +59,7 @@ const odd: Readonly<Record<string, Odd>> = {
       noise: 'unsupported',
       soup: 'unsupported',
       contour: 'unsupported',
+      'curvature-map': 'unsupported',
     },
     // (2/4)·(1 + 4 + 1 + ¼)
     eigenvalues: [3.125],
@@ -67,6 +72,7 @@ const odd: Readonly<Record<string, Odd>> = {
     end: Array<number>(12).fill(NaN),
     refused: {
       contour: 'non-finite',
+      'curvature-map': 'non-finite',
       line: 'non-finite',
       sharpness: 'non-finite',
       spectrum: 'non-finite',
@@ -97,6 +103,12 @@ function check(result: AnalysisResult, eigenvalues: readonly number[] | undefine
   if (result.kind === 'sharpness') {
     assert.ok(result.converged);
     result.eigenvalues.forEach((value, k) => near(value, eigenvalues[k]!));
+  }
+  if (result.kind === 'curvature-map') {
+    assert.equal(result.notConverged, 0);
+    // These losses are quadratic: the Hessian is the same wherever one looks.
+    for (const value of result.largest.flat()) near(value, eigenvalues[0]!);
+    for (const value of result.smallest.flat()) near(value, eigenvalues.at(-1)!);
   }
   if (result.kind === 'stability') for (const point of result.points) near(point.lambda1, eigenvalues[0]!);
   if (result.kind === 'spectrum') {

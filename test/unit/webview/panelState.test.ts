@@ -80,7 +80,7 @@ describe('results on a page', () => {
     const [pca, random] = resultsOf(digits, 'contour');
     assert.match(
       commandLine(pca!),
-      /^basin contour \S+ --plane pca --size 41 --at last --seed 1 --data train$/,
+      /^basin contour \S+ --plane pca --size 41 --at last --seed 1 --full --data train$/,
     );
     assert.match(commandLine(random!), /--plane random/);
     const job = { kind: 'calibration', bins: 15, binning: 'width', seed: 1 };

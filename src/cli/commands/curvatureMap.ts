@@ -1,0 +1,37 @@
+import { curvatureMapDefaults as usual, type CurvatureMapJob } from '../../protocol/curvatureMap.ts';
+import { decay, oddNumber } from '../arguments.ts';
+import { given, planeOptions, RUN, withData, withPlane, type CommandLine } from '../command.ts';
+
+/** `basin curvature-map` */
+export function addCurvatureMap(cli: CommandLine): void {
+  cli.run(
+    withPlane(
+      withData(
+        cli
+          .command('curvature-map', 'the extreme eigenvalues of the Hessian over a plane')
+          .argument(...RUN)
+          .option('--size <points>', 'points along each axis', oddNumber, usual.size)
+          .option(
+            '--tolerance <share>',
+            'how well both ends are to be known, as a share of the larger one',
+            decay,
+            usual.tolerance,
+          )
+          .option('--resume', 'go on from where the same question was interrupted or killed'),
+      ),
+    ),
+    async (common, options, reference: string) =>
+      cli.ask(common, {
+        kind: 'curvature-map',
+        run: reference,
+        split: options.data as 'train' | 'validation',
+        ...given<Pick<CurvatureMapJob, 'size' | 'tolerance' | 'resume'>>(
+          options,
+          'size',
+          'tolerance',
+          'resume',
+        ),
+        ...planeOptions(options),
+      }),
+  );
+}
