@@ -54,6 +54,7 @@ describe('engine', () => {
       objective: 0,
       plane: 'pca',
       size: 9,
+      adaptive: true,
       split: 'train',
       at: STEPS,
     });
