@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any, Optional, Sequence
 
 import torch
@@ -17,15 +18,22 @@ from .safetensors import SafetensorsFile
 _BLOCK_BYTES = 64 * 2**20
 
 
+#: Elements that are taken to float64 at a time: whole vectors would double the memory that they take.
+_STRETCH = 1 << 20
+
+
 def norm(flat: torch.Tensor) -> float:
-    return float(flat.double().norm()) if flat.dtype != torch.float64 else float(flat.norm())
+    """Accumulated in float64; of one stretch without a square that could overflow."""
+    if flat.numel() <= _STRETCH:
+        return float(flat.double().norm())
+    return math.hypot(*(float(x.double().norm()) for x in flat.split(_STRETCH)))
 
 
 def dot(a: torch.Tensor, b: torch.Tensor) -> float:
     """Accumulated in float64."""
-    if a.numel() <= 1 << 22:
+    if a.numel() <= _STRETCH:
         return float(torch.dot(a.double(), b.double()))
-    return sum(float(torch.dot(x.double(), y.double())) for x, y in zip(a.split(1 << 22), b.split(1 << 22)))
+    return sum(float(torch.dot(x.double(), y.double())) for x, y in zip(a.split(_STRETCH), b.split(_STRETCH)))
 
 
 def load_file(objective: Objective, path: str) -> Vector:
