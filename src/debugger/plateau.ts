@@ -27,7 +27,8 @@ export class PlateauWatch {
   private sum = 0;
   private count = 0;
   private readonly levels: Level[] = [];
-  private told = false;
+  /** The level of the plateau that was told, while it lasts. */
+  private told: number | null = null;
 
   /** @returns what this loss makes known; told once, until the loss has fallen again */
   next(loss: number): Plateau | null {
@@ -43,21 +44,24 @@ export class PlateauWatch {
     const level = (this.levels[depth] ??= { means: [], half: null });
     level.means.push(mean);
     if (level.means.length > BLOCKS) level.means.shift();
-    const found = this.judge(level.means, BLOCKS * BLOCK_STEPS * 2 ** depth);
+    const found = this.judge(level.means, depth);
     const above = level.half === null ? null : this.block(depth + 1, (level.half + mean) / 2);
     level.half = level.half === null ? mean : null;
     return found ?? above;
   }
 
-  private judge(means: readonly number[], steps: number): Plateau | null {
+  private judge(means: readonly number[], depth: number): Plateau | null {
     if (means.length < BLOCKS) return null;
     const { slope, standardError, mean } = line(means);
     const scale = (BLOCKS - 1) / Math.max(Math.abs(mean), Number.MIN_VALUE);
-    const plateau = { steps, fall: -slope * scale, standardError: standardError * scale };
+    const steps = BLOCKS * BLOCK_STEPS * 2 ** depth;
+    const plateau = { steps, fall: 0 - slope * scale, standardError: standardError * scale };
     const isFlat = plateau.fall + QUANTILE * plateau.standardError < LEAST_FALL;
-    if (plateau.fall - QUANTILE * plateau.standardError > LEAST_FALL) this.told = false;
-    if (!isFlat || this.told) return null;
-    this.told = true;
+    // A longer window still sees the fall that came before the plateau: only one as short says that it is over.
+    const falls = plateau.fall - QUANTILE * plateau.standardError > LEAST_FALL;
+    if (falls && this.told !== null && depth <= this.told) this.told = null;
+    if (!isFlat || this.told !== null) return null;
+    this.told = depth;
     return plateau;
   }
 }
