@@ -11,7 +11,10 @@ import { exportButtons } from './exporting.ts';
 import { emptyElement, JobStatus } from './lens.ts';
 import type { Lens, PanelActions } from './lens.ts';
 import type { ScaleKind } from './lossScale.ts';
+import { curvatureMapSpec } from './curvatureMapChart.ts';
+import { Figure } from './figure.ts';
 import { resultsOf, runningOf } from './panelState.ts';
+import type { CurvatureMapResult } from '../src/protocol/curvatureMap.ts';
 import type { PanelState } from './panelState.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
 import { strings } from './strings.ts';
@@ -45,8 +48,12 @@ export class ContourLens implements Lens {
   private state: PanelState | null = null;
   private result: ContourResult | null = null;
   private described: string | null = null;
+  /** A kept map of the curvature over a plane: the newest, or the one that was asked for. */
+  private readonly curvature: Figure<CurvatureMapResult>;
+  private askedCurvature: string | null = null;
 
   constructor(private readonly actions: PanelActions) {
+    this.curvature = new Figure(curvatureMapSpec, actions.save, 'h2');
     const again = (key: string) => (value: string) => {
       actions.remember(key, value);
       this.redraw();
@@ -131,6 +138,7 @@ export class ContourLens implements Lens {
       this.status.element,
       this.empty,
       this.stage,
+      this.curvature.element,
     );
   }
 
@@ -142,6 +150,10 @@ export class ContourLens implements Lens {
   }
 
   show(result: AnalysisResult): void {
+    if (result.kind === 'curvature-map') {
+      this.askedCurvature = result.id;
+      this.redraw();
+    }
     if (result.kind !== 'contour') return;
     this.asked = result.id;
     this.plane.value = result.plane.kind;
@@ -202,6 +214,8 @@ export class ContourLens implements Lens {
       kept[0] ??
       null;
     this.result = result;
+    const maps = resultsOf(view, 'curvature-map');
+    this.curvature.show(maps.find(({ id }) => id === this.askedCurvature) ?? maps[0] ?? null);
     const picture = this.chart.show(result, this.colour.value as ScaleKind);
     this.stage.hidden = picture === null;
     this.empty.hidden = picture !== null || running !== null;

@@ -113,13 +113,13 @@ describe('TF.js and PyTorch agree', function () {
           kind: 'curvature-map',
           plane: [0, 8, STEPS],
           size: 5,
-          tolerance: 0.05,
+          tolerance: 0.01,
         });
         const scale = Math.max(...a.largest.flat().map(Number));
         for (const field of ['largest', 'smallest', 'loss'] as const) {
           a[field].flat().forEach((value, k) => {
             const other = b[field].flat()[k] ?? NaN;
-            // Each end is known to 5 % of the larger one at most, and as a rule to the square of that.
+            // A residual of 1 % is one to an eigenvalue: the outermost may lie a little further out.
             assert.ok(
               Math.abs((value ?? NaN) - other) < 0.05 * scale,
               `${field} ${k}: ${value} and ${other}`,

@@ -40,6 +40,8 @@ import {
   planeDrawing,
   structureDrawing,
 } from '../../../webview/trajectoryChart.ts';
+import type { CurvatureMapResult } from '../../../src/protocol/curvatureMap.ts';
+import { curvatureMapDrawing, curvatureMapSpec } from '../../../webview/curvatureMapChart.ts';
 
 const recorded = <T>(name: string): T =>
   JSON.parse(readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), 'utf8')) as T;
@@ -77,6 +79,30 @@ describe('pictures of results', () => {
   const [flatness] = resultsOf(view, 'flatness');
   const [stability] = resultsOf(view, 'stability');
   const [swag] = resultsOf(view, 'swag');
+
+  it('draw a map of curvature with a hole where it is not finite, and its numbers', () => {
+    const along = [-1, 0, 1];
+    const field = (of: (x: number, y: number) => number | null) =>
+      along.map((y) => along.map((x) => of(x, y)));
+    const map = {
+      kind: 'curvature-map',
+      x: along,
+      y: along,
+      largest: field(() => 2),
+      smallest: field((x, y) => (x === 1 && y === 1 ? null : -Math.abs(x))),
+      ratio: field((x, y) => (x === 1 && y === 1 ? null : Math.abs(x) / 2)),
+      residual: field(() => 0.01),
+      plane: { directions: [{ name: 'PC 1' }, { name: 'PC 2' }] },
+      trajectory: [{ step: 0, x: 0.5, y: 0.5 }],
+      trust: ['At the centre λ runs from 0 to 2.'],
+    } as unknown as CurvatureMapResult;
+    for (const size of sizes) sound(curvatureMapDrawing(map, theme, size));
+    const [cells] = [curvatureMapDrawing(map, theme, sizes[0]!)!.option.series].flat();
+    assert.equal((cells as { data: unknown[] }).data.length, 8);
+    const [part] = curvatureMapSpec.parts;
+    assert.equal(part!.csv(map).split('\n').length, 10);
+    assert.equal(part!.has!({ ...map, ratio: field(() => null) }), false);
+  });
 
   it('draw at any width', () => {
     for (const size of sizes) {

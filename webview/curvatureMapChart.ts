@@ -1,0 +1,116 @@
+/** |λmin/λmax| over a plane as a heat map, the path on it. */
+import type { CurvatureMapResult } from '../src/protocol/curvatureMap.ts';
+import type { Drawing, Size } from './chart.ts';
+import { barAxes, barSeries } from './colourBar.ts';
+import type { TableData } from './dataTable.ts';
+import type { Option } from './echarts.ts';
+import type { FigureSpec } from './figure.ts';
+import { formatNumber } from './format.ts';
+import { lossScale } from './lossScale.ts';
+import { overRamp, rampColor } from './ramp.ts';
+import type { Theme } from './theme.ts';
+
+const TITLE = 'Curvature: |λmin/λmax|';
+
+export const curvatureMapSpec: FigureSpec<CurvatureMapResult> = {
+  parts: [
+    {
+      id: 'curvature-map',
+      title: TITLE,
+      draw: curvatureMapDrawing,
+      has: (result) => lossScale(result.ratio.flat(), 'linear') !== null,
+      tables: (result) => [table(result)],
+      csv: (result) => {
+        const { columns, rows } = table(result);
+        return [columns, ...rows].map((row) => row.join(',')).join('\n');
+      },
+    },
+  ],
+};
+
+export function curvatureMapDrawing(result: CurvatureMapResult, theme: Theme, size: Size): Drawing | null {
+  const { x, y, ratio, trajectory, plane } = result;
+  const scale = lossScale(ratio.flat(), 'linear');
+  if (scale === null) return null;
+  const compact = size.width < 420;
+  const [left, bottom] = [compact ? 46 : 64, compact ? 38 : 48];
+  const height = size.height - bottom - 14;
+  const plot = { left, top: 14, width: Math.max(80, size.width - left - (compact ? 56 : 100)), height };
+  const bar = barAxes(scale, height, compact, '|λmin/λmax|');
+  const axis = (values: readonly number[], name: string | undefined) => {
+    const half = ((values[1] ?? 1) - (values[0] ?? 0)) / 2;
+    return {
+      type: 'value' as const,
+      gridIndex: 0,
+      min: (values[0] ?? 0) - half,
+      max: (values.at(-1) ?? 0) + half,
+      name: name ?? '',
+      nameLocation: 'middle' as const,
+      splitLine: { show: false },
+      axisLabel: { formatter: (value: number) => formatNumber(value, 2) },
+    };
+  };
+  const cells = y.flatMap((v, row) =>
+    x.flatMap((u, column) => {
+      const value = ratio[row]?.[column] ?? null;
+      return value === null ? [] : [[u, v, value]];
+    }),
+  );
+  const step = [(x[1] ?? 1) - (x[0] ?? 0), (y[1] ?? 1) - (y[0] ?? 0)];
+  const [first, second] = plane.directions;
+  const option: Option = {
+    grid: [
+      { id: 'plot', ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
+      { id: 'bar', left: plot.left + plot.width + 12, width: compact ? 8 : 14, top: plot.top, height },
+    ],
+    xAxis: [{ ...axis(x, first?.name), nameGap: compact ? 22 : 28 }, bar.x],
+    yAxis: [{ ...axis(y, compact ? '' : second?.name), nameGap: 44 }, bar.y],
+    series: [
+      {
+        id: 'cells',
+        type: 'custom',
+        clip: true,
+        silent: true,
+        data: cells,
+        encode: { x: 0, y: 1 },
+        renderItem: (_, api) => {
+          const [px = 0, py = 0] = api.coord([api.value(0), api.value(1)]);
+          const [width = 0, tall = 0] = (api.size?.(step) ?? []) as number[];
+          const value = Number(api.value(2));
+          return {
+            type: 'rect',
+            shape: { x: px - width / 2, y: py - tall / 2, width: width + 0.5, height: tall + 0.5 },
+            style: { fill: rampColor(scale.toUnit(value)) },
+          };
+        },
+      },
+      {
+        id: 'path',
+        type: 'line',
+        silent: true,
+        clip: true,
+        symbolSize: 4,
+        data: trajectory.map((point) => [point.x, point.y]),
+        lineStyle: { color: overRamp.ink, width: 1.5 },
+        itemStyle: { color: overRamp.ink },
+      },
+      barSeries(),
+    ],
+  };
+  return { option, description: `${TITLE}. ${result.trust[0] ?? ''}` };
+}
+
+function table(result: CurvatureMapResult): TableData {
+  const { x, y, largest, smallest, ratio, residual } = result;
+  return {
+    caption: TITLE,
+    columns: ['x', 'y', 'λmax', 'λmin', '|λmin/λmax|', 'residual'],
+    rows: y.flatMap((v, row) =>
+      x.map((u, column) => [
+        formatNumber(u),
+        formatNumber(v),
+        ...[largest, smallest, ratio, residual].map((field) => formatNumber(field[row]?.[column] ?? null)),
+      ]),
+    ),
+  };
+}
