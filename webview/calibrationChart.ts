@@ -6,7 +6,19 @@ import { csv } from './dataTable.ts';
 import type { TableData } from './dataTable.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatAccuracy, formatPercent } from './format.ts';
-import { bars, curve, grids, guide, legend, stacked, usualRoom, whiskers, xAxis, yAxis } from './plots.ts';
+import {
+  bars,
+  curve,
+  grids,
+  guide,
+  itemTooltip,
+  legend,
+  stacked,
+  usualRoom,
+  whiskers,
+  xAxis,
+  yAxis,
+} from './plots.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
 import { tip } from './tip.ts';
@@ -31,9 +43,7 @@ export function reliabilityDrawing(result: CalibrationResult, theme: Theme, size
       yAxis(1, words.samples, samples, room.left),
     ],
     tooltip: {
-      trigger: 'item',
-      confine: true,
-      transitionDuration: 0,
+      ...itemTooltip,
       formatter: (params) => {
         const item = Array.isArray(params) ? params[0] : params;
         const bin = filled[item?.dataIndex ?? -1];

@@ -7,18 +7,22 @@ import type { TableData } from './dataTable.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent } from './format.ts';
 import {
+  axisTooltip,
   band,
   curve,
   dots,
   grids,
   guide,
   legend,
+  level,
   nearest,
   pointedAt,
   stacked,
+  upright,
   usualRoom,
   xAxis,
   yAxis,
+  zoomAlong,
 } from './plots.ts';
 import type { XY } from './plots.ts';
 import { strings } from './strings.ts';
@@ -55,9 +59,7 @@ export function autocorrelationDrawing(result: CyclesResult, theme: Theme, size:
     xAxis: [xAxis(0, range, words.lag)],
     yAxis: [yAxis(0, words.autocorrelation, axis, room.left)],
     tooltip: {
-      trigger: 'axis',
-      confine: true,
-      transitionDuration: 0,
+      ...axisTooltip,
       formatter: (params) => {
         const x = pointedAt(params);
         const lag = x === null ? undefined : lags[nearest(lags, x)];
@@ -71,7 +73,7 @@ export function autocorrelationDrawing(result: CyclesResult, theme: Theme, size:
             ]);
       },
     },
-    dataZoom: [{ type: 'inside', xAxisIndex: 0, filterMode: 'none', zoomOnMouseWheel: 'ctrl' }],
+    dataZoom: zoomAlong([0]),
     series: [
       ...(atEpoch === null
         ? []
@@ -89,16 +91,7 @@ export function autocorrelationDrawing(result: CyclesResult, theme: Theme, size:
               0.3,
             ),
           ]),
-      guide(
-        'zero',
-        '',
-        0,
-        [
-          [range.min, axis.to(0)],
-          [range.max, axis.to(0)],
-        ],
-        theme,
-      ),
+      level('zero', '', 0, range, axis.to(0), theme),
       ...marks.map((lag) =>
         guide(
           `epoch ${lag}`,
@@ -164,9 +157,7 @@ export function powerDrawing(result: CyclesResult, theme: Theme, size: Size): Dr
     xAxis: [xAxis(0, range, words.frequency, (x) => formatNumber(x, 2))],
     yAxis: [yAxis(0, words.powerShare, axis, room.left, (x) => formatNumber(x, 2))],
     tooltip: {
-      trigger: 'axis',
-      confine: true,
-      transitionDuration: 0,
+      ...axisTooltip,
       formatter: (params) => {
         const x = pointedAt(params);
         if (x === null) return '';
@@ -179,16 +170,7 @@ export function powerDrawing(result: CyclesResult, theme: Theme, size: Size): Dr
     },
     series: [
       ...harmonics.map((f, k) => ({
-        ...guide(
-          `harmonic ${k}`,
-          words.harmonics,
-          0,
-          [
-            [f, bottom],
-            [f, top],
-          ],
-          theme,
-        ),
+        ...upright(`harmonic ${k}`, words.harmonics, 0, f, [bottom, top], theme),
       })),
       curve(
         'power',

@@ -6,7 +6,7 @@ import { csv } from './dataTable.ts';
 import type { TableData } from './dataTable.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatWithError } from './format.ts';
-import { dots, grids, legend, namesAxis, usualRoom, whiskers } from './plots.ts';
+import { dots, grids, itemTooltip, legend, namesAxis, usualRoom, whiskers } from './plots.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
 import { tip } from './tip.ts';
@@ -36,9 +36,7 @@ export function flatnessDrawing({ measures }: FlatnessResult, theme: Theme, size
     ] as NonNullable<Option['xAxis']>,
     yAxis: [namesAxis(0, names)],
     tooltip: {
-      trigger: 'item',
-      confine: true,
-      transitionDuration: 0,
+      ...itemTooltip,
       formatter: (params) => {
         const item = Array.isArray(params) ? params[0] : params;
         const measure = measures[item?.dataIndex ?? -1];

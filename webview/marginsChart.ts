@@ -7,7 +7,18 @@ import { csv } from './dataTable.ts';
 import type { TableData } from './dataTable.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent, formatWithError } from './format.ts';
-import { beside, curve, grids, guide, legend, pointedAt, usualRoom, xAxis, yAxis } from './plots.ts';
+import {
+  axisTooltip,
+  beside,
+  curve,
+  grids,
+  guide,
+  legend,
+  pointedAt,
+  usualRoom,
+  xAxis,
+  yAxis,
+} from './plots.ts';
 import type { XY } from './plots.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
@@ -70,9 +81,7 @@ export function marginsDrawing(result: MarginsResult, theme: Theme, size: Size):
       ),
     ),
     tooltip: {
-      trigger: 'axis',
-      confine: true,
-      transitionDuration: 0,
+      ...axisTooltip,
       formatter: (params) => {
         const one = (Array.isArray(params) ? params[0] : params) as { axisIndex?: number } | undefined;
         const plot = plots[one?.axisIndex ?? 0];

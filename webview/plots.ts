@@ -189,6 +189,48 @@ export function guide(
   };
 }
 
+/** The same, upright at a place. @param from where it ends, in axis positions */
+export function upright(
+  id: string,
+  name: string,
+  grid: number,
+  x: number,
+  [from, to]: readonly [number | null, number | null],
+  theme: Theme,
+): SeriesOption {
+  return guide(
+    id,
+    name,
+    grid,
+    [
+      [x, from],
+      [x, to],
+    ],
+    theme,
+  );
+}
+
+/** The same, across a plot at a height. */
+export function level(
+  id: string,
+  name: string,
+  grid: number,
+  range: { readonly min: number; readonly max: number },
+  y: number | null,
+  theme: Theme,
+): SeriesOption {
+  return guide(
+    id,
+    name,
+    grid,
+    [
+      [range.min, y],
+      [range.max, y],
+    ],
+    theme,
+  );
+}
+
 /** The area between a lower and an upper line, in axis positions. */
 export function band(
   id: string,
@@ -330,6 +372,47 @@ export function legend(names: readonly string[], room: Room): NonNullable<Option
     selectedMode: false,
     data: names.map((name) => ({ name })),
   };
+}
+
+/** What tooltips have in common: of a whole plot at the pointer's x, and of the mark under the pointer. */
+export const axisTooltip = { trigger: 'axis', confine: true, transitionDuration: 0 } as const;
+export const itemTooltip = { trigger: 'item', confine: true, transitionDuration: 0 } as const;
+
+/** Stacked plots over the same steps: one pointer goes through all. */
+export const linkedSteps: NonNullable<Option['axisPointer']> = { link: [{ xAxisIndex: 'all' }] };
+
+/** Zoom along the x axes of these plots, all alike, by wheel and ctrl. */
+export function zoomAlong(axes: readonly number[]): NonNullable<Option['dataZoom']> {
+  return [{ type: 'inside', xAxisIndex: [...axes], filterMode: 'none', zoomOnMouseWheel: 'ctrl' }];
+}
+
+/** The drawn frames of names in rows: room for the longest name at the left, then `count` plots beside each other. */
+export function besideNames(size: Size, names: readonly string[], count: number, room: Room): PlotFrame[] {
+  const longest = Math.max(...names.map((name) => name.length));
+  const left = size.width < 480 ? 100 : Math.min(220, 24 + 7 * longest);
+  const width = (size.width - left - room.right - (count - 1) * room.gap) / count;
+  return Array.from({ length: count }, (_, k) => ({
+    left: left + k * (width + room.gap),
+    top: room.top,
+    width: Math.max(40, width),
+    height: Math.max(20, size.height - room.top - room.bottom),
+  }));
+}
+
+/** A finite value with its error to both sides, for {@link whiskers}; nothing where either is unknown. */
+export function span(
+  at: number,
+  value: number | null | undefined,
+  error: number | null | undefined,
+  axis: ScaledAxis,
+  direction: 'up' | 'across',
+): (readonly [readonly [number, number], readonly [number, number]])[] {
+  if (value == null || error == null || !Number.isFinite(value) || !Number.isFinite(error)) return [];
+  const [low, high] = [axis.to(value - error) ?? axis.to(value), axis.to(value + error)];
+  if (low === null || high === null) return [];
+  return direction === 'up'
+    ? [[[at, low] as const, [at, high] as const] as const]
+    : [[[low, at] as const, [high, at] as const] as const];
 }
 
 /** Where a tooltip of a whole plot was asked for: the pointer's x among the values, and which of them is nearest. */

@@ -6,7 +6,7 @@ import { csv } from './dataTable.ts';
 import type { TableData } from './dataTable.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatAccuracy, formatPercent, formatWithError } from './format.ts';
-import { dots, grids, namesAxis, usualRoom, whiskers } from './plots.ts';
+import { besideNames, dots, grids, itemTooltip, namesAxis, span, usualRoom, whiskers } from './plots.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
 import { tip } from './tip.ts';
@@ -56,20 +56,15 @@ export function scoresDrawing(models: readonly ScoredModel[], theme: Theme, size
   const columns = columnsOf(models);
   const names = models.map(({ name }) => name);
   const room = { ...usualRoom(size), top: 14, gap: 26 };
-  const left = size.width < 480 ? 100 : Math.min(220, 24 + 7 * Math.max(...names.map((name) => name.length)));
-  const width = (size.width - left - room.right - (columns.length - 1) * room.gap) / columns.length;
-  const frames = columns.map((_, k) => ({
-    left: left + k * (width + room.gap),
-    top: room.top,
-    width: Math.max(40, width),
-    height: Math.max(20, size.height - room.top - room.bottom),
-  }));
+  const frames = besideNames(size, names, columns.length, room);
+  const width = frames[0]?.width ?? 0;
   const ends = (column: Column): (number | null)[] =>
     models.flatMap((model) => {
       const [value, error] = [column.value(model), column.error(model) ?? 0];
       return value === null ? [] : [value - error, value + error];
     });
   const axes = columns.map((column) => scaledAxis(ends(column), 'linear', width / 70));
+  const unit = scaledAxis([0, 1], 'linear', 4);
   const option: Option = {
     grid: grids(frames),
     xAxis: columns.map(({ name, percent }, gridIndex) => {
@@ -90,9 +85,7 @@ export function scoresDrawing(models: readonly ScoredModel[], theme: Theme, size
     }),
     yAxis: columns.map((_, k) => namesAxis(k, names, k === 0)),
     tooltip: {
-      trigger: 'item',
-      confine: true,
-      transitionDuration: 0,
+      ...itemTooltip,
       formatter: (params) => {
         const item = Array.isArray(params) ? params[0] : params;
         const model = models[item?.dataIndex ?? -1];
@@ -103,17 +96,9 @@ export function scoresDrawing(models: readonly ScoredModel[], theme: Theme, size
       whiskers(
         `errors ${k}`,
         k,
-        models.flatMap((model, row) => {
-          const [value, error] = [column.value(model), column.error(model)];
-          return value === null || error === null
-            ? []
-            : [
-                [
-                  [axes[k]?.to(value - error) ?? 0, row],
-                  [axes[k]?.to(value + error) ?? 0, row],
-                ] as const,
-              ];
-        }),
+        models.flatMap((model, row) =>
+          span(row, column.value(model), column.error(model), axes[k] ?? unit, 'across'),
+        ),
         theme.loss,
       ),
       dots(

@@ -8,10 +8,12 @@ import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatWithError } from './format.ts';
 import { layer } from './layer.ts';
 import {
+  axisTooltip,
   band,
   curve,
   dots,
   grids,
+  itemTooltip,
   legend,
   namesAxis,
   nearest,
@@ -22,6 +24,7 @@ import {
   whiskers,
   xAxis,
   yAxis,
+  zoomAlong,
 } from './plots.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
@@ -71,9 +74,7 @@ export function densityDrawing(
     xAxis: [xAxis(0, range, words.curvature)],
     yAxis: [yAxis(0, words.share, axis, room.left, (value) => formatNumber(value, 2))],
     tooltip: {
-      trigger: 'axis',
-      confine: true,
-      transitionDuration: 0,
+      ...axisTooltip,
       formatter: (params) => {
         const x = pointedAt(params);
         if (x === null) return '';
@@ -84,7 +85,7 @@ export function densityDrawing(
         ]);
       },
     },
-    dataZoom: [{ type: 'inside', xAxisIndex: 0, filterMode: 'none', zoomOnMouseWheel: 'ctrl' }],
+    dataZoom: zoomAlong([0]),
     series: [
       band(
         'error',
@@ -223,9 +224,7 @@ export function layersDrawing(result: SpectrumResult, theme: Theme, size: Size):
     })),
     yAxis: frames.map((_, k) => namesAxis(k, names, k === 0)),
     tooltip: {
-      trigger: 'item',
-      confine: true,
-      transitionDuration: 0,
+      ...itemTooltip,
       formatter: (params) => {
         const item = Array.isArray(params) ? params[0] : params;
         const block = blocks[item?.dataIndex ?? -1];

@@ -7,12 +7,14 @@ import type { TableData } from './dataTable.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent } from './format.ts';
 import {
+  axisTooltip,
   band,
   curve,
   dots,
   grids,
-  guide,
   legend,
+  level,
+  linkedSteps,
   nearest,
   pointedAt,
   rangeOf,
@@ -65,11 +67,9 @@ export function stabilityDrawing(result: StabilityResult, theme: Theme, size: Si
       yAxis(0, strings.sharpness, axis, room.left),
       ...(ratios ? [yAxis(1, words.ratio, ratio, room.left)] : []),
     ],
-    axisPointer: { link: [{ xAxisIndex: 'all' }] },
+    axisPointer: linkedSteps,
     tooltip: {
-      trigger: 'axis',
-      confine: true,
-      transitionDuration: 0,
+      ...axisTooltip,
       formatter: (params) => {
         const x = pointedAt(params);
         const point = x === null ? undefined : points[nearest(steps, x)];
@@ -121,16 +121,7 @@ export function stabilityDrawing(result: StabilityResult, theme: Theme, size: Si
               [range.min, range.max].map((x) => [x, ratio.to(1 - EDGE), ratio.to(1 + EDGE)]),
               theme.bound,
             ),
-            guide(
-              'one',
-              '',
-              1,
-              [
-                [range.min, ratio.to(1)],
-                [range.max, ratio.to(1)],
-              ],
-              theme,
-            ),
+            level('one', '', 1, range, ratio.to(1), theme),
             curve(
               'ratio',
               '',

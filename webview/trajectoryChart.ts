@@ -8,13 +8,17 @@ import type { TableData } from './dataTable.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent } from './format.ts';
 import {
+  axisTooltip,
   bars,
   beside,
   curve,
   dots,
   grids,
   guide,
+  itemTooltip,
   legend,
+  level,
+  linkedSteps,
   nearest,
   pointedAt,
   rangeOf,
@@ -22,6 +26,7 @@ import {
   usualRoom,
   xAxis,
   yAxis,
+  zoomAlong,
 } from './plots.ts';
 import type { XY } from './plots.ts';
 import { strings } from './strings.ts';
@@ -97,9 +102,7 @@ export function planeDrawing(path: Path, place: number, theme: Theme, size: Size
       },
     ],
     tooltip: {
-      trigger: 'item',
-      confine: true,
-      transitionDuration: 0,
+      ...itemTooltip,
       formatter: (params) => {
         const item = Array.isArray(params) ? params[0] : params;
         const point = item?.seriesId === 'points' ? points[item.dataIndex] : undefined;
@@ -165,18 +168,16 @@ export function alongDrawing(path: Path, place: number, theme: Theme, size: Size
     grid: grids(frames),
     xAxis: frames.map((_, k) => xAxis(k, range, k === frames.length - 1 ? words.step : '')),
     yAxis: plots.map(({ name }, k) => yAxis(k, name, axes[k] ?? scaledAxis([0, 1], 'linear', 4), room.left)),
-    axisPointer: { link: [{ xAxisIndex: 'all' }] },
+    axisPointer: linkedSteps,
     tooltip: {
-      trigger: 'axis',
-      confine: true,
-      transitionDuration: 0,
+      ...axisTooltip,
       formatter: (params) => {
         const x = pointedAt(params);
         const point = x === null ? undefined : points[nearest(steps, x)];
         return point === undefined ? '' : tip(strings.step(point.step), pointRows(point));
       },
     },
-    dataZoom: [{ type: 'inside', xAxisIndex: [0, 1, 2], filterMode: 'none', zoomOnMouseWheel: 'ctrl' }],
+    dataZoom: zoomAlong([0, 1, 2]),
     series: plots.flatMap(({ name, values, color }, k): SeriesOption[] => [
       curve(
         name,
@@ -188,20 +189,7 @@ export function alongDrawing(path: Path, place: number, theme: Theme, size: Size
           width: points.length > 150 ? 1.2 : 1.8,
         },
       ),
-      ...(k === 1
-        ? [
-            guide(
-              'right angle',
-              '',
-              k,
-              [
-                [range.min, 90],
-                [range.max, 90],
-              ],
-              theme,
-            ),
-          ]
-        : []),
+      ...(k === 1 ? [level('right angle', '', k, range, 90, theme)] : []),
       ...(here === undefined || place >= points.length - 1
         ? []
         : [
@@ -260,9 +248,7 @@ export function structureDrawing(
       yAxis(1, words.fromStart, reach, room.left),
     ],
     tooltip: {
-      trigger: 'item',
-      confine: true,
-      transitionDuration: 0,
+      ...itemTooltip,
       formatter: (params) => {
         const item = Array.isArray(params) ? params[0] : params;
         const one = item?.seriesId?.startsWith('share') ? components[item.dataIndex] : undefined;

@@ -1,6 +1,12 @@
 /** Each layer along a run: update ratio, gradients, their alignment, dead units; from what the run recorded of each parameter. */
 import { DEAD_AFTER, type LayerField } from '../protocol/layerStatistics.ts';
-import type { LayersResult, OverRun, ParameterNumbers } from '../protocol/layers.ts';
+import {
+  SERIES_POINTS,
+  type LayersResult,
+  type LayersSeries,
+  type OverRun,
+  type ParameterNumbers,
+} from '../protocol/layers.ts';
 import type { LiveNoiseScale, ParameterInfo } from '../protocol/run.ts';
 import type { TrainingEvent } from '../protocol/trainingEvents.ts';
 import { BasinError } from '../protocol/errors.ts';
@@ -75,11 +81,38 @@ export function layers(input: LayersInput): Draft<LayersResult> {
     every: median(gaps) ?? 1,
     deadAfter: DEAD_AFTER,
     parameters: numbers,
+    series: seriesOf(records, numbers),
     alignment: over((record) => alignmentOfAll(record, parameters.length)),
     events,
     noiseScale,
   };
   return { ...result, data: null, trust: layerSentences(result), refreshedStatistics: false };
+}
+
+/** Single records, not means over stretches: a layer that jumps is to be seen jumping. */
+function seriesOf(
+  records: readonly RecordOfParameters[],
+  parameters: readonly ParameterNumbers[],
+): LayersSeries {
+  const count = Math.min(SERIES_POINTS, records.length);
+  const shown = Array.from({ length: count }, (_, k) => {
+    const place = count === 1 ? 0 : Math.round((k * (records.length - 1)) / (count - 1));
+    return records[place] as RecordOfParameters;
+  });
+  const along = (of: (record: RecordOfParameters) => number): (number | null)[] =>
+    shown.map((record) => {
+      const value = of(record);
+      return Number.isFinite(value) ? Number(value.toPrecision(5)) : null;
+    });
+  return {
+    steps: shown.map(({ step }) => step),
+    parameters: parameters.map(({ dead }, i) => ({
+      updateRatio: along((r) => r.value(i, 'updateNorm') / r.value(i, 'weightNorm')),
+      gradientNorm: along((r) => r.value(i, 'gradientNorm')),
+      alignment: along((r) => r.value(i, 'alignment')),
+      dead: dead === null ? null : along((r) => r.value(i, 'dead')),
+    })),
+  };
 }
 
 /**

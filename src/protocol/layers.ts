@@ -20,6 +20,22 @@ export interface OverRun {
   readonly count: number;
 }
 
+/** Parameters along the run; null where a number was not read. */
+export interface LayersSeries {
+  /** At most {@link SERIES_POINTS} records, spread evenly, first and last among them. */
+  readonly steps: readonly number[];
+  /** In the order of the result's parameters, one value a step. */
+  readonly parameters: readonly {
+    readonly updateRatio: readonly Maybe[];
+    readonly gradientNorm: readonly Maybe[];
+    readonly alignment: readonly Maybe[];
+    /** null where units cannot be dead. */
+    readonly dead: readonly Maybe[] | null;
+  }[];
+}
+
+export const SERIES_POINTS = 200;
+
 export interface ParameterNumbers {
   readonly name: string;
   readonly layer: string | null;
@@ -48,6 +64,8 @@ export interface LayersResult extends Result<null> {
   /** Records in which a unit must be without a gradient to count as dead. */
   readonly deadAfter: number;
   readonly parameters: readonly ParameterNumbers[];
+  /** Absent in older results. */
+  readonly series?: LayersSeries;
   /** Cosine of the gradients of successive steps, all parameters together. */
   readonly alignment: OverRun;
   readonly events: readonly TrainingEvent[];

@@ -70,6 +70,13 @@ for (const question of [
   'contour last --plane last,average-1,120 --size 25',
   'contour last --plane pca --size 31',
   'sharpness last --top 3',
+  'layers last',
+  'noise last --batches 16 --top 3',
+  'soup last --members 600,480,360',
+  'contour last --plane pca --size 31 --adaptive',
+  'contour last --plane random --size 21 --seed 2',
+  'contour last --plane random --size 21 --seed 3',
+  'contour last --plane random --size 21 --seeds 5',
   'sweep last --places 8 --decays 0.9',
 ]) {
   console.log(question);
