@@ -104,7 +104,7 @@ export class AveragingLens implements Lens {
       h(
         'div',
         { class: 'below' },
-        ...[average, ensemble, ...trained].flatMap((result) =>
+        ...[average, ...trained].flatMap((result) =>
           result ? [trustElement(result.trust), provenanceElement(result)] : [],
         ),
       ),

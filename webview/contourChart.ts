@@ -133,6 +133,7 @@ export function contourDrawing(
   size: Size,
   chart: Pick<Chart, 'pointer' | 'coordinates'> | null,
   place: number | null = null,
+  options: { readonly points?: boolean } = {},
 ): Drawing {
   const { result, scale } = picture;
   const layout = contourLayout(result, size);
@@ -213,6 +214,7 @@ export function contourDrawing(
       bandsSeries(picture),
       linesSeries(picture, compact),
       cellsSeries(picture, theme),
+      ...evaluatedSeries(result, options.points ?? false),
       barSeries(),
       ...trajectorySeries(result, theme, compact, place),
     ],
@@ -240,9 +242,17 @@ export class ContourChart {
         { width: size.width, height: element.clientHeight || size.height },
         this.chart,
         this.place,
+        { points: this.points },
       );
     });
   }
+
+  /** Whether the points that an adaptive contour evaluated are marked. */
+  showPoints(shown: boolean): void {
+    this.points = shown;
+    this.chart.redraw();
+  }
+  private points = false;
 
   /** Draws the path up to one of its snapshots, the rest of it faintly. */
   go(place: number | null): void {
@@ -297,6 +307,29 @@ function bandsSeries({ bands, resolution }: ContourPicture): CustomSeriesOption 
     ],
     { silent: false, cursor: 'crosshair' },
   );
+}
+
+/** Points whose loss was evaluated, of a contour whose others are interpolated. */
+function evaluatedSeries(result: ContourResult, shown: boolean): CustomSeriesOption[] {
+  const evaluated = result.interpolation?.evaluated;
+  if (!shown || evaluated === undefined) return [];
+  return [
+    layer('evaluated', 3, (api) =>
+      result.y.flatMap((y, j) =>
+        result.x.flatMap((x, i) => {
+          if (evaluated[j]?.[i] !== 1) return [];
+          const [cx = 0, cy = 0] = api.coord([x, y]);
+          return [
+            {
+              type: 'circle',
+              shape: { cx, cy, r: 2 },
+              style: { fill: overRamp.ink, stroke: overRamp.halo, lineWidth: 1 },
+            },
+          ];
+        }),
+      ),
+    ),
+  ];
 }
 
 function linesSeries({ lines, result }: ContourPicture, compact: boolean): CustomSeriesOption {

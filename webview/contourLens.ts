@@ -2,7 +2,8 @@
 import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import { planeNames, type PlaneName } from '../src/protocol/plane.ts';
 import type { ContourResult } from '../src/protocol/results.ts';
-import { button, dropdown } from './controls.ts';
+import { button, checkbox, dropdown } from './controls.ts';
+import type { Field } from './controls.ts';
 import { ContourChart, contourLayout } from './contourChart.ts';
 import type { ContourPicture } from './contourChart.ts';
 import { DataTable } from './dataTable.ts';
@@ -41,6 +42,7 @@ export class ContourLens implements Lens {
   private readonly size;
   private readonly colour;
   private readonly view;
+  private readonly points: Field;
   private readonly compute;
   private surface: Surface3d | null = null;
   private surfaceRefused = false;
@@ -94,6 +96,11 @@ export class ContourLens implements Lens {
       actions.recall('view') ?? 'plane',
       again('view'),
     );
+    this.points = checkbox(strings.evaluatedPoints, actions.recall('points') === 'true', () => {
+      actions.remember('points', this.points.value);
+      this.chart.showPoints(this.points.value === 'true');
+    });
+    this.chart.showPoints(actions.recall('points') === 'true');
     this.compute = button(strings.compute, () => this.start(), 'primary');
     this.status = new JobStatus(
       ['contour'],
@@ -132,6 +139,7 @@ export class ContourLens implements Lens {
         this.size.element,
         this.compute,
         h('span', { class: 'spring' }),
+        this.points.element,
         this.colour.element,
         this.view.element,
       ),
@@ -258,6 +266,7 @@ export class ContourLens implements Lens {
           ? strings.partial(String(result.evaluated), String(result.x.length * result.y.length))
           : strings.refining(`${resolution[0]} × ${resolution[1]}`, whole),
     );
+    this.points.element.hidden = result.interpolation === undefined;
     this.table.show(() => contourTables(result));
     const key = `${result.id} ${result.complete} ${result.trust.join()}`;
     if (key === this.described) return;

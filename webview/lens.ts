@@ -2,6 +2,7 @@
 import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import type { Job } from '../src/protocol/engine.ts';
 import type { ErrorData } from '../src/protocol/errors.ts';
+import type { StepColumns } from '../src/protocol/page.ts';
 import { button, progressRing } from './controls.ts';
 import { fill, h, setText } from './dom.ts';
 import type { SaveFile } from './exporting.ts';
@@ -15,6 +16,8 @@ export interface PanelActions {
   cancel(number: number): void;
   command(command: string, argument?: string): void;
   readonly save: SaveFile;
+  /** All steps of the run that is shown. */
+  readSteps(): Promise<StepColumns>;
   /** Settings of a lens that outlive the page. */
   recall(key: string): string | undefined;
   remember(key: string, value: string): void;

@@ -6,6 +6,7 @@ import type { Drawing, Size } from './chart.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent, formatWithError } from './format.ts';
 import type { ScaleKind } from './lossScale.ts';
+import { band, whiskers } from './plots.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
 import { tip } from './tip.ts';
@@ -104,6 +105,8 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
           ]
         : []),
       ...chord(result, lossAxis, theme),
+      ...barrierMark(result, lossAxis, theme),
+      ...riseMark(result, lossAxis, theme),
       ...(result.accuracy
         ? [curve('accuracy', strings.trainAccuracy, result.t, result.accuracy, accuracyAxis, theme.loss, 1)]
         : []),
@@ -218,6 +221,64 @@ function chord({ t, loss }: LineResult, axis: ScaledAxis, theme: Theme): SeriesO
   ];
 }
 
+/** From the chord up to the loss where it stands highest above it. */
+function barrierMark({ t, loss, barrier }: LineResult, axis: ScaledAxis, theme: Theme): SeriesOption[] {
+  const [from, to] = [loss[0] ?? null, loss.at(-1) ?? null];
+  if (barrier === null || barrier <= 0 || from === null || to === null) return [];
+  const above = t.map((x, k) => (loss[k] ?? -Infinity) - ((1 - x) * from + x * to));
+  const k = above.indexOf(Math.max(...above));
+  const x = t[k] ?? 0;
+  const [foot, top] = [axis.to((1 - x) * from + x * to), axis.to(loss[k])];
+  if (foot === null || top === null) return [];
+  return [
+    whiskers('barrier', 0, [[[x, foot] as const, [x, top] as const] as const], theme.bound),
+    {
+      id: 'barrier top',
+      type: 'scatter',
+      data: [[x, top]],
+      symbol: 'diamond',
+      symbolSize: 10,
+      z: 5,
+      silent: true,
+      itemStyle: { color: theme.bound, borderColor: theme.background, borderWidth: 1 },
+      label: {
+        show: true,
+        position: x > 0.6 ? 'left' : 'right',
+        formatter: strings.line.barrierMark,
+        color: theme.foreground,
+        fontSize: theme.fontSize - 1,
+      },
+    },
+  ];
+}
+
+/** The stretch of the way downhill over which the loss rises most, where that is more than noise. */
+function riseMark({ monotone }: LineResult, axis: ScaledAxis, theme: Theme): SeriesOption[] {
+  if (monotone?.between == null || monotone.verdict !== 'rises') return [];
+  const { min, max } = axis.option as { min: number; max: number };
+  const [from, to] = monotone.between;
+  return [
+    band(
+      'rise',
+      0,
+      [Math.min(from, to), Math.max(from, to)].map((x) => [x, min, max]),
+      theme.bound,
+      0.12,
+    ),
+  ];
+}
+
+/** Whether the loss only falls on the way downhill, in words. */
+export function monotoneText({ monotone }: LineResult): string | null {
+  if (monotone === undefined || monotone.verdict === 'unknown') return null;
+  const words = strings.line.monotone;
+  const rise = formatWithError(monotone.largestIncrease, monotone.standardError);
+  const [from, to] = monotone.between ?? [null, null];
+  const where = from === null ? '' : words.between(formatNumber(from, 2), formatNumber(to, 2));
+  if (monotone.verdict === 'monotone') return words.falls;
+  return monotone.verdict === 'within-noise' ? words.withinNoise(rise) : words.rises(rise, where);
+}
+
 function describePoint(result: LineResult, item: { value?: unknown } | undefined): HTMLElement | string {
   const x = Array.isArray(item?.value) ? Number(item.value[0]) : NaN;
   const k = result.t.findIndex((t) => Math.abs(t - x) < 1e-9);
@@ -231,5 +292,5 @@ function describePoint(result: LineResult, item: { value?: unknown } | undefined
 }
 
 function describeLine(result: LineResult): string {
-  return `Loss on the straight line from ${modelName(result.from)} (${formatNumber(result.loss[0])}) to ${modelName(result.to)} (${formatNumber(result.loss.at(-1))}); ${barrierText(result)}.`;
+  return `Loss on the straight line from ${modelName(result.from)} (${formatNumber(result.loss[0])}) to ${modelName(result.to)} (${formatNumber(result.loss.at(-1))}); ${[barrierText(result), monotoneText(result)].filter(Boolean).join('; ')}.`;
 }

@@ -8,7 +8,7 @@ import { fill, h } from './dom.ts';
 import { exportButtons } from './exporting.ts';
 import { emptyElement, JobStatus, modelChoices, reference } from './lens.ts';
 import type { Lens, PanelActions } from './lens.ts';
-import { barrierText, lineDrawing } from './lineChart.ts';
+import { barrierText, lineDrawing, monotoneText } from './lineChart.ts';
 import { resultsOf, runningOf } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
@@ -144,6 +144,7 @@ export class LineLens implements Lens {
         fill(
           this.summary,
           h('strong', {}, barrierText(result)),
+          monotoneText(result) === null ? null : ` · ${monotoneText(result)}`,
           ` · ${formatNumber(result.length, 3)} apart in weight space`,
         );
         fill(this.below, trustElement(result.trust), provenanceElement(result));

@@ -12,7 +12,8 @@ import type { ScaleKind } from './lossScale.ts';
 import type { PanelState } from './panelState.ts';
 import { factsElement, runFacts } from './runFacts.ts';
 import { strings } from './strings.ts';
-import { stepCsv, stepTables } from './tables.ts';
+import { StepLog } from './stepLog.ts';
+import { measuredTables, stepCsv } from './tables.ts';
 
 export class LogLens implements Lens {
   readonly element: HTMLElement;
@@ -27,9 +28,11 @@ export class LogLens implements Lens {
   );
   private readonly facts = h('div', {});
   private readonly table = new DataTable();
+  private readonly log: StepLog;
   private state: PanelState | null = null;
 
   constructor(actions: PanelActions) {
+    this.log = new StepLog(() => actions.readSteps());
     const redraw = (key: string) => (value: string) => {
       actions.remember(key, value);
       this.chart.redraw();
@@ -81,6 +84,7 @@ export class LogLens implements Lens {
       chartElement,
       h('div', { class: 'chart-tools' }, exports, reset),
       this.table.element,
+      this.log.element,
     );
     this.element = h('section', { class: 'lens' }, this.empty, this.stage, this.facts);
   }
@@ -91,7 +95,9 @@ export class LogLens implements Lens {
     if (view === null) return;
     this.empty.hidden = view.steps.length > 0;
     this.stage.hidden = view.steps.length === 0;
-    this.table.show(() => stepTables(view));
+    // All steps stand in the log below; λ₁ and what else was measured are few enough for a plain table.
+    this.table.show(() => measuredTables(view));
+    this.log.update(view);
     fill(
       this.facts,
       factsElement(runFacts(view.run, view.steps)),

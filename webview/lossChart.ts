@@ -7,6 +7,7 @@ import type { Drawing, Size } from './chart.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber } from './format.ts';
 import type { ScaleKind } from './lossScale.ts';
+import { eventSentence } from '../src/protocol/trainingEvents.ts';
 import { boundFormula } from '../src/protocol/stability.ts';
 import { liveNumbers } from './optimizer.ts';
 import { strings } from './strings.ts';
@@ -34,7 +35,7 @@ export interface LossSettings {
   readonly title?: string;
 }
 
-type LossData = Pick<RunView, 'run' | 'steps' | 'live' | 'results'>;
+type LossData = Pick<RunView, 'run' | 'steps' | 'live' | 'results' | 'events'>;
 
 export function lossDrawing(
   data: LossData,
@@ -119,6 +120,7 @@ export function lossDrawing(
     ],
     series: [
       ...stepSeries(data, values, lossAxis, settings.quantity, theme),
+      ...eventSeries(data, values, lossAxis, theme),
       ...(curvature ? sharpnessSeries(data, measured, sharpAxis, formula, theme) : []),
     ],
   };
@@ -182,6 +184,34 @@ function stepSeries(
       z: 3,
       itemStyle: { color: isHighContrast(theme) ? theme.accuracy : theme.loss },
       lineStyle: { color: isHighContrast(theme) ? theme.accuracy : theme.loss, width: 2.2 },
+      emphasis: { disabled: true },
+    },
+  ];
+}
+
+/** Steps at which something happened, at the height of the curve; at its foot where the value is not finite. */
+function eventSeries(
+  { steps, events = [] }: LossData,
+  values: readonly (number | null)[],
+  axis: ScaledAxis,
+  theme: Theme,
+): SeriesOption[] {
+  if (events.length === 0) return [];
+  const foot = (axis.option as { min: number }).min;
+  const place = (step: number): number => {
+    const after = steps.findIndex((one) => one.step >= step);
+    return after < 0 ? steps.length - 1 : after;
+  };
+  return [
+    {
+      id: 'events',
+      name: strings.log.events,
+      type: 'scatter',
+      data: events.map(({ step }): [number, number] => [step, axis.to(values[place(step)]) ?? foot]),
+      symbol: 'triangle',
+      symbolSize: 11,
+      z: 5,
+      itemStyle: { color: theme.bound, borderColor: theme.background, borderWidth: 1 },
       emphasis: { disabled: true },
     },
   ];
@@ -290,7 +320,8 @@ function describeStep(
     rows.push([`${strings.lambda1} (${strings.step(near.step)})`, formatNumber(lambda1, 3)]);
     if (bound !== null) rows.push([formula, formatNumber(bound, 3)]);
   }
-  return tip(strings.step(step.step), rows);
+  const told = (data.events ?? []).filter((event) => event.step === step.step).map(eventSentence);
+  return tip(strings.step(step.step), rows, told.length === 0 ? undefined : told.join(' '));
 }
 
 function describe(

@@ -1,5 +1,6 @@
 /** The panel: one run through its lenses. */
 import { AveragingLens } from './averagingLens.ts';
+import { ensembleFigure, soupFigure } from './builtFigures.ts';
 import { ContourLens } from './contourLens.ts';
 import { fill, h, setText } from './dom.ts';
 import { flatnessQuestion } from './flatnessQuestion.ts';
@@ -7,6 +8,8 @@ import { generalisationLens } from './generalisationLens.ts';
 import type { Lens, PanelActions } from './lens.ts';
 import { LineLens } from './lineLens.ts';
 import { LogLens } from './logLens.ts';
+import { LiveNoise } from './liveNoise.ts';
+import { noiseQuestion } from './noiseQuestion.ts';
 import { optimizerText } from './optimizer.ts';
 import {
   addSteps,
@@ -21,6 +24,7 @@ import {
 import type { PanelState } from './panelState.ts';
 import { PlaneThroughAverage } from './planeThroughAverage.ts';
 import { QuestionsLens } from './question.ts';
+import { SeedsFigure } from './seedsFigure.ts';
 import { SharpnessLens } from './sharpnessLens.ts';
 import { spectrumQuestion } from './spectrumLens.ts';
 import { stateElement } from './runFacts.ts';
@@ -65,16 +69,17 @@ const actions: PanelActions = {
       .catch(() => undefined);
   },
   save: async (file) => (await wire.request('saveFile', file)).saved,
+  readSteps: () => wire.request('readSteps', {}),
   recall: (key) => remembered.settings?.[key],
   remember: (key, value) => remember({ settings: { ...remembered.settings, [key]: value } }),
 };
 
 const contour = new ContourLens(actions);
 const lenses = {
-  contour,
+  contour: new QuestionsLens([contour, new SeedsFigure(actions)]),
   line: new LineLens(actions),
   trajectory: trajectoryLens(actions),
-  spectrum: spectrumQuestion(actions),
+  spectrum: new QuestionsLens([spectrumQuestion(actions), new LiveNoise(actions), noiseQuestion(actions)]),
   sharpness: new QuestionsLens([
     new SharpnessLens(actions),
     stabilityQuestion(actions),
@@ -82,6 +87,8 @@ const lenses = {
   ]),
   averaging: new QuestionsLens([
     new AveragingLens(actions),
+    ensembleFigure(actions),
+    soupFigure(actions),
     new PlaneThroughAverage(actions),
     swagQuestion(actions),
   ]),

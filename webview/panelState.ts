@@ -35,11 +35,20 @@ export function showRun(state: PanelState, view: RunView): PanelState {
 }
 
 /** Appends what was added. A step that is known already (sent twice around a snapshot) is not drawn twice. */
-export function addSteps(state: PanelState, { steps, live, run }: PageNotifications['addSteps']): PanelState {
+export function addSteps(
+  state: PanelState,
+  { steps, live, run, events }: PageNotifications['addSteps'],
+): PanelState {
   if (state.view === null) return state;
   return {
     ...state,
-    view: { ...state.view, run, steps: append(state.view.steps, steps), live: append(state.view.live, live) },
+    view: {
+      ...state.view,
+      run,
+      steps: append(state.view.steps, steps),
+      live: append(state.view.live, live),
+      ...(events === undefined ? {} : { events }),
+    },
   };
 }
 

@@ -113,6 +113,10 @@ export class PlaneThroughAverage implements Lens {
       modelChoices(earlier, []).map(({ value }) => ({ value, label: strings.snapshot(value) })),
     );
     // Until another is chosen: that of the newest picture, or one a fifth into the run, where the path still comes down.
+    if (known === '') {
+      const drawn = newestPlane(view)?.plane.corners?.find(({ at }) => built.some(({ id }) => id === at));
+      if (drawn !== undefined) this.average.value = drawn.at;
+    }
     if (known === '')
       this.earlier.value =
         newestPlane(view)?.plane.corners?.find(({ at }) => at !== String(last) && /^\d+$/.test(at))?.at ??

@@ -164,7 +164,7 @@ export class QuestionsLens implements Lens {
   }
 
   show(result: AnalysisResult): void {
-    this.parts.find(({ kind }) => kind === result.kind)?.show?.(result);
+    (this.parts.find(({ kind }) => kind === result.kind) ?? this.parts[0])?.show?.(result);
   }
 }
 

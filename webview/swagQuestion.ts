@@ -9,6 +9,7 @@ import { Question } from './question.ts';
 import { scoresCsv, scoresDrawing, scoresTable } from './scoresChart.ts';
 import type { ScoredModel } from './scoresChart.ts';
 import { strings } from './strings.ts';
+import { uncertaintyCsv, uncertaintyDrawing, uncertaintyTables } from './uncertaintyChart.ts';
 
 const words = strings.swag;
 
@@ -58,6 +59,14 @@ export function swagQuestion(actions: PanelActions): Question<'swag'> {
           draw: (result, theme, size) => scoresDrawing(modelsOf(result), theme, size),
           tables: (result) => [scoresTable(modelsOf(result), words.numbers)],
           csv: (result) => scoresCsv(modelsOf(result)),
+        },
+        {
+          id: 'uncertainty',
+          title: strings.uncertainty.title,
+          has: ({ uncertainty }) => (uncertainty?.kept?.length ?? 0) > 0,
+          draw: ({ uncertainty }, theme, size) => uncertaintyDrawing(uncertainty, theme, size),
+          tables: ({ uncertainty }) => uncertaintyTables(uncertainty),
+          csv: ({ uncertainty }) => uncertaintyCsv(uncertainty),
         },
       ],
     },

@@ -5,6 +5,7 @@ import type { TableData } from './dataTable.ts';
 import { csv } from './dataTable.ts';
 import { formatNumber, formatPercent } from './format.ts';
 import { liveNumbers } from './optimizer.ts';
+import { liveNoiseTable } from './noiseChart.ts';
 import { strings } from './strings.ts';
 
 export function contourTables(result: ContourResult): TableData[] {
@@ -26,17 +27,33 @@ export function contourTables(result: ContourResult): TableData[] {
       columns: ['y \\ x', ...result.x.map((x) => formatNumber(x, 3))],
       // Top row first, as in the picture.
       rows: result.y
-        .map((y, j) => [formatNumber(y, 3), ...(result.loss[j] ?? []).map((loss) => formatNumber(loss))])
+        .map((y, j) => [
+          formatNumber(y, 3),
+          ...(result.loss[j] ?? []).map(
+            (loss, i) => formatNumber(loss) + (interpolated(result, i, j) ? strings.interpolatedMark : ''),
+          ),
+        ])
         .reverse(),
     },
   ];
 }
 
-/** One line a grid point: a form that any tool pivots. */
+const interpolated = ({ interpolation }: ContourResult, i: number, j: number): boolean =>
+  interpolation?.evaluated[j]?.[i] === 0;
+
+/** One line a grid point: a form that any tool pivots. Of an adaptive contour also which points were evaluated. */
 export function contourCsv(result: ContourResult): string {
+  const evaluated = result.interpolation?.evaluated;
   return csv(
-    ['x', 'y', 'loss'],
-    result.y.flatMap((y, j) => result.x.map((x, i) => [x, y, result.loss[j]?.[i] ?? null])),
+    ['x', 'y', 'loss', ...(evaluated === undefined ? [] : ['evaluated'])],
+    result.y.flatMap((y, j) =>
+      result.x.map((x, i) => [
+        x,
+        y,
+        result.loss[j]?.[i] ?? null,
+        ...(evaluated === undefined ? [] : [evaluated[j]?.[i] ?? null]),
+      ]),
+    ),
   );
 }
 
@@ -104,6 +121,14 @@ export function stepTables({ steps, live }: Pick<RunView, 'steps' | 'live'>): Ta
         number(s.distance),
       ]),
     },
+    ...measuredTables({ live }),
+  ];
+}
+
+/** What was measured while the run trained. */
+export function measuredTables({ live, noise = [] }: Pick<RunView, 'live' | 'noise'>): TableData[] {
+  const number = (x: unknown): string => formatNumber(x === null ? null : Number(x));
+  return [
     ...(live.length === 0
       ? []
       : [
@@ -122,6 +147,7 @@ export function stepTables({ steps, live }: Pick<RunView, 'steps' | 'live'>): Ta
             }),
           },
         ]),
+    ...(noise.length === 0 ? [] : [liveNoiseTable(noise)]),
   ];
 }
 

@@ -12,6 +12,7 @@ import {
 import { h } from './dom.ts';
 import type { Child } from './dom.ts';
 import { formatNumber } from './format.ts';
+import { layersQuestion } from './layersQuestion.ts';
 import type { PanelActions } from './lens.ts';
 import { Question, QuestionsLens } from './question.ts';
 import { Scrubber } from './scrubber.ts';
@@ -29,7 +30,7 @@ import {
 import type { PathChoice } from './trajectoryChart.ts';
 
 export function trajectoryLens(actions: PanelActions): QuestionsLens {
-  return new QuestionsLens([pathQuestion(actions), cyclesQuestion(actions)]);
+  return new QuestionsLens([pathQuestion(actions), layersQuestion(actions), cyclesQuestion(actions)]);
 }
 
 function pathQuestion(actions: PanelActions): Question<'trajectory'> {

@@ -58,6 +58,20 @@ export interface PageJob {
   readonly progress: JobProgress;
 }
 
+/** Every step of a run, a number each; −1 where it was not read. */
+export interface StepColumns {
+  readonly step: Float64Array;
+  readonly objective: Float64Array;
+  readonly epoch: Float64Array;
+  readonly loss: Float64Array;
+  readonly learningRate: Float64Array;
+  readonly gradientNorm: Float64Array;
+  readonly updateNorm: Float64Array;
+  readonly distance: Float64Array;
+  /** Seconds since the first step. */
+  readonly time: Float64Array;
+}
+
 /** Requests of the page, answered by the host. */
 export interface PageRequests {
   ready: { params: object; result: object };
@@ -69,6 +83,8 @@ export interface PageRequests {
     params: { name: string; content: string; encoding: 'utf8' | 'base64' };
     result: { saved: string | null };
   };
+  /** All steps, where those of the view are thinned. */
+  readSteps: { params: object; result: StepColumns };
   /** Runs one of the extension's own commands with this run as its argument. */
   runCommand: { params: { command: string; argument?: string }; result: object };
 }
@@ -80,7 +96,13 @@ export interface PageNotifications {
   /** Brings a lens to the front, as after the command whose result it shows; and in it one of the kept results. */
   showLens: { lens: LensName; result?: string };
   /** Steps and live sharpness added since; the page appends them. */
-  addSteps: { steps: readonly StepRecord[]; live: readonly LiveSharpness[]; run: RunManifest };
+  addSteps: {
+    steps: readonly StepRecord[];
+    live: readonly LiveSharpness[];
+    run: RunManifest;
+    /** All of them, where there are more than before. */
+    events?: readonly TrainingEvent[];
+  };
   jobProgress: { number: number; job: Job; progress: JobProgress };
   jobPartial: { number: number; result: ContourResult };
   jobDone: { number: number; result: JobResult | null; error: ErrorData | null };

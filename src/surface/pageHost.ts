@@ -5,6 +5,7 @@ import * as vscode from 'vscode';
 import type { Job } from '../protocol/engine.ts';
 import { BasinError } from '../protocol/errors.ts';
 import { heedingBarrier } from './barrierConsent.ts';
+import { packSteps } from '../runs/stepColumns.ts';
 import { DisposableStore } from './disposables.ts';
 import { commands } from './ids.ts';
 import type { JobEvent, Jobs } from './jobs.ts';
@@ -48,6 +49,7 @@ export class PageHost implements vscode.Disposable {
         saveFile: async ({ name, content: text, encoding }) => ({
           saved: await this.#saveFile(name, text, encoding),
         }),
+        readSteps: async () => packSteps(await this.#runOrThrow().run.readSteps()),
         runCommand: async ({ command, argument }) => {
           const id = known.has(command) ? command : `basin.${command}`;
           if (!known.has(id)) throw new BasinError('bad-input', `There is no command ${command}.`);

@@ -69,6 +69,7 @@ export class PageWire implements Disposable {
     this.#answer('runJob', handlers);
     this.#answer('cancelJob', handlers);
     this.#answer('saveFile', handlers);
+    this.#answer('readSteps', handlers);
     this.#answer('runCommand', handlers);
     this.#connection.listen();
   }

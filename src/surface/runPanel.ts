@@ -1,8 +1,12 @@
 /** The panel: an editor tab for each run, restored after a restart. */
 import * as vscode from 'vscode';
 import type { LensName } from '../protocol/page.ts';
+import type { LiveSharpness } from '../protocol/run.ts';
+import type { TrainingEvent } from '../protocol/trainingEvents.ts';
 import { followRun } from '../runs/follow.ts';
+import { edgeEvents } from '../runs/measuredEvents.ts';
 import { buildRunView } from '../runs/runView.ts';
+import { EventFinder } from '../runs/trainingEvents.ts';
 import { DisposableStore } from './disposables.ts';
 import type { ErrorDisplay } from './errorDisplay.ts';
 import { PANEL_TYPE } from './ids.ts';
@@ -18,6 +22,7 @@ class RunPanel implements vscode.Disposable {
   readonly #host: PageHost;
   #followed: vscode.Disposable | null = null;
   #ready = false;
+  #dead: readonly TrainingEvent[] = [];
   #lens: { readonly lens: LensName; readonly result?: string } | null = null;
   readonly #directory: string;
 
@@ -80,15 +85,29 @@ class RunPanel implements vscode.Disposable {
     this.#unfollow();
     const known = this.runs.find(this.#directory);
     if (known === undefined) return;
+    let seen = new EventFinder();
+    let live: LiveSharpness[] = [];
+    let told = 0;
     this.#followed = followRun(
       known.run,
       (change) => {
+        if (change.fresh) {
+          seen = new EventFinder();
+          live = [];
+        }
+        for (const step of change.steps) seen.next(step);
+        live.push(...change.live);
+        const events = [...seen.events, ...edgeEvents(live)].sort((a, b) => a.step - b.step);
+        const more = events.length > told;
+        told = events.length;
         if (change.fresh || change.contents) void this.#showWhole(known);
         else if (change.manifest !== null) {
           this.#host.wire.notify('addSteps', {
             steps: change.steps,
             live: change.live,
             run: change.manifest,
+            // Dead units come with the whole, which new snapshots bring.
+            ...(more ? { events: [...events, ...this.#dead].sort((a, b) => a.step - b.step) } : {}),
           });
         }
       },
@@ -98,7 +117,9 @@ class RunPanel implements vscode.Disposable {
 
   async #showWhole({ run }: KnownRun): Promise<void> {
     try {
-      this.#host.wire.notify('showRun', await buildRunView(run));
+      const view = await buildRunView(run);
+      this.#dead = view.events?.filter(({ kind }) => kind === 'dead-units') ?? [];
+      this.#host.wire.notify('showRun', view);
       this.#showLens();
     } catch (error) {
       this.errors.note(error);

@@ -8,6 +8,7 @@ import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import type { PageNotifications, RunView } from '../../src/protocol/page.ts';
 import { renderReport } from '../../src/engine/report.ts';
+import { packSteps } from '../../src/runs/stepColumns.ts';
 import { pageHtml } from '../../src/surface/pageHtml.ts';
 import { PageWire } from '../../src/surface/pageWire.ts';
 import type { PageHandlers } from '../../src/surface/pageWire.ts';
@@ -26,6 +27,11 @@ export const digits = JSON.parse(
 export const asked = JSON.parse(
   readFileSync(path.join(import.meta.dirname, '../fixtures/engine-view.json'), 'utf8'),
 ) as RunView;
+
+/** The noise scale of the digits sample as it was measured while it trained: `noise.jsonl` of `train --live-budget 50`. */
+export const liveNoise = JSON.parse(
+  readFileSync(path.join(import.meta.dirname, '../fixtures/live-noise.json'), 'utf8'),
+) as NonNullable<RunView['noise']>;
 
 export const executablePath =
   process.env['CHROME_PATH'] ??
@@ -180,6 +186,7 @@ export class HostedPage {
         runJob: () => new Promise(() => undefined),
         cancelJob: () => ({}),
         saveFile: ({ name }) => ({ saved: name }),
+        readSteps: () => packSteps(digits.steps),
         runCommand: () => ({}),
         ...own,
       };

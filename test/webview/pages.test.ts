@@ -5,9 +5,10 @@ import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
 import type { LandscapeView, LensName } from '../../src/protocol/page.ts';
 import { BasinError } from '../../src/protocol/errors.ts';
+import { packSteps } from '../../src/runs/stepColumns.ts';
 import { resultsOf } from '../../webview/panelState.ts';
 import { sweepFor } from '../fixtures/sweptDigits.ts';
-import { asked, digits, HostedPage, launchBrowser } from './pageHarness.ts';
+import { asked, digits, HostedPage, launchBrowser, liveNoise } from './pageHarness.ts';
 import type { ThemeName } from './vscodeThemes.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -80,6 +81,8 @@ async function jobs(
   return asked();
 }
 
+const formatCell = (value: number | null): string => (value === null ? '–' : String(value));
+
 describe('pages', function () {
   this.timeout(120_000);
   let browser: Browser;
@@ -101,10 +104,20 @@ describe('pages', function () {
     for (const view of [digits, asked]) {
       it(`panel, every lens, is accessible (${theme}, ${view.run.name})`, async () => {
         const page = await keep(HostedPage.open(browser, 'panel', { theme }));
-        page.notify('showRun', view);
+        page.notify('showRun', view === asked ? { ...view, noise: liveNoise } : view);
         for (const lens of lenses) {
           page.notify('showLens', { lens });
           await page.settle();
+          // A chart is named with its first drawing.
+          await until(`${lens} to be drawn`, async () =>
+            page.page.evaluate<boolean>(
+              `[...document.querySelectorAll('[role=img]')].every((one) => one.offsetParent === null || one.hasAttribute('aria-label'))`,
+            ),
+          );
+          if (lens === 'log') {
+            await page.page.locator('#lens-log .step-log summary').click();
+            await page.page.locator('#lens-log .step-log tbody tr').first().waitFor();
+          }
           assert.deepEqual(await violations(page), [], lens);
         }
       });
@@ -113,12 +126,25 @@ describe('pages', function () {
 
   it('panel draws every kind of result that is kept, each with its sentences', async () => {
     const page = await keep(HostedPage.open(browser, 'panel'));
-    page.notify('showRun', asked);
+    page.notify('showRun', { ...asked, noise: liveNoise });
     for (const [lens, charts] of [
-      ['trajectory', ['plane', 'along', 'structure', 'autocorrelation', 'power']],
-      ['spectrum', ['density']],
+      ['contour', ['contour', 'seed', 'repeats']],
+      ['trajectory', ['plane', 'along', 'structure', 'layers-heat', 'autocorrelation', 'power']],
+      ['spectrum', ['density', 'live-noise', 'noise', 'noise-curvature']],
       ['sharpness', ['stability', 'flatness']],
-      ['averaging', ['sweep', 'side', 'average-line', 'scores']],
+      [
+        'averaging',
+        [
+          'ensemble-count',
+          'ensemble-diversity',
+          'soup',
+          'sweep',
+          'side',
+          'average-line',
+          'scores',
+          'uncertainty',
+        ],
+      ],
       ['generalisation', ['reliability', 'margins']],
     ] as const) {
       page.notify('showLens', { lens });
@@ -334,10 +360,67 @@ describe('pages', function () {
     assert.equal(await lens.locator('.sweep table.data tbody tr').count(), swept.windows.length + 1);
   });
 
+  it('log holds 200,000 steps: only rows in sight are there, events are found and filtered, all by keyboard', async () => {
+    const last = digits.steps.at(-1)!;
+    const count = 200_000;
+    const steps = Array.from({ length: count }, (_, step) => ({ ...last, step, loss: 1 + step }));
+    const spike = (step: number) => ({
+      kind: 'spike' as const,
+      objective: 0,
+      step,
+      confirmed: step + 2,
+      median: 1,
+      threshold: 2,
+      peak: { step, loss: 9 },
+      until: step + 5,
+    });
+    const edge = { kind: 'edge' as const, objective: 0, step: 777, lambda1: 45, bound: 40 };
+    const page = await keep(
+      HostedPage.open(browser, 'panel', { handlers: { readSteps: () => packSteps(steps) } }),
+    );
+    page.notify('showRun', { ...digits, events: [edge, spike(150_000), spike(199_000)] });
+    page.notify('showLens', { lens: 'log' });
+    const log = page.page.locator('#lens-log .step-log');
+    await log.locator('summary').focus();
+    await page.page.keyboard.press('Enter');
+    const rows = log.locator('tbody tr');
+    await rows.first().waitFor();
+    assert.ok((await rows.count()) < 60, 'rows out of sight are not in the page');
+    const grid = log.getByRole('grid');
+    assert.equal(await grid.getAttribute('aria-rowcount'), String(count + 1));
+    await grid.focus();
+    await page.page.keyboard.press('End');
+    const current = log.locator('tr.current');
+    const cells = async (): Promise<string[]> => current.locator('td').allInnerTexts();
+    assert.equal((await cells())[0], '199,999');
+    assert.equal(await current.getAttribute('aria-rowindex'), String(count + 1));
+    await page.page.keyboard.press('ArrowUp');
+    assert.deepEqual((await cells()).slice(0, 3), ['199,998', formatCell(last.epoch), '200000']);
+    // Round the end to the first event, then the next.
+    await log.getByRole('button', { name: 'Next event' }).click();
+    assert.equal((await cells())[0], '777');
+    assert.match((await cells()).at(-1)!, /Edge of stability crossed at step 777/);
+    await log.getByRole('button', { name: 'Next event' }).press('Enter');
+    assert.equal((await cells())[0], '150,000');
+    await log.locator('vscode-dropdown, select').first().focus();
+    await page.page.keyboard.press('End');
+    await page.page.keyboard.press('ArrowUp');
+    await log.getByText('1 steps, 3 events in the run').waitFor();
+    assert.deepEqual(await violations(page), []);
+    // Work of the page for a jump through the whole table.
+    const frame = await page.page.evaluate<number>(`new Promise((done) => {
+      const box = document.querySelector('#lens-log .virtual-scroll');
+      const start = performance.now();
+      box.scrollTop = box.scrollHeight / 2;
+      requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - start)));
+    })`);
+    if (process.env['BASIN_VERBOSE']) console.log(`      ${frame} ms to jump`);
+  });
+
   it('a table behind the chart is reached and opened by keyboard', async () => {
     const page = await keep(HostedPage.open(browser, 'panel'));
     page.notify('showRun', digits);
-    const summary = page.page.locator('#lens-contour summary', { hasText: 'Show as table' });
+    const summary = page.page.locator('#lens-contour summary', { hasText: 'Show as table' }).first();
     await summary.focus();
     await page.page.keyboard.press('Enter');
     await page.page.getByRole('region', { name: 'Snapshots on the plane' }).waitFor();

@@ -52,7 +52,18 @@ function write(name: string, value: unknown): void {
 
 const digits = workspace('record');
 if (!existsSync(path.join(digits, '.basin/runs')))
-  await basin(digits, 'train', '--every-step', '--name', 'small digits', '--', 'node', 'digits.mjs');
+  await basin(
+    digits,
+    'train',
+    '--every-step',
+    '--live-budget',
+    '50',
+    '--name',
+    'small digits',
+    '--',
+    'node',
+    'digits.mjs',
+  );
 for (const question of [
   'trajectory last',
   'cycles last',

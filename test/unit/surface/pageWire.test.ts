@@ -32,6 +32,7 @@ function connectPage(handlers: Partial<PageHandlers>): {
     runJob: missing,
     cancelJob: missing,
     saveFile: missing,
+    readSteps: missing,
     runCommand: missing,
     ...handlers,
   });

@@ -14,6 +14,20 @@ import {
 } from '../../../webview/cyclesChart.ts';
 import { flatnessCsv, flatnessDrawing, flatnessTable } from '../../../webview/flatnessChart.ts';
 import { formatNumber } from '../../../webview/format.ts';
+import { lineDrawing, monotoneText } from '../../../webview/lineChart.ts';
+import { layersCsv, layersHeat, layersTable } from '../../../webview/layersChart.ts';
+import {
+  alongCurvatureDrawing,
+  liveNoiseCsv,
+  liveNoiseDrawing,
+  liveNoiseTable,
+  noiseCsv,
+  noiseDrawing,
+} from '../../../webview/noiseChart.ts';
+import { byCountDrawing, diversityDrawing, ensembleTables } from '../../../webview/ensembleChart.ts';
+import { repeatsDrawing, repeatsTable } from '../../../webview/seedsDrawing.ts';
+import { soupModels } from '../../../webview/soupModels.ts';
+import { uncertaintyDrawing, uncertaintyTables } from '../../../webview/uncertaintyChart.ts';
 import { marginsCsv, marginsDrawing, marginsTables, shares } from '../../../webview/marginsChart.ts';
 import { resultsOf } from '../../../webview/panelState.ts';
 import { beside, stacked } from '../../../webview/plots.ts';
@@ -68,6 +82,89 @@ function sound(drawing: Drawing | null): void {
     for (const value of (data ?? []).flat()) assert.ok(!Number.isNaN(value), String(one?.id));
   }
 }
+
+describe('pictures of what is newer', () => {
+  const [noise] = resultsOf(view, 'noise');
+  const [layers] = resultsOf(view, 'layers');
+  const [ensemble] = resultsOf(view, 'ensemble');
+  const [soup] = resultsOf(view, 'soup');
+  const [line] = resultsOf(view, 'line');
+  const [swag] = resultsOf(view, 'swag');
+  const typical = resultsOf(view, 'contour').find(({ repeats }) => repeats != null);
+  const live = recorded<NonNullable<RunView['noise']>>('live-noise.json');
+
+  it('draw at any width', () => {
+    for (const size of sizes) {
+      sound(noiseDrawing(noise!, theme, size));
+      sound(alongCurvatureDrawing(noise!, theme, size));
+      sound(liveNoiseDrawing(live, theme, size));
+      for (const quantity of ['updateRatio', 'gradientNorm', 'alignment', 'dead'] as const)
+        sound(layersHeat(layers!, quantity, theme, size));
+      sound(byCountDrawing(ensemble!, theme, size));
+      sound(diversityDrawing(ensemble!, theme, size));
+      sound(scoresDrawing(soupModels(soup!), theme, size));
+      sound(uncertaintyDrawing(swag!.uncertainty, theme, size));
+      sound(repeatsDrawing(typical!.repeats!, theme, size));
+    }
+  });
+
+  it('have the same numbers in tables and files', () => {
+    assert.equal(
+      lines(noiseCsv(noise!)).length,
+      1 + noise!.rank.growth.length + noise!.rank.eigenvalues.length,
+    );
+    assert.equal(liveNoiseTable(live).rows.length, live.length);
+    assert.equal(lines(liveNoiseCsv(live)).length, 1 + live.length);
+    assert.equal(layersTable(layers!).rows.length, layers!.parameters.length);
+    assert.equal(
+      lines(layersCsv(layers!)).length,
+      1 + layers!.series!.steps.length * layers!.parameters.length,
+    );
+    const [counts, pairs] = ensembleTables(ensemble!);
+    assert.equal(counts!.rows.length, ensemble!.byCount!.length);
+    assert.equal(pairs!.rows.length, ensemble!.diversity!.pairs.length);
+    assert.equal(pairs!.rows.length, (ensemble!.members.length * (ensemble!.members.length - 1)) / 2);
+    assert.equal(soupModels(soup!).length, 2 + soup!.candidates.length);
+    assert.equal(uncertaintyTables(swag!.uncertainty)[0]!.rows.length, swag!.uncertainty!.measures.length);
+    assert.equal(repeatsTable(typical!.repeats!).rows.length, typical!.repeats!.rises.length + 2);
+  });
+
+  it('leave out what older results do not have', () => {
+    const { series: _, ...old } = layers!;
+    assert.equal(layersHeat(old, 'updateRatio', theme, sizes[0]!), null);
+    assert.equal(byCountDrawing({ ...ensemble!, byCount: null }, theme, sizes[0]!), null);
+    assert.equal(diversityDrawing({ ...ensemble!, diversity: null }, theme, sizes[0]!), null);
+    assert.equal(alongCurvatureDrawing({ ...noise!, hessian: null }, theme, sizes[0]!), null);
+    assert.equal(uncertaintyDrawing(null, theme, sizes[0]!), null);
+    assert.equal(liveNoiseDrawing([], theme, sizes[0]!), null);
+  });
+
+  it('mark a barrier at its top, and where the loss rises on the way down', () => {
+    const ids = (result: typeof line): unknown[] =>
+      [lineDrawing(result!, null, theme, sizes[0]!).option.series].flat().map((one) => one?.id);
+    assert.ok(!ids(line).includes('barrier top'));
+    const hill = {
+      ...line!,
+      loss: line!.t.map((t) => 1 + 0.5 * Math.sin(Math.PI * t)),
+      barrier: 0.5,
+      monotone: {
+        downhill: 'forward',
+        largestIncrease: 0.5,
+        between: [0, 0.5],
+        standardError: 0.01,
+        verdict: 'rises',
+      },
+    } as const;
+    const drawing = lineDrawing(hill, null, theme, sizes[0]!);
+    const top = [drawing.option.series].flat().find((one) => one?.id === 'barrier top') as {
+      data: number[][];
+    };
+    assert.equal(top.data[0]![0], 0.5);
+    assert.ok(ids(hill).includes('rise'));
+    assert.match(monotoneText(hill)!, /rises by 0\.500 ± 0\.010 .*0 to 0\.5/);
+    assert.match(drawing.description, /rises by/);
+  });
+});
 
 describe('pictures of results', () => {
   const [spectrum] = resultsOf(view, 'spectrum').filter(({ blocks }) => blocks.length > 1);

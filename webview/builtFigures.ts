@@ -1,0 +1,94 @@
+/** Ensembles and soups that were built, each with its pictures. */
+import type { SoupResult } from '../src/protocol/soups.ts';
+import type { TableData } from './dataTable.ts';
+import { h } from './dom.ts';
+import {
+  byCountCsv,
+  byCountDrawing,
+  diversityDrawing,
+  ensembleTables,
+  hasCounts,
+  hasPairs,
+  pairsCsv,
+} from './ensembleChart.ts';
+import { formatNumber, formatWithError } from './format.ts';
+import { KeptFigure } from './keptFigure.ts';
+import type { PanelActions } from './lens.ts';
+import { modelName } from './lineChart.ts';
+import { scoresCsv, scoresDrawing, scoresTable } from './scoresChart.ts';
+import { soupModels } from './soupModels.ts';
+import { strings } from './strings.ts';
+
+export function ensembleFigure(actions: PanelActions): KeptFigure<'ensemble'> {
+  const words = strings.ensemble;
+  return new KeptFigure(
+    'ensemble',
+    words.title,
+    {
+      name: ({ model, members }) => words.name(model, members.length),
+      parts: [
+        {
+          id: 'ensemble-count',
+          title: words.byCount,
+          has: hasCounts,
+          draw: byCountDrawing,
+          tables: (result) => ensembleTables(result).slice(0, 1),
+          csv: byCountCsv,
+        },
+        {
+          id: 'ensemble-diversity',
+          title: words.diversity,
+          has: hasPairs,
+          draw: diversityDrawing,
+          tables: (result) => ensembleTables(result).slice(1),
+          csv: pairsCsv,
+        },
+      ],
+    },
+    actions,
+  );
+}
+
+export function soupFigure(actions: PanelActions): KeptFigure<'soup'> {
+  const words = strings.soup;
+  return new KeptFigure(
+    'soup',
+    words.title,
+    {
+      name: ({ method, candidates }) => words.name(method, candidates.length),
+      summary: ({ expectedGain, verdict }) => [
+        h(
+          'p',
+          {},
+          h('strong', {}, words.verdict[verdict]),
+          expectedGain === null
+            ? ''
+            : ` · ${words.gain(formatWithError(expectedGain.value, expectedGain.standardError))}`,
+        ),
+      ],
+      parts: [
+        {
+          id: 'soup',
+          draw: (result, theme, size) => scoresDrawing(soupModels(result), theme, size),
+          tables: (result) => [scoresTable(soupModels(result), words.table), decisions(result)],
+          csv: (result) => scoresCsv(soupModels(result)),
+        },
+      ],
+    },
+    actions,
+  );
+}
+
+function decisions(result: SoupResult): TableData {
+  const words = strings.soup;
+  return {
+    caption: words.decisions,
+    columns: [words.candidate, words.before, words.after, words.added],
+    rows: result.decisions.map((d) => [
+      modelName(d.candidate),
+      formatNumber(d.before),
+      formatNumber(d.after),
+      d.added ? words.yes : words.no,
+    ]),
+  };
+}
