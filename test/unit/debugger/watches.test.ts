@@ -30,7 +30,7 @@ describe('a plateau', () => {
       [99],
     );
     assert.deepEqual(told[99], { steps: 100, fall: 0, standardError: 0 });
-    assert.match(plateauSentence(told[99] as Plateau), /over the last 100 steps the loss has fallen by 0 %/);
+    assert.match(plateauSentence(told[99]), /over the last 100 steps the loss has fallen by 0 %/);
   });
 
   it('is not seen in a loss that falls by more than a hundredth of itself in a hundred steps', () => {
