@@ -163,14 +163,20 @@ class Session:
         return self._keep(params["into"], load_file(self._objective, source["file"]))
 
     def _on_combine(self, params: dict, stop: Any) -> Any:
-        objective = self._objective
-        flat = objective.layout.zeros()
+        objective, into, terms = self._objective, params["into"], params["terms"]
         how_state = params["state"]
+        # A sum grows in the place of what it replaces, which takes no second vector. Should a later term fail, both are gone.
+        shares = [float(term["coefficient"]) for term in terms if term["vector"] == into]
+        own = self.vectors.pop(into, None) if len(shares) <= 1 and isinstance(into, str) else None
+        flat = objective.layout.zeros() if own is None else own.flat
+        if own is not None:
+            flat.mul_(shares[0]) if shares else flat.zero_()
         sums: Optional[list[torch.Tensor]] = None
-        for i, term in enumerate(params["terms"]):
-            vector = self._operand(term["vector"])
+        for i, term in enumerate(terms):
+            vector = own if own is not None and term["vector"] == into else self._operand(term["vector"])
             coefficient = float(term["coefficient"])
-            flat.add_(vector.flat, alpha=coefficient)
+            if vector is not own:
+                flat.add_(vector.flat, alpha=coefficient)
             if how_state == "combine":
                 if vector.state is None:
                     raise BasinError("bad-input", "A vector without state cannot have its state combined.")
@@ -187,8 +193,8 @@ class Session:
         if how_state == "combine" and sums is not None:
             state = [x.to(s.now().dtype) for x, s in zip(sums, objective.state)]
         elif how_state is not None and how_state != "combine":
-            state = self._operand(how_state).state
-        return self._keep(params["into"], Vector(flat, state))
+            state = own.state if own is not None and how_state == into else self._operand(how_state).state
+        return self._keep(into, Vector(flat, state))
 
     def _on_dots(self, params: dict, stop: Any) -> Any:
         return {"values": [dot(self._vector(a).flat, self._vector(b).flat) for a, b in params["pairs"]]}
