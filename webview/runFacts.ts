@@ -1,5 +1,6 @@
 /** A run in a few lines: what was trained, how far, on what. */
 import type { RunManifest, StepRecord } from '../src/protocol/run.ts';
+import { replayInWords } from '../src/protocol/replay.ts';
 import { h } from './dom.ts';
 import { formatCount, formatNumber, formatTime } from './format.ts';
 import { optimizerText } from './optimizer.ts';
@@ -11,7 +12,7 @@ export function runFacts(
 ): readonly (readonly [string, string])[] {
   const objective = run.objectives[0];
   const last = steps.at(-1);
-  const { facts, replay } = strings;
+  const { facts } = strings;
   const rows: [string, string | null][] = [
     [facts.script, run.command.join(' ')],
     [facts.optimizer, objective ? optimizerText(objective.optimizer) : null],
@@ -32,7 +33,7 @@ export function runFacts(
         : null,
     ],
     [facts.created, formatTime(run.created)],
-    [facts.replay, objective?.replay ? (objective.replay.exact ? replay.exact : replay.notExact) : null],
+    [facts.replay, objective?.replay ? replayInWords(objective.replay) : null],
   ];
   return rows.filter((row): row is [string, string] => row[1] !== null);
 }

@@ -646,11 +646,6 @@ export const strings = {
     finalLoss: 'Last loss',
     replay: 'Replay',
   },
-  replay: {
-    exact: 'the recorded loss comes out exactly',
-    notExact: 'the recorded loss does not come out again',
-    unchecked: 'not checked',
-  },
   tableOf: {
     trajectory: 'Snapshots on the plane',
     grid: 'Loss on the grid: one row per y, one column per x',

@@ -32,6 +32,7 @@ import { layersTable } from './text/layers.ts';
 import { noiseTable } from './text/noise.ts';
 import { marginsTable } from './text/margins.ts';
 import { measuresTables } from './text/measures.ts';
+import { replayLines } from './text/replay.ts';
 import { decisionsTable } from './text/soup.ts';
 import { sweepTable } from './text/sweep.ts';
 import { figures, newTable } from './text/table.ts';
@@ -115,7 +116,7 @@ export function detailsText(details: RunDetails): string {
   );
   row('parameters', objective?.parameterCount);
   row('optimizer', optimizer == null ? null : `${optimizer.name} ${JSON.stringify(optimizer.config)}`);
-  row('replay', replayText(run));
+  row('replay', replayLines(run).join('\n') || null);
   row('steps', run.recording.steps);
   row('last loss', last === undefined ? null : `${figures(decodeNumber(last.loss))} at step ${last.step}`);
   row('λ₁ while training', liveText(details.live));
@@ -356,14 +357,6 @@ function scoreCells(score: Score | null): string[] {
 
 function percentage(x: number | null | undefined): string {
   return x === null || x === undefined ? '–' : `${(100 * x).toFixed(2)} %`;
-}
-
-function replayText(run: RunManifest): string | null {
-  const replay = run.objectives[0]?.replay;
-  if (replay == null) return null;
-  return replay.exact
-    ? `the recorded loss comes out again (${replay.passed} of ${replay.checked} checked steps)`
-    : `the recorded loss does not come out again: ${replay.reason ?? 'the reason is unknown'}`;
 }
 
 function liveText(live: LiveSharpness | null): string | null {

@@ -7,6 +7,7 @@ import { launchTraining, type Training, type TrainingEnd } from '../evaluators/t
 import { followRun } from '../runs/follow.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { TrainingWarnings } from './trainingWarnings.ts';
+import { replayLines } from './text/replay.ts';
 import { EXIT_DONE, EXIT_FAILED, printAnswer, write } from './output.ts';
 
 export interface TrainArguments {
@@ -79,6 +80,7 @@ export async function train(options: TrainArguments, installation: Installation)
     `run ${run.id} ${manifest.state}: ${steps} steps, ${snapshots} snapshots` +
       (manifest.stateReason === null ? '' : `. ${manifest.stateReason}`),
   );
+  for (const line of replayLines(manifest)) await say(`replay: ${line}`);
   if (options.json) {
     const answer = { ...summary, steps, snapshots, directory: run.directory, exitCode: code };
     await printAnswer(true, answer, () => '');

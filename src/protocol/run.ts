@@ -60,6 +60,29 @@ export const optimizerSchema = v.object({
 });
 export type OptimizerInfo = v.InferOutput<typeof optimizerSchema>;
 
+/** One way of checking the replay, over the steps that it was tried on. */
+const replayCheckSchema = v.object({
+  /** The loss; its gradient; the first step's tape with a later step's data, which catches numbers that it froze. */
+  of: v.picklist(['loss', 'gradient', 'later-data']),
+  checked: count,
+  passed: count,
+  worstRelativeError: numberSchema,
+});
+
+const replaySchema = v.object({
+  exact: v.boolean(),
+  /** Steps. */
+  checked: count,
+  passed: count,
+  worstRelativeError: numberSchema,
+  /** The checks one by one, where a probe makes several. */
+  checks: v.optional(v.array(replayCheckSchema)),
+  /** Why it does not replay, and the lines that would mend it. */
+  reason: nullable(v.string()),
+  cure: nullable(v.string()),
+});
+export type Replay = v.InferOutput<typeof replaySchema>;
+
 /** One thing that is minimised: a loss over a set of parameters. A GAN has two. */
 export const objectiveSchema = v.object({
   name: v.string(),
@@ -75,17 +98,7 @@ export const objectiveSchema = v.object({
   /** Whether the loss goes through a layers model, so that inference mode and predictions exist. */
   layersModel: nullable(v.object({ name: v.string(), layers: count, loss: nullable(v.string()) })),
   /** Outcome of replaying the recorded loss at capture; null until checked. */
-  replay: nullable(
-    v.object({
-      exact: v.boolean(),
-      checked: count,
-      passed: count,
-      worstRelativeError: numberSchema,
-      /** Why it does not replay, and the lines that would mend it. */
-      reason: nullable(v.string()),
-      cure: nullable(v.string()),
-    }),
-  ),
+  replay: nullable(replaySchema),
 });
 export type ObjectiveInfo = v.InferOutput<typeof objectiveSchema>;
 

@@ -92,10 +92,10 @@ class Everything:
 
     def _module(self, module: torch.nn.Module) -> None:
         for tensors in (module._parameters, module._buffers):
-            for key in sorted(tensors):
+            for key, tensor in sorted(tensors.items(), key=lambda item: item[0]):  # a scripted module's is no mapping
                 self.digest.update(key.encode())
-                self._note(tensors[key])
-                self._note(None if tensors[key] is None else tensors[key].grad)
+                self._note(tensor)
+                self._note(None if tensor is None else tensor.grad)
         self._note(module.training)
         for key, value in sorted(module.__dict__.items()):
             if not key.startswith("_"):

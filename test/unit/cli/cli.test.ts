@@ -218,7 +218,7 @@ describe('command line', function () {
       assert.match((await basin('runs')).stdout, new RegExp(id));
       const { stdout } = await basin('show', id.slice(0, -1));
       assert.match(stdout, /finished/);
-      assert.match(stdout, /comes out again/);
+      assert.match(stdout, /exact on \d of \d steps/);
       assert.match(stdout, /batches of 32/);
       assert.match(stdout, /gradient noise scale/);
       assert.match(stdout, /λ₁ \d+ times?.*budget 40 % and 0\.5 s in advance/);

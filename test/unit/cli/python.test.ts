@@ -113,6 +113,13 @@ describe('command line with PyTorch', function () {
       assert.equal(recorded.evaluationSet?.validation?.samples, 128);
       const { stdout } = await basin.run('show');
       assert.match(stdout, /torch on cpu/);
+      const checks = objective.replay.checks?.map(({ of, checked, passed }) => [of, checked, passed]);
+      assert.deepEqual(checks, [
+        ['loss', 4, 4],
+        ['gradient', 4, 4],
+        ['later-data', 3, 3],
+      ]);
+      assert.match(stdout, /exact on 4 of 4 steps: loss \(.+\), gradient \(.+\), later data on/);
       assert.match(stdout, new RegExp(`Python ${recorded.versions.python}`));
     });
 

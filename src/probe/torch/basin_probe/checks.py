@@ -34,7 +34,7 @@ WATCH_CURE = (
 class Check:
     """Outcome for one step."""
 
-    loss_error: float = 0.0
+    loss_error: Optional[float] = None
     gradient_error: Optional[float] = None
     cross_error: Optional[float] = None
     reasons: list[str] = field(default_factory=list)
@@ -87,7 +87,7 @@ def check_backward(
         else:
             check.reasons.append(f"replaying it failed ({type(error).__name__}: {text[:160]})")
         return check
-    if check.loss_error > _LOSS_TOLERANCE:
+    if not check.loss_error <= _LOSS_TOLERANCE:
         check.reasons.append(f"replayed, its loss is {replayed:.6g} where {recorded:.6g} was recorded{_why(program)}")
     off = size = 0.0
     for p, g in zip(wanted, gradients):
@@ -145,6 +145,7 @@ def cross_check(first: Program, program: Program, batch: Batch, recorded: float,
         )
     elif frozen:
         (name, line), a, b = frozen[0]
+        check.cross_error = None  # the script's own number: the first step's says nothing about a later one
         check.notes.append(
             f"A number in {name.strip('_')} ({line or 'unknown line'}) changes from step to step ({_short(a)}, {_short(b)}):"
             " each batch is evaluated with its own."
@@ -208,15 +209,30 @@ class _as_it_was:
 def summarise(checks: list[Check]) -> dict[str, Any]:
     """The replay field of ObjectiveInfo."""
     passed = sum(c.passed for c in checks)
-    errors = [e for c in checks for e in (c.loss_error, c.gradient_error) if e is not None]
+    by_check = [
+        _outcome("loss", [c.loss_error for c in checks], _LOSS_TOLERANCE),
+        _outcome("gradient", [c.gradient_error for c in checks], _GRADIENT_TOLERANCE),
+        _outcome("later-data", [c.cross_error for c in checks], _LOSS_TOLERANCE),
+    ]
     reasons = [r for c in checks for r in c.reasons]
     return {
         "exact": passed == len(checks),
         "checked": len(checks),
         "passed": passed,
-        "worstRelativeError": max(errors, default=0.0),
+        "worstRelativeError": max(c["worstRelativeError"] for c in by_check[:2]),
+        "checks": by_check,
         "reason": _sentence(reasons[0]) if reasons else None,
         "cure": WATCH_CURE if reasons else None,
+    }
+
+
+def _outcome(of: str, errors: list[Optional[float]], tolerance: float) -> dict[str, Any]:
+    found = [e for e in errors if e is not None]
+    return {
+        "of": of,
+        "checked": len(found),
+        "passed": sum(e <= tolerance for e in found),
+        "worstRelativeError": max(found, default=0.0),
     }
 
 

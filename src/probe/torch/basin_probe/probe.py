@@ -567,7 +567,8 @@ class Probe:
             return
         check = Check()
         for one in group.checks:
-            check.loss_error = max(check.loss_error, one.loss_error)
+            if one.loss_error is not None:
+                check.loss_error = max(check.loss_error or 0.0, one.loss_error)
             if one.gradient_error is not None:
                 check.gradient_error = max(check.gradient_error or 0.0, one.gradient_error)
             check.reasons.extend(one.reasons)
