@@ -181,7 +181,8 @@ async function measureOverOneConnection(
         const product = GRADIENTS_PER_PRODUCT * (await tracker.gradientSeconds(signal));
         const affordable = Math.floor(allowance / (FIRST_ROUND * product));
         products = Math.min(MOST_PRODUCTS, Math.max(FEWEST_PRODUCTS, affordable));
-        cost = FIRST_ROUND * products * product;
+        // The advance pays for the first estimate whatever it costs, so that a short run has one; the later ones wait for it.
+        cost = Math.min(FIRST_ROUND * products * product, account.advance);
         continue;
       }
       if (status.step === measured) {

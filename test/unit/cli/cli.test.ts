@@ -628,8 +628,10 @@ describe('command line', function () {
         steps.forEach((s, k) => assert.equal(s.step, k));
         const { objectives } = await run.readManifest();
         const snapshots = await run.snapshots();
-        assert.ok(objectives[0] !== undefined && snapshots[0]?.step === 0);
-        for (const { file } of snapshots) await checkSnapshot(file, objectives[0]);
+        // Killed within its first moments it may have none yet; what there is begins at the start and is whole.
+        const [objective] = objectives;
+        assert.ok(snapshots.length === 0 || (objective !== undefined && snapshots[0]?.step === 0));
+        if (objective !== undefined) for (const { file } of snapshots) await checkSnapshot(file, objective);
         await run.readSketch();
       }
     });
