@@ -3,10 +3,22 @@ import type { CustomSeriesOption } from 'echarts/charts';
 import { formatNumber } from './format.ts';
 import { layer } from './layer.ts';
 import type { LossScale } from './lossScale.ts';
+import type { PlotFrame } from './plots.ts';
 import { rampColor } from './ramp.ts';
+import type { Theme } from './theme.ts';
 
 /** Fill bands: fine enough to read as a continuous ramp. */
 const BANDS = 32;
+
+/** The grids of a plot with a frame around it and of the bar beside it; {@link barAxes} are of the second. */
+export function gridsWithBar(plot: PlotFrame, compact: boolean, { muted }: Theme) {
+  const frame = { show: true, borderColor: muted, borderWidth: 1 };
+  const { left, width, top, height } = plot;
+  return [
+    { id: 'plot', ...plot, ...frame },
+    { id: 'bar', left: left + width + (compact ? 8 : 20), width: compact ? 8 : 14, top, height, ...frame },
+  ];
+}
 
 /** The bar's axes. @param height of the plot, in pixels: as many labels as fit */
 export function barAxes(scale: LossScale, height: number, compact: boolean, name: string) {

@@ -5,7 +5,7 @@ import { Chart } from './chart.ts';
 import type { Drawing, Size } from './chart.ts';
 import { cells, isobands, isolines, knownLattice, nearestIndex } from './contourGeometry.ts';
 import type { Cell, Isoband, Isoline, Point } from './contourGeometry.ts';
-import { barAxes, barSeries } from './colourBar.ts';
+import { barAxes, barSeries, gridsWithBar } from './colourBar.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent, formatWithError } from './format.ts';
 import { layer } from './layer.ts';
@@ -91,7 +91,6 @@ export interface ContourLayout {
   };
   /** Room below the plot, for the axis. */
   readonly bottom: number;
-  readonly bar: { readonly left: number; readonly width: number };
   /** Whether a unit of weight space is as long on either axis. */
   readonly equal: boolean;
   readonly compact: boolean;
@@ -121,7 +120,6 @@ export function contourLayout(result: ContourResult, size: Size): ContourLayout 
   return {
     plot: { left, top: margin.top, width, height },
     bottom: margin.bottom,
-    bar: { left: left + width + (compact ? 8 : 20), width: compact ? 8 : 14 },
     equal,
     compact,
   };
@@ -137,7 +135,7 @@ export function contourDrawing(
 ): Drawing {
   const { result, scale } = picture;
   const layout = contourLayout(result, size);
-  const { plot, bar, compact } = layout;
+  const { plot, compact } = layout;
   const [nameX, nameY] = axisNames(result);
   const ends = (along: readonly number[]): { min: number; max: number } => ({
     min: along[0] ?? 0,
@@ -157,19 +155,7 @@ export function contourDrawing(
   };
   const barAxis = barAxes(scale, plot.height, compact, strings.loss);
   const option: Option = {
-    grid: [
-      { id: 'plot', ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
-      {
-        id: 'bar',
-        left: bar.left,
-        width: bar.width,
-        top: plot.top,
-        height: plot.height,
-        show: true,
-        borderColor: theme.muted,
-        borderWidth: 1,
-      },
-    ],
+    grid: gridsWithBar(plot, compact, theme),
     xAxis: [
       {
         ...axis,

@@ -2,7 +2,7 @@
 import type { EnsembleResult } from '../src/protocol/results.ts';
 import { scaledAxis } from './axes.ts';
 import type { Drawing, Size } from './chart.ts';
-import { barAxes, barSeries } from './colourBar.ts';
+import { barAxes, barSeries, gridsWithBar } from './colourBar.ts';
 import { csv } from './dataTable.ts';
 import type { TableData } from './dataTable.ts';
 import type { Option, SeriesOption } from './echarts.ts';
@@ -11,6 +11,7 @@ import { modelName } from './lineChart.ts';
 import { lossScale } from './lossScale.ts';
 import {
   axisTooltip,
+  cellNamesAxis,
   beside,
   curve,
   dots,
@@ -146,23 +147,6 @@ export function diversityDrawing(result: EnsembleResult, theme: Theme, size: Siz
   const side = Math.max(80, Math.min(size.width - left - 110, size.height - 62, 420));
   const plot = { left, top: 14, width: side, height: Math.max(40, Math.min(size.height - 62, side)) };
   const bar = barAxes(scale, plot.height, compact, words_);
-  const axis = (gridIndex: number, inverse: boolean) => ({
-    type: 'value' as const,
-    gridIndex,
-    inverse,
-    min: -0.5,
-    max: names.length - 0.5,
-    splitLine: { show: false },
-    axisLine: { onZero: false },
-    axisTick: { show: false },
-    axisLabel: {
-      customValues: names.map((_, k) => k),
-      formatter: (k: number) => names[Math.round(k)] ?? '',
-      showMinLabel: true,
-      showMaxLabel: true,
-      hideOverlap: true,
-    },
-  });
   const cells = diversity.pairs.flatMap((pair) => {
     const [a, b] = [place(pair.a), place(pair.b)];
     return a < 0 || b < 0
@@ -173,20 +157,12 @@ export function diversityDrawing(result: EnsembleResult, theme: Theme, size: Siz
         ];
   });
   const option: Option = {
-    grid: [
-      { ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
-      {
-        left: plot.left + plot.width + 20,
-        width: 14,
-        top: plot.top,
-        height: plot.height,
-        show: true,
-        borderColor: theme.muted,
-        borderWidth: 1,
-      },
+    grid: gridsWithBar(plot, false, theme),
+    xAxis: [
+      { ...cellNamesAxis(0, names, false), name: words.member, nameLocation: 'middle', nameGap: 26 },
+      bar.x,
     ],
-    xAxis: [{ ...axis(0, false), name: words.member, nameLocation: 'middle', nameGap: 26 }, bar.x],
-    yAxis: [axis(0, true), bar.y],
+    yAxis: [cellNamesAxis(0, names, true), bar.y],
     tooltip: {
       ...itemTooltip,
       formatter: (params) => {

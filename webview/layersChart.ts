@@ -1,13 +1,13 @@
 /** Every parameter along the run as a row of colours: update ratio, gradient norm, alignment of gradients, dead units. */
 import type { LayersResult } from '../src/protocol/layers.ts';
 import type { Drawing, Size } from './chart.ts';
-import { barAxes, barSeries } from './colourBar.ts';
+import { barAxes, barSeries, gridsWithBar } from './colourBar.ts';
 import { csv } from './dataTable.ts';
 import type { TableData } from './dataTable.ts';
 import type { Option } from './echarts.ts';
 import { formatNumber } from './format.ts';
 import { lossScale } from './lossScale.ts';
-import { itemTooltip } from './plots.ts';
+import { cellNamesAxis, itemTooltip } from './plots.ts';
 import { rampColor } from './ramp.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
@@ -67,19 +67,9 @@ export function layersHeat(
       value === null ? [] : [{ row, value, step: steps[i] ?? 0, next: steps[i + 1] ?? steps[i] ?? 0 }],
     ),
   );
+  const byRow = cellNamesAxis(0, names, true);
   const option: Option = {
-    grid: [
-      { ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
-      {
-        left: plot.left + plot.width + (compact ? 8 : 20),
-        width: compact ? 8 : 14,
-        top: plot.top,
-        height: plot.height,
-        show: true,
-        borderColor: theme.muted,
-        borderWidth: 1,
-      },
-    ],
+    grid: gridsWithBar(plot, compact, theme),
     xAxis: [
       {
         type: 'value',
@@ -95,28 +85,7 @@ export function layersHeat(
       },
       bar.x,
     ],
-    yAxis: [
-      {
-        type: 'value',
-        gridIndex: 0,
-        inverse: true,
-        min: -0.5,
-        max: rows.length - 0.5,
-        splitLine: { show: false },
-        axisTick: { show: false },
-        axisLine: { onZero: false },
-        axisLabel: {
-          customValues: rows.map((_, row) => row),
-          formatter: (row: number) => names[Math.round(row)] ?? '',
-          showMinLabel: true,
-          showMaxLabel: true,
-          hideOverlap: true,
-          width: left - 14,
-          overflow: 'truncate',
-        },
-      },
-      bar.y,
-    ],
+    yAxis: [{ ...byRow, axisLabel: { ...byRow.axisLabel, width: left - 14, overflow: 'truncate' } }, bar.y],
     tooltip: {
       ...itemTooltip,
       formatter: (params) => {

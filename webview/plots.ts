@@ -136,6 +136,27 @@ export function namesAxis(
   };
 }
 
+/** One row or column a name, each as wide as the cells of a heat map: they fill the axis from end to end. */
+export function cellNamesAxis(gridIndex: number, names: readonly string[], inverse: boolean) {
+  return {
+    type: 'value' as const,
+    gridIndex,
+    inverse,
+    min: -0.5,
+    max: names.length - 0.5,
+    splitLine: { show: false },
+    axisLine: { onZero: false },
+    axisTick: { show: false },
+    axisLabel: {
+      customValues: names.map((_, k) => k),
+      formatter: (k: number) => names[Math.round(k)] ?? '',
+      showMinLabel: true,
+      showMaxLabel: true,
+      hideOverlap: true,
+    },
+  };
+}
+
 export type XY = readonly [x: number | null, y: number | null];
 
 export interface CurveStyle {

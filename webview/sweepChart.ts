@@ -1,7 +1,7 @@
 /** What every average of successive snapshots would lose, as a map over its first and its last snapshot. */
 import type { Candidate, SweepResult } from '../src/protocol/averaging.ts';
 import type { Drawing, Size } from './chart.ts';
-import { barAxes, barSeries } from './colourBar.ts';
+import { barAxes, barSeries, gridsWithBar } from './colourBar.ts';
 import type { Option } from './echarts.ts';
 import { formatAccuracy, formatNumber, formatPercent, formatWithError } from './format.ts';
 import { layer } from './layer.ts';
@@ -89,19 +89,7 @@ export function sweepDrawing(result: SweepResult, chosen: Place, theme: Theme, s
   const cells = result.windows.map((w) => ({ window: w, ...placeOf(result, w) }));
   const best = result.best === null || result.best.decay !== null ? null : placeOf(result, result.best);
   const option: Option = {
-    grid: [
-      { id: 'plot', ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
-      {
-        id: 'bar',
-        left: plot.left + plot.width + (compact ? 8 : 20),
-        width: compact ? 8 : 14,
-        top: plot.top,
-        height: plot.height,
-        show: true,
-        borderColor: theme.muted,
-        borderWidth: 1,
-      },
-    ],
+    grid: gridsWithBar(plot, compact, theme),
     xAxis: [
       { ...axis(strings.sweep.firstStep, (i) => result.blocks[i]?.from), nameGap: compact ? 22 : 28 },
       bar.x,

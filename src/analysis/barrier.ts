@@ -3,6 +3,7 @@ import { BasinError } from '../protocol/errors.ts';
 import type { EvaluationMode, Operand } from '../protocol/evaluator.ts';
 import type { Barrier, Barriers } from '../protocol/barriers.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { finite } from './finite.ts';
 import type { Model } from './model.ts';
 import { deviation, mean } from './moments.ts';
 import { figures } from './trust.ts';
@@ -193,4 +194,3 @@ function spread<T>(items: readonly T[], most: number): T[] {
 
 const withError = (x: number, error: number | null): string =>
   error === null ? figures(x, 3) : `${figures(x, 3)} ± ${figures(error, 2)}`;
-const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);

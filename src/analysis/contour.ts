@@ -10,8 +10,9 @@ import type {
 } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import { buildPlane } from './buildPlane.ts';
-import { fits, sameLoss, type ContourPoints, type KnownPoint } from './contourPoints.ts';
+import { fingerprintOf, fits, sameLoss, type ContourPoints, type KnownPoint } from './contourPoints.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { finite } from './finite.ts';
 import { howToEvaluate, lossAt, type Draft } from './model.ts';
 import type { Plane, PlaneInput } from './plane.ts';
 import { Refinement, type GridPoint } from './refinement.ts';
@@ -215,12 +216,8 @@ class Grid {
 
   /** What an interrupted run leaves behind. */
   points(): ContourPoints {
-    const { x, y, description } = this.plane;
     return {
-      x,
-      y,
-      norms: description.directions.map((d) => d.norm),
-      centre: this.centre,
+      ...fingerprintOf(this.plane, this.centre),
       points: [...this.found],
       snapshots: this.trajectory
         .filter(({ step }) => this.settled.has(step))
@@ -371,5 +368,3 @@ function spread(length: number, count: number): number[] {
   if (count === 1) return [length - 1];
   return Array.from({ length: count }, (_, i) => Math.round((i * (length - 1)) / (count - 1)));
 }
-
-const finite = (x: number): Maybe => (Number.isFinite(x) ? x : null);

@@ -24,16 +24,21 @@ export type KnownPoint = readonly [row: number, column: number, loss: Maybe, sta
 const SAME_LOSS = 1e-4;
 const SAME_PLACE = 1e-5;
 
+/** What a plane is known by, with the loss at its origin. */
+export function fingerprintOf({ x, y, description }: Plane, centre: Maybe): PlaneFingerprint {
+  return { x, y, norms: description.directions.map((d) => d.norm), centre };
+}
+
 /** Whether points were taken on this plane, whose origin has this loss now. */
 export function fits(known: PlaneFingerprint, plane: Plane, centre: Maybe): boolean {
   const along = (a: readonly number[], b: readonly number[], within: number): boolean =>
     a.length === b.length && a.every((value, i) => close(value, b[i] ?? NaN, within));
-  const norms = plane.description.directions.map((d) => d.norm);
+  const now = fingerprintOf(plane, centre);
   return (
-    along(known.x, plane.x, SAME_PLACE) &&
-    along(known.y, plane.y, SAME_PLACE) &&
-    along(known.norms, norms, SAME_PLACE) &&
-    sameLoss(known.centre, centre)
+    along(known.x, now.x, SAME_PLACE) &&
+    along(known.y, now.y, SAME_PLACE) &&
+    along(known.norms, now.norms, SAME_PLACE) &&
+    sameLoss(known.centre, now.centre)
   );
 }
 

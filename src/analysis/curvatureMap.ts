@@ -5,10 +5,11 @@ import type { HowToEvaluate } from '../protocol/evaluator.ts';
 import type { Maybe } from '../protocol/result.ts';
 import { buildPlane } from './buildPlane.ts';
 import { passes } from './contour.ts';
-import { fits, sameLoss, type PlaneFingerprint } from './contourPoints.ts';
+import { fingerprintOf, fits, sameLoss, type PlaneFingerprint } from './contourPoints.ts';
 import { Curvature } from './curvature.ts';
 import { derivedSeed } from './directions.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { finite } from './finite.ts';
 import { lanczos } from './lanczos.ts';
 import { howToEvaluate, lossAt, type Draft } from './model.ts';
 import type { Plane, PlaneInput } from './plane.ts';
@@ -140,12 +141,8 @@ class CurvatureMap {
   }
 
   points(): CurvaturePoints {
-    const { x, y, description } = this.plane;
     return {
-      x,
-      y,
-      norms: description.directions.map((d) => d.norm),
-      centre: this.centreLoss,
+      ...fingerprintOf(this.plane, this.centreLoss),
       points: [...this.found],
       sharpest: this.centre?.largest ?? null,
       products: this.products,
@@ -297,5 +294,3 @@ function ratioOf(ends: Ends | null): Maybe {
   if (largest === 0) return smallest === 0 ? 0 : null;
   return Math.abs(smallest / largest);
 }
-
-const finite = (x: number): Maybe => (Number.isFinite(x) ? x : null);

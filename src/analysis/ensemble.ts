@@ -5,6 +5,7 @@ import type { EnsembleSize } from '../protocol/ensembles.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import type { EnsembleResult, Scores } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { finite } from './finite.ts';
 import type { Draft, Model, Snapshot } from './model.ts';
 import { deviation, mean } from './moments.ts';
 import {
@@ -212,5 +213,3 @@ export function requireMembers(members: readonly unknown[]): void {
 
 /** A snapshot's step as a number, as a run's files have it. */
 export const asReference = (id: string): ModelReference => (/^\d+$/.test(id) ? Number(id) : id);
-
-const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);

@@ -6,6 +6,7 @@ import type { NoiseAndCurvature, NoiseResult } from '../protocol/noise.ts';
 import { blockOf, Curvature, requireFiniteWeights } from './curvature.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { extremeEigenvalues } from './extremeEigenvalues.ts';
+import { finite } from './finite.ts';
 import { traceOf } from './hutchPlusPlus.ts';
 import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
 import { jackknife, noiseRank, ratioOfForms } from './noiseCovariance.ts';
@@ -246,5 +247,3 @@ function gradientShare(
     (i) => (above.total - 2 * (above.each[i] ?? 0)) / (below.total - 2 * (below.each[i] ?? 0)),
   );
 }
-
-const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);

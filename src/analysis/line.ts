@@ -4,6 +4,7 @@ import type { DataSelection, ScoreValue } from '../protocol/evaluator.ts';
 import type { LineResult } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { finite } from './finite.ts';
 import { deviation } from './moments.ts';
 import { largestIncrease, monotoneSentence, monotonicity } from './monotone.ts';
 import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
@@ -167,5 +168,3 @@ export function barrier(t: readonly number[], loss: readonly Maybe[]): number | 
 function accuracies(values: readonly ScoreValue[]): Maybe[] | null {
   return values.every((v) => v.accuracy === null) ? null : values.map((v) => finite(v.accuracy));
 }
-
-const finite = (x: number | null): Maybe => (x !== null && Number.isFinite(x) ? x : null);

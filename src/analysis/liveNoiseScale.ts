@@ -1,9 +1,9 @@
 /** The gradient noise scale of a training run while it trains: one gradient a batch, at the weights of one moment. */
-import { BasinError } from '../protocol/errors.ts';
 import type { LiveNoiseScale } from '../protocol/run.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Evaluation } from './model.ts';
 import { batchRanges, measureNoiseScale } from './noiseScale.ts';
+import { presentWeights } from './presentWeights.ts';
 import { withVectors } from './vectors.ts';
 
 /** Gradients side by side inside of a process that trains take at most so many numbers (128 MiB). */
@@ -38,15 +38,7 @@ export class LiveNoiseScaleMeter {
     const { signal } = context;
     const before = await evaluator.status({}, signal);
     return withVectors(evaluator, async (vectors) => {
-      const at = vectors.name('now');
-      const { norm } = await evaluator.load({ into: at, from: 'current' }, signal);
-      if (!Number.isFinite(norm)) {
-        throw new BasinError(
-          'non-finite',
-          'The weights have become NaN or infinite.',
-          'Lower the learning rate; the loss before this step shows where it began.',
-        );
-      }
+      const at = await presentWeights(evaluator, vectors, signal);
       const { data, mode } = this.evaluation;
       const input = { at, data, mode, most: batches, room: ROOM, known: this.known };
       const ranges = await batchRanges(evaluator, input, signal);

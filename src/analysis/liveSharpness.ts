@@ -1,11 +1,11 @@
 /** λ₁ of a training run while it trains: a few products per estimate, warm-started from the estimate before. */
-import { BasinError } from '../protocol/errors.ts';
 import type { LiveSharpness } from '../protocol/run.ts';
 import { Curvature } from './curvature.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { lanczos } from './lanczos.ts';
 import { howToEvaluate, samplesOf, type Evaluation } from './model.ts';
 import { stabilityBound } from '../protocol/stability.ts';
+import { presentWeights } from './presentWeights.ts';
 import { Vectors, withVectors } from './vectors.ts';
 
 export interface LiveSharpnessInput extends Evaluation {
@@ -67,15 +67,7 @@ export class LiveSharpnessTracker {
     const budget = products ?? this.input.products ?? 6;
     const before = await evaluator.status({}, signal);
     return withVectors(evaluator, async (vectors) => {
-      const at = vectors.name('now');
-      const { norm } = await evaluator.load({ into: at, from: 'current' }, signal);
-      if (!Number.isFinite(norm)) {
-        throw new BasinError(
-          'non-finite',
-          'The weights have become NaN or infinite.',
-          'Lower the learning rate; the loss before this step shows where it began.',
-        );
-      }
+      const at = await presentWeights(evaluator, vectors, signal);
       const how = howToEvaluate(evaluator.description, this.input, false);
       this.samples ??= await samplesOf(evaluator, at, how, signal);
       const pairs = await lanczos(

@@ -7,6 +7,7 @@ import type { Normalisation, Operand } from '../protocol/evaluator.ts';
 import type { DirectionParts, PlaneName } from '../protocol/plane.ts';
 import type { ContourResult, PlaneCorner, TrajectoryPoint } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { finite } from './finite.ts';
 import type { Evaluation, Model, Snapshot } from './model.ts';
 import type { Vectors } from './vectors.ts';
 
@@ -150,5 +151,3 @@ export function findSnapshot(snapshots: readonly Snapshot[], step: number): Snap
 export function nonFinite(what: string, cure: string): BasinError {
   return new BasinError('non-finite', `${what} has weights that are NaN or infinite.`, cure);
 }
-
-const finite = (x: number | null): number | null => (x !== null && Number.isFinite(x) ? x : null);

@@ -2,6 +2,7 @@
 import { BasinError } from '../protocol/errors.ts';
 import type { Combination, Predictions } from '../protocol/evaluator.ts';
 import type { Diversity, PairDistance } from '../protocol/ensembles.ts';
+import { finite } from './finite.ts';
 import { deviation, mean } from './moments.ts';
 
 /** One model's rows: probabilities of classes (with their logarithms), or values. */
@@ -169,5 +170,3 @@ function normaliseLogs(row: Float64Array): void {
   const total = top + Math.log(row.reduce((s, x) => s + Math.exp(x - top), 0));
   for (let k = 0; k < row.length; k++) row[k] = (row[k] ?? NaN) - total;
 }
-
-const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);

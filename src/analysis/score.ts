@@ -2,6 +2,7 @@
 import type { Combination, EvaluationMode, ScoreValue } from '../protocol/evaluator.ts';
 import type { Score, ScoreResult, Scores } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { finite } from './finite.ts';
 import type { Draft } from './model.ts';
 import { loadPredictor, predictorSentences, type Predictor } from './predictor.ts';
 import { requireReplay } from './replay.ts';
@@ -91,5 +92,3 @@ export function judgedOn(scores: Scores): { split: 'train' | 'validation'; sampl
     ? { split: 'train', samples: scores.train.samples }
     : { split: 'validation', samples: scores.validation.samples };
 }
-
-const finite = (x: number | null): number | null => (x !== null && Number.isFinite(x) ? x : null);

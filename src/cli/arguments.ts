@@ -68,7 +68,7 @@ export function stepList(text: string): number[] {
 }
 
 /** A number above 0 and below 1. */
-export function decay(text: string): number {
+export function properFraction(text: string): number {
   const value = positiveNumber(text);
   if (value < 1) return value;
   throw new InvalidArgumentError('It has to be a number between 0 and 1, such as 0.9.');
@@ -76,7 +76,7 @@ export function decay(text: string): number {
 
 /** Decays with commas between them; `none` for no moving average. */
 export function decayList(text: string): number[] {
-  return text === 'none' ? [] : text.split(',').map(decay);
+  return text === 'none' ? [] : text.split(',').map(properFraction);
 }
 
 /** Names with commas between them. */

@@ -65,16 +65,14 @@ export class Run {
    * @throws BasinError `not-found`, or `corrupt-run` saying what is wrong with the file
    */
   async readManifest(): Promise<RunManifest> {
+    return (await this.readLabelled()).manifest;
+  }
+
+  /** The same, and what else the user said of the run. @throws BasinError as {@link readManifest} does */
+  async readLabelled(): Promise<{ readonly manifest: RunManifest; readonly label: RunLabel }> {
     const recorded = await this.readRecordedManifest();
-    const { name } = await this.readLabel();
-    const manifest = name === undefined ? recorded : { ...recorded, name };
-    const owner = manifest.process;
-    if (!isUnfinished(manifest.state) || (owner !== null && isAlive(owner))) return manifest;
-    return {
-      ...manifest,
-      state: 'interrupted',
-      stateReason: manifest.stateReason ?? 'The process ended without a word, as by kill -9 or a power cut.',
-    };
+    const label = await this.readLabel();
+    return { manifest: asItIs(recorded, label), label };
   }
 
   /** run.json as it stands. */
@@ -295,6 +293,18 @@ export class Run {
   async ensureDirectory(): Promise<void> {
     await mkdir(this.directory, { recursive: true });
   }
+}
+
+/** A recorded manifest with the user's name for the run, and with the state told by whether its process lives. */
+function asItIs(recorded: RunManifest, { name }: RunLabel): RunManifest {
+  const manifest = name === undefined ? recorded : { ...recorded, name };
+  const owner = manifest.process;
+  if (!isUnfinished(manifest.state) || (owner !== null && isAlive(owner))) return manifest;
+  return {
+    ...manifest,
+    state: 'interrupted',
+    stateReason: manifest.stateReason ?? 'The process ended without a word, as by kill -9 or a power cut.',
+  };
 }
 
 /**

@@ -109,7 +109,8 @@ export class RunStore {
     for (const id of await this.#ids()) {
       const run = new Run(path.join(this.directory, id));
       try {
-        const [manifest, { baseline = false }] = await Promise.all([run.readManifest(), run.readLabel()]);
+        const { manifest, label } = await run.readLabelled();
+        const { baseline = false } = label;
         entries.push({ id, run, manifest, error: null, baseline });
       } catch (error) {
         entries.push({ id, run, manifest: null, error: toErrorData(error), baseline: false });

@@ -1,4 +1,5 @@
 /** What several rows of the Runs view name when a command is called on all of them. */
+import type { ModelReference } from '../protocol/job.ts';
 import type { RunNode } from './runsTree.ts';
 import type { KnownRun } from './workspaceRuns.ts';
 
@@ -11,9 +12,9 @@ export function chosenModels(run: KnownRun, selection: unknown): string[] | null
   if (!Array.isArray(selection)) return null;
   const references = selection.flatMap((row: string | RunNode): string[] => {
     if (typeof row === 'string') return [row];
-    const model = modelOf(row);
-    if (model === null) return [];
-    return [row.run.id === run.id ? model : `${row.run.id}:${model}`];
+    const model = row.kind === 'run' ? 'last' : modelOf(row);
+    if (model === undefined) return [];
+    return [row.run.id === run.id ? String(model) : `${row.run.id}:${model}`];
   });
   const different = [...new Set(references)];
   return different.length < 2 ? null : different;
@@ -28,15 +29,8 @@ export function chosenRuns(selection: unknown): KnownRun[] | null {
   return runs.length < 2 ? null : runs;
 }
 
-function modelOf(row: RunNode): string | null {
-  switch (row.kind) {
-    case 'run':
-      return 'last';
-    case 'snapshot':
-      return String(row.step);
-    case 'model':
-      return row.model.id;
-    default:
-      return null;
-  }
+/** The snapshot or built model that a row stands for; undefined for any other row. */
+export function modelOf(row: RunNode): ModelReference | undefined {
+  if (row.kind === 'snapshot') return row.step;
+  return row.kind === 'model' ? row.model.id : undefined;
 }

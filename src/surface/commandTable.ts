@@ -13,7 +13,7 @@ import { layoutDifferences } from '../protocol/layoutDifferences.ts';
 import type { AverageResult, EnsembleResult, ExportFormat } from '../protocol/results.ts';
 import type { SoupResult } from '../protocol/soups.ts';
 import { heedingBarrier } from './barrierConsent.ts';
-import { chosenModels } from './chosenModels.ts';
+import { chosenModels, modelOf } from './chosenModels.ts';
 import type { CommandContext } from './commandContext.ts';
 import { setting } from './configuration.ts';
 import { commands, type CommandId } from './ids.ts';
@@ -131,7 +131,7 @@ const table: Readonly<Record<CommandId, Command>> = {
 
   [commands.sharpness]: async (context, target?: Target, at?: string) => {
     const run = await pickRun(context, target);
-    const where = modelOf(target, at);
+    const where = namedModel(target, at);
     return inPanel(context, run, 'sharpness', {
       kind: 'sharpness',
       run: run.id,
@@ -180,7 +180,7 @@ const table: Readonly<Record<CommandId, Command>> = {
 
   [commands.score]: async (context, target?: Target, at?: string) => {
     const run = await pickRun(context, target);
-    const where = modelOf(target, at);
+    const where = namedModel(target, at);
     return inPanel(context, run, 'averaging', {
       kind: 'score',
       run: run.id,
@@ -191,7 +191,7 @@ const table: Readonly<Record<CommandId, Command>> = {
   [commands.exportModel]: async (context, target?: Target, model?: string, place?: ExportPlace) => {
     requireTrust();
     const run = await pickRun(context, target);
-    return exportModel(context, run, modelOf(target, model) ?? (await pickModel(run)), place);
+    return exportModel(context, run, namedModel(target, model) ?? (await pickModel(run)), place);
   },
 
   [commands.report]: async (context, target?: Target, to?: string) => {
@@ -326,7 +326,7 @@ async function atModel(
   question: ModelQuestion,
 ): Promise<JobResult> {
   const run = await pickRun(context, target);
-  const where = modelOf(target, at);
+  const where = namedModel(target, at);
   return inPanel(context, run, lens, {
     ...question,
     run: run.id,
@@ -383,7 +383,7 @@ async function trainFurther(
   kind: 'swa' | 'fge' | 'snapshot-ensemble',
 ): Promise<JobResult> {
   const run = await pickRun(context, target);
-  const where = modelOf(target, at);
+  const where = namedModel(target, at);
   const job = { kind, run: run.id, ...(where === undefined ? {} : { at: where }) };
   const result = await inPanel(context, run, 'averaging', job);
   if (result.kind === 'swa' || result.kind === 'fge' || result.kind === 'snapshot-ensemble')
@@ -511,11 +511,9 @@ async function pickExportFolder(run: KnownRun): Promise<string | undefined> {
 }
 
 /** The snapshot or built model that a row or an argument names. */
-function modelOf(target: Target, argument: string | undefined): ModelReference | undefined {
+function namedModel(target: Target, argument: string | undefined): ModelReference | undefined {
   if (typeof argument === 'string') return /^\d+$/.test(argument) ? Number(argument) : argument;
-  if (typeof target !== 'object') return undefined;
-  if (target.kind === 'snapshot') return target.step;
-  return target.kind === 'model' ? target.model.id : undefined;
+  return typeof target === 'object' ? modelOf(target) : undefined;
 }
 
 /** How many of a run's own snapshots, the latest, a soup is offered. */

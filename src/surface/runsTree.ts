@@ -109,7 +109,10 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
       const runs = this.#shown();
       if (!this.#grouped) return runs.map((run) => ({ kind: 'run', run }));
       const scripts = new Map</* script */ string, KnownRun[]>();
-      for (const run of runs) scripts.set(scriptOf(run), [...(scripts.get(scriptOf(run)) ?? []), run]);
+      for (const run of runs) {
+        const script = scriptOf(run);
+        scripts.set(script, [...(scripts.get(script) ?? []), run]);
+      }
       return [...scripts].map(([script, of]) => ({
         kind: 'script',
         run: of[0] as KnownRun,

@@ -1,5 +1,5 @@
 import type { AverageJob } from '../../protocol/analyses.ts';
-import { decay, wholeNumber } from '../arguments.ts';
+import { properFraction, wholeNumber } from '../arguments.ts';
 import { given, RUN, type CommandLine } from '../command.ts';
 
 /** `basin average` */
@@ -12,7 +12,7 @@ export function addAverage(cli: CommandLine): void {
       .option('--to <step>', 'last snapshot', wholeNumber(0))
       .option('--stride <k>', 'every k-th snapshot', wholeNumber(1))
       .option('--last <k>', 'the latest k of these snapshots (LAWA)', wholeNumber(2))
-      .option('--ema <decay>', 'an exponential moving average, with this decay per snapshot', decay),
+      .option('--ema <decay>', 'an exponential moving average, with this decay per snapshot', properFraction),
     async (common, options, reference: string) =>
       cli.ask(common, {
         kind: 'average',

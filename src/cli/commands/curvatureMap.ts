@@ -1,5 +1,5 @@
 import { curvatureMapDefaults as usual, type CurvatureMapJob } from '../../protocol/curvatureMap.ts';
-import { decay, oddNumber } from '../arguments.ts';
+import { oddNumber, properFraction } from '../arguments.ts';
 import { given, planeOptions, RUN, withData, withPlane, type CommandLine } from '../command.ts';
 
 /** `basin curvature-map` */
@@ -14,7 +14,7 @@ export function addCurvatureMap(cli: CommandLine): void {
           .option(
             '--tolerance <share>',
             'how well both ends are to be known, as a share of the larger one',
-            decay,
+            properFraction,
             usual.tolerance,
           )
           .option('--resume', 'go on from where the same question was interrupted or killed'),
