@@ -5,7 +5,7 @@ state, schedules, tensors and generators among the script's names, version count
 
     python fingerprint.py SCRIPT      with in the environment
     RESULT    where the JSON goes: hashes by step, and `hash`, the one behind the script's end
-    STOP      after how many steps the script is broken off; a file: once it is there
+    STOP      after how many steps the script is broken off; a file: once it is there; without it the script ends by itself
     ASK       a seed: a second thread meanwhile asks the probe of this very process (questions.py)
 """
 
@@ -27,8 +27,9 @@ import numpy
 import torch
 
 CONTAINERS = (list, tuple, deque, dict)
-#: Compilers make modules, bare ones too: more with an empty cache than with a filled one, so they are none of the script's.
-COMPILERS = ("torch.fx", "torch._dynamo", "torch._inductor", "torch._functorch")
+#: These make modules that are none of the script's: compilers more with an empty cache than with a filled one, and a
+#: replayed forward pass once more each that the script makes in it, such as a loss.
+OTHERS = ("torch.fx", "torch._dynamo", "torch._inductor", "torch._functorch", "basin_probe.program", "basin_probe.evaluator")
 
 
 class Enough(Exception):
@@ -62,7 +63,7 @@ class Everything:
 
         def call(made: Any, *args: Any, **kwargs: Any) -> Any:
             out = original(made, *args, **kwargs)
-            if all(x is not made for x in found) and not made_by_compiler():
+            if all(x is not made for x in found) and not made_by_others():
                 found.append(made)
             return out
 
@@ -135,11 +136,11 @@ class Everything:
         self.digest.update(t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
 
 
-def made_by_compiler() -> bool:
-    """Whether a compiler is at work up the stack."""
+def made_by_others() -> bool:
+    """Whether a compiler or the probe's replay is at work up the stack."""
     frame = sys._getframe(1)
     while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith(COMPILERS):
+        if frame.f_globals.get("__name__", "").startswith(OTHERS):
             return True
         frame = frame.f_back
     return False
@@ -149,8 +150,11 @@ everything = Everything()
 hashes: list[str] = []
 stop = os.environ.get("STOP", "")
 seed = os.environ.get("ASK")
+asker: Any = None
 #: The probe answers behind a step: the other thread needs time to put its next questions.
 PAUSE = 0.002
+#: A script that goes to its own end has few steps: most wait for questions, at most so long.
+PATIENCE = 0.2
 #: A long run is hashed at every tenth step from here on: what differs once does not become equal again.
 CLOSELY = 50
 
@@ -158,8 +162,11 @@ CLOSELY = 50
 def note_step() -> None:
     due = len(hashes) < CLOSELY or len(hashes) % 10 == 0
     hashes.append(everything.hash() if due else "")
-    if seed is not None:
-        time.sleep(PAUSE)
+    if asker is not None:
+        if stop:
+            time.sleep(PAUSE)
+        elif len(hashes) % 4 != 3:
+            asker.ready.wait(PATIENCE)
     if (len(hashes) >= int(stop)) if stop.isdigit() else (stop and os.path.exists(stop)):
         raise Enough
 
@@ -199,9 +206,9 @@ def watch_steps() -> None:
 
 
 def main() -> None:
+    global asker
     everything.watch()
     watch_steps()
-    asker = None
     if seed is not None:
         sys.path.append(os.path.dirname(os.path.abspath(__file__)))
         from questions import Asker

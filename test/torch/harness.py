@@ -12,11 +12,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Union
+
+from warm import WarmInterpreter, WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = ROOT / "src" / "probe" / "torch"
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
+
+#: Runs the scripts of this pytest process.
+WARM = WarmInterpreter()
 
 sys.path.insert(0, str(PROBE))
 
@@ -170,17 +175,12 @@ def command(script: Path, *arguments: str) -> list[str]:
 
 def record(run: Run, script: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Runs a script to its end under the probe."""
-    return subprocess.run(
-        command(script, *arguments),
-        env=environment(run, **options),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=run.directory,
-    )
+    return WARM.run([str(script), *arguments], environment(run, **options), run.directory, timeout=300)
 
 
-def wait_for(condition: Any, process: Optional[subprocess.Popen[Any]] = None, seconds: float = 60) -> Any:
+def wait_for(
+    condition: Any, process: Union[subprocess.Popen[Any], WarmProcess, None] = None, seconds: float = 60
+) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -202,13 +202,8 @@ def asking(
     """Starts the script in a mode in which it answers, and connects."""
     endpoint = run.directory / ("endpoint.json" if mode == "record" else f"frozen-{time.monotonic_ns()}.json")
     log = open(run.directory / "output.log", "ab")
-    process = subprocess.Popen(
-        command(script, *arguments),
-        env=environment(run, mode=mode, endpoint=endpoint, objective=objective, **options),
-        stdout=log,
-        stderr=log,
-        cwd=run.directory,
-    )
+    env = environment(run, mode=mode, endpoint=endpoint, objective=objective, **options)
+    process = WARM.start([str(script), *arguments], env, run.directory, log.fileno(), log.fileno())
     try:
         wait_for(endpoint.exists, process)
         client = Client(json.loads(endpoint.read_text()), objective)

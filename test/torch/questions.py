@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import struct
+import threading
 import time
 from collections import Counter
 from typing import Any, Iterator
@@ -16,14 +17,18 @@ from harness import Client, how
 
 INCLUDE = {"bias": False, "norm": False}
 ALL = {"bias": True, "norm": True}
-#: What a probe may say instead of an answer: of this loss, or this optimizer, there is no such thing.
-REFUSALS = ("unsupported",)
+#: What a probe may say instead of an answer: of this loss, or this optimizer, there is no such thing; the data of a
+#: training that goes on are not drawn from beside it.
+REFUSALS = ("unsupported", "busy")
 #: Measured so often by the launcher that recorded the run, beside the questions that are put here.
 LIVE_ESTIMATES = 1
 
 
 class Asker:
-    """A thread's work; training is to be broken off (the file ``done`` is made) when all has been asked."""
+    """
+    A thread's work. Training is broken off (the file ``done`` is made) when all has been asked; with "" for ``done``
+    it goes to its own end, and what there is time for is asked.
+    """
 
     def __init__(self, options: dict[str, Any], seed: int, done: str) -> None:
         self.options = options
@@ -33,6 +38,8 @@ class Asker:
         self.refused: Counter[str] = Counter()
         self.problems: list[str] = []
         self.live = 0
+        #: Whether training may go on: questions wait for the next step, or there are none any more.
+        self.ready = threading.Event()
 
     def told(self) -> dict[str, Any]:
         return {
@@ -50,21 +57,28 @@ class Asker:
                 endpoint = json.load(text)
             self._ask(endpoint)
         except Exception as error:
-            self.problems.append(repr(error))
+            over = not self.done and isinstance(error, (EOFError, OSError))
+            if not over:
+                self.problems.append(repr(error))
         finally:
-            open(self.done, "w").close()
+            self.ready.set()
+            if self.done:
+                open(self.done, "w").close()
 
     def _ask(self, endpoint: dict[str, Any]) -> None:
         client = self._connect(endpoint)
         end = time.monotonic() + float(os.environ.get("LIVE", 0))
         first = True
-        while first or (self._wants_live() and time.monotonic() < end):
+        while first or not self.done:
             first = False
             self._prepare(client)
             for burst in self._bursts(list(self._questions(client.description))):
                 self._put(client, burst)
             self._cancel(client)
             self._die(endpoint)
+        while self._wants_live() and time.monotonic() < end:
+            self._put(client, [("status", {}), ("load", {"into": "b", "from": "current"})])
+            time.sleep(0.05)
         client.close()
 
     def _connect(self, endpoint: dict[str, Any]) -> Client:
@@ -86,15 +100,14 @@ class Asker:
         return self.live < LIVE_ESTIMATES
 
     def _prepare(self, client: Client) -> None:
-        for method, params in (
+        questions = [
             ("load", {"into": "a", "from": "current"}),
             ("random", {"into": "d", "seed": 3, "like": "a", "normalisation": "filter", "include": INCLUDE}),
             ("random", {"into": "e", "seed": 4, "like": "a", "normalisation": "none", "include": ALL}),
             ("normalise", {"vector": "e", "like": "a", "normalisation": "layer", "include": ALL}),
             ("save", {"vector": "a", "file": self._file("a.safetensors"), "metadata": {"by": "test"}}),
-        ):
-            client.call(method, **params)
-            self.answered[method] += 1
+        ]
+        self._put(client, questions)
 
     def _file(self, name: str) -> str:
         return os.path.join(self.options["runDirectory"], "asked", name)
@@ -130,6 +143,7 @@ class Asker:
         for method in ("auto", "finite-difference"):
             yield "hvp", {"at": "a", "vector": "d", "into": "h", "how": trained, "method": method}
         yield "hvp", {"at": "a", "vector": "d", "into": "h", "how": trained, "method": "auto", "matrix": "gauss-newton"}
+        yield "draw", {"into": "drawn", "seed": 1, "from": 0, "count": 2}
         yield "refreshStatistics", {"vector": "a", "data": {"split": "train"}}
         yield "verify", {"vector": "a", "batch": 0}
         for form in ("pt", "safetensors"):
@@ -149,8 +163,10 @@ class Asker:
     def _put(self, client: Client, burst: list) -> None:
         for method, params in burst:
             client.send(method, params)
+        self.ready.set()
         for method, params in burst:
             self._count(method, client.receive(), params)
+        self.ready.clear()
 
     def _count(self, method: str, answer: dict[str, Any], params: Any) -> None:
         if "result" in answer:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from harness import SCRIPTS, Run, new_run, record
+from harness import SCRIPTS, WARM, Run, new_run, record
+from identity import plain_environment
 
 SCRIPT = SCRIPTS.with_name("scripts-planted") / "planted.py"
 FIELDS = ("gradientNorm", "updateNorm", "weightNorm", "alignment", "dead")
@@ -92,7 +91,7 @@ def test_names_the_step_and_the_layer_of_nan(fault: str, every_step: bool) -> No
             if every_step:
                 assert event["what"] == "gradient"
         assert found[0]["step"] == (138 if event["what"] == "weights" else 137)
-        plain = subprocess.run([sys.executable, str(SCRIPT), fault, "160"], capture_output=True, text=True)
+        plain = WARM.run([str(SCRIPT), fault, "160"], plain_environment(), run.directory, timeout=120)
         assert done.stdout == plain.stdout
 
 

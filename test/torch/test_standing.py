@@ -5,18 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import random
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from harness import SCRIPTS, Client, Run, WireError, asking, environment, how, new_run, wait_for
-from test_table import trouble
+from harness import SCRIPTS, Client, Run, WireError, asking, environment, how, new_run, record, trouble, wait_for
+from identity import RUNNER, STEADY, fingerprint, first_difference, plain_environment, steady
 
 GONE = {"whenGone": "continue"}
 
@@ -24,21 +20,21 @@ GONE = {"whenGone": "continue"}
 @contextlib.contextmanager
 def training(run: Run, script: Path, *, runner: bool = False, **options: Any) -> Iterator[Client]:
     """A script that stands before its first update, and a client of it; at the end the process is over."""
-    first = [str(Path(__file__).with_name("fingerprint_of_state.py"))] if runner else []
-    env = {**environment(run, standFirst=True, **options), "RESULT": str(run.directory / "result.json")}
-    process = subprocess.Popen(
-        [sys.executable, *first, str(script)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    first = [str(RUNNER)] if runner else []
+    env = {**environment(run, standFirst=True, **options), **steady(run.directory / "result.json")}
+    out, errors = open(run.directory / "out", "w+"), open(run.directory / "err", "w+")
+    process = STEADY.start([*first, str(script)], env, run.directory, out.fileno(), errors.fileno())
     try:
         endpoint = run.directory / "endpoint.json"
         wait_for(endpoint.exists, process)
         client = Client(json.loads(endpoint.read_text()))
         yield client
         client.close()
-        out, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
-        run.output = out  # type: ignore[attr-defined]
+        assert process.wait(60) == 0, Path(errors.name).read_text()
+        run.output = Path(out.name).read_text()  # type: ignore[attr-defined]
     finally:
+        out.close()
+        errors.close()
         if process.poll() is None:
             process.kill()
             process.wait()
@@ -167,7 +163,7 @@ def test_tells_who_drives_that_the_script_has_ended() -> None:
 def test_a_frozen_process_is_not_driven() -> None:
     script = SCRIPTS / "cross_entropy_module.py"
     with new_run() as run:
-        subprocess.run([sys.executable, str(script)], env=environment(run), check=True)
+        record(run, script)
         with asking(run, script) as client:
             with pytest.raises(WireError) as refused:
                 client.call("pause", **GONE)
@@ -183,15 +179,8 @@ KINDS = [
 @pytest.mark.parametrize("name", KINDS)
 def test_training_is_bit_for_bit_as_without_stops_and_questions(name: str) -> None:
     script = SCRIPTS / f"{name}.py"
-    runner = Path(__file__).with_name("fingerprint_of_state.py")
     with new_run() as run:
-        out = run.directory / "result.json"
-        env = {k: v for k, v in os.environ.items() if k != "BASIN_PROBE"}
-        plain = subprocess.run(
-            [sys.executable, str(runner), str(script)],
-            env={**env, "RESULT": str(out), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        expected = json.loads(out.read_text())["hash"]
+        plain = fingerprint([], script, run.directory, plain_environment())
     draw = random.Random(name)
     with new_run() as run:
         with training(run, script, runner=True, holdSeconds=60) as client:
@@ -215,5 +204,6 @@ def test_training_is_bit_for_bit_as_without_stops_and_questions(name: str) -> No
                 wait_for(lambda: run.manifest()["state"] == "held")
             client.call("resume")
         assert trouble(run) == ""
-        assert json.loads((run.directory / "result.json").read_text())["hash"] == expected
-        assert run.output == plain.stdout  # type: ignore[attr-defined]
+        stood = json.loads((run.directory / "result.json").read_text())
+        assert first_difference(plain["hashes"], stood["hashes"]) is None
+        assert run.output == plain["output"][0]  # type: ignore[attr-defined]

@@ -1,15 +1,15 @@
-"""Every kind of script: replay exact, also in a process that was started again."""
+"""Every kind of script: trained as without Basin, and replayed exactly, also in a process that was started again."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from harness import PROBE, SCRIPTS, asking, environment, how, new_run, record, trouble
+from identity import fingerprint, first_difference, plain_environment
 from kinds import KINDS, skip_absent
 
 REFUSED = {
@@ -21,19 +21,28 @@ REFUSED = {
 }
 TOLERANCE = 1e-5
 
+
 @pytest.mark.parametrize("script", KINDS, ids=lambda p: p.stem)
-def test_replays_exactly_also_when_started_again(script: Path) -> None:
+def test_trains_bit_for_bit_as_without_and_replays_exactly(script: Path) -> None:
+    """Recorded at every step and asked between steps at once; then the run is asked in a process started again."""
     skip_absent(script)
     with new_run() as run:
-        done = record(run, script, every=1)
-        assert done.returncode == 0, done.stderr
+        plain = fingerprint([], script, run.directory, plain_environment())
+        env = environment(run, everyStep=True, every=1)
+        asked = fingerprint([], script, run.directory, env, ASK=str(len(script.stem)))
         assert trouble(run) == ""
+        assert asked["problems"] == []
+        assert asked["answered"] or script.stem == "update_by_hand"
+        assert first_difference(plain["hashes"], asked["hashes"]) is None
+        assert asked["output"] == plain["output"]
+
         manifest = run.manifest()
         assert manifest["state"] == "finished"
         assert len(manifest["objectives"]) == (2 if script.stem == "gan" else 1)
         for index, objective in enumerate(manifest["objectives"]):
             replay = objective["replay"]
             assert replay["exact"], replay["reason"]
+            assert all(check["passed"] == check["checked"] for check in replay["checks"]), replay["checks"]
             steps = [s for s in run.steps() if s["objective"] == index]
             assert run.snapshots(index) == list(range(len(steps) + 1))
             with asking(run, script, objective=index) as client:
@@ -47,38 +56,6 @@ def test_replays_exactly_also_when_started_again(script: Path) -> None:
                     assert found["recorded"] == pytest.approx(steps[step]["loss"], rel=1e-6)
                     assert found["replayed"] == pytest.approx(found["recorded"], rel=TOLERANCE)
             assert trouble(run) == ""
-
-
-@pytest.mark.parametrize("script", KINDS, ids=lambda p: p.stem)
-def test_training_is_bit_for_bit_as_without(script: Path) -> None:
-    skip_absent(script)
-    runner = Path(__file__).with_name("fingerprint_of_state.py")
-
-    def result(env: dict[str, str], folder: Path) -> dict:
-        out = folder / "result.json"
-        done = subprocess.run(
-            [sys.executable, str(runner), str(script)],
-            env={**env, "RESULT": str(out), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        return {**json.loads(out.read_text()), "output": (done.stdout, done.stderr)}
-
-    with new_run() as run:
-        plain = result({k: v for k, v in os.environ.items() if k != "BASIN_PROBE"}, run.directory)
-    with new_run() as run:
-        asked = result({**environment(run), "ASK": str(run.directory / "endpoint.json")}, run.directory)
-        assert trouble(run) == ""
-    with new_run() as run:
-        recorded = result(environment(run, everyStep=True, every=1), run.directory)
-        assert trouble(run) == ""
-    assert recorded["hash"] == plain["hash"]
-    assert recorded["output"] == plain["output"]
-    assert asked["problems"] == []
-    assert asked["answered"] > 0 or script.stem == "update_by_hand"
-    assert asked["hash"] == plain["hash"]
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))

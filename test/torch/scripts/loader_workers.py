@@ -18,11 +18,13 @@ def main():
     torch.manual_seed(0)
     net = nn.Linear(10, 2)
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
-    for x, y in DataLoader(Noisy(), 32, shuffle=True, num_workers=2):
-        loss = F.cross_entropy(net(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    loader = DataLoader(Noisy(), 32, shuffle=True, num_workers=2)
+    for _ in range(1):
+        for x, y in loader:
+            loss = F.cross_entropy(net(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
     return net
 
 

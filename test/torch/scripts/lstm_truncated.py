@@ -18,15 +18,15 @@ class Recurrent(nn.Module):
 torch.manual_seed(0)
 model = Recurrent()
 optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-text = torch.randint(0, 20, (8, 200))
-hidden = None
-for i in range(8):
-    x, y = text[:, i * 20 : i * 20 + 20], text[:, i * 20 + 1 : i * 20 + 21]
-    if hidden is not None:
-        hidden = tuple(h.detach() for h in hidden)
-    out, hidden = model(x, hidden)
-    loss = F.cross_entropy(out.reshape(-1, 20), y.reshape(-1))
-    optimizer.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), 0.25)
-    optimizer.step()
+text = torch.randint(0, 20, (8, 161))
+for _ in range(1):
+    hidden = None
+    for x, y in zip(text[:, :-1].split(20, 1), text[:, 1:].split(20, 1)):
+        if hidden is not None:
+            hidden = tuple(h.detach() for h in hidden)
+        out, hidden = model(x, hidden)
+        loss = F.cross_entropy(out.reshape(-1, 20), y.reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.25)
+        optimizer.step()
