@@ -17,8 +17,6 @@ from .session import StateTensor
 from .versions import copy_into
 from .weights import ReadingBudget, SnapshotSchedule, WeightReader, together
 
-#: Bytes a second at which fresh pages of a file are written.
-_FRESH_BYTES_PER_SECOND = 6e8
 _BUFFERS = 2
 
 
@@ -200,7 +198,7 @@ class ObjectiveRecording:
         tensors.update({s.name: t for s, t in zip(self.objective.state, values)})
         buffer.free = False
         buffer.fill([tensors[name] for name in buffer.order])
-        cost = time.perf_counter() - start + buffer.memory.numel() / _FRESH_BYTES_PER_SECOND
+        cost = time.perf_counter() - start + self.writer.snapshot_seconds(self.objective.index, buffer.memory.numel())
         dropped = [] if pinned else self.schedule.keep(self.objective.steps, cost)
         self._waiting = (self.objective.steps, buffer, dropped)
         if state is not None or wait or not self._moved_by_others():

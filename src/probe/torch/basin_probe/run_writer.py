@@ -25,6 +25,8 @@ from .versions import copy_into
 _TICK_SECONDS = 0.09
 #: run.json is replaced at most this often while only counters change.
 _MANIFEST_SECONDS = 0.5
+#: Guess for the first snapshot.
+_FRESH_BYTES_PER_SECOND = 6e8
 _SKETCH_MAGIC = 0x544B5342
 _LAYERS_MAGIC = 0x52594C42
 _LAYERS_BYTES = 8 << 20
@@ -168,6 +170,8 @@ class RunWriter:
         self._dirty = False
         self._written = 0.0
         self._spare: list[str] = []
+        #: by objective, what writing its last snapshot cost this thread
+        self._snapshot_seconds: dict[int, float] = {}
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._ending = False
@@ -204,6 +208,10 @@ class RunWriter:
         self, objective: int, split: str, tensors: list[tuple[str, torch.Tensor]], metadata: dict[str, str], info: Optional[dict]
     ) -> None:
         self.submit(lambda: self._evaluation_set(objective, split, tensors, metadata, info))
+
+    def snapshot_seconds(self, objective: int, size: int) -> float:
+        """What a snapshot of so many bytes costs the writer: as the last one did, or what fresh pages of a file take."""
+        return self._snapshot_seconds.get(objective, size / _FRESH_BYTES_PER_SECOND)
 
     def flush(self, seconds: float = 30.0) -> None:
         """Waits until everything given so far is written."""
@@ -307,6 +315,7 @@ class RunWriter:
             file.append(step, bytes(bytes_of(single)))
 
     def _snapshot(self, objective: int, step: int, buffer: SnapshotBuffer, drop: list[int], every: int) -> None:
+        began = time.thread_time()
         folder = os.path.join(self.directory, "snapshots")
         metadata = {"step": str(step), "objective": str(objective), "run": str(self.manifest["id"])}
         header, _, _ = encode_header(buffer.specs, metadata)
@@ -341,6 +350,7 @@ class RunWriter:
             recording["snapshotEvery"] = every
         recording["snapshots"] = sum(name.endswith(".safetensors") for name in os.listdir(folder))
         self._dirty = True
+        self._snapshot_seconds[objective] = time.thread_time() - began
 
     def _evaluation_set(
         self, objective: int, split: str, tensors: list[tuple[str, torch.Tensor]], metadata: dict[str, str], info: Optional[dict]
