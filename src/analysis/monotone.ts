@@ -7,12 +7,17 @@ import type { Maybe } from '../protocol/result.ts';
 import type { Monotonicity } from '../protocol/results.ts';
 import { figures } from './trust.ts';
 
+/** A mean of losses in float32 is known to about this share of its size: a rise below that is rounding. */
+const ROUNDING = 1e-6;
+
 /** Where the loss rises most, downhill: indices of the lowest point before and of the point it rises to. */
 export interface Increase {
   readonly value: number;
   readonly from: number;
   readonly to: number;
   readonly downhill: Monotonicity['downhill'];
+  /** What a rise has to be above to be more than rounding. */
+  readonly rounding: number;
 }
 
 /** null where a loss is not finite. Without an increase, `from` and `to` are the start. */
@@ -30,12 +35,13 @@ export function largestIncrease(loss: readonly Maybe[]): Increase | null {
     if (value > found.value) found = { value, from: lowest, to: k };
     if (at(k) < at(lowest)) lowest = k;
   }
-  return { value: found.value, from: place(found.from), to: place(found.to), downhill };
+  const rounding = ROUNDING * Math.max(...values.map(Math.abs));
+  return { value: found.value, from: place(found.from), to: place(found.to), downhill, rounding };
 }
 
 /**
  * @param standardError of the increase; null where unknown
- * A rise counts from two standard errors on; where no error is known every rise does.
+ * A rise counts from two standard errors on; where no error is known every rise above rounding does.
  */
 export function monotonicity(
   t: readonly number[],
@@ -45,8 +51,8 @@ export function monotonicity(
   if (increase === null) {
     return { downhill: null, largestIncrease: null, between: null, standardError: null, verdict: 'unknown' };
   }
-  const { value, from, to, downhill } = increase;
-  const rises = value > 2 * (standardError ?? 0);
+  const { value, from, to, downhill, rounding } = increase;
+  const rises = value > Math.max(rounding, 2 * (standardError ?? 0));
   return {
     downhill,
     largestIncrease: value,

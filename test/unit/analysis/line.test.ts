@@ -104,6 +104,10 @@ describe('line between two models', () => {
     assert.equal(of([5, 4, 4.1, 2, 1]).verdict, 'within-noise');
     assert.equal(of([5, null, 4, 2, 1]).verdict, 'unknown');
     assert.equal(monotonicity(t, largestIncrease([1, 1, 1, 1, 1]), null).verdict, 'monotone');
+    // What rounding adds to a flat line is no rise, with an error of its own size or none.
+    for (const error of [1e-17, null])
+      assert.equal(monotonicity(t, largestIncrease([1, 1, 1 + 1e-9, 1, 1]), error).verdict, 'within-noise');
+    assert.equal(monotonicity(t, largestIncrease([1, 1, 1.01, 1, 1]), null).verdict, 'rises');
   });
 
   it("has the rise's error from the differences of the same samples, on both splits", async () => {

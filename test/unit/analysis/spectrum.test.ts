@@ -76,6 +76,21 @@ describe('spectrum', () => {
     });
   }
 
+  it('does not change with the batches that the data is cut into: eigenvalues, trace, density', async () => {
+    const found = [];
+    for (const batchSize of [60, 12, 6, 7]) {
+      const wanted = { top: 3, bottom: 1, trace: true, density: true, tolerance: 1e-9, seed: 4 };
+      const { block } = await ask(net, wanted, { batchSize }, weights);
+      const { x, density } = block.density!;
+      found.push([...block.largest!.values, ...block.smallest!.values, block.trace!.value, ...x, ...density]);
+    }
+    const [whole, ...cut] = found;
+    for (const other of cut) {
+      assert.equal(other.length, whole!.length);
+      other.forEach((value, k) => near(value, whole![k]!, 1e-6 * Math.max(1, exact[0]!)));
+    }
+  });
+
   it('lists multiple eigenvalues as often as they occur', async () => {
     const values = [7, 7, 7, 5, 5, ...Array.from({ length: 35 }, (_, i) => 3 - i / 10), -2, -2, -2];
     const { block } = await ask(quadratic(withEigenvalues(values)), { top: 5, bottom: 4, tolerance: 1e-7 });
