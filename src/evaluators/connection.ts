@@ -9,6 +9,7 @@ import {
   ResponseError,
   StreamMessageReader,
   StreamMessageWriter,
+  type Message,
   type MessageConnection,
 } from 'vscode-jsonrpc/node';
 import type { Evaluator } from '../analysis/evaluator.ts';
@@ -114,6 +115,16 @@ function openSocket(address: string, signal: AbortSignal): Promise<net.Socket> {
   });
 }
 
+/**
+ * What cannot be written any more is settled by the end of the socket, as all that is still open. The connection of
+ * vscode-jsonrpc throws a failed write inside of a promise that nobody holds, which ends the whole process.
+ */
+class PeerWriter extends StreamMessageWriter {
+  override write(message: Message): Promise<void> {
+    return super.write(message).catch(() => undefined);
+  }
+}
+
 class Peer {
   readonly closed: Promise<void>;
   readonly #rpc: MessageConnection;
@@ -125,7 +136,7 @@ class Peer {
     const reader = new StreamMessageReader(socket, wireReader);
     // Its watch over half a message re-arms itself for ever once the peer has died inside one.
     reader.partialMessageTimeout = 0;
-    const writer = new StreamMessageWriter(socket, wireWriter);
+    const writer = new PeerWriter(socket, wireWriter);
     this.#rpc = createMessageConnection(reader, writer);
     // A peer that sends no valid messages is as good as gone: nothing it still owes will come.
     this.#rpc.onError(() => socket.destroy());

@@ -96,6 +96,20 @@ describe('evaluator connection', () => {
     await assert.rejects(evaluator.status({}), hasCode('process-ended'));
   });
 
+  it('settles what is written to a peer that has gone without a word yet, and leaves no rejection behind', async () => {
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.prependListener('unhandledRejection', note);
+    try {
+      server.drop();
+      await assert.rejects(evaluator.status({}), hasCode('process-ended'));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.deepEqual(unhandled, []);
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+  });
+
   it('settles open requests when it is closed from this side', async () => {
     server.gate = new Promise(() => undefined);
     const asked = evaluator.status({});
