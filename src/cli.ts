@@ -28,6 +28,7 @@ import { addShow } from './cli/commands/show.ts';
 import { addSpectrum } from './cli/commands/spectrum.ts';
 import { addStability } from './cli/commands/stability.ts';
 import { addTrain } from './cli/commands/train.ts';
+import { addPoint } from './cli/commands/point.ts';
 import { addSoup } from './cli/commands/soup.ts';
 import { addSwag } from './cli/commands/swag.ts';
 import { addSweep } from './cli/commands/sweep.ts';
@@ -71,6 +72,7 @@ for (const add of [
   addCycles,
   addSweep,
   addAverage,
+  addPoint,
   addSoup,
   addSwag,
   addEnsemble,

@@ -1,4 +1,5 @@
 /** Ensembles and soups that were built, each with its pictures. */
+import type { PointResult } from '../src/protocol/points.ts';
 import type { SoupResult } from '../src/protocol/soups.ts';
 import type { TableData } from './dataTable.ts';
 import { h } from './dom.ts';
@@ -16,6 +17,7 @@ import { KeptFigure } from './keptFigure.ts';
 import type { PanelActions } from './lens.ts';
 import { modelName } from './lineChart.ts';
 import { scoresCsv, scoresDrawing, scoresTable } from './scoresChart.ts';
+import type { ScoredModel } from './scoresChart.ts';
 import { soupModels } from './soupModels.ts';
 import { strings } from './strings.ts';
 
@@ -77,6 +79,34 @@ export function soupFigure(actions: PanelActions): KeptFigure<'soup'> {
     },
     actions,
   );
+}
+
+export function pointFigure(actions: PanelActions): KeptFigure<'point'> {
+  const words = strings.picked;
+  return new KeptFigure(
+    'point',
+    words.title,
+    {
+      name: ({ x, y, at }) => words.name(formatNumber(x, 3), formatNumber(y, 3), modelName(at)),
+      parts: [
+        {
+          id: 'point',
+          draw: (result, theme, size) => scoresDrawing(pointModels(result), theme, size),
+          tables: (result) => [scoresTable(pointModels(result), words.table)],
+          csv: (result) => scoresCsv(pointModels(result)),
+        },
+      ],
+    },
+    actions,
+  );
+}
+
+function pointModels({ model, score, baseline }: PointResult): ScoredModel[] {
+  const plain = { calibrationError: null, doubt: null };
+  return [
+    { ...score, ...plain, name: strings.picked.point(model) },
+    { ...baseline, ...plain, name: strings.score.lastSnapshot(baseline.step) },
+  ];
 }
 
 function decisions(result: SoupResult): TableData {

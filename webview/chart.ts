@@ -75,6 +75,12 @@ export class Chart {
     return found?.[0] === undefined || found[1] === undefined ? null : [found[0], found[1]];
   }
 
+  /** The inverse of {@link coordinates}; null while nothing is drawn. */
+  pixel(x: number, y: number, gridIndex = 0): readonly [number, number] | null {
+    const found = this.instance?.convertToPixel({ gridIndex }, [x, y]);
+    return found?.[0] === undefined || found[1] === undefined ? null : [found[0], found[1]];
+  }
+
   resetZoom(): void {
     this.instance?.dispatchAction({
       type: 'dataZoom',

@@ -131,7 +131,7 @@ export function contourDrawing(
   size: Size,
   chart: Pick<Chart, 'pointer' | 'coordinates'> | null,
   place: number | null = null,
-  options: { readonly points?: boolean } = {},
+  options: { readonly points?: boolean; readonly picked?: Point | null } = {},
 ): Drawing {
   const { result, scale } = picture;
   const layout = contourLayout(result, size);
@@ -203,6 +203,7 @@ export function contourDrawing(
       ...evaluatedSeries(result, options.points ?? false),
       barSeries(),
       ...trajectorySeries(result, theme, compact, place),
+      pickedSeries(options.picked ?? null),
     ],
   };
   return { option, description: describeContour(picture) };
@@ -228,7 +229,7 @@ export class ContourChart {
         { width: size.width, height: element.clientHeight || size.height },
         this.chart,
         this.place,
-        { points: this.points },
+        { points: this.points, picked: this.picked },
       );
     });
   }
@@ -239,6 +240,37 @@ export class ContourChart {
     this.chart.redraw();
   }
   private points = false;
+
+  /** Marks a point of the plane. */
+  mark(at: Point | null): void {
+    if (at === this.picked) return;
+    this.picked = at;
+    this.chart.redraw();
+  }
+  private picked: Point | null = null;
+
+  /** Calls back with the point of the plane that is clicked: a snapshot where one is that near, in pixels. */
+  onClick(element: HTMLElement, picked: (at: Point) => void, near = 7): void {
+    let down = { x: 0, y: 0 };
+    element.addEventListener('mousedown', ({ clientX: x, clientY: y }) => (down = { x, y }), {
+      capture: true,
+    });
+    element.addEventListener('click', ({ clientX, clientY }) => {
+      // What was dragged is the plane under the frame.
+      if (this.picture === null || Math.hypot(clientX - down.x, clientY - down.y) > 4) return;
+      const { result } = this.picture;
+      const { left, top } = element.getBoundingClientRect();
+      const at = this.chart.coordinates(clientX - left, clientY - top);
+      const inside = (along: readonly number[], value: number): boolean =>
+        value >= (along[0] ?? 0) && value <= (along.at(-1) ?? 0);
+      if (at === null || !inside(result.x, at[0]) || !inside(result.y, at[1])) return;
+      const snapshot = result.trajectory.find(({ x, y }) => {
+        const pixel = this.chart.pixel(x, y);
+        return pixel !== null && Math.hypot(pixel[0] - (clientX - left), pixel[1] - (clientY - top)) <= near;
+      });
+      picked(snapshot === undefined ? at : [snapshot.x, snapshot.y]);
+    });
+  }
 
   /** Draws the path up to one of its snapshots, the rest of it faintly. */
   go(place: number | null): void {
@@ -485,6 +517,31 @@ function trajectorySeries(
       emphasis: { scale: 1.3 },
     },
   ];
+}
+
+/** A ring with a cross in it: it does not hide what it marks. */
+function pickedSeries(at: Point | null): SeriesOption {
+  return layer('picked', 8, (api) => {
+    if (at === null) return [];
+    const [x = 0, y = 0] = api.coord([at[0], at[1]]);
+    const strokes = [
+      { stroke: overRamp.halo, lineWidth: 4 },
+      { stroke: overRamp.ink, lineWidth: 1.6 },
+    ];
+    return strokes.flatMap((style) => [
+      { type: 'circle', shape: { cx: x, cy: y, r: 8 }, style: { ...style, fill: 'none' } },
+      ...[
+        [-12, 0, -4, 0],
+        [4, 0, 12, 0],
+        [0, -12, 0, -4],
+        [0, 4, 0, 12],
+      ].map(([a = 0, b = 0, c = 0, d = 0]) => ({
+        type: 'line',
+        shape: { x1: x + a, y1: y + b, x2: x + c, y2: y + d },
+        style,
+      })),
+    ]);
+  });
 }
 
 interface HoveredItem {

@@ -128,3 +128,24 @@ export function nearestIndex(sorted: readonly number[], value: number): number {
   }
   return best;
 }
+
+/** The value between four grid points; null outside of the grid and where one of them is missing. */
+export function bilinear({ x, y, loss }: Grid, [px, py]: Point): Maybe {
+  const [i, u] = cellOf(x, px);
+  const [j, v] = cellOf(y, py);
+  if (u < 0 || u > 1 || v < 0 || v > 1) return null;
+  const at = (row: number, column: number): number => loss[row]?.[column] ?? NaN;
+  const low = (1 - u) * at(j, i) + u * at(j, i + 1);
+  const high = (1 - u) * at(j + 1, i) + u * at(j + 1, i + 1);
+  const value = (1 - v) * low + v * high;
+  return Number.isFinite(value) ? value : null;
+}
+
+/** Which interval of an ascending axis a coordinate is in, and how far along. */
+function cellOf(along: readonly number[], at: number): readonly [index: number, share: number] {
+  const last = along.length - 2;
+  let index = 0;
+  while (index < last && at > (along[index + 1] ?? Infinity)) index++;
+  const [a = 0, b = 1] = [along[index], along[index + 1]];
+  return [index, (at - a) / (b - a)];
+}

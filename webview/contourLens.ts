@@ -10,6 +10,7 @@ import { DataTable } from './dataTable.ts';
 import { fill, h, setText } from './dom.ts';
 import { exportButtons } from './exporting.ts';
 import { emptyElement, JobStatus } from './lens.ts';
+import { PickedPoint } from './pickedPoint.ts';
 import type { Lens, PanelActions } from './lens.ts';
 import type { ScaleKind } from './lossScale.ts';
 import { curvatureMapSpec } from './curvatureMapChart.ts';
@@ -37,6 +38,7 @@ export class ContourLens implements Lens {
   private readonly chart = new ContourChart(this.chartElement);
   private readonly scrubber = new Scrubber(strings.scrubContour, (place) => this.chart.go(place));
   private readonly status: JobStatus;
+  private readonly picked: PickedPoint;
   private readonly plane;
   private readonly split;
   private readonly size;
@@ -103,10 +105,12 @@ export class ContourLens implements Lens {
     this.chart.showPoints(actions.recall('points') === 'true');
     this.compute = button(strings.compute, () => this.start(), 'primary');
     this.status = new JobStatus(
-      ['contour'],
+      ['contour', 'point'],
       actions,
-      (job) => job.kind === 'contour' && typeof job.plane === 'string',
+      (job) => job.kind === 'point' || (job.kind === 'contour' && typeof job.plane === 'string'),
     );
+    this.picked = new PickedPoint(actions, (at) => this.chart.mark(at));
+    this.chart.onClick(this.chartElement, (at) => this.picked.pick(at));
     const reset = h(
       'button',
       { type: 'button', class: 'link', on: { click: () => this.chart.chart.resetZoom() } },
@@ -118,6 +122,7 @@ export class ContourLens implements Lens {
       this.chartElement,
       this.surfaceElement,
       this.scrubber.element,
+      this.picked.element,
       this.caption,
       h(
         'div',
@@ -231,6 +236,9 @@ export class ContourLens implements Lens {
     if (!this.empty.hidden)
       this.showEmpty(view.snapshots.length > 0, view.run.evaluationSet?.validation != null);
     if (picture !== null) {
+      const [newest = null] = resultsOf(view, 'point');
+      this.picked.show(picture.result, runningOf(this.state, ['point']) !== null, newest);
+      this.chart.mark(this.picked.at);
       this.describe(picture);
       this.followPath(picture.result);
     }
@@ -288,6 +296,7 @@ export class ContourLens implements Lens {
     const wanted = this.view.value === 'surface' && picture !== null && !this.surfaceRefused;
     this.chartElement.hidden = wanted;
     this.surfaceElement.hidden = !wanted;
+    this.picked.element.hidden = wanted;
     this.scrubber.element.hidden = wanted || (picture?.result.trajectory.length ?? 0) < 2;
     if (wanted) this.scrubber.stop();
     if (!wanted) {
@@ -322,6 +331,8 @@ export class ContourLens implements Lens {
       chart: in3d ? this.surface : this.chart.chart,
       csv: () => contourCsv(result),
       json: () => result,
+      tables: () => contourTables(result),
+      result,
     };
   }
 }

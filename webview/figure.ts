@@ -88,6 +88,9 @@ export class Figure<R extends AnalysisResult> {
           chart,
           csv: () => spec.csv(result),
           json: () => result,
+          tables: () => spec.tables(result),
+          ...(spec.title === undefined ? {} : { title: spec.title }),
+          result,
         }
       );
     }, save);

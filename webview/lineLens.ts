@@ -56,6 +56,8 @@ export class LineLens implements Lens {
           chart: this.chart,
           csv: () => lineCsv(result),
           json: () => result,
+          tables: () => lineTables(result),
+          result,
         }
       );
     }, actions.save);

@@ -26,6 +26,8 @@ export class LiveNoise implements Lens {
         chart: this.chart,
         csv: () => liveNoiseCsv(this.noise),
         json: () => this.noise,
+        tables: () => [liveNoiseTable(this.noise)],
+        title: strings.noise.liveTitle,
       }),
       actions.save,
     );

@@ -69,6 +69,7 @@ export class LogLens implements Lens {
             chart: this.chart,
             csv: () => stepCsv(view),
             json: () => ({ steps: view.steps, live: view.live }),
+            tables: () => measuredTables(view),
           }
         : null;
     }, actions.save);

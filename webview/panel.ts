@@ -1,6 +1,6 @@
 /** The panel: one run through its lenses. */
 import { AveragingLens } from './averagingLens.ts';
-import { ensembleFigure, soupFigure } from './builtFigures.ts';
+import { ensembleFigure, pointFigure, soupFigure } from './builtFigures.ts';
 import { ContourLens } from './contourLens.ts';
 import { fill, h, setText } from './dom.ts';
 import { flatnessQuestion } from './flatnessQuestion.ts';
@@ -89,6 +89,7 @@ const lenses = {
     new AveragingLens(actions),
     ensembleFigure(actions),
     soupFigure(actions),
+    pointFigure(actions),
     new PlaneThroughAverage(actions),
     swagQuestion(actions),
   ]),

@@ -11,7 +11,7 @@ import { button, dropdown } from './controls.ts';
 import { DataTable } from './dataTable.ts';
 import { fill, h } from './dom.ts';
 import { exportButtons } from './exporting.ts';
-import type { Exportable } from './exporting.ts';
+import type { Exportable } from './exportable.ts';
 import { emptyElement, JobStatus, modelChoices, reference } from './lens.ts';
 import type { Lens, PanelActions } from './lens.ts';
 import { barrierText, lineDrawing } from './lineChart.ts';
@@ -76,6 +76,8 @@ export class PlaneThroughAverage implements Lens {
             chart: this.lineChart,
             csv: () => lineCsv(line),
             json: () => line,
+            tables: () => lineTables(line),
+            result: line,
           }
         );
       }),
@@ -216,6 +218,8 @@ export class PlaneThroughAverage implements Lens {
             chart: chart.chart,
             csv: () => contourCsv(result),
             json: () => result,
+            tables: () => contourTables(result),
+            result,
           }
         );
       }),

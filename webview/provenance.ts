@@ -30,6 +30,7 @@ export function commandLine(result: AnalysisResult): string {
     layers: ['from', 'to'],
     noise: ['at', 'batches', 'top', 'seed'],
     trajectory: ['components', 'snapshots'],
+    point: ['plane', 'x', 'y', 'at', 'seed', 'span', 'normalise'],
     score: ['at'],
     average: ['from', 'to', 'stride', 'last', 'ema'],
     swa: [...furtherTraining, 'low'],
@@ -42,7 +43,7 @@ export function commandLine(result: AnalysisResult): string {
   };
   for (const name of names[result.kind]) option(name, job[name]);
   if (result.kind === 'contour' && job.adaptive !== true) words.push('--full');
-  if (result.kind === 'contour' || result.kind === 'curvature-map') {
+  if (result.kind === 'contour' || result.kind === 'curvature-map' || result.kind === 'point') {
     if (job.includeBiases === true) words.push('--include-biases');
     if (typeof job.orthogonalise === 'boolean') {
       words.push(job.orthogonalise ? '--orthogonalise' : '--no-orthogonalise');

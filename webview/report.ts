@@ -7,6 +7,7 @@ import { ContourChart, contourLayout } from './contourChart.ts';
 import { DataTable } from './dataTable.ts';
 import { fill, h } from './dom.ts';
 import { download, exportButtons } from './exporting.ts';
+import type { Exportable } from './exportable.ts';
 import { formatCount, formatNumber, formatPercent, formatTime } from './format.ts';
 import { barrierText, lineDrawing, modelName } from './lineChart.ts';
 import { lossDrawing } from './lossChart.ts';
@@ -152,12 +153,14 @@ function contourFigure(result: ContourResult, run: string): HTMLElement {
       ),
     ),
     element,
-    tools(
-      chart.chart,
-      `${run}-${result.id}`,
-      () => contourCsv(result),
-      () => result,
-    ),
+    tools(chart.chart, {
+      name: `${run}-${result.id}`,
+      csv: () => contourCsv(result),
+      json: () => result,
+      tables: () => contourTables(result),
+      title,
+      result,
+    }),
     trustElement(result.trust),
     provenanceElement(result),
     table.element,
@@ -176,12 +179,12 @@ function lossFigure(run: RunView): HTMLElement {
     'figure',
     {},
     element,
-    tools(
-      chart,
-      `${run.run.id}-steps`,
-      () => stepCsv(run),
-      () => ({ steps: run.steps, live: run.live }),
-    ),
+    tools(chart, {
+      name: `${run.run.id}-steps`,
+      csv: () => stepCsv(run),
+      json: () => ({ steps: run.steps, live: run.live }),
+      tables: () => stepTables(run),
+    }),
     table.element,
   );
 }
@@ -202,19 +205,20 @@ function lineFigure(result: Extract<AnalysisResult, { kind: 'line' }>, run: stri
       h('span', { class: 'note' }, barrierText(result)),
     ),
     element,
-    tools(
-      chart,
-      `${run}-${result.id}`,
-      () => lineCsv(result),
-      () => result,
-    ),
+    tools(chart, {
+      name: `${run}-${result.id}`,
+      csv: () => lineCsv(result),
+      json: () => result,
+      tables: () => lineTables(result),
+      result,
+    }),
     trustElement(result.trust),
     provenanceElement(result),
     table.element,
   );
 }
 
-function tools(chart: Chart, name: string, csv: () => string, json: () => unknown): HTMLElement {
+function tools(chart: Chart, exported: Omit<Exportable, 'chart'>): HTMLElement {
   const reset = h(
     'button',
     { type: 'button', class: 'link', on: { click: () => chart.resetZoom() } },
@@ -223,7 +227,7 @@ function tools(chart: Chart, name: string, csv: () => string, json: () => unknow
   return h(
     'div',
     { class: 'chart-tools' },
-    exportButtons(() => ({ name, chart, csv, json }), download),
+    exportButtons(() => ({ ...exported, chart }), download),
     reset,
   );
 }

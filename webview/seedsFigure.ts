@@ -5,7 +5,7 @@ import { ContourChart } from './contourChart.ts';
 import { csv, DataTable } from './dataTable.ts';
 import { fill, h } from './dom.ts';
 import { exportButtons } from './exporting.ts';
-import type { Exportable } from './exporting.ts';
+import type { Exportable } from './exportable.ts';
 import type { Lens, PanelActions } from './lens.ts';
 import { lossScale } from './lossScale.ts';
 import { resultsOf } from './panelState.ts';
@@ -56,6 +56,9 @@ export class SeedsFigure implements Lens {
                 (result.repeats?.rises ?? []).map((rise, k) => [k + 1, rise]),
               ),
             json: () => result,
+            tables: () => (result.repeats ? [repeatsTable(result.repeats)] : []),
+            title: words.repeats,
+            result,
           }
         );
       }),
@@ -127,6 +130,8 @@ export class SeedsFigure implements Lens {
             chart: chart.chart,
             csv: () => contourCsv(one),
             json: () => one,
+            tables: () => contourTables(one),
+            result: one,
           }
         );
       }),

@@ -53,6 +53,8 @@ export class SweepFigure {
           chart: this.chart,
           csv: () => sweepCsv(result),
           json: () => result,
+          tables: () => [sweepTable(result)],
+          result,
         }
       );
     }, save);

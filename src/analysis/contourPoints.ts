@@ -42,6 +42,12 @@ export function fits(known: PlaneFingerprint, plane: Plane, centre: Maybe): bool
   );
 }
 
+/** Whether a plane's directions have these norms. */
+export function sameNorms(norms: readonly number[], { description }: Plane): boolean {
+  const now = description.directions.map((d) => d.norm);
+  return norms.length === now.length && norms.every((norm, i) => close(norm, now[i] ?? NaN, SAME_PLACE));
+}
+
 /** @param within relative difference that is none */
 export function sameLoss(a: Maybe, b: Maybe, within = SAME_LOSS): boolean {
   return a === null || b === null ? a === b : close(a, b, within);

@@ -19,6 +19,12 @@ export function oddNumber(text: string): number {
   throw new InvalidArgumentError(`It has to be odd, so that the centre is a point: take ${value + 1}.`);
 }
 
+export function anyNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It has to be a number.');
+}
+
 export function positiveNumber(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;

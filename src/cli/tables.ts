@@ -219,6 +219,11 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
           score,
         ]),
       ]);
+    case 'point':
+      return scoresTable([
+        [result.model, result.score],
+        [`last snapshot (${result.baseline.step})`, result.baseline],
+      ]);
     case 'score':
       return scoresTable([[`model ${result.at}`, result.score]]);
     case 'average':

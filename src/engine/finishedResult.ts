@@ -91,6 +91,11 @@ function builtModels(result: AnalysisResult, objective: number): BuiltModel[] {
     case 'ensemble':
     case 'soup':
       return [builtModel(result, objective)];
+    case 'point': {
+      const coordinate = (value: number): string => String(Number(value.toPrecision(3)));
+      const name = `Point (${coordinate(result.x)}, ${coordinate(result.y)}) of the plane at ${result.at}`;
+      return [{ ...common, id: result.model, kind: 'point', name, members: [] }];
+    }
     case 'swa': {
       const { at, steps } = result.training;
       const name = `SWA of ${result.iterates.length} points over ${steps} steps from ${at}`;

@@ -14,6 +14,7 @@ import { noiseKind } from './kinds/noise.ts';
 import { lineKind } from './kinds/line.ts';
 import { marginsKind } from './kinds/margins.ts';
 import { measuresKind } from './kinds/measures.ts';
+import { pointKind } from './kinds/point.ts';
 import { scoreKind } from './kinds/score.ts';
 import { sharpnessKind } from './kinds/sharpness.ts';
 import { snapshotEnsembleKind } from './kinds/snapshotEnsemble.ts';
@@ -43,6 +44,7 @@ const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   trajectory: trajectoryKind,
   cycles: cyclesKind,
   score: scoreKind,
+  point: pointKind,
   average: averageKind,
   sweep: sweepKind,
   swag: swagKind,

@@ -11,6 +11,7 @@ import type { LayersAnalyses } from './layers.ts';
 import type { MeasuresAnalyses } from './measures.ts';
 import type { NoiseAnalyses } from './noise.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
+import type { PointAnalyses } from './points.ts';
 import type { SoupAnalyses } from './soups.ts';
 import type { PlaneOptions } from './plane.ts';
 import type { TrajectoryAnalyses } from './trajectory.ts';
@@ -89,6 +90,7 @@ export interface Analyses
     LayersAnalyses,
     MeasuresAnalyses,
     NoiseAnalyses,
+    PointAnalyses,
     SoupAnalyses,
     TrajectoryAnalyses {
   contour: { job: ContourJob; result: ContourResult };
@@ -116,6 +118,7 @@ const everyKind: Readonly<Record<AnalysisKind, true>> = {
   trajectory: true,
   cycles: true,
   score: true,
+  point: true,
   average: true,
   sweep: true,
   swag: true,

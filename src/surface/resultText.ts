@@ -31,6 +31,7 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
     case 'margins':
     case 'measures':
       return 'generalisation';
+    case 'point':
     case 'score':
     case 'sweep':
     case 'swag':
@@ -91,6 +92,8 @@ export function resultTitle(result: AnalysisResult): string {
       return `Fast geometric ensemble of ${result.members.length}${early(result)}: ${scoreText(mainScore(result.score).score)}`;
     case 'snapshot-ensemble':
       return `Snapshot ensemble of ${result.members.length}${early(result)}: ${scoreText(mainScore(result.score).score)}`;
+    case 'point':
+      return `Point (${shortNumber(result.x)}, ${shortNumber(result.y)}) at ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'score':
       return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
     case 'average':

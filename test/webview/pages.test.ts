@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
 import type { LandscapeView, LensName } from '../../src/protocol/page.ts';
 import { BasinError } from '../../src/protocol/errors.ts';
+import type { PointJob } from '../../src/protocol/points.ts';
 import { packSteps } from '../../src/runs/stepColumns.ts';
 import { resultsOf } from '../../webview/panelState.ts';
 import { sweepFor } from '../fixtures/sweptDigits.ts';
@@ -264,6 +265,42 @@ describe('pages', function () {
     assert.equal(await alert.textContent(), 'The loss does not replay.Seed the noise.');
   });
 
+  it('panel tells of a point that is clicked or typed, and makes it a model', async () => {
+    const page = await keep(
+      HostedPage.open(browser, 'panel', { handlers: { runJob: () => new Promise(() => undefined) } }),
+    );
+    page.notify('showRun', digits);
+    await drawn(page, '#lens-contour .chart-contour');
+    const lens = page.page.locator('#lens-contour');
+    const become = lens.getByRole('button', { name: 'Become this model' });
+    const picked = lens.getByRole('group', { name: 'A point of the plane' });
+    await page.settle();
+    const box = (await lens.locator('.chart-contour canvas').first().boundingBox())!;
+    await page.page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    await picked.getByText(/loss \S+ · nearest snapshot \d+, \S+ away/).waitFor();
+    // By keyboard: the coordinates of a snapshot that lies in the plane have that snapshot as the nearest.
+    const place = contour.trajectory.at(-1)!;
+    for (const [name, value] of [
+      ['x', place.x],
+      ['y', place.y],
+    ] as const) {
+      const field = picked.getByRole('textbox', { name, exact: true });
+      await field.fill(value.toPrecision(4));
+      await field.press('Tab');
+    }
+    await picked.getByText(`nearest snapshot ${place.step}, `).waitFor();
+    await become.press('Enter');
+    const [asked] = await jobs(page);
+    const job = asked!.job as unknown as PointJob;
+    assert.equal(job.kind, 'point');
+    assert.ok(Math.abs(job.x - place.x) <= 1e-3 * Math.abs(place.x) + 1e-9);
+    assert.deepEqual(
+      job.norms,
+      contour.plane.directions.map((d) => d.norm),
+    );
+    assert.equal(job.plane, (contour.provenance.job as { plane: unknown }).plane);
+  });
+
   it('panel tabs move with the arrow keys and the lens outlives a reload', async () => {
     const page = await keep(HostedPage.open(browser, 'panel', { state: { lens: 'line' } }));
     page.notify('showRun', digits);
@@ -303,7 +340,7 @@ describe('pages', function () {
     }
   });
 
-  it('panel exports the picture as PNG and SVG, the numbers as CSV and JSON', async () => {
+  it('panel exports the picture as PNG, SVG and one HTML, the numbers as CSV and JSON, and copies it', async () => {
     const files: { name: string; content: string }[] = [];
     const page = await keep(
       HostedPage.open(browser, 'panel', {
@@ -312,7 +349,7 @@ describe('pages', function () {
     );
     page.notify('showRun', digits);
     await page.settle();
-    for (const name of ['PNG', 'SVG', 'CSV', 'JSON']) {
+    for (const name of ['PNG', 'SVG', 'CSV', 'JSON', 'HTML']) {
       await page.page.locator('#lens-contour').getByRole('button', { name, exact: true }).click();
       await page.page.getByText(`.${name.toLowerCase()}`).first().waitFor();
     }
@@ -322,6 +359,38 @@ describe('pages', function () {
     assert.match(content('.svg'), /^<svg[\s\S]*PC\u00a01/);
     assert.equal(content('.csv').trim().split('\r\n').length, 1 + 41 * 41);
     assert.deepEqual(JSON.parse(content('.json')), contour);
+
+    // The document stands alone: opened by itself it shows the picture, its sentences and its numbers.
+    const alone = await browser.newPage();
+    try {
+      await alone.setContent(content('.html'), { waitUntil: 'load' });
+      const shown = await alone.evaluate(() => ({
+        width: document.querySelector('img')?.naturalWidth ?? 0,
+        sentences: [...document.querySelectorAll('li')].map((li) => li.textContent),
+        rows: document.querySelectorAll('tbody tr').length,
+        scripts: document.scripts.length,
+        command: document.querySelector('dd')?.textContent,
+      }));
+      assert.ok(shown.width > 300, 'the picture is drawn');
+      assert.deepEqual(shown.sentences, contour.trust);
+      assert.ok(shown.rows >= contour.trajectory.length + contour.y.length);
+      assert.equal(shown.scripts, 0);
+      assert.match(shown.command ?? '', /^basin contour /);
+    } finally {
+      await alone.close();
+    }
+
+    await page.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.page.bringToFront();
+    await page.page
+      .locator('#lens-contour')
+      .getByRole('button', { name: 'Copy picture', exact: true })
+      .click();
+    await page.page.getByText('Copied', { exact: true }).first().waitFor();
+    const types = await page.page.evaluate(async () =>
+      (await navigator.clipboard.read()).flatMap(({ types }) => [...types]),
+    );
+    assert.deepEqual(types, ['image/png']);
   });
 
   it('panel compares averages: the map, its sliders by keyboard, a click, and builds what is chosen', async () => {

@@ -79,6 +79,8 @@ describe('command line', function () {
         ['noise', '--batches', '3'],
         ['curvature-map', '--size', '6'],
         ['curvature-map', '--tolerance', '1'],
+        ['point', 'last', '--x', '1'],
+        ['point', 'last', '--x', '1', '--y', 'north'],
         ['soup', '--method', 'thick'],
         ['ensemble', '--members', '1,2', '--last', '2'],
         ['export', 'last', '0', '--to', 'x', '--format', 'onnx'],
@@ -386,10 +388,11 @@ describe('command line', function () {
       }
     });
 
-    it('maps the curvature of a plane, and holds measures against the gap of one run', async () => {
+    it('maps the curvature of a plane, saves a point of it, and holds measures against the gap of one run', async () => {
       for (const [words, ...args] of [
         [/λmin\/λmax.*│/, 'curvature-map', id, '--size', '5', '--plane', 'random', '--tolerance', '0.1'],
         [/Nothing can be told/, 'measures'],
+        [/point-1 .*│/, 'point', id, '--plane', 'random', '--x', '0.1', '--y', '-0.1'],
       ] as const) {
         const { code, stdout, stderr } = await basin(...args);
         assert.equal(code, 0, stderr);

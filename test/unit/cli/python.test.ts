@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { CurvatureMapResult } from '../../../src/protocol/curvatureMap.ts';
 import type { LayersResult } from '../../../src/protocol/layers.ts';
 import type { NoiseResult } from '../../../src/protocol/noise.ts';
+import type { PointResult } from '../../../src/protocol/points.ts';
 import type { SoupResult } from '../../../src/protocol/soups.ts';
 import type { SwagResult, SweepResult } from '../../../src/protocol/averaging.ts';
 import type {
@@ -163,6 +164,16 @@ describe('command line with PyTorch', function () {
       assert.deepEqual([map.evaluated, map.notConverged, map.method], [25, 0, 'exact']);
       assert.ok(Math.abs((map.centre.largest ?? NaN) / (sharpness.eigenvalues[0] ?? NaN) - 1) < 0.02);
       assert.ok((map.centre.smallest ?? NaN) < 0);
+      const centre = await basin.ask<PointResult>('point', '--plane', 'random', '--x', '0', '--y', '0');
+      assert.deepEqual(centre.score, {
+        train: centre.baseline.train,
+        validation: centre.baseline.validation,
+      });
+      assert.equal(centre.nearest?.step, centre.baseline.step);
+      const there = await basin.ask<PointResult>('point', '--plane', 'random', '--x', '0.4', '--y', '0');
+      const again = await basin.ask<ScoreResult>('score', '--at', there.model);
+      assert.deepEqual(again.score, there.score);
+      assert.notEqual(there.score.train.loss, centre.score.train.loss);
       const layers = await basin.ask<LayersResult>('layers');
       assert.equal(layers.parameters.length, 4);
       const soup = await basin.ask<SoupResult>('soup', '--members', '8,12,last');

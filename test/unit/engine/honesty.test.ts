@@ -119,6 +119,11 @@ const honesty: { readonly [K in AnalysisKind]: Honesty<Analyses[K]['result']> } 
     method: /From the weights' sketch/,
   },
   score: { errors: (r) => ofScores(r.score), settled: 'once', method: /Accuracy .* ± / },
+  point: {
+    errors: (r) => [...ofScores(r.score), ...ofScores(r.baseline), r.nearest!.distance],
+    settled: 'once',
+    method: /nearest snapshot, \d+, lies/,
+  },
   average: {
     errors: (r) => [...ofScores(r.score), ...ofScores(r.baseline)],
     settled: 'once',

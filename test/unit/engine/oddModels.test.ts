@@ -48,6 +48,7 @@ const odd: Readonly<Record<string, Odd>> = {
     ...standing,
     contour: 'unsupported',
     'curvature-map': 'unsupported',
+    point: 'unsupported',
   }),
   'a single parameter': {
     problem: single,
@@ -60,6 +61,7 @@ const odd: Readonly<Record<string, Odd>> = {
       soup: 'unsupported',
       contour: 'unsupported',
       'curvature-map': 'unsupported',
+      point: 'unsupported',
     },
     // (2/4)·(1 + 4 + 1 + ¼)
     eigenvalues: [3.125],
@@ -73,6 +75,7 @@ const odd: Readonly<Record<string, Odd>> = {
     refused: {
       contour: 'non-finite',
       'curvature-map': 'non-finite',
+      point: 'non-finite',
       line: 'non-finite',
       sharpness: 'non-finite',
       spectrum: 'non-finite',
