@@ -10,6 +10,8 @@ import { ErrorDisplay } from './surface/errorDisplay.ts';
 import { commands, languages, PANEL_TYPE, TASK_TYPE, views } from './surface/ids.ts';
 import { Jobs } from './surface/jobs.ts';
 import { LandscapeProvider } from './surface/landscapeView.ts';
+import { LearningRateHints } from './surface/learningRateHints.ts';
+import { QuickFixes } from './surface/quickFixes.ts';
 import { Relaunch } from './surface/relaunch.ts';
 import { lensOf } from './surface/resultText.ts';
 import { RunPanels } from './surface/runPanel.ts';
@@ -55,6 +57,7 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   own(new StepInlineValues(selector));
   const lens = own(new TrainingLens(sites, runs));
   const hints = own(new SharpnessHints(sites, runs));
+  const rateHints = own(new LearningRateHints(sites, runs));
   own(new StatusItem(runs, jobs));
   own(trainableContext(sites));
 
@@ -62,24 +65,35 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   own(vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, panels));
   own(vscode.languages.registerCodeLensProvider(selector, lens));
   own(vscode.languages.registerInlayHintsProvider(selector, hints));
-  own(vscode.tasks.registerTaskProvider(TASK_TYPE, training));
+  own(vscode.languages.registerInlayHintsProvider(selector, rateHints));
   own(
-    registerCommands({
-      extension: extensionUri,
-      runs,
-      tree,
-      jobs,
-      panels,
-      landscape,
-      training,
-      debugging,
-      sites,
-      errors,
-      log,
+    vscode.languages.registerCodeActionsProvider(selector, new QuickFixes(sites), {
+      providedCodeActionKinds: QuickFixes.kinds,
     }),
   );
+  own(vscode.tasks.registerTaskProvider(TASK_TYPE, training));
+  const commandsRun = new Set<string>();
+  own(
+    registerCommands(
+      {
+        extension: extensionUri,
+        version: String((context.extension.packageJSON as { version: unknown }).version),
+        runs,
+        tree,
+        jobs,
+        panels,
+        landscape,
+        training,
+        debugging,
+        sites,
+        errors,
+        log,
+      },
+      commandsRun,
+    ),
+  );
 
-  return { activationMs: performance.now() - started, tree };
+  return { activationMs: performance.now() - started, commandsRun, tree };
 }
 
 export async function deactivate(): Promise<void> {

@@ -69,7 +69,11 @@ export function readTheme(source: ThemeSource = documentSource()): Theme {
     accuracy: pick('--vscode-charts-green', '#388a34', '#89d185'),
     sharpness: pick('--vscode-charts-orange', '#b15c00', '#e08f45'),
     bound: pick('--vscode-charts-red', '#d1242f', '#f5655c'),
-    fontFamily: pick('--vscode-font-family', 'system-ui, sans-serif', 'system-ui, sans-serif'),
+    // Charts put it between double quotes, in SVG's attributes.
+    fontFamily: pick('--vscode-font-family', 'system-ui, sans-serif', 'system-ui, sans-serif').replaceAll(
+      '"',
+      "'",
+    ),
     fontSize: Number.parseFloat(source.variable('--vscode-font-size')) || 13,
   };
 }

@@ -123,6 +123,24 @@ export function preconditionedBound(
   };
 }
 
+/**
+ * The learning rate at which the optimizer's bound is λ₁, were λ₁ to stay as it is. A bound is c/η − w, with the decay w of
+ * the weights inside of the step: c and w follow from its values at two learning rates.
+ * @param rate the learning rate in force
+ * @returns null where no bound is known, or no learning rate has it
+ */
+export function edgeRate(
+  optimizer: OptimizerInfo | null,
+  lambda1: number,
+  rate: number,
+): number | null {
+  const [once, twice] = [rate, 2 * rate].map((eta) => stabilityBound(optimizer, eta).bound);
+  if (once == null || twice == null) return null;
+  const c = 2 * rate * (once - twice);
+  const edge = c / (lambda1 + c / rate - once);
+  return Number.isFinite(edge) && edge > 0 ? edge : null;
+}
+
 /** The bound's formula for people: such as "2/η", or "bound" where none can be stated. */
 export function boundFormula(optimizer: OptimizerInfo | null | undefined): string {
   return stabilityBound(optimizer ?? null, 1).formula ?? 'bound';

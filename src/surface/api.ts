@@ -5,6 +5,8 @@ import type { RunNode } from './runsTree.ts';
 export interface BasinApi {
   /** Milliseconds that activation took, its module's evaluation not included. */
   readonly activationMs: number;
+  /** Every command that has been run since. */
+  readonly commandsRun: ReadonlySet<string>;
   /** The Runs view. */
   readonly tree: vscode.TreeDataProvider<RunNode>;
 }

@@ -12,6 +12,8 @@ import type { WorkspaceRuns } from './workspaceRuns.ts';
 
 export interface CommandContext {
   readonly extension: vscode.Uri;
+  /** Basin's own. */
+  readonly version: string;
   readonly runs: WorkspaceRuns;
   readonly tree: RunsTree;
   readonly jobs: Jobs;

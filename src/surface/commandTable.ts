@@ -17,6 +17,7 @@ import { chosenModels, modelOf } from './chosenModels.ts';
 import type { CommandContext } from './commandContext.ts';
 import { setting } from './configuration.ts';
 import { commands, type CommandId } from './ids.ts';
+import { issueReport } from './issueReport.ts';
 import { comparisonText, type TrainedResult } from './resultText.ts';
 import { baselineOf, manageRuns } from './manageRuns.ts';
 import { pickRun, type Target } from './pickRun.ts';
@@ -234,6 +235,15 @@ const table: Readonly<Record<CommandId, Command>> = {
   [commands.cancelJobs]: ({ jobs }) => jobs.cancelAll(),
   [commands.refresh]: ({ runs }) => runs.refresh(),
   [commands.showLog]: ({ log }) => log.show(),
+  [commands.reportIssue]: async ({ version, runs }) => {
+    const content = issueReport(
+      version,
+      runs.all.flatMap(({ manifest }) => manifest ?? []),
+    );
+    const document = await vscode.workspace.openTextDocument({ language: 'markdown', content });
+    await vscode.window.showTextDocument(document);
+    return content;
+  },
 
   [commands.openSample]: async ({ extension }) => {
     const sample = await vscode.window.showQuickPick(
@@ -292,11 +302,15 @@ const ofSeveral: ReadonlySet<string> = new Set([
   commands.deleteRun,
 ]);
 
-/** Registers every command; a failure is shown in one way, and the caller (a test, another extension) hears it too. */
-export function registerCommands(context: CommandContext): vscode.Disposable {
+/**
+ * Registers every command; a failure is shown in one way, and its caller is answered with undefined.
+ * @param run each command that is run is noted there
+ */
+export function registerCommands(context: CommandContext, run: Set<string>): vscode.Disposable {
   return vscode.Disposable.from(
     ...Object.entries(table).map(([id, command]) =>
       vscode.commands.registerCommand(id, async (target: unknown, argument: unknown, place: unknown) => {
+        run.add(id);
         try {
           // A tree hands over the rows that are selected beside the one that was clicked.
           const alone = Array.isArray(argument) && !ofSeveral.has(id) ? undefined : argument;

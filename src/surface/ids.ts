@@ -46,6 +46,7 @@ export const commands = {
   refresh: 'basin.refresh',
   openSample: 'basin.openSample',
   showLog: 'basin.showLog',
+  reportIssue: 'basin.reportIssue',
 } as const;
 export type CommandId = (typeof commands)[keyof typeof commands];
 

@@ -17,7 +17,8 @@ const STEPPING = new Set([
 ]);
 /** Unless it has one of these: a scheduler has a `step` as well, and may be called after its optimizer. */
 const NOT_STEPPING = new Set(['sched', 'scheduler', 'schedulers', 'schedule', 'lr', 'warmup']);
-const OPTIMIZER_CLASS =
+/** The class of an optimizer as it is called: `torch.optim.SGD`, `optim.AdamW`, `Adam`. */
+export const OPTIMIZER_CLASS =
   /(^|\.)optim\.\w+$|^(SGD|Adam|AdamW|NAdam|RAdam|Adamax|Adagrad|Adadelta|RMSprop|LBFGS|Rprop|ASGD)$/;
 const TRAINER = /trainer\w*$/i;
 /** What has a trainer whose `train` is the training; elsewhere `trainer.train()` is some class of the script's own. */

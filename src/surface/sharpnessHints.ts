@@ -5,10 +5,11 @@ import { boundFormula, verdictOf } from '../protocol/stability.ts';
 import { onSetting, setting } from './configuration.ts';
 import { DisposableStore } from './disposables.ts';
 import { commands } from './ids.ts';
-import { atSnapshot, sharpnessText, shortNumber, verdictWords } from './sharpnessText.ts';
+import { measurements } from './measuredSharpness.ts';
+import { sharpnessText, shortNumber, verdictWords } from './sharpnessText.ts';
 import { throttle } from './throttle.ts';
 import type { TrainingSite, TrainingSites } from './trainingSites.ts';
-import { isActive, type WorkspaceRuns } from './workspaceRuns.ts';
+import type { WorkspaceRuns } from './workspaceRuns.ts';
 
 const REFRESH_MS = 250;
 /** Measurements in the tooltip. */
@@ -56,20 +57,6 @@ export class SharpnessHints implements vscode.InlayHintsProvider, vscode.Disposa
   dispose(): void {
     this.#store.dispose();
   }
-}
-
-/** λ₁ by step: as measured while the run trained and, once it has ended, by analyses of its snapshots. */
-async function measurements({ run, objective, index }: TrainingSite): Promise<LiveSharpness[]> {
-  const live = run.live.filter((l) => l.objective === index);
-  if (isActive(run)) return live;
-  const analyses = (await run.run.analyses()).flatMap((result) => {
-    if (result.kind !== 'sharpness' || result.objective !== objective.name) return [];
-    const measured = atSnapshot(result, index);
-    return measured === null ? [] : [measured];
-  });
-  // Newest first as they are kept: of several at one step the newest counts.
-  const bySteps = new Map([...live, ...analyses.reverse()].map((m) => [m.step, m]));
-  return [...bySteps.values()].sort((a, b) => a.step - b.step);
 }
 
 function tooltip(

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as vscode from 'vscode';
 import type { ObjectiveInfo } from '../protocol/run.ts';
+import { findLearningRates, type LearningRateSite } from './learningRates.ts';
 import { findPythonCalls, MAIN } from './pythonCalls.ts';
 import { findTrainingCalls, nearestCall, type TrainingCall } from './trainingCalls.ts';
 import type { KnownRun, WorkspaceRuns } from './workspaceRuns.ts';
@@ -13,6 +14,12 @@ export interface TrainingSite {
   readonly index: number;
   /** Zero-based, in the document as it is now. */
   readonly line: number;
+}
+
+/** Where a script gives a learning rate, with the objective that it belongs to. */
+export interface RateOfObjective {
+  readonly rate: LearningRateSite;
+  readonly site: TrainingSite;
 }
 
 export class TrainingSites {
@@ -62,6 +69,24 @@ export class TrainingSites {
       if (recorded === undefined) return [];
       const line = Math.min(nearestCall(calls, recorded), document.lineCount - 1);
       return [{ run, objective, index, line }];
+    });
+  }
+
+  /**
+   * The learning rates of the document's newest run, each with its objective: in the order of the text where there are as
+   * many as objectives, all of them the only objective's where there is one; else none, since which is which is not known.
+   */
+  learningRates(document: vscode.TextDocument): RateOfObjective[] {
+    const run = this.run(document);
+    const objectives = run?.manifest?.objectives ?? [];
+    if (run === undefined || objectives.length === 0) return [];
+    const rates = findLearningRates(document.getText(), document.languageId);
+    if (objectives.length > 1 && objectives.length !== rates.length) return [];
+    return rates.flatMap((rate, i) => {
+      const index = objectives.length === 1 ? 0 : i;
+      const objective = objectives[index];
+      const { line } = document.positionAt(rate.from);
+      return objective === undefined ? [] : [{ rate, site: { run, objective, index, line } }];
     });
   }
 }

@@ -1,8 +1,9 @@
 /** The path a user takes, in the real extension host: lens, training, hints, contour, average, ensemble, export. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
@@ -14,6 +15,7 @@ import type {
   ContourResult,
   EnsembleResult,
   ExportResult,
+  LineResult,
 } from '../../src/protocol/results.ts';
 import type { SoupResult } from '../../src/protocol/soups.ts';
 import type { Run } from '../../src/runs/run.ts';
@@ -46,10 +48,16 @@ const lenses = async (): Promise<string[]> => {
   );
   return found.map((l) => l.command?.title ?? '');
 };
-const hints = async (): Promise<vscode.InlayHint[]> => {
+/** @param start of their text */
+const hints = async (start = 'λ₁'): Promise<vscode.InlayHint[]> => {
   const document = await vscode.workspace.openTextDocument(script());
   const all = new vscode.Range(0, 0, document.lineCount, 0);
-  return vscode.commands.executeCommand<vscode.InlayHint[]>('vscode.executeInlayHintProvider', script(), all);
+  const found = await vscode.commands.executeCommand<vscode.InlayHint[]>(
+    'vscode.executeInlayHintProvider',
+    script(),
+    all,
+  );
+  return found.filter((hint) => label(hint).startsWith(start));
 };
 const label = (hint: vscode.InlayHint | undefined): string =>
   typeof hint?.label === 'string' ? hint.label : '';
@@ -152,6 +160,36 @@ describe('from a script to its landscape', function () {
     const after = (await hints())[0]?.position.line;
     await vscode.commands.executeCommand('undo');
     assert.equal(after, before + 3);
+  });
+
+  it('says behind the learning rate where the edge of stability is', async () => {
+    const document = await vscode.workspace.openTextDocument(script());
+    const [hint] = await until('the hint', 60, async () => {
+      const found = await hints('edge of stability at');
+      return found.length > 0 ? found : null;
+    });
+    assert.match(label(hint), /^edge of stability at \S+$/);
+    const { line, character } = hint?.position ?? new vscode.Position(0, 0);
+    assert.match(document.lineAt(line).text.slice(0, character), /tf\.train\.momentum\(0\.5$/);
+  });
+
+  it('writes averaging into the script when it is asked to, and nothing before', async () => {
+    const document = await vscode.workspace.openTextDocument(script());
+    const before = document.getText();
+    const { line } = document.positionAt(before.indexOf('model.fit('));
+    const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+      'vscode.executeCodeActionProvider',
+      script(),
+      new vscode.Range(line, 0, line, 5),
+    );
+    const average = actions.find(({ title }) => title.includes('SWA'));
+    assert.ok(average?.edit, actions.map(({ title }) => title).join());
+    assert.equal(document.getText(), before);
+    assert.ok(await vscode.workspace.applyEdit(average.edit));
+    assert.match(document.getText(), /callbacks: \[averageWeights\(model, 0\.75 \* \(epochs\)\), \{/);
+    await vscode.window.showTextDocument(document);
+    await vscode.commands.executeCommand('undo');
+    assert.equal(document.getText(), before);
   });
 
   it('ends the run as finished, with its snapshots', async () => {
@@ -344,16 +382,66 @@ describe('from a script to its landscape', function () {
     const terminal = await vscode.commands.executeCommand<vscode.Terminal>('basin.hookTerminal');
     try {
       assert.ok(terminal, 'a terminal is opened');
-      terminal.sendText('node train.mjs');
+      // The same network from another seed, for less long.
+      const source = readFileSync(script().fsPath, 'utf8');
+      const other = source.replace('seed = 7', 'seed = 8').replace('epochs = 10', 'epochs = 2');
+      assert.notEqual(other, source);
+      writeFileSync(path.join(folder().uri.fsPath, 'other.mjs'), other);
+      terminal.sendText('node other.mjs');
       const hooked = await until('a finished run', 120, async () =>
         (await store().list()).find(({ id, manifest }) => !before.has(id) && manifest?.state === 'finished'),
       );
       assert.equal(hooked.manifest?.framework, 'tfjs');
       assert.ok((hooked.manifest?.recording.steps ?? 0) > 0);
+
+      // What was trained there is what the other run is compared with.
+      await vscode.commands.executeCommand('basin.refresh');
+      await vscode.commands.executeCommand('basin.pinBaseline', hooked.id);
+      const last = (await hooked.run.snapshots()).at(-1)?.step;
+      const line = await vscode.commands.executeCommand<LineResult>('basin.compareWithBaseline', run.id);
+      assert.deepEqual([line.kind, line.from], ['line', `${hooked.id}:${last}`]);
+      assert.ok((line.barrier ?? 0) > 0.1, 'two minima of other seeds have a barrier between them');
+      const plane = await vscode.commands.executeCommand<ContourResult>('basin.planeWithBaseline', run.id);
+      assert.ok(plane.plane.corners?.some(({ at }) => at === `${hooked.id}:${last}`));
+      assert.equal(plane.complete, true);
+      await vscode.commands.executeCommand('basin.unpinBaseline', hooked.id);
       await hooked.run.delete();
     } finally {
       terminal.dispose();
     }
+  });
+
+  it('opens, shows and reports without anything of the user’s in it', async () => {
+    await vscode.commands.executeCommand('basin.openRun', run.id, 'log');
+    await vscode.commands.executeCommand('basin.showLog');
+    await vscode.commands.executeCommand('basin.revealRun', run.id);
+    const text = await vscode.commands.executeCommand<string>('basin.reportIssue');
+    assert.equal(vscode.window.activeTextEditor?.document.getText(), text);
+    assert.match(text, /\| Basin \| \d+\.\d+\.\d+ \|/);
+    assert.ok(text.includes(`| VS Code | ${vscode.version}, `));
+    assert.match(text, /\| Recorded with \| tfjs, [^|]*tfjs/);
+    assert.match(text, /\| Settings \|.*contourSize 11/);
+    for (const secret of [
+      folder().uri.fsPath,
+      os.homedir(),
+      os.userInfo().username,
+      os.hostname(),
+      'train.mjs',
+      run.id,
+    ])
+      assert.ok(!text.includes(secret), `it holds ${secret}`);
+    await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+    // Nothing is held: it says so, and throws nothing.
+    assert.equal(await vscode.commands.executeCommand('basin.releaseRun', run.id), undefined);
+    const asked = vscode.commands.executeCommand('basin.openSample');
+    await new Promise((done) => setTimeout(done, 300));
+    await vscode.commands.executeCommand('workbench.action.closeQuickOpen');
+    assert.equal(await asked, undefined);
+    const written = await store().create({ command: ['node', 'now.mjs'], cwd: folder().uri.fsPath });
+    await vscode.commands.executeCommand('basin.refresh');
+    assert.equal(await vscode.commands.executeCommand('basin.deleteRun', written.id), undefined);
+    await written.writeManifest({ ...(await written.readRecordedManifest()), state: 'finished' });
+    await written.delete();
   });
 
   it('names runs, groups and filters them, and keeps the baseline on top', async () => {

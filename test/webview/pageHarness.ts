@@ -15,7 +15,8 @@ import type { PageHandlers } from '../../src/surface/pageWire.ts';
 import { themes } from './vscodeThemes.ts';
 import type { ThemeName } from './vscodeThemes.ts';
 
-const ORIGIN = 'http://basin.test';
+// A secure context, as VS Code's webviews are: the clipboard is to be had in nothing else.
+const ORIGIN = 'https://basin.test';
 export const pages = path.join(import.meta.dirname, '../../dist/webview');
 
 /** The recorded run that pages are shown; see recordDigits.ts. */

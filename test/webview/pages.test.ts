@@ -284,9 +284,10 @@ describe('pages', function () {
       ['x', place.x],
       ['y', place.y],
     ] as const) {
-      const field = picked.getByRole('textbox', { name, exact: true });
-      await field.fill(value.toPrecision(4));
-      await field.press('Tab');
+      await picked.locator(`vscode-text-field[aria-label="${name}"]`).click();
+      await page.page.keyboard.press('Control+a');
+      await page.page.keyboard.type(value.toPrecision(4));
+      await page.page.keyboard.press('Tab');
     }
     await picked.getByText(`nearest snapshot ${place.step}, `).waitFor();
     await become.press('Enter');
@@ -357,6 +358,9 @@ describe('pages', function () {
       files.find(({ name }) => name.endsWith(ending))?.content ?? '';
     assert.ok(Buffer.from(content('.png'), 'base64').subarray(1, 4).equals(Buffer.from('PNG')));
     assert.match(content('.svg'), /^<svg[\s\S]*PC\u00a01/);
+    const broken = (text: string): string | null | undefined =>
+      new DOMParser().parseFromString(text, 'image/svg+xml').querySelector('parsererror')?.textContent;
+    assert.equal(await page.page.evaluate(broken, content('.svg')), undefined, 'it is well-formed XML');
     assert.equal(content('.csv').trim().split('\r\n').length, 1 + 41 * 41);
     assert.deepEqual(JSON.parse(content('.json')), contour);
 

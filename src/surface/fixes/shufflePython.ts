@@ -1,0 +1,44 @@
+/** A new order of the data in every epoch, for a script whose DataLoader gives them in a fixed one. */
+import type { SyntaxNode } from '@lezer/common';
+import { parser } from '@lezer/python';
+import { findPythonLoop } from './pythonLoop.ts';
+import { insertion, type SourceEdit } from './sourceEdit.ts';
+
+/**
+ * `shuffle=True` for the loader that the training loop goes over, or for the only one there is.
+ * @returns null where that loader is not found, shuffles already, or has a sampler of its own
+ */
+export function shuffleInPython(source: string): SourceEdit[] | null {
+  const text = (node: SyntaxNode): string => source.slice(node.from, node.to);
+  const loaders: { name: string | null; given: SyntaxNode }[] = [];
+  parser.parse(source).iterate({
+    enter({ node }) {
+      const callee = node.name === 'CallExpression' ? node.firstChild : null;
+      const given = callee?.nextSibling;
+      if (callee === null || given?.name !== 'ArgList' || !/(^|\.)DataLoader$/.test(text(callee))) return;
+      const assigned = node.parent?.name === 'AssignStatement' ? node.parent.firstChild : null;
+      loaders.push({ name: assigned === null ? null : text(assigned), given });
+    },
+  });
+  const used = findPythonLoop(source)?.loader;
+  const loader =
+    loaders.find(({ name }) => name !== null && name === used) ??
+    (loaders.length === 1 ? loaders[0] : undefined);
+  if (loader === undefined) return null;
+  const values = new Map<string, SyntaxNode>();
+  let positional = 0;
+  for (let child = loader.given.firstChild; child !== null; child = child.nextSibling) {
+    if (child.nextSibling?.name === 'AssignOp' && child.nextSibling.nextSibling !== null) {
+      values.set(text(child), child.nextSibling.nextSibling);
+      child = child.nextSibling.nextSibling;
+    } else if (!['(', ')', ','].includes(child.name)) positional++;
+  }
+  const shuffle = values.get('shuffle');
+  if (values.has('sampler') || values.has('batch_sampler') || positional > 2) return null;
+  if (shuffle !== undefined)
+    return text(shuffle) === 'False' ? [{ from: shuffle.from, to: shuffle.to, text: 'True' }] : null;
+  // Behind the last argument, before a comma that ends the list.
+  const inside = source.slice(loader.given.from + 1, loader.given.to - 1);
+  const end = loader.given.from + 1 + inside.replace(/[\s,]*$/, '').length;
+  return [insertion(end, `${positional + values.size > 0 ? ', ' : ''}shuffle=True`)];
+}
