@@ -27,6 +27,7 @@ import {
 } from '../protocol/run.ts';
 import { exists, isMissing, writeAtomically } from './files.ts';
 import { JsonLinesReader } from './jsonLines.ts';
+import { lastRecord } from './lastRecord.ts';
 import { readLayers, type LayerRecords } from './layersFile.ts';
 import { isAlive } from './processes.ts';
 import { openSketch, readSketch, type Sketch, type SketchReader } from './sketchFile.ts';
@@ -146,6 +147,10 @@ export class Run {
 
   async readSteps(): Promise<readonly StepRecord[]> {
     return (await this.stepsReader().read()).records;
+  }
+  /** The newest step, without reading those before it; null before any. */
+  async readLastStep(): Promise<StepRecord | null> {
+    return lastRecord(this.path('steps.jsonl'), stepSchema);
   }
   async readLive(): Promise<readonly LiveSharpness[]> {
     return (await this.liveReader().read()).records;

@@ -88,10 +88,10 @@ class FolderRuns implements vscode.Disposable {
       if (manifest === null || this.#active.has(id)) continue;
       const known = this.#tails.get(id);
       if (known !== undefined && (known.lastStep?.step ?? -1) >= manifest.recording.steps - 1) continue;
-      const [steps, live] = await Promise.all([run.readSteps(), run.readLive()]).catch(
-        () => [[], []] as const,
+      const [lastStep, live] = await Promise.all([run.readLastStep(), run.readLive()]).catch(
+        () => [null, []] as const,
       );
-      this.#tails.set(id, { lastStep: steps.at(-1) ?? null, live });
+      this.#tails.set(id, { lastStep, live });
       this.#update(id, {});
     }
   }

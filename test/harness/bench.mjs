@@ -19,7 +19,7 @@ for (const file of readdirSync(join(root, 'test/bench')).sort()) {
     continue;
   say(file);
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
-  const args = ['--import', 'tsx', join(root, 'test/bench', file)];
+  const args = ['--expose-gc', '--import', 'tsx', join(root, 'test/bench', file)];
   const { code } = await run(process.execPath, args, { cwd: root, env });
   if (code !== 0) failed++;
 }

@@ -9,8 +9,8 @@ export function addRuns(cli: CommandLine): void {
   cli.run(cli.command('runs', 'list the runs of a workspace'), async ({ root, json }) => {
     const rows: RunRow[] = [];
     for (const entry of await new RunStore(root).list()) {
-      const last = (await entry.run.readSteps().catch(() => [])).at(-1);
-      const loss = last === undefined ? NaN : decodeNumber(last.loss);
+      const last = await entry.run.readLastStep().catch(() => null);
+      const loss = last === null ? NaN : decodeNumber(last.loss);
       rows.push({ entry, lastLoss: Number.isFinite(loss) ? loss : null });
     }
     const runs = rows.map(({ entry: { id, manifest, error, baseline }, lastLoss }) => ({
