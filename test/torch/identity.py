@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, Optional
 from warm import WarmInterpreter
 
 RUNNER = Path(__file__).with_name("fingerprint.py")
+#: Before a warning of torch's own log.
+_TIME = re.compile(r"(?<=^[VIWEF])\d{4} [\d:.]+ \d+ ", re.MULTILINE)
 #: What of the environment decides the course of a script.
 _STEADY = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 #: Its forks have one order of sets; those of the harness, in which a run is asked later, have another.
@@ -37,7 +40,7 @@ def fingerprint(command: list[str], script: Path, folder: Path, env: dict[str, s
     else:
         done = STEADY.run([str(RUNNER), str(script)], all_env, folder, timeout=400)
     assert done.returncode == 0, done.stderr
-    return {**json.loads(result.read_text()), "output": (done.stdout, done.stderr)}
+    return {**json.loads(result.read_text()), "output": (done.stdout, _TIME.sub("", done.stderr))}
 
 
 def steady(result: Path) -> dict[str, str]:

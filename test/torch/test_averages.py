@@ -97,6 +97,8 @@ def test_an_average_of_any_model_is_that_of_torchs_own_averaging(kind: str, dtyp
     To 1e-6. Basin sums in float32 whatever the script computes in; in half precision ``AveragedModel`` rounds after every
     member, so there it averages float32 copies of the members, and the checkpoint must be that average rounded once.
     """
+    if dtype == "float16" and not hasattr(torch, "compile"):
+        pytest.skip("torch before 2.0 multiplies no float16 matrices on the CPU")
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(net=NETS[kind], dtype=dtype, folder=tmp_path))
     scope: dict[str, Any] = {"torch": torch, "nn": nn}

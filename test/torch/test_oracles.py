@@ -89,6 +89,9 @@ def test_an_average_is_that_of_torchs_own_averaging(tmp_path: Path) -> None:
                 assert torch.allclose(ours[name], theirs, atol=1e-6, rtol=1e-6), name
 
 
+@pytest.mark.skipif(
+    not hasattr(torch.optim.swa_utils, "get_ema_multi_avg_fn"), reason="moving averages came with torch 2.1"
+)
 @pytest.mark.parametrize("momentum", ["0.1", "None"])
 def test_a_moving_average_is_that_of_torchs_own_averaging(momentum: str, tmp_path: Path) -> None:
     """With batch norm of running averages, and of cumulative ones (momentum None)."""

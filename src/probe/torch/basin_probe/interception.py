@@ -434,7 +434,7 @@ class Interception:
         own = function.__dict__.get("apply")
 
         def apply(kind: type, *args: Any, **kwargs: Any) -> Any:
-            f = ApplyOf(kind, None if own is None else own.__func__)
+            f = ApplyOf(kind, own)
             return self._root_call("call", f, f"{kind.__name__}.apply", args, kwargs, lambda: f(*args, **kwargs))
 
         function.apply = classmethod(apply)  # type: ignore[assignment]
@@ -528,12 +528,13 @@ class _Pristine:
 class ApplyOf:
     """``autograd.Function.apply`` of one class, as a callable that can be called again at replay."""
 
-    def __init__(self, kind: type, raw: Any) -> None:
+    def __init__(self, kind: type, own: Any) -> None:
+        """:param own: the class method that ``Function`` itself has: Python's, from 2.14 on one of C; None before 2.0"""
         self.kind = kind
-        self.raw = raw
+        self.own = own
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.raw is not None:
-            return self.raw(self.kind, *args, **kwargs)
+        if self.own is not None:
+            return self.own.__get__(None, self.kind)(*args, **kwargs)
         return super(torch.autograd.Function, self.kind).apply(*args, **kwargs)  # type: ignore[misc]
 
