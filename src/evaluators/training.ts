@@ -306,7 +306,7 @@ async function pythonTrouble(run: Run): Promise<string | null> {
     `The script imports torch, and ${executable} (Python ${python}) does not have it. ` +
     (other === null || other === executable
       ? `${install}.`
-      : `${other} has it: start the script with that one.`)
+      : `${other} has it: start the script with that one (in VS Code: choose it as the interpreter, or set basin.pythonPath).`)
   );
 }
 

@@ -1,7 +1,7 @@
 /** A PyTorch script and one in TypeScript, in the real extension host; runs after the TF.js sample's suite. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
@@ -12,6 +12,16 @@ import { RunStore } from '../../src/runs/runStore.ts';
 import { until } from './until.ts';
 
 const ID = 'basin.basin';
+/** Finds its neighbour only when it runs as a module of its package. */
+const inPackage = `import torch
+from .parts import net
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(8):
+    loss = net(torch.randn(16, 4)).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+`;
 
 describe('other scripts', function () {
   this.timeout(240_000);
@@ -34,7 +44,7 @@ describe('other scripts', function () {
   });
 
   /** Trains a file of the workspace by the command, and waits for its run to end. */
-  async function train(name: string): Promise<{ run: Run; manifest: RunManifest }> {
+  async function train(name: string, state = 'finished'): Promise<{ run: Run; manifest: RunManifest }> {
     const store = new RunStore(root);
     const before = new Set((await store.list()).map((entry) => entry.id));
     await vscode.window.showTextDocument(file(name));
@@ -48,7 +58,13 @@ describe('other scripts', function () {
       const now = await run.readManifest().catch(() => null);
       return now !== null && now.ended !== null ? now : null;
     });
-    assert.equal(manifest.state, 'finished', manifest.stateReason ?? '');
+    assert.equal(manifest.state, state, manifest.stateReason ?? '');
+    // VS Code asks before it starts a task again that is still there.
+    await until(
+      'the end of its task',
+      30,
+      () => !vscode.tasks.taskExecutions.some((e) => e.task.definition.type === 'basin'),
+    );
     return { run, manifest };
   }
 
@@ -132,6 +148,59 @@ describe('other scripts', function () {
         ...['-c', check, path.join(to, 'model.pt')],
       ]);
       assert.equal(Number(stdout), (await run.readManifest()).objectives[0]?.parameterCount);
+    });
+
+    it('trains a module of a package as one', async () => {
+      mkdirSync(path.join(root, 'vision'), { recursive: true });
+      writeFileSync(path.join(root, 'vision', '__init__.py'), '');
+      writeFileSync(path.join(root, 'vision', 'parts.py'), 'import torch\nnet = torch.nn.Linear(4, 2)\n');
+      writeFileSync(path.join(root, 'vision', 'fit.py'), inPackage);
+      const { manifest } = await train('vision/fit.py');
+      assert.deepEqual(manifest.command.slice(1), ['-m', 'vision.fit']);
+      assert.equal(manifest.cwd, root);
+      assert.equal(manifest.recording.steps, 8);
+      assert.ok(manifest.objectives[0]?.replay?.exact);
+    });
+
+    describe('where torch is missing', () => {
+      after(() => configure('basin.pythonPath', process.env.BASIN_TEST_PYTHON));
+
+      it('says which Python lacks it, and how it gets it', async () => {
+        const bare = path.join(root, 'bare');
+        const make = ['-m', 'venv', '--without-pip', bare];
+        await promisify(execFile)(process.env.BASIN_TEST_PYTHON ?? '', make);
+        await configure('basin.pythonPath', 'bare');
+        const { manifest } = await train('train.py', 'failed');
+        const program = path.join(bare, 'bin', 'python');
+        assert.equal(manifest.command[0], program);
+        assert.ok(manifest.stateReason?.includes(`${program} (Python 3.`), manifest.stateReason ?? '');
+        assert.ok(
+          manifest.stateReason?.includes(`${program} -m pip install torch`),
+          manifest.stateReason ?? '',
+        );
+      });
+
+      it('names the interpreter that has it, and where it is chosen', async () => {
+        const environment = path.join(root, '.venv');
+        mkdirSync(path.join(environment, 'bin'), { recursive: true });
+        mkdirSync(path.join(environment, 'lib/python3.11/site-packages/torch'), { recursive: true });
+        writeFileSync(path.join(environment, 'pyvenv.cfg'), 'home = /usr/bin');
+        writeFileSync(path.join(environment, 'bin', 'python'), '#!/bin/sh\n', { mode: 0o755 });
+        const { manifest } = await train('train.py', 'failed').finally(() =>
+          rmSync(environment, { recursive: true, force: true }),
+        );
+        const why = manifest.stateReason ?? '';
+        assert.ok(why.includes(`${path.join(environment, 'bin', 'python')} has it`), why);
+        assert.match(why, /basin\.pythonPath/);
+      });
+
+      it('starts nothing where there is no Python', async () => {
+        await configure('basin.pythonPath', 'no/such/python');
+        const store = new RunStore(root);
+        const before = (await store.list()).length;
+        assert.equal(await vscode.commands.executeCommand('basin.train', file('train.py')), undefined);
+        assert.equal((await store.list()).length, before);
+      });
     });
   });
 
