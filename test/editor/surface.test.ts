@@ -420,7 +420,7 @@ describe('from a script to its landscape', function () {
     assert.match(text, /\| Basin \| \d+\.\d+\.\d+ \|/);
     assert.ok(text.includes(`| VS Code | ${vscode.version}, `));
     assert.match(text, /\| Recorded with \| tfjs, [^|]*tfjs/);
-    assert.match(text, /\| Settings \|.*contourSize 11/);
+    assert.match(text, /\| Settings \|.*relaunch "always"/);
     for (const secret of [
       folder().uri.fsPath,
       os.homedir(),

@@ -284,7 +284,10 @@ describe('pages', function () {
       ['x', place.x],
       ['y', place.y],
     ] as const) {
-      await picked.locator(`vscode-text-field[aria-label="${name}"]`).click();
+      await picked
+        .locator('vscode-text-field')
+        .nth(name === 'x' ? 0 : 1)
+        .click();
       await page.page.keyboard.press('Control+a');
       await page.page.keyboard.type(value.toPrecision(4));
       await page.page.keyboard.press('Tab');
