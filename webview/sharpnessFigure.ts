@@ -29,7 +29,7 @@ export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
         h(
           'span',
           { class: 'note' },
-          `${modelName(result.at)} · ${result.method === 'exact' ? 'exact Hessian-vector products' : 'finite differences of the gradient'} · ${result.converged ? 'converged' : 'not converged'} after ${result.products} products${error === null ? `, residual ${formatNumber(result.residuals[0], 2)}` : ''}`,
+          `${modelName(result.at)} · ${result.method === 'exact' ? 'exact Hessian-vector products' : 'finite differences of the gradient'} · ${result.converged ? 'converged' : 'not converged'} · ${result.products} products in all${error === null ? `, residual ${formatNumber(result.residuals[0], 2)}` : ''}`,
         ),
       ),
     ),
