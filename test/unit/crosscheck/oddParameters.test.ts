@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Matrix } from 'ml-matrix';
 import { eigenSymmetric } from '../../../src/analysis/eigen.ts';
 import { Engine } from '../../../src/engine/engine.ts';
-import type { AnalysisJob, AnalysisKind, AnalysisResult } from '../../../src/protocol/analyses.ts';
+import type { AnalysisKind, AnalysisResult } from '../../../src/protocol/analyses.ts';
 import type { SpectrumResult } from '../../../src/protocol/curvature.ts';
 import { BasinError, type ErrorCode } from '../../../src/protocol/errors.ts';
 import type { FlatnessResult } from '../../../src/protocol/flatness.ts';
@@ -74,7 +74,7 @@ describe('odd parameters', function () {
         for (const kind of everyKind) {
           const job = kind === 'soup' ? { ...jobOf(kind), members: [2, 'last'] } : jobOf(kind);
           try {
-            const { trust } = (await engine.run(job as AnalysisJob)) as AnalysisResult;
+            const { trust } = (await engine.run(job)) as AnalysisResult;
             assert.ok(trust.length > 0);
             for (const sentence of trust) assert.doesNotMatch(sentence, /NaN(?! or)|undefined|null|Infinity/);
           } catch (error) {
