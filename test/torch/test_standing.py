@@ -13,6 +13,7 @@ from typing import Any, Iterator
 import pytest
 from harness import SCRIPTS, Client, Run, WireError, asking, environment, how, new_run, record, trouble, wait_for
 from identity import RUNNER, STEADY, fingerprint, first_difference, plain_environment, steady
+from kinds import skip_absent
 
 GONE = {"whenGone": "continue"}
 
@@ -179,6 +180,7 @@ KINDS = [
 @pytest.mark.parametrize("name", KINDS)
 def test_training_is_bit_for_bit_as_without_stops_and_questions(name: str) -> None:
     script = SCRIPTS / f"{name}.py"
+    skip_absent(script)
     with new_run() as run:
         plain = fingerprint([], script, run.directory, plain_environment())
     draw = random.Random(name)
