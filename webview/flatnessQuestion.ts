@@ -1,10 +1,6 @@
 /** How the loss rises around a model, by the measures of five papers, each held against a rescaled twin. */
 import { flatnessDefaults, flatnessMeasureNames } from '../src/protocol/flatness.ts';
-import type { FlatnessResult } from '../src/protocol/flatness.ts';
-import { table } from './dataTable.ts';
-import { h } from './dom.ts';
-import type { Child } from './dom.ts';
-import { flatnessCsv, flatnessDrawing, flatnessTable } from './flatnessChart.ts';
+import { flatnessFigure } from './figures/flatness.ts';
 import { reference } from './lens.ts';
 import type { PanelActions } from './lens.ts';
 import { modelName } from './lineChart.ts';
@@ -58,15 +54,7 @@ export function flatnessQuestion(actions: PanelActions): Question<'flatness'> {
       }),
       name: ({ at, measures }) =>
         `${modelName(at)}, ${measures.length === 1 ? measures[0]?.name : words.count(measures.length)}`,
-      summary,
-      parts: [
-        {
-          id: 'flatness',
-          draw: flatnessDrawing,
-          tables: (result) => [flatnessTable(result, words.numbers)],
-          csv: flatnessCsv,
-        },
-      ],
+      ...flatnessFigure,
     },
     actions,
     { titled: true },
@@ -78,16 +66,4 @@ function chosen(measure: string | undefined): {
 } {
   const name = flatnessMeasureNames.find((one) => one === measure);
   return name === undefined ? {} : { measures: [name] };
-}
-
-function summary(result: FlatnessResult): Child[] {
-  const { twin, withoutTwin } = result;
-  return [
-    table(flatnessTable(result, words.table)),
-    h(
-      'p',
-      { class: 'note' },
-      twin === null ? withoutTwin : words.twinOf(twin.multiplied, twin.divided, String(twin.factor)),
-    ),
-  ];
 }

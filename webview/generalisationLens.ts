@@ -1,14 +1,9 @@
 /** What a model makes of samples it has not seen: calibration, margins, and the gap to the training samples. */
-import type { CalibrationResult, Estimated, MarginsResult } from '../src/protocol/generalisation.ts';
-import { reliabilityCsv, reliabilityDrawing, reliabilityTable } from './calibrationChart.ts';
-import { table } from './dataTable.ts';
-import { h } from './dom.ts';
-import type { Child } from './dom.ts';
-import { formatAccuracy, formatPercent, formatWithError } from './format.ts';
+import { calibrationFigure } from './figures/calibration.ts';
+import { marginsFigure } from './figures/margins.ts';
 import { reference } from './lens.ts';
 import type { PanelActions } from './lens.ts';
 import { modelName } from './lineChart.ts';
-import { marginsCsv, marginsDrawing, marginsTables } from './marginsChart.ts';
 import { Question, QuestionsLens } from './question.ts';
 import { strings } from './strings.ts';
 
@@ -55,46 +50,11 @@ function calibrationQuestion(actions: PanelActions): Question<'calibration'> {
         ...(split === 'train' || split === 'validation' ? { split } : {}),
       }),
       name: ({ at, data }) => `${modelName(at)}, ${strings.split[data.split]}`,
-      summary: calibrationSummary,
-      parts: [
-        {
-          id: 'reliability',
-          draw: reliabilityDrawing,
-          tables: (result) => [reliabilityTable(result)],
-          csv: reliabilityCsv,
-        },
-      ],
+      ...calibrationFigure,
     },
     actions,
     { titled: true },
   );
-}
-
-function calibrationSummary(result: CalibrationResult): Child[] {
-  const words = strings.calibration;
-  const { error, standardError, ifCalibrated } = result;
-  return [
-    h(
-      'div',
-      { class: 'figure' },
-      h(
-        'div',
-        { class: 'figure-number' },
-        h('span', { class: 'figure-name' }, words.error),
-        formatAccuracy(error, standardError),
-      ),
-      h(
-        'div',
-        { class: 'figure-words' },
-        h('strong', {}, error > ifCalibrated.percentile95 ? words.beyondChance : words.withinChance),
-        h(
-          'span',
-          { class: 'note' },
-          words.chance(formatPercent(ifCalibrated.mean, 1), formatPercent(ifCalibrated.percentile95, 1)),
-        ),
-      ),
-    ),
-  ];
 }
 
 function marginsQuestion(actions: PanelActions): Question<'margins'> {
@@ -108,37 +68,9 @@ function marginsQuestion(actions: PanelActions): Question<'margins'> {
       options: { at: { type: 'model', label: strings.atLabel } },
       job: ({ at = 'last' }) => ({ at: reference(at) }),
       name: ({ at }) => modelName(at),
-      summary: gapSummary,
-      parts: [{ id: 'margins', draw: marginsDrawing, tables: marginsTables, csv: marginsCsv }],
+      ...marginsFigure,
     },
     actions,
     { titled: true },
   );
-}
-
-function gapSummary({ train, validation, gap, reason }: MarginsResult): Child[] {
-  const words = strings.margins;
-  const loss = ({ value, standardError }: Estimated): string => formatWithError(value, standardError);
-  const accuracy = ({ value, standardError }: Estimated): string => formatAccuracy(value, standardError);
-  return [
-    table({
-      caption: words.gapCaption,
-      columns: ['', strings.split.train, strings.split.validation, words.gap],
-      rows: [
-        [
-          strings.loss,
-          loss(train.loss),
-          validation === null ? '–' : loss(validation.loss),
-          gap === null ? '–' : loss(gap.loss),
-        ],
-        [
-          strings.accuracy,
-          accuracy(train.accuracy),
-          validation === null ? '–' : accuracy(validation.accuracy),
-          gap === null ? '–' : accuracy(gap.accuracy),
-        ],
-      ],
-    }),
-    reason === null ? null : h('p', { class: 'note' }, reason),
-  ];
 }

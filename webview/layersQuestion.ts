@@ -1,8 +1,8 @@
 /** How each layer learns along the run, from the run's own files. */
 import { dropdown } from './controls.ts';
 import { h } from './dom.ts';
+import { layersFigure } from './figures/layers.ts';
 import type { PanelActions } from './lens.ts';
-import { layersCsv, layersHeat, layersTable } from './layersChart.ts';
 import type { LayerQuantity } from './layersChart.ts';
 import { Question } from './question.ts';
 import { strings } from './strings.ts';
@@ -29,15 +29,7 @@ export function layersQuestion(actions: PanelActions): Question<'layers'> {
       job: () => ({}),
       name: ({ from, to }) => words.name(from, to),
       tools: { 'layers-heat': h('div', { class: 'toolbar' }, quantity.element) },
-      parts: [
-        {
-          id: 'layers-heat',
-          has: ({ series }) => series !== undefined,
-          draw: (result, theme, size) => layersHeat(result, quantity.value as LayerQuantity, theme, size),
-          tables: (result) => [layersTable(result)],
-          csv: layersCsv,
-        },
-      ],
+      ...layersFigure(() => quantity.value as LayerQuantity),
     },
     actions,
     { titled: true },

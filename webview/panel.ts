@@ -1,6 +1,6 @@
 /** The panel: one run through its lenses. */
 import { AveragingLens } from './averagingLens.ts';
-import { ensembleFigure, pointFigure, soupFigure } from './builtFigures.ts';
+import { keptEnsembles, keptPoints, keptSoups } from './builtFigures.ts';
 import { ContourLens } from './contourLens.ts';
 import { fill, h, setText } from './dom.ts';
 import { flatnessQuestion } from './flatnessQuestion.ts';
@@ -87,9 +87,9 @@ const lenses = {
   ]),
   averaging: new QuestionsLens([
     new AveragingLens(actions),
-    ensembleFigure(actions),
-    soupFigure(actions),
-    pointFigure(actions),
+    keptEnsembles(actions),
+    keptSoups(actions),
+    keptPoints(actions),
     new PlaneThroughAverage(actions),
     swagQuestion(actions),
   ]),

@@ -5,9 +5,27 @@ import type { ContourResult } from '../src/protocol/results.ts';
 import { Chart } from './chart.ts';
 import { ContourChart, contourLayout } from './contourChart.ts';
 import { DataTable } from './dataTable.ts';
+import { curvatureMapSpec } from './curvatureMapChart.ts';
 import { fill, h } from './dom.ts';
 import { download, exportButtons } from './exporting.ts';
 import type { Exportable } from './exportable.ts';
+import { Figure } from './figure.ts';
+import type { FigureSpec } from './figure.ts';
+import { calibrationFigure } from './figures/calibration.ts';
+import { cyclesFigure } from './figures/cycles.ts';
+import { ensembleFigure } from './figures/ensemble.ts';
+import { flatnessFigure } from './figures/flatness.ts';
+import { layersFigure } from './figures/layers.ts';
+import { marginsFigure } from './figures/margins.ts';
+import { noiseFigure } from './figures/noise.ts';
+import { pointFigure } from './figures/point.ts';
+import { repeatsFigure } from './figures/repeats.ts';
+import { soupFigure } from './figures/soup.ts';
+import { spectrumFigure } from './figures/spectrum.ts';
+import { stabilityFigure } from './figures/stability.ts';
+import { swagFigure } from './figures/swag.ts';
+import { sweepFigure } from './figures/sweep.ts';
+import { trajectoryFigure } from './figures/trajectory.ts';
 import { formatCount, formatNumber, formatPercent, formatTime } from './format.ts';
 import { barrierText, lineDrawing, modelName } from './lineChart.ts';
 import { lossDrawing } from './lossChart.ts';
@@ -87,6 +105,7 @@ function show(run: RunView): void {
         )
       : null,
     line ? section(strings.report.line, lineFigure(line, run.run.id)) : null,
+    ...figureSections(run.results),
     section(
       strings.report.facts,
       factsElement(runFacts(run.run, run.steps)),
@@ -124,6 +143,59 @@ function headline({ run, snapshots, steps }: RunView): string[] {
     `${snapshots.length} snapshots`,
     last ? `${strings.loss} ${formatNumber(Number(last.loss))}` : null,
   ].filter((fact) => fact !== null);
+}
+
+/** The newest result of every other kind, with the pictures that the panel has of it. */
+function figureSections(results: readonly AnalysisResult[]): (HTMLElement | null)[] {
+  const newest = <R extends AnalysisResult>(
+    title: string,
+    spec: FigureSpec<R>,
+    is: (result: AnalysisResult) => boolean,
+  ): HTMLElement | null => {
+    const result = results.find(is) as R | undefined;
+    if (result === undefined) return null;
+    const figure = new Figure(spec, download, 'h3');
+    figure.show(result);
+    return section(title, figure.element);
+  };
+  const of =
+    (kind: AnalysisResult['kind']) =>
+    (result: AnalysisResult): boolean =>
+      result.kind === kind;
+  return [
+    newest(strings.seeds.title, repeatsFigure, (r) => r.kind === 'contour' && r.repeats != null),
+    newest(strings.report.curvature, curvatureMapSpec, of('curvature-map')),
+    newest(
+      strings.trajectory.title,
+      // All of the path: there is no slider on paper.
+      trajectoryFigure(
+        () => 'snapshots',
+        () => Infinity,
+      ),
+      of('trajectory'),
+    ),
+    newest(
+      strings.layers.title,
+      layersFigure(() => 'updateRatio'),
+      of('layers'),
+    ),
+    newest(strings.cycles.title, cyclesFigure, of('cycles')),
+    newest(
+      strings.spectrum.title,
+      spectrumFigure(() => null),
+      of('spectrum'),
+    ),
+    newest(strings.noise.title, noiseFigure, of('noise')),
+    newest(strings.stability.title, stabilityFigure, of('stability')),
+    newest(strings.flatness.title, flatnessFigure, of('flatness')),
+    newest(strings.report.averages, sweepFigure, of('sweep')),
+    newest(strings.ensemble.title, ensembleFigure, of('ensemble')),
+    newest(strings.soup.title, soupFigure, of('soup')),
+    newest(strings.swag.title, swagFigure, of('swag')),
+    newest(strings.picked.title, pointFigure, of('point')),
+    newest(strings.calibration.title, calibrationFigure, of('calibration')),
+    newest(strings.margins.title, marginsFigure, of('margins')),
+  ];
 }
 
 function section(title: string, ...content: readonly (Node | null)[]): HTMLElement {

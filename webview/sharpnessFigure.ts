@@ -39,7 +39,7 @@ export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
     ...(result.eigenvalues.length > 1
       ? [
           table({
-            caption: strings.tableOf.eigenvalues,
+            caption: strings.tableOf.eigenvaluesAt(modelName(result.at)),
             columns: ['', 'eigenvalue', 'residual ‖Hv − λv‖'],
             rows: result.eigenvalues.map((value, k) => [
               `λ${subscript(k + 1)}`,

@@ -646,6 +646,8 @@ export const strings = {
     scores: 'What an average is worth',
     sharpness: 'Sharpness',
     facts: 'The run',
+    curvature: 'Curvature over a plane',
+    averages: 'Averages compared',
     failed: 'The data of this report cannot be read.',
     failedCure: 'Write it again with `basin report`.',
     madeBy: (version: string) => `Made by Basin ${version}`,
@@ -671,5 +673,6 @@ export const strings = {
     noise: 'Gradient noise scale while training',
     line: 'Along the line',
     eigenvalues: 'Eigenvalues',
+    eigenvaluesAt: (model: string) => `Eigenvalues at ${model}`,
   },
 } as const;

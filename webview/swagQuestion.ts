@@ -1,15 +1,9 @@
 /** SWAG: what the mean prediction of models drawn around the average is worth, and how sure of itself it is. */
 import { swagDefaults } from '../src/protocol/averaging.ts';
-import type { SwagResult } from '../src/protocol/averaging.ts';
-import { table } from './dataTable.ts';
-import { h } from './dom.ts';
-import { formatNumber } from './format.ts';
+import { swagFigure } from './figures/swag.ts';
 import type { PanelActions } from './lens.ts';
 import { Question } from './question.ts';
-import { scoresCsv, scoresDrawing, scoresTable } from './scoresChart.ts';
-import type { ScoredModel } from './scoresChart.ts';
 import { strings } from './strings.ts';
-import { uncertaintyCsv, uncertaintyDrawing, uncertaintyTables } from './uncertaintyChart.ts';
 
 const words = strings.swag;
 
@@ -41,44 +35,9 @@ export function swagQuestion(actions: PanelActions): Question<'swag'> {
         ...(Number(from) > 0 ? { from: Number(from) } : {}),
       }),
       name: ({ members, draws }) => words.name(members.length, draws),
-      summary: (result) => [
-        table(scoresTable(modelsOf(result), words.table)),
-        h(
-          'p',
-          { class: 'note' },
-          words.variance(
-            formatNumber(result.variance.diagonal, 3),
-            formatNumber(result.variance.lowRank, 3),
-            result.forwardPasses,
-          ),
-        ),
-      ],
-      parts: [
-        {
-          id: 'scores',
-          draw: (result, theme, size) => scoresDrawing(modelsOf(result), theme, size),
-          tables: (result) => [scoresTable(modelsOf(result), words.numbers)],
-          csv: (result) => scoresCsv(modelsOf(result)),
-        },
-        {
-          id: 'uncertainty',
-          title: strings.uncertainty.title,
-          has: ({ uncertainty }) => (uncertainty?.kept?.length ?? 0) > 0,
-          draw: ({ uncertainty }, theme, size) => uncertaintyDrawing(uncertainty, theme, size),
-          tables: ({ uncertainty }) => uncertaintyTables(uncertainty),
-          csv: ({ uncertainty }) => uncertaintyCsv(uncertainty),
-        },
-      ],
+      ...swagFigure,
     },
     actions,
     { titled: true },
   );
-}
-
-function modelsOf({ baseline, average, score, members, draws }: SwagResult): ScoredModel[] {
-  return [
-    { ...baseline, name: strings.score.lastSnapshot(baseline.step) },
-    { ...average, name: strings.score.average(members.length) },
-    { ...score, name: words.model(draws) },
-  ];
 }

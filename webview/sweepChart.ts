@@ -2,6 +2,8 @@
 import type { Candidate, SweepResult } from '../src/protocol/averaging.ts';
 import type { Drawing, Size } from './chart.ts';
 import { barAxes, barSeries, gridsWithBar } from './colourBar.ts';
+import { csv } from './dataTable.ts';
+import type { TableData } from './dataTable.ts';
 import type { Option } from './echarts.ts';
 import { formatAccuracy, formatNumber, formatPercent, formatWithError } from './format.ts';
 import { layer } from './layer.ts';
@@ -202,4 +204,63 @@ function describeSweep(result: SweepResult): string {
       ? ''
       : `The lowest has the ${candidateName(best).toLowerCase()}, ${formatNumber(judgedLoss(best))}; the last snapshot has ${formatNumber(judgedLoss({ score: result.last }))}.`
   }`;
+}
+
+export function sweepTable(result: SweepResult): TableData {
+  const { split } = result.data;
+  return {
+    caption: strings.sweep.map,
+    columns: [
+      strings.sweep.average,
+      strings.sweep.judgedLoss(split),
+      strings.sweep.gain,
+      strings.sweep.accuracy,
+      strings.sweep.calibration,
+      strings.sweep.judgedLoss('train'),
+    ],
+    rows: [...result.moving, ...result.windows].map((c) => {
+      const cells = new Map(candidateRows(c, split));
+      return [
+        candidateName(c),
+        formatNumber(judgedLoss(c)),
+        cells.get(strings.sweep.gain) ?? '–',
+        cells.get(strings.sweep.accuracy) ?? '–',
+        cells.get(strings.sweep.calibration) ?? '–',
+        formatNumber(c.score.train.loss),
+      ];
+    }),
+  };
+}
+
+export function sweepCsv(result: SweepResult): string {
+  return csv(
+    [
+      'from',
+      'to',
+      'snapshots',
+      'decay',
+      'train_loss',
+      'train_accuracy',
+      'validation_loss',
+      'validation_accuracy',
+      'calibration_error',
+      'gain',
+      'gain_standard_error',
+    ],
+    [...result.windows, ...result.moving].map(
+      ({ from, to, snapshots, decay, score, calibrationError, gain }) => [
+        from,
+        to,
+        snapshots,
+        decay,
+        score.train.loss,
+        score.train.accuracy,
+        score.validation?.loss ?? null,
+        score.validation?.accuracy ?? null,
+        calibrationError,
+        gain?.value ?? null,
+        gain?.standardError ?? null,
+      ],
+    ),
+  );
 }

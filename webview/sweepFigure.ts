@@ -2,15 +2,21 @@
 import type { Candidate, SweepResult } from '../src/protocol/averaging.ts';
 import { Chart } from './chart.ts';
 import { button } from './controls.ts';
-import { csv, DataTable } from './dataTable.ts';
-import type { TableData } from './dataTable.ts';
+import { DataTable } from './dataTable.ts';
 import { fill, h, setText } from './dom.ts';
 import { exportButtons } from './exporting.ts';
 import type { SaveFile } from './exporting.ts';
-import { formatNumber } from './format.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
 import { strings } from './strings.ts';
-import { candidateName, candidateRows, judgedLoss, placeOf, sweepDrawing, windowAt } from './sweepChart.ts';
+import {
+  candidateName,
+  candidateRows,
+  placeOf,
+  sweepCsv,
+  sweepDrawing,
+  sweepTable,
+  windowAt,
+} from './sweepChart.ts';
 import type { Place } from './sweepChart.ts';
 
 export class SweepFigure {
@@ -152,62 +158,3 @@ function slider(label: string, onInput: (place: number) => void) {
 
 const same = (a: Candidate, b: Candidate | null): boolean =>
   b !== null && b.decay === null && a.from === b.from && a.to === b.to;
-
-function sweepTable(result: SweepResult): TableData {
-  const { split } = result.data;
-  return {
-    caption: strings.sweep.map,
-    columns: [
-      strings.sweep.average,
-      strings.sweep.judgedLoss(split),
-      strings.sweep.gain,
-      strings.sweep.accuracy,
-      strings.sweep.calibration,
-      strings.sweep.judgedLoss('train'),
-    ],
-    rows: [...result.moving, ...result.windows].map((c) => {
-      const cells = new Map(candidateRows(c, split));
-      return [
-        candidateName(c),
-        formatNumber(judgedLoss(c)),
-        cells.get(strings.sweep.gain) ?? '–',
-        cells.get(strings.sweep.accuracy) ?? '–',
-        cells.get(strings.sweep.calibration) ?? '–',
-        formatNumber(c.score.train.loss),
-      ];
-    }),
-  };
-}
-
-function sweepCsv(result: SweepResult): string {
-  return csv(
-    [
-      'from',
-      'to',
-      'snapshots',
-      'decay',
-      'train_loss',
-      'train_accuracy',
-      'validation_loss',
-      'validation_accuracy',
-      'calibration_error',
-      'gain',
-      'gain_standard_error',
-    ],
-    [...result.windows, ...result.moving].map(
-      ({ from, to, snapshots, decay, score, calibrationError, gain }) => [
-        from,
-        to,
-        snapshots,
-        decay,
-        score.train.loss,
-        score.train.accuracy,
-        score.validation?.loss ?? null,
-        score.validation?.accuracy ?? null,
-        calibrationError,
-        gain?.value ?? null,
-        gain?.standardError ?? null,
-      ],
-    ),
-  );
-}

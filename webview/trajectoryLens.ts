@@ -1,32 +1,15 @@
 /** The path through weight space, to be played over one fixed plane, and whether its updates go in circles. */
 import type { TrajectoryResult } from '../src/protocol/trajectory.ts';
 import { dropdown } from './controls.ts';
-import {
-  autocorrelationCsv,
-  autocorrelationDrawing,
-  autocorrelationTable,
-  powerCsv,
-  powerDrawing,
-  powerTable,
-} from './cyclesChart.ts';
 import { h } from './dom.ts';
-import type { Child } from './dom.ts';
-import { formatNumber } from './format.ts';
+import { cyclesFigure } from './figures/cycles.ts';
+import { trajectoryFigure } from './figures/trajectory.ts';
 import { layersQuestion } from './layersQuestion.ts';
 import type { PanelActions } from './lens.ts';
 import { Question, QuestionsLens } from './question.ts';
 import { Scrubber } from './scrubber.ts';
 import { strings } from './strings.ts';
-import {
-  alongDrawing,
-  componentCsv,
-  componentTable,
-  pathCsv,
-  pathOf,
-  pathTable,
-  planeDrawing,
-  structureDrawing,
-} from './trajectoryChart.ts';
+import { pathOf } from './trajectoryChart.ts';
 import type { PathChoice } from './trajectoryChart.ts';
 
 export function trajectoryLens(actions: PanelActions): QuestionsLens {
@@ -67,47 +50,8 @@ function pathQuestion(actions: PanelActions): Question<'trajectory'> {
       options: { components: { type: 'number', label: words.components, value: 5, min: 2, max: 20 } },
       job: ({ components }) => ({ components: Number(components) }),
       name: ({ snapshots, sketch }) => words.name(snapshots?.measured ?? 0, sketch?.measured ?? 0),
-      summary: growthSummary,
+      ...trajectoryFigure(choice, () => scrubber.place),
       tools: { plane: h('div', { class: 'toolbar' }, which.element, scrubber.element) },
-      parts: [
-        {
-          id: 'plane',
-          title: words.planeTitle,
-          has: (result) => pathOf(result, 'sketch') !== null,
-          draw: (result, theme, size) => {
-            const path = pathOf(result, choice());
-            return path === null ? null : planeDrawing(path, scrubber.place, theme, size);
-          },
-          tables: (result) =>
-            [pathOf(result, choice())].flatMap((path) =>
-              path === null ? [] : [pathTable(path, words.pathTable)],
-            ),
-          csv: (result) => pathCsv(pathOf(result, choice())),
-        },
-        {
-          id: 'along',
-          title: words.alongTitle,
-          has: (result) => pathOf(result, 'sketch') !== null,
-          draw: (result, theme, size) => {
-            const path = pathOf(result, choice());
-            return path === null ? null : alongDrawing(path, scrubber.place, theme, size);
-          },
-          tables: (result) =>
-            [pathOf(result, choice())].flatMap((path) =>
-              path === null ? [] : [pathTable(path, words.alongTable)],
-            ),
-          csv: (result) => pathCsv(pathOf(result, choice())),
-        },
-        {
-          id: 'structure',
-          title: words.structureTitle,
-          has: (result) => pathOf(result, 'sketch') !== null,
-          draw: (result, theme, size) => structureDrawing(result, choice(), theme, size),
-          tables: (result) =>
-            [pathOf(result, choice())].flatMap((path) => (path === null ? [] : [componentTable(path)])),
-          csv: (result) => componentCsv(pathOf(result, choice())),
-        },
-      ],
     },
     actions,
     {
@@ -119,33 +63,6 @@ function pathQuestion(actions: PanelActions): Question<'trajectory'> {
     },
   );
   return question;
-}
-
-function growthSummary({ growth }: TrajectoryResult): Child[] {
-  if (growth === null) return [];
-  const words = strings.trajectory;
-  return [
-    h(
-      'div',
-      { class: 'figure' },
-      h(
-        'div',
-        { class: 'figure-number' },
-        h('span', { class: 'figure-name' }, words.fromStart),
-        formatNumber(growth.distance, 3),
-      ),
-      h(
-        'div',
-        { class: 'figure-words' },
-        h('strong', {}, growth.exponent === null ? '' : words.exponent(formatNumber(growth.exponent, 2))),
-        h(
-          'span',
-          { class: 'note' },
-          words.reach(formatNumber(growth.randomWalk, 3), formatNumber(growth.straightLine, 3)),
-        ),
-      ),
-    ),
-  ];
 }
 
 function cyclesQuestion(actions: PanelActions): Question<'cycles'> {
@@ -166,31 +83,7 @@ function cyclesQuestion(actions: PanelActions): Question<'cycles'> {
         ...(Number(epoch) > 0 ? { epoch: Number(epoch) } : {}),
       }),
       name: ({ from, to }) => words.name(from, to),
-      summary: ({ verdict, exponent }) => [
-        h(
-          'div',
-          { class: 'figure-words' },
-          h('strong', {}, words.verdict[verdict]),
-          exponent === null ? null : h('span', { class: 'note' }, words.exponent(formatNumber(exponent, 2))),
-        ),
-      ],
-      parts: [
-        {
-          id: 'autocorrelation',
-          title: words.autocorrelationTitle,
-          draw: autocorrelationDrawing,
-          tables: (result) => [autocorrelationTable(result)],
-          csv: autocorrelationCsv,
-        },
-        {
-          id: 'power',
-          title: words.spectrumTitle,
-          has: ({ spectrum }) => spectrum.frequency.length > 1,
-          draw: powerDrawing,
-          tables: (result) => [powerTable(result)],
-          csv: powerCsv,
-        },
-      ],
+      ...cyclesFigure,
     },
     actions,
     { titled: true },

@@ -129,11 +129,7 @@ export function preconditionedBound(
  * @param rate the learning rate in force
  * @returns null where no bound is known, or no learning rate has it
  */
-export function edgeRate(
-  optimizer: OptimizerInfo | null,
-  lambda1: number,
-  rate: number,
-): number | null {
+export function edgeRate(optimizer: OptimizerInfo | null, lambda1: number, rate: number): number | null {
   const [once, twice] = [rate, 2 * rate].map((eta) => stabilityBound(optimizer, eta).bound);
   if (once == null || twice == null) return null;
   const c = 2 * rate * (once - twice);

@@ -552,6 +552,33 @@ describe('pages', function () {
     });
   }
 
+  it('report has the pictures of everything that was asked', async () => {
+    const page = await keep(HostedPage.openReport(browser, asked));
+    await page.settle();
+    assert.deepEqual(await violations(page), []);
+    for (const id of [
+      'repeats',
+      'plane',
+      'layers-heat',
+      'autocorrelation',
+      'density',
+      'noise',
+      'stability',
+      'flatness',
+      'sweep',
+      'ensemble-count',
+      'soup',
+      'scores',
+      'point',
+      'reliability',
+      'margins',
+    ]) {
+      const chart = page.page.locator(`.chart-${id}`);
+      await chart.scrollIntoViewIfNeeded();
+      await until(`${id} to be drawn`, async () => (await chart.locator('canvas').count()) === 1);
+    }
+  });
+
   it('shows names from a run as text, never as markup', async () => {
     const page = await keep(
       HostedPage.openReport(browser, {
