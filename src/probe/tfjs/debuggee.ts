@@ -53,15 +53,21 @@ export class Debuggee {
   private entry: boolean;
   private stood = 0;
   private standsSince: number | null = null;
+  /** Whether anyone has ever taken the wheel: from then on a first stop is theirs to end. */
+  private met = false;
   /** Of a script that is done: told to whoever asks to stand or to go on. */
   private over: Standing | null = null;
   /** Whether the run's manifest says that it is paused. */
   private shown = false;
 
-  /** @param standFirst stand before the first update, until a debugger comes */
+  /**
+   * @param standFirst stand before the first update, until a debugger comes
+   * @param patience how long to wait there for one, in ms
+   */
   constructor(
     private readonly ground: Ground,
     standFirst: boolean,
+    private readonly patience = ENTRY_MILLISECONDS,
   ) {
     this.entry = standFirst;
   }
@@ -197,15 +203,16 @@ export class Debuggee {
   private stand(standing: Standing): void {
     const began = performance.now();
     this.standsSince = began;
-    const alone = standing.reason === 'entry' ? began + ENTRY_MILLISECONDS : null;
+    /** When training begins without a debugger; null where there is, or has been, one. */
+    const alone = (): number | null =>
+      standing.reason === 'entry' && !this.met ? began + this.patience : null;
     this.standing = standing;
     this.tell(standing);
-    const done = (): boolean =>
-      this.standing === null || (alone !== null && this.driver === null && performance.now() > alone);
+    const done = (): boolean => this.standing === null || performance.now() >= (alone() ?? Infinity);
     this.ground.serveUntil(done, began + BRIEF_MILLISECONDS);
     if (!done()) {
       this.show('paused');
-      while (!done()) this.ground.serveUntil(done, alone ?? undefined);
+      while (!done()) this.ground.serveUntil(done, alone() ?? undefined);
     }
     if (this.shown) this.show('training');
     this.standing = null;
@@ -234,6 +241,7 @@ export class Debuggee {
         'Another debugger drives this process.',
         'End its session, or disconnect it, and attach again.',
       );
+    this.met = true;
     this.driver ??= { connection, objective, whenGone: 'continue', norms: false };
     return this.driver;
   }

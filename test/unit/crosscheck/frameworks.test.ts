@@ -27,7 +27,7 @@ import type { Run } from '../../../src/runs/run.ts';
 import { readFloat32 } from '../../../src/runs/safetensorsFile.ts';
 import { CommandLine } from '../../fixtures/commandLine.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
-import { HELD_OUT, twinProblem } from '../../fixtures/twinProblem.ts';
+import { HELD_OUT, trainSamples, twinProblem } from '../../fixtures/twinProblem.ts';
 import { needs, testPython } from '../../harness/requires.ts';
 
 const repository = path.resolve(import.meta.dirname, '../../..');
@@ -54,6 +54,7 @@ describe('TF.js and PyTorch agree', function () {
       let runs: readonly [Run, Run];
       let manifests: readonly [RunManifest, RunManifest];
       const mode = kind === 'mlp' ? 'inference' : 'as-trained';
+      const batch = String(trainSamples[kind] / (STEPS / 2));
 
       before(async function () {
         needs(this, 'bundles');
@@ -67,8 +68,8 @@ describe('TF.js and PyTorch agree', function () {
           return workspace.store.open('last');
         };
         runs = [
-          await record(process.execPath, script('twin.mjs'), workspace.root, kind),
-          await record(testPython(), script('twin.py'), workspace.root, kind),
+          await record(process.execPath, script('twin.mjs'), workspace.root, kind, batch),
+          await record(testPython(), script('twin.py'), workspace.root, kind, batch),
         ];
         manifests = [await runs[0].readManifest(), await runs[1].readManifest()];
         engine = new Engine({ root: workspace.root, dist, version: '0.0.0' });
@@ -109,8 +110,8 @@ describe('TF.js and PyTorch agree', function () {
       });
 
       it('on the extreme eigenvalues over a plane, and their ratio', async () => {
-        // A product through convolutions takes long without a compiled kernel: a small and coarse map of them.
-        const [size, tolerance] = kind === 'mlp' ? [5, 0.01] : [3, 0.05];
+        // A product through convolutions takes long without compiled kernels: a coarse map of them.
+        const [size, tolerance] = [5, kind === 'mlp' ? 0.01 : 0.05];
         const [a, b] = await both<CurvatureMapResult>({
           kind: 'curvature-map',
           plane: [0, 8, STEPS],
@@ -119,7 +120,8 @@ describe('TF.js and PyTorch agree', function () {
         });
         const scale = Math.max(...a.largest.flat().map(Number));
         // A residual of so much is one to an eigenvalue: the outermost may lie a little further out.
-        const apart = { largest: 5 * tolerance * scale, smallest: 5 * tolerance * scale, loss: 1e-3 };
+        const near = (tolerance + 0.04) * scale;
+        const apart = { largest: near, smallest: near, loss: 1e-3 };
         for (const field of ['largest', 'smallest', 'loss'] as const) {
           assert.equal(a[field].flat().length, size * size);
           a[field].flat().forEach((value, k) => {
@@ -137,7 +139,7 @@ describe('TF.js and PyTorch agree', function () {
           });
         }
         assert.deepEqual([a.notConverged, b.notConverged], [0, 0]);
-      });
+      }).timeout(400_000);
 
       it('on losses along a line, train and held out', async () => {
         const [a, b] = await both<LineResult>({ kind: 'line', from: 0, to: STEPS, points: 9 });

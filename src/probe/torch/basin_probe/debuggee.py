@@ -38,8 +38,15 @@ class _Driver:
 class Debuggee:
     """Called at every place where training may stand; :attr:`idle` says that nobody wants it to."""
 
-    def __init__(self, ground: Ground, stand_first: bool) -> None:
+    def __init__(self, ground: Ground, stand_first: bool, patience: float = _ENTRY_SECONDS) -> None:
+        """
+        :param stand_first: stand before the first update, until a debugger comes
+        :param patience: how long to wait there for one, in seconds
+        """
         self.ground = ground
+        self._patience = patience
+        #: whether anyone has ever taken the wheel: from then on a first stop is theirs to end
+        self._met = False
         self.idle = not stand_first
         self.standing: Optional[dict[str, Any]] = None
         self._entry = stand_first
@@ -141,12 +148,12 @@ class Debuggee:
         if reason is None:
             return 0.0
         began = time.monotonic()
-        alone = began + _ENTRY_SECONDS if reason == "entry" else None
+        alone = began + self._patience if reason == "entry" else None
         self.standing = {"reason": reason, "place": place, "step": step, "values": values()}
         self._tell(self.standing)
 
         def done() -> bool:
-            forsaken = alone is not None and self._driver is None and time.monotonic() > alone
+            forsaken = alone is not None and not self._met and time.monotonic() > alone
             return self.standing is None or forsaken
 
         self.ground.answer_until(done, began + _BRIEF_SECONDS)
@@ -222,6 +229,7 @@ class Debuggee:
                 "Another debugger drives this process.",
                 "End its session, or disconnect it, and attach again.",
             )
+        self._met = True
         if self._driver is None:
             self._driver = _Driver(connection, objective)
         return self._driver
