@@ -24,7 +24,7 @@ const reasons = {
 const option = (name) =>
   process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 const folder = process.argv.slice(2).find((argument) => !argument.startsWith('-'));
-const limitMs = Number(process.env.BASIN_EDITOR_TIMEOUT ?? 600_000);
+const limitMs = Number(process.env.BASIN_EDITOR_TIMEOUT ?? 1_800_000);
 
 // The extension host inherits this name and mocha's report goes there; it is shown from here as it grows.
 const scratch = mkdtempSync(join(tmpdir(), 'basin-editor-'));
