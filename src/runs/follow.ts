@@ -153,7 +153,8 @@ function refreshOn(
     } catch {
       // A folder that vanishes under us; the next look tells what is there.
     }
-    schedule(events > known ? Math.max(0, last + throttle - Date.now()) : poll);
+    // What came meanwhile is looked at as soon as it may be, and never later than without it.
+    schedule(events > known ? Math.min(poll, Math.max(0, last + throttle - Date.now())) : poll);
   };
   void look();
   return {
