@@ -250,23 +250,21 @@ export class ContourChart {
   private picked: Point | null = null;
 
   /** Calls back with the point of the plane that is clicked: a snapshot where one is that near, in pixels. */
-  onClick(element: HTMLElement, picked: (at: Point) => void, near = 7): void {
-    let down = { x: 0, y: 0 };
-    element.addEventListener('mousedown', ({ clientX: x, clientY: y }) => (down = { x, y }), {
-      capture: true,
-    });
-    element.addEventListener('click', ({ clientX, clientY }) => {
+  onClick(picked: (at: Point) => void, near = 7): void {
+    const { element, pointer } = this.chart;
+    let down = { ...pointer };
+    element.addEventListener('mousedown', () => (down = { ...pointer }), { capture: true });
+    element.addEventListener('click', () => {
       // What was dragged is the plane under the frame.
-      if (this.picture === null || Math.hypot(clientX - down.x, clientY - down.y) > 4) return;
+      if (this.picture === null || Math.hypot(pointer.x - down.x, pointer.y - down.y) > 4) return;
       const { result } = this.picture;
-      const { left, top } = element.getBoundingClientRect();
-      const at = this.chart.coordinates(clientX - left, clientY - top);
+      const at = this.chart.coordinates(pointer.x, pointer.y);
       const inside = (along: readonly number[], value: number): boolean =>
         value >= (along[0] ?? 0) && value <= (along.at(-1) ?? 0);
       if (at === null || !inside(result.x, at[0]) || !inside(result.y, at[1])) return;
       const snapshot = result.trajectory.find(({ x, y }) => {
         const pixel = this.chart.pixel(x, y);
-        return pixel !== null && Math.hypot(pixel[0] - (clientX - left), pixel[1] - (clientY - top)) <= near;
+        return pixel !== null && Math.hypot(pixel[0] - pointer.x, pixel[1] - pointer.y) <= near;
       });
       picked(snapshot === undefined ? at : [snapshot.x, snapshot.y]);
     });

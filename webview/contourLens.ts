@@ -110,7 +110,7 @@ export class ContourLens implements Lens {
       (job) => job.kind === 'point' || (job.kind === 'contour' && typeof job.plane === 'string'),
     );
     this.picked = new PickedPoint(actions, (at) => this.chart.mark(at));
-    this.chart.onClick(this.chartElement, (at) => this.picked.pick(at));
+    this.chart.onClick((at) => this.picked.pick(at));
     const reset = h(
       'button',
       { type: 'button', class: 'link', on: { click: () => this.chart.chart.resetZoom() } },

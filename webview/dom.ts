@@ -36,6 +36,11 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   return element;
 }
 
+/** Names with their values, as the children of a `dl`. */
+export function definitions(rows: readonly (readonly [name: string, value: string])[]): HTMLElement[] {
+  return rows.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]);
+}
+
 /** Replaces an element's children. */
 export function fill(element: Element, ...children: readonly Child[]): void {
   element.replaceChildren(...children.filter((child): child is Node | string => Boolean(child)));

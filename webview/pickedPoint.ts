@@ -1,6 +1,7 @@
 /** A point of a contour that was clicked or typed: its loss, the nearest snapshot, and the button that makes it a model. */
+import { nearestSnapshot } from '../src/protocol/points.ts';
 import type { PointJob, PointResult } from '../src/protocol/points.ts';
-import type { ContourResult, TrajectoryPoint } from '../src/protocol/results.ts';
+import type { ContourResult } from '../src/protocol/results.ts';
 import { button, numberField } from './controls.ts';
 import { bilinear } from './contourGeometry.ts';
 import type { Point } from './contourGeometry.ts';
@@ -116,27 +117,11 @@ export function pointJob(result: ContourResult, [x, y]: Point): PointJob {
 /** The loss between the points of the grid, and the nearest snapshot in weight space. */
 export function pointFacts(result: ContourResult, at: Point): string {
   const loss = bilinear(result, at);
-  const nearest = nearestSnapshot(result, at);
+  const nearest = nearestSnapshot(result.plane, result.trajectory, at);
   return [
     loss === null ? words.outside : words.loss(formatNumber(loss)),
     nearest === null ? '' : words.nearest(nearest.step, formatNumber(nearest.distance, 3)),
   ]
     .filter(Boolean)
     .join(' · ');
-}
-
-/** Euclidean: along the plane and, since a snapshot need not lie on it, away from it. */
-export function nearestSnapshot(
-  { plane, trajectory }: Pick<ContourResult, 'plane' | 'trajectory'>,
-  [x, y]: Point,
-): { step: number; distance: number } | null {
-  const [a = 0, b = 0] = plane.directions.map((d) => d.norm);
-  const away = ({ x: px, y: py, distance }: TrajectoryPoint): number => {
-    const [u, v] = [(x - px) * a, (y - py) * b];
-    return Math.sqrt(Math.max(0, u * u + v * v + 2 * plane.cosine * u * v) + distance ** 2);
-  };
-  return trajectory.reduce<{ step: number; distance: number } | null>((best, point) => {
-    const distance = away(point);
-    return best === null || distance < best.distance ? { step: point.step, distance } : best;
-  }, null);
 }

@@ -2,7 +2,7 @@
 import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import type { Exportable } from './exportable.ts';
 import { table } from './dataTable.ts';
-import { h } from './dom.ts';
+import { definitions, h } from './dom.ts';
 import { commandLine, provenanceRows, trustElement } from './provenance.ts';
 import { strings } from './strings.ts';
 
@@ -62,11 +62,5 @@ function pictureUrl(chart: Exportable['chart']): string | null {
 }
 
 function facts(result: AnalysisResult): HTMLElement {
-  return h(
-    'dl',
-    {},
-    ...[[strings.sameCommand, commandLine(result)] as const, ...provenanceRows(result)].flatMap(
-      ([name, value]) => [h('dt', {}, name), h('dd', {}, value)],
-    ),
-  );
+  return h('dl', {}, ...definitions([[strings.sameCommand, commandLine(result)], ...provenanceRows(result)]));
 }

@@ -1,6 +1,6 @@
 /** Where a result comes from: the command line that gives the same, versions, and how it was evaluated. */
 import type { AnalysisResult } from '../src/protocol/analyses.ts';
-import { h } from './dom.ts';
+import { definitions, h } from './dom.ts';
 import { formatDuration, formatTime } from './format.ts';
 import { strings } from './strings.ts';
 
@@ -151,11 +151,7 @@ export function provenanceElement(result: AnalysisResult, open = false): HTMLEle
       ' ',
       copied,
     ),
-    h(
-      'dl',
-      { class: 'facts' },
-      ...provenanceRows(result).flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]),
-    ),
+    h('dl', { class: 'facts' }, ...definitions(provenanceRows(result))),
   );
 }
 

@@ -30,6 +30,7 @@ import { formatCount, formatNumber, formatPercent, formatTime } from './format.t
 import { barrierText, lineDrawing, modelName } from './lineChart.ts';
 import { lossDrawing } from './lossChart.ts';
 import { optimizerText } from './optimizer.ts';
+import { resultsOf } from './panelState.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
 import { factsElement, runFacts, stateElement } from './runFacts.ts';
 import { newestBuilt, newestTrained, scoreTable } from './scoreTable.ts';
@@ -65,12 +66,9 @@ function readView(): RunView | null {
 
 function show(run: RunView): void {
   document.title = `${run.run.name} · Basin`;
-  const newest = <K extends AnalysisResult['kind']>(kind: K): Extract<AnalysisResult, { kind: K }> | null =>
-    run.results.find((result): result is Extract<AnalysisResult, { kind: K }> => result.kind === kind) ??
-    null;
   const contours = newestContours(run.results);
-  const line = newest('line');
-  const sharpness = newest('sharpness');
+  const [line] = resultsOf(run, 'line');
+  const [sharpness] = resultsOf(run, 'sharpness');
   const { average, ensemble } = newestBuilt(run.results);
   const scores = scoreTable(run.results);
   const made = run.results[0]?.provenance;
@@ -105,7 +103,7 @@ function show(run: RunView): void {
         )
       : null,
     line ? section(strings.report.line, lineFigure(line, run.run.id)) : null,
-    ...figureSections(run.results),
+    ...figureSections(run),
     section(
       strings.report.facts,
       factsElement(runFacts(run.run, run.steps)),
@@ -146,55 +144,42 @@ function headline({ run, snapshots, steps }: RunView): string[] {
 }
 
 /** The newest result of every other kind, with the pictures that the panel has of it. */
-function figureSections(results: readonly AnalysisResult[]): (HTMLElement | null)[] {
-  const newest = <R extends AnalysisResult>(
+function figureSections(run: RunView): (HTMLElement | null)[] {
+  const figure = <R extends AnalysisResult>(
     title: string,
     spec: FigureSpec<R>,
-    is: (result: AnalysisResult) => boolean,
+    [newest]: readonly R[],
   ): HTMLElement | null => {
-    const result = results.find(is) as R | undefined;
-    if (result === undefined) return null;
-    const figure = new Figure(spec, download, 'h3');
-    figure.show(result);
-    return section(title, figure.element);
+    if (newest === undefined) return null;
+    const drawn = new Figure(spec, download, 'h3');
+    drawn.show(newest);
+    return section(title, drawn.element);
   };
-  const of =
-    (kind: AnalysisResult['kind']) =>
-    (result: AnalysisResult): boolean =>
-      result.kind === kind;
+  const repeated = resultsOf(run, 'contour').filter(({ repeats }) => repeats != null);
+  // All of the path: there is no slider on paper.
+  const path = trajectoryFigure(
+    () => 'snapshots',
+    () => Infinity,
+  );
+  const layers = layersFigure(() => 'updateRatio');
+  const spectrum = spectrumFigure(() => null);
   return [
-    newest(strings.seeds.title, repeatsFigure, (r) => r.kind === 'contour' && r.repeats != null),
-    newest(strings.report.curvature, curvatureMapSpec, of('curvature-map')),
-    newest(
-      strings.trajectory.title,
-      // All of the path: there is no slider on paper.
-      trajectoryFigure(
-        () => 'snapshots',
-        () => Infinity,
-      ),
-      of('trajectory'),
-    ),
-    newest(
-      strings.layers.title,
-      layersFigure(() => 'updateRatio'),
-      of('layers'),
-    ),
-    newest(strings.cycles.title, cyclesFigure, of('cycles')),
-    newest(
-      strings.spectrum.title,
-      spectrumFigure(() => null),
-      of('spectrum'),
-    ),
-    newest(strings.noise.title, noiseFigure, of('noise')),
-    newest(strings.stability.title, stabilityFigure, of('stability')),
-    newest(strings.flatness.title, flatnessFigure, of('flatness')),
-    newest(strings.report.averages, sweepFigure, of('sweep')),
-    newest(strings.ensemble.title, ensembleFigure, of('ensemble')),
-    newest(strings.soup.title, soupFigure, of('soup')),
-    newest(strings.swag.title, swagFigure, of('swag')),
-    newest(strings.picked.title, pointFigure, of('point')),
-    newest(strings.calibration.title, calibrationFigure, of('calibration')),
-    newest(strings.margins.title, marginsFigure, of('margins')),
+    figure(strings.seeds.title, repeatsFigure, repeated),
+    figure(strings.report.curvature, curvatureMapSpec, resultsOf(run, 'curvature-map')),
+    figure(strings.trajectory.title, path, resultsOf(run, 'trajectory')),
+    figure(strings.layers.title, layers, resultsOf(run, 'layers')),
+    figure(strings.cycles.title, cyclesFigure, resultsOf(run, 'cycles')),
+    figure(strings.spectrum.title, spectrum, resultsOf(run, 'spectrum')),
+    figure(strings.noise.title, noiseFigure, resultsOf(run, 'noise')),
+    figure(strings.stability.title, stabilityFigure, resultsOf(run, 'stability')),
+    figure(strings.flatness.title, flatnessFigure, resultsOf(run, 'flatness')),
+    figure(strings.report.averages, sweepFigure, resultsOf(run, 'sweep')),
+    figure(strings.ensemble.title, ensembleFigure, resultsOf(run, 'ensemble')),
+    figure(strings.soup.title, soupFigure, resultsOf(run, 'soup')),
+    figure(strings.swag.title, swagFigure, resultsOf(run, 'swag')),
+    figure(strings.picked.title, pointFigure, resultsOf(run, 'point')),
+    figure(strings.calibration.title, calibrationFigure, resultsOf(run, 'calibration')),
+    figure(strings.margins.title, marginsFigure, resultsOf(run, 'margins')),
   ];
 }
 

@@ -1,17 +1,16 @@
 /** Random planes of several seeds side by side in one colour scale, and how typical one of them is among many. */
 import type { ContourResult } from '../src/protocol/results.ts';
-import { Chart } from './chart.ts';
 import { ContourChart } from './contourChart.ts';
-import { csv, DataTable } from './dataTable.ts';
-import { fill, h } from './dom.ts';
+import { DataTable } from './dataTable.ts';
+import { h } from './dom.ts';
 import { exportButtons } from './exporting.ts';
 import type { Exportable } from './exportable.ts';
+import { Figure } from './figure.ts';
+import { repeatsFigure } from './figures/repeats.ts';
 import type { Lens, PanelActions } from './lens.ts';
 import { lossScale } from './lossScale.ts';
 import { resultsOf } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
-import { provenanceElement, trustElement } from './provenance.ts';
-import { repeatsDrawing, repeatsTable } from './seedsDrawing.ts';
 import { strings } from './strings.ts';
 import { contourCsv, contourTables } from './tables.ts';
 
@@ -25,45 +24,11 @@ const seedOf = ({ plane }: ContourResult): number | null => plane.directions[0]?
 export class SeedsFigure implements Lens {
   readonly element: HTMLElement;
   private readonly sides;
-  private readonly chart: Chart;
-  private readonly table = new DataTable();
-  private readonly repeatsBlock: HTMLElement;
-  private readonly below = h('div', { class: 'below' });
-  private typical: ContourResult | null = null;
-  private described = '';
+  private readonly repeats: Figure<ContourResult>;
 
   constructor(private readonly actions: PanelActions) {
     this.sides = Array.from({ length: MOST }, () => this.side());
-    const element = h('div', { class: 'chart chart-repeats' });
-    this.chart = new Chart(element, (theme, size) => {
-      const repeats = this.typical?.repeats;
-      return repeats == null ? null : repeatsDrawing(repeats, theme, size);
-    });
-    this.repeatsBlock = h(
-      'div',
-      { class: 'stage part' },
-      h('h3', {}, words.repeats),
-      element,
-      this.tools(() => {
-        const result = this.typical;
-        return (
-          result && {
-            name: `${result.run}-${result.id}-repeats`,
-            chart: this.chart,
-            csv: () =>
-              csv(
-                ['plane', 'rise'],
-                (result.repeats?.rises ?? []).map((rise, k) => [k + 1, rise]),
-              ),
-            json: () => result,
-            tables: () => (result.repeats ? [repeatsTable(result.repeats)] : []),
-            title: words.repeats,
-            result,
-          }
-        );
-      }),
-      this.table.element,
-    );
+    this.repeats = new Figure(repeatsFigure, actions.save, 'h3');
     this.element = h(
       'section',
       { class: 'lens question', hidden: true, 'aria-labelledby': 'seeds' },
@@ -72,8 +37,7 @@ export class SeedsFigure implements Lens {
         'div',
         { class: 'stage' },
         h('div', { class: 'pair' }, ...this.sides.map((s) => s.element)),
-        this.repeatsBlock,
-        this.below,
+        this.repeats.element,
       ),
     );
   }
@@ -90,25 +54,15 @@ export class SeedsFigure implements Lens {
       if (seed !== null && alike && !seeds.has(seed)) seeds.set(seed, result);
     }
     const shown = [...seeds].sort(([a], [b]) => a - b).slice(0, MOST);
-    this.typical = random.find((result) => result.repeats != null) ?? null;
+    const typical = random.find((result) => result.repeats != null) ?? null;
     const several = shown.length > 1;
-    this.element.hidden = !several && this.typical === null;
+    this.element.hidden = !several && typical === null;
     const scale = lossScale(
       shown.flatMap(([, result]) => result.loss.flat()),
       'log',
     );
     this.sides.forEach((side, k) => side.show(several ? (shown[k] ?? null) : null, scale));
-    this.repeatsBlock.hidden = this.typical === null;
-    this.chart.redraw();
-    const { typical } = this;
-    const key = `${typical?.id} ${shown.map(([, { id }]) => id).join()}`;
-    if (key === this.described) return;
-    this.described = key;
-    if (typical?.repeats != null) {
-      const { repeats } = typical;
-      this.table.show(() => [repeatsTable(repeats)]);
-    }
-    fill(this.below, ...(typical === null ? [] : [trustElement(typical.trust), provenanceElement(typical)]));
+    this.repeats.show(typical);
   }
 
   private side() {

@@ -3,7 +3,7 @@ import type { Candidate, SweepResult } from '../src/protocol/averaging.ts';
 import { Chart } from './chart.ts';
 import { button } from './controls.ts';
 import { DataTable } from './dataTable.ts';
-import { fill, h, setText } from './dom.ts';
+import { definitions, fill, h, setText } from './dom.ts';
 import { exportButtons } from './exporting.ts';
 import type { SaveFile } from './exporting.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
@@ -126,7 +126,7 @@ export class SweepFigure {
     if (window !== undefined) {
       setText(this.name, candidateName(window));
       const rows = candidateRows(window, result.data.split);
-      fill(this.rows, ...rows.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]));
+      fill(this.rows, ...definitions(rows));
     }
     this.chart.redraw();
   }

@@ -26,26 +26,22 @@ const SAME_PLACE = 1e-5;
 
 /** What a plane is known by, with the loss at its origin. */
 export function fingerprintOf({ x, y, description }: Plane, centre: Maybe): PlaneFingerprint {
-  return { x, y, norms: description.directions.map((d) => d.norm), centre };
+  return { x, y, norms: normsOf(description), centre };
 }
 
 /** Whether points were taken on this plane, whose origin has this loss now. */
 export function fits(known: PlaneFingerprint, plane: Plane, centre: Maybe): boolean {
-  const along = (a: readonly number[], b: readonly number[], within: number): boolean =>
-    a.length === b.length && a.every((value, i) => close(value, b[i] ?? NaN, within));
-  const now = fingerprintOf(plane, centre);
   return (
-    along(known.x, now.x, SAME_PLACE) &&
-    along(known.y, now.y, SAME_PLACE) &&
-    along(known.norms, now.norms, SAME_PLACE) &&
-    sameLoss(known.centre, now.centre)
+    sameNumbers(known.x, plane.x) &&
+    sameNumbers(known.y, plane.y) &&
+    sameNorms(known.norms, plane) &&
+    sameLoss(known.centre, centre)
   );
 }
 
 /** Whether a plane's directions have these norms. */
 export function sameNorms(norms: readonly number[], { description }: Plane): boolean {
-  const now = description.directions.map((d) => d.norm);
-  return norms.length === now.length && norms.every((norm, i) => close(norm, now[i] ?? NaN, SAME_PLACE));
+  return sameNumbers(norms, normsOf(description));
 }
 
 /** @param within relative difference that is none */
@@ -55,3 +51,7 @@ export function sameLoss(a: Maybe, b: Maybe, within = SAME_LOSS): boolean {
 
 const close = (a: number, b: number, within: number): boolean =>
   Math.abs(a - b) <= within * Math.max(Math.abs(a), Math.abs(b), 1e-6);
+
+const sameNumbers = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((value, i) => close(value, b[i] ?? NaN, SAME_PLACE));
+const normsOf = ({ directions }: Plane['description']): number[] => directions.map((d) => d.norm);

@@ -1,11 +1,11 @@
 /** A point of a plane as a model: origin + x·first direction + y·second direction, saved and scored. */
 import { BasinError } from '../protocol/errors.ts';
-import type { PointResult } from '../protocol/points.ts';
+import { lengthOn, nearestSnapshot, type PointResult } from '../protocol/points.ts';
 import { buildPlane } from './buildPlane.ts';
 import { sameNorms } from './contourPoints.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Draft } from './model.ts';
-import type { Plane, PlaneInput } from './plane.ts';
+import type { PlaneInput } from './plane.ts';
 import { requireReplay } from './replay.ts';
 import { judgedOn, scoreMembers } from './score.ts';
 import { comparisonSentences, dataSentence, figures, replaySentence } from './trust.ts';
@@ -78,7 +78,8 @@ export async function planePoint(
     context.progress(0.9, 'saving');
     await evaluator.save({ vector: into, file: model.file, metadata: model.metadata }, signal);
     const data = judgedOn(score);
-    const { distance, nearest } = places(plane, x, y);
+    const distance = lengthOn(plane.description, x, y);
+    const nearest = nearestSnapshot(plane.description, plane.trajectory, [x, y]);
     const [first, second] = plane.description.directions;
     return {
       kind: 'point',
@@ -104,23 +105,6 @@ export async function planePoint(
       ],
     };
   });
-}
-
-/** Distances in weight space from the origin, and from the nearest snapshot: along the plane and away from it. */
-function places(plane: Plane, x: number, y: number): Pick<PointResult, 'distance' | 'nearest'> {
-  const { directions, cosine } = plane.description;
-  const [a, b] = directions.map((d) => d.norm);
-  /** ‖dx·first + dy·second‖². */
-  const square = (dx: number, dy: number): number => {
-    const [u, v] = [dx * (a ?? 0), dy * (b ?? 0)];
-    return Math.max(0, u * u + v * v + 2 * cosine * u * v);
-  };
-  let nearest: PointResult['nearest'] = null;
-  for (const t of plane.trajectory) {
-    const distance = Math.sqrt(square(x - t.x, y - t.y) + t.distance ** 2);
-    if (nearest === null || distance < nearest.distance) nearest = { step: t.step, distance };
-  }
-  return { distance: Math.sqrt(square(x, y)), nearest };
 }
 
 function nearestSentence(nearest: PointResult['nearest'], distance: number, origin: string): string {

@@ -19,23 +19,18 @@ export function oddNumber(text: string): number {
   throw new InvalidArgumentError(`It has to be odd, so that the centre is a point: take ${value + 1}.`);
 }
 
-export function anyNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('It has to be a number.');
+/** @param words what it has to be, for people */
+function numberThat(holds: (value: number) => boolean, words: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isFinite(value) && holds(value)) return value;
+    throw new InvalidArgumentError(`It has to be ${words}.`);
+  };
 }
 
-export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError('It has to be a number above 0.');
-}
-
-export function numberFromZero(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
-  throw new InvalidArgumentError('It has to be a number of at least 0.');
-}
+export const anyNumber = numberThat(() => true, 'a number');
+export const positiveNumber = numberThat((value) => value > 0, 'a number above 0');
+export const numberFromZero = numberThat((value) => value >= 0, 'a number of at least 0');
 
 /** A share in percent, with the sign or without: 5, 0.5, 5%. @returns 0 to 0.5 */
 export function percentUpTo50(text: string): number {

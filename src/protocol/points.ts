@@ -2,7 +2,7 @@
 import type { EvaluationOptions } from './job.ts';
 import type { PlaneOptions } from './plane.ts';
 import type { Result } from './result.ts';
-import type { Scores } from './results.ts';
+import type { ContourResult, Scores, TrajectoryPoint } from './results.ts';
 
 export interface PointJob extends EvaluationOptions, PlaneOptions {
   readonly kind: 'point';
@@ -37,4 +37,25 @@ export interface PointResult extends Result {
 
 export interface PointAnalyses {
   point: { job: PointJob; result: PointResult };
+}
+
+/** Euclidean length in weight space of (x, y) on a plane, whose directions need be neither of length 1 nor orthogonal. */
+export function lengthOn({ directions, cosine }: ContourResult['plane'], x: number, y: number): number {
+  const [a = 0, b = 0] = directions.map((d) => d.norm);
+  const [u, v] = [x * a, y * b];
+  return Math.sqrt(Math.max(0, u * u + v * v + 2 * cosine * u * v));
+}
+
+/** The snapshot with the least Euclidean distance: along the plane and, since it need not lie on it, away from it. */
+export function nearestSnapshot(
+  plane: ContourResult['plane'],
+  trajectory: readonly TrajectoryPoint[],
+  [x, y]: readonly [number, number],
+): PointResult['nearest'] {
+  let nearest: PointResult['nearest'] = null;
+  for (const t of trajectory) {
+    const distance = Math.hypot(lengthOn(plane, x - t.x, y - t.y), t.distance);
+    if (nearest === null || distance < nearest.distance) nearest = { step: t.step, distance };
+  }
+  return nearest;
 }

@@ -53,33 +53,43 @@ export class JsonLinesReader<S extends v.GenericSchema> {
 
   async #readFrom(handle: FileHandle): Promise<v.InferOutput<S>[]> {
     const records: v.InferOutput<S>[] = [];
-    let carry = Buffer.alloc(0);
+    let carry: Buffer = Buffer.alloc(0);
     for (;;) {
       const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
       const { bytesRead } = await handle.read(chunk, 0, CHUNK_BYTES, this.#offset + carry.length);
       if (bytesRead === 0) return records;
-      let bytes = Buffer.concat([carry, chunk.subarray(0, bytesRead)]);
-      const zero = bytes.indexOf(0);
-      if (zero >= 0) bytes = bytes.subarray(0, zero);
+      const read = Buffer.concat([carry, chunk.subarray(0, bytesRead)]);
+      const bytes = beforeZeros(read);
       const end = bytes.lastIndexOf(0x0a) + 1;
       for (const line of bytes.toString('utf8', 0, end).split('\n')) this.#parse(line, records);
       this.#offset += end;
-      if (zero >= 0) return records;
+      if (bytes.length < read.length) return records;
       carry = bytes.subarray(end);
     }
   }
 
   #parse(line: string, into: v.InferOutput<S>[]): void {
     if (line.trim() === '') return;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      this.dropped++;
-      return;
-    }
-    const parsed = v.safeParse(this.schema, value);
-    if (parsed.success) into.push(parsed.output);
-    else this.dropped++;
+    const record = parseRecord(line, this.schema);
+    if (record === null) this.dropped++;
+    else into.push(record);
   }
+}
+
+/** What is there of a file whose end is zeros, as of one that was made longer in advance. */
+export function beforeZeros(bytes: Buffer): Buffer {
+  const zero = bytes.indexOf(0);
+  return zero < 0 ? bytes : bytes.subarray(0, zero);
+}
+
+/** null for a line that is no valid record. */
+export function parseRecord<S extends v.GenericSchema>(line: string, schema: S): v.InferOutput<S> | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  const parsed = v.safeParse(schema, value);
+  return parsed.success ? parsed.output : null;
 }

@@ -1,7 +1,8 @@
 /** The newest record of a file of JSON lines, from its end: a long run's list of steps is not read for its last one. */
 import { open, type FileHandle } from 'node:fs/promises';
-import * as v from 'valibot';
+import type * as v from 'valibot';
 import { isMissing } from './files.ts';
+import { beforeZeros, parseRecord } from './jsonLines.ts';
 
 const FIRST_LOOK_BYTES = 4096;
 
@@ -51,19 +52,11 @@ function newestIn<S extends v.GenericSchema>(
   schema: S,
   whole: boolean,
 ): v.InferOutput<S> | null {
-  const zero = bytes.indexOf(0);
-  const text = zero < 0 ? bytes : bytes.subarray(0, zero);
+  const text = beforeZeros(bytes);
   const lines = text.toString('utf8', 0, text.lastIndexOf(0x0a) + 1).split('\n');
   for (const line of lines.slice(whole ? 0 : 1).reverse()) {
-    if (line.trim() === '') continue;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      continue;
-    }
-    const parsed = v.safeParse(schema, value);
-    if (parsed.success) return parsed.output;
+    const record = line.trim() === '' ? null : parseRecord(line, schema);
+    if (record !== null) return record;
   }
   return null;
 }

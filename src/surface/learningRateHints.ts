@@ -2,31 +2,26 @@
 import * as vscode from 'vscode';
 import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
 import { boundFormula, edgeRate } from '../protocol/stability.ts';
-import { onSetting, setting } from './configuration.ts';
-import { DisposableStore } from './disposables.ts';
+import { setting } from './configuration.ts';
 import { commands } from './ids.ts';
 import { measurements } from './measuredSharpness.ts';
+import { ScriptRefresh } from './scriptRefresh.ts';
 import { shortNumber } from './sharpnessText.ts';
-import { throttle } from './throttle.ts';
 import type { TrainingSite, TrainingSites } from './trainingSites.ts';
 import type { WorkspaceRuns } from './workspaceRuns.ts';
 
 const REFRESH_MS = 500;
 
 export class LearningRateHints implements vscode.InlayHintsProvider, vscode.Disposable {
-  readonly #store = new DisposableStore();
-  readonly #changed = this.#store.add(new vscode.EventEmitter<void>());
-  readonly onDidChangeInlayHints = this.#changed.event;
+  readonly #refresh: ScriptRefresh;
+  readonly onDidChangeInlayHints: vscode.Event<void>;
 
   constructor(
     private readonly sites: TrainingSites,
     runs: WorkspaceRuns,
   ) {
-    const refresh = this.#store.add(throttle(REFRESH_MS, () => this.#changed.fire()));
-    this.#store.add(runs.onDidChangeList(refresh));
-    this.#store.add(runs.onDidChangeRun(refresh));
-    this.#store.add(onSetting(['inlayHints'], refresh));
-    this.#store.add(vscode.workspace.onDidGrantWorkspaceTrust(refresh));
+    this.#refresh = new ScriptRefresh(runs, REFRESH_MS, ['inlayHints']);
+    this.onDidChangeInlayHints = this.#refresh.event;
   }
 
   async provideInlayHints(document: vscode.TextDocument, range: vscode.Range): Promise<vscode.InlayHint[]> {
@@ -35,9 +30,9 @@ export class LearningRateHints implements vscode.InlayHintsProvider, vscode.Disp
     for (const { rate, site } of this.sites.learningRates(document)) {
       const position = document.positionAt(rate.to);
       if (!range.contains(position)) continue;
-      const latest = (await measurements(site)).at(-1);
-      const edge = latest === undefined ? null : edgeRateOf(site, latest);
-      if (latest === undefined || edge === null) continue;
+      const found = await edgeAt(site);
+      if (found === null) continue;
+      const { latest, edge } = found;
       const hint = new vscode.InlayHint(
         position,
         vscode.l10n.t('edge of stability at {0}', shortNumber(edge)),
@@ -50,14 +45,19 @@ export class LearningRateHints implements vscode.InlayHintsProvider, vscode.Disp
   }
 
   dispose(): void {
-    this.#store.dispose();
+    this.#refresh.dispose();
   }
 }
 
-/** null where the learning rate or a bound is not known. */
-export function edgeRateOf({ objective }: TrainingSite, latest: LiveSharpness): number | null {
-  if (latest.learningRate === null) return null;
-  return edgeRate(objective.optimizer, decodeNumber(latest.lambda1), decodeNumber(latest.learningRate));
+/** The newest λ₁ of an objective, and the learning rate at which it is the bound; null where either is not known. */
+export async function edgeAt(
+  site: TrainingSite,
+): Promise<{ readonly latest: LiveSharpness; readonly edge: number } | null> {
+  const latest = (await measurements(site)).at(-1);
+  if (latest?.learningRate == null) return null;
+  const { optimizer } = site.objective;
+  const edge = edgeRate(optimizer, decodeNumber(latest.lambda1), decodeNumber(latest.learningRate));
+  return edge === null ? null : { latest, edge };
 }
 
 function tooltip(

@@ -6,6 +6,7 @@ import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@lezer/python';
 import { codeTokens, listItems, type CodeToken } from './fixes/javaScriptCalls.ts';
 import { OPTIMIZER_CLASS } from './pythonCalls.ts';
+import { argumentsOf, children } from './pythonTree.ts';
 import { MAX_LENGTH } from './trainingCalls.ts';
 
 /** Offsets into the source, the end excluded. */
@@ -83,7 +84,7 @@ function inPython(source: string): LearningRateSite[] {
         const callee = node.firstChild;
         const given = callee?.nextSibling;
         if (callee === null || given?.name !== 'ArgList' || !OPTIMIZER_CLASS.test(text(callee))) return;
-        const rate = learningRateOf(given, text);
+        const rate = learningRateOf(given, source);
         if (rate !== undefined) found.push(rate);
       }
     },
@@ -97,21 +98,11 @@ function inPython(source: string): LearningRateSite[] {
 }
 
 /** The value of `lr=`, or of the second argument where neither of the first two has a name. */
-function learningRateOf(given: SyntaxNode, text: (node: SyntaxNode) => string): SyntaxNode | undefined {
-  const groups: SyntaxNode[][] = [[]];
-  for (const node of children(given)) {
-    if (node.name === ',') groups.push([]);
-    else if (node.name !== '(' && node.name !== ')') groups.at(-1)?.push(node);
-  }
-  const named = groups.find(([name, equals]) => name && equals?.name === 'AssignOp' && text(name) === 'lr');
-  if (named !== undefined) return named[2];
-  return groups.slice(0, 2).every((group) => group.length === 1) ? groups[1]?.[0] : undefined;
-}
-
-function children(node: SyntaxNode): SyntaxNode[] {
-  const found: SyntaxNode[] = [];
-  for (let child = node.firstChild; child !== null; child = child.nextSibling) found.push(child);
-  return found;
+function learningRateOf(given: SyntaxNode, source: string): SyntaxNode | undefined {
+  const all = argumentsOf(given, source);
+  const named = all.find(({ name }) => name === 'lr');
+  if (named !== undefined) return named.value;
+  return all.slice(0, 2).every(({ name }) => name === null) ? all[1]?.value : undefined;
 }
 
 function literal({ value, from, to }: CodeToken): Span & { value: number } {

@@ -4,6 +4,7 @@
  */
 import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@lezer/python';
+import { children } from './pythonTree.ts';
 import { MAX_LENGTH, type TrainingCall } from './trainingCalls.ts';
 
 /** The name under which the start of a script is found, when its training call is in a module that it imports. */
@@ -104,12 +105,6 @@ function sides(assignment: SyntaxNode): [targets: SyntaxNode[], values: SyntaxNo
   };
   children(assignment).forEach(add);
   return all;
-}
-
-function children(node: SyntaxNode): SyntaxNode[] {
-  const found: SyntaxNode[] = [];
-  for (let child = node.firstChild; child !== null; child = child.nextSibling) found.push(child);
-  return found;
 }
 
 /** `self.optimizers[0]` and `self.optimizer` are both called optimizer-something. */

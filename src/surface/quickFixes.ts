@@ -7,8 +7,7 @@ import { averageInPython, updateBatchNormInPython } from './fixes/averagePython.
 import { shuffleInJavaScript } from './fixes/shuffleJavaScript.ts';
 import { shuffleInPython } from './fixes/shufflePython.ts';
 import type { SourceEdit } from './fixes/sourceEdit.ts';
-import { edgeRateOf } from './learningRateHints.ts';
-import { measurements } from './measuredSharpness.ts';
+import { edgeAt } from './learningRateHints.ts';
 import { shortNumber } from './sharpnessText.ts';
 import type { TrainingSites } from './trainingSites.ts';
 
@@ -38,11 +37,11 @@ export class QuickFixes implements vscode.CodeActionProvider {
       const { literal } = rate;
       const places = [rate, ...(literal === null ? [] : [literal])].map((span) => rangeOf(document, span));
       if (literal === null || !places.some((place) => place.intersection(range) !== undefined)) continue;
-      const latest = (await measurements(site)).at(-1);
-      if (latest?.bound == null) continue;
-      const verdict = verdictOf(decodeNumber(latest.lambda1), decodeNumber(latest.bound));
-      const edge = edgeRateOf(site, latest);
-      if (edge === null || (verdict !== 'edge' && verdict !== 'above')) continue;
+      const found = await edgeAt(site);
+      if (found?.latest.bound == null) continue;
+      const { latest, edge } = found;
+      const verdict = verdictOf(decodeNumber(latest.lambda1), decodeNumber(found.latest.bound));
+      if (verdict !== 'edge' && verdict !== 'above') continue;
       const next = Number((BELOW * edge).toPrecision(2));
       if (!(next < literal.value)) continue;
       actions.push(
@@ -63,13 +62,13 @@ export class QuickFixes implements vscode.CodeActionProvider {
   }
 
   async #atCalls(document: vscode.TextDocument, range: vscode.Range): Promise<vscode.CodeAction[]> {
+    const source = document.getText();
     const lines = this.sites.calls(document).map(({ line }) => line);
-    const made = [...document.getText().matchAll(/\b(DataLoader|AveragedModel)\s*\(/g)].map(
+    const made = [...source.matchAll(/\b(DataLoader|AveragedModel)\s*\(/g)].map(
       ({ index }) => document.positionAt(index).line,
     );
     const here = (line: number): boolean => line >= range.start.line && line <= range.end.line;
     if (![...lines, ...made].some(here)) return [];
-    const source = document.getText();
     const python = document.languageId === 'python';
     const actions: vscode.CodeAction[] = [];
     const offer = (title: string, kind: vscode.CodeActionKind, edits: SourceEdit[] | null): void => {

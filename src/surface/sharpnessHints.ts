@@ -2,12 +2,11 @@
 import * as vscode from 'vscode';
 import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
 import { boundFormula, verdictOf } from '../protocol/stability.ts';
-import { onSetting, setting } from './configuration.ts';
-import { DisposableStore } from './disposables.ts';
+import { setting } from './configuration.ts';
 import { commands } from './ids.ts';
 import { measurements } from './measuredSharpness.ts';
+import { ScriptRefresh } from './scriptRefresh.ts';
 import { sharpnessText, shortNumber, verdictWords } from './sharpnessText.ts';
-import { throttle } from './throttle.ts';
 import type { TrainingSite, TrainingSites } from './trainingSites.ts';
 import type { WorkspaceRuns } from './workspaceRuns.ts';
 
@@ -16,19 +15,15 @@ const REFRESH_MS = 250;
 const HISTORY = 12;
 
 export class SharpnessHints implements vscode.InlayHintsProvider, vscode.Disposable {
-  readonly #store = new DisposableStore();
-  readonly #changed = this.#store.add(new vscode.EventEmitter<void>());
-  readonly onDidChangeInlayHints = this.#changed.event;
+  readonly #refresh: ScriptRefresh;
+  readonly onDidChangeInlayHints: vscode.Event<void>;
 
   constructor(
     private readonly sites: TrainingSites,
     runs: WorkspaceRuns,
   ) {
-    const refresh = this.#store.add(throttle(REFRESH_MS, () => this.#changed.fire()));
-    this.#store.add(runs.onDidChangeList(refresh));
-    this.#store.add(runs.onDidChangeRun(refresh));
-    this.#store.add(onSetting(['inlayHints'], refresh));
-    this.#store.add(vscode.workspace.onDidGrantWorkspaceTrust(refresh));
+    this.#refresh = new ScriptRefresh(runs, REFRESH_MS, ['inlayHints']);
+    this.onDidChangeInlayHints = this.#refresh.event;
   }
 
   async provideInlayHints(document: vscode.TextDocument, range: vscode.Range): Promise<vscode.InlayHint[]> {
@@ -55,7 +50,7 @@ export class SharpnessHints implements vscode.InlayHintsProvider, vscode.Disposa
   }
 
   dispose(): void {
-    this.#store.dispose();
+    this.#refresh.dispose();
   }
 }
 

@@ -1,10 +1,9 @@
 /** CodeLenses above training calls: train, and what makes sense with the newest run of the file. */
 import * as vscode from 'vscode';
-import { onSetting, setting } from './configuration.ts';
-import { DisposableStore } from './disposables.ts';
+import { setting } from './configuration.ts';
 import { commands } from './ids.ts';
+import { ScriptRefresh } from './scriptRefresh.ts';
 import { stepText } from './sharpnessText.ts';
-import { throttle } from './throttle.ts';
 import type { TrainingSites } from './trainingSites.ts';
 import { isActive, type WorkspaceRuns } from './workspaceRuns.ts';
 
@@ -12,19 +11,15 @@ import { isActive, type WorkspaceRuns } from './workspaceRuns.ts';
 const REFRESH_MS = 750;
 
 export class TrainingLens implements vscode.CodeLensProvider, vscode.Disposable {
-  readonly #store = new DisposableStore();
-  readonly #changed = this.#store.add(new vscode.EventEmitter<void>());
-  readonly onDidChangeCodeLenses = this.#changed.event;
+  readonly #refresh: ScriptRefresh;
+  readonly onDidChangeCodeLenses: vscode.Event<void>;
 
   constructor(
     private readonly sites: TrainingSites,
     runs: WorkspaceRuns,
   ) {
-    const refresh = this.#store.add(throttle(REFRESH_MS, () => this.#changed.fire()));
-    this.#store.add(runs.onDidChangeList(refresh));
-    this.#store.add(runs.onDidChangeRun(refresh));
-    this.#store.add(onSetting(['codeLens'], refresh));
-    this.#store.add(vscode.workspace.onDidGrantWorkspaceTrust(refresh));
+    this.#refresh = new ScriptRefresh(runs, REFRESH_MS, ['codeLens']);
+    this.onDidChangeCodeLenses = this.#refresh.event;
   }
 
   provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
@@ -66,6 +61,6 @@ export class TrainingLens implements vscode.CodeLensProvider, vscode.Disposable 
   }
 
   dispose(): void {
-    this.#store.dispose();
+    this.#refresh.dispose();
   }
 }

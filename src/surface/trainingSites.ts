@@ -23,18 +23,16 @@ export interface RateOfObjective {
 }
 
 export class TrainingSites {
-  /** Calls of a document's newest version; tokenizing is asked for by lenses, hints and the context key alike. */
-  readonly #calls = new WeakMap<vscode.TextDocument, { version: number; calls: readonly TrainingCall[] }>();
+  /** What was found in a document's newest version: lenses, hints, quick fixes and the context key ask for it alike. */
+  readonly #calls = new OfVersion((document): readonly TrainingCall[] =>
+    (document.languageId === 'python' ? findPythonCalls : findTrainingCalls)(document.getText()),
+  );
+  readonly #rates = new OfVersion((document) => findLearningRates(document.getText(), document.languageId));
 
   constructor(private readonly runs: WorkspaceRuns) {}
 
   calls(document: vscode.TextDocument): readonly TrainingCall[] {
-    const known = this.#calls.get(document);
-    if (known?.version === document.version) return known.calls;
-    const find = document.languageId === 'python' ? findPythonCalls : findTrainingCalls;
-    const calls = find(document.getText());
-    this.#calls.set(document, { version: document.version, calls });
-    return calls;
+    return this.#calls.of(document);
   }
 
   /** The newest run that was trained by this document, whether it is the script itself or a module it trains in. */
@@ -80,7 +78,7 @@ export class TrainingSites {
     const run = this.run(document);
     const objectives = run?.manifest?.objectives ?? [];
     if (run === undefined || objectives.length === 0) return [];
-    const rates = findLearningRates(document.getText(), document.languageId);
+    const rates = this.#rates.of(document);
     if (objectives.length > 1 && objectives.length !== rates.length) return [];
     return rates.flatMap((rate, i) => {
       const index = objectives.length === 1 ? 0 : i;
@@ -88,6 +86,21 @@ export class TrainingSites {
       const { line } = document.positionAt(rate.from);
       return objective === undefined ? [] : [{ rate, site: { run, objective, index, line } }];
     });
+  }
+}
+
+/** A finding of each document, made once a version. */
+class OfVersion<T> {
+  readonly #known = new WeakMap<vscode.TextDocument, { version: number; found: T }>();
+
+  constructor(private readonly find: (document: vscode.TextDocument) => T) {}
+
+  of(document: vscode.TextDocument): T {
+    const known = this.#known.get(document);
+    if (known?.version === document.version) return known.found;
+    const found = this.find(document);
+    this.#known.set(document, { version: document.version, found });
+    return found;
   }
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { RunView } from '../../src/protocol/page.ts';
 import type { ContourResult } from '../../src/protocol/results.ts';
 import { contourDrawing, contourPicture } from '../../webview/contourChart.ts';
+import { bilinear } from '../../webview/contourGeometry.ts';
 import { init } from '../../webview/echarts.ts';
 import { chartTheme, readTheme } from '../../webview/theme.ts';
 import { report, sideBySide } from './measure.ts';
@@ -25,23 +26,13 @@ const along = (axis: readonly number[]): number[] => {
   const [from = 0, to = 1] = [axis[0], axis.at(-1)];
   return Array.from({ length: SIZE }, (_, i) => from + ((to - from) * i) / (SIZE - 1));
 };
-/** The recorded losses between its own points, so that the isolines are those of a real landscape. */
-const between = (values: readonly (readonly (number | null)[])[], row: number, column: number): number => {
-  const last = values.length - 1;
-  const [y, x] = [(row * last) / (SIZE - 1), (column * last) / (SIZE - 1)];
-  const [j, i] = [Math.min(last - 1, Math.floor(y)), Math.min(last - 1, Math.floor(x))];
-  const at = (b: number, a: number): number => values[b]?.[a] ?? NaN;
-  const low = at(j, i) + (x - i) * (at(j, i + 1) - at(j, i));
-  const high = at(j + 1, i) + (x - i) * (at(j + 1, i + 1) - at(j + 1, i));
-  return low + (y - j) * (high - low);
-};
+const [x, y] = [along(recorded.x), along(recorded.y)];
 const fine: ContourResult = {
   ...recorded,
-  x: along(recorded.x),
-  y: along(recorded.y),
-  loss: Array.from({ length: SIZE }, (_, j) =>
-    Array.from({ length: SIZE }, (__, i) => between(recorded.loss, j, i)),
-  ),
+  x,
+  y,
+  // Between the recorded points, so that the isolines are those of a real landscape.
+  loss: y.map((b) => x.map((a) => bilinear(recorded, [a, b]))),
   evaluated: SIZE * SIZE,
 };
 const theme = readTheme({ variable: () => '', hasClass: () => false, matches: () => false });

@@ -1,8 +1,9 @@
 /** The path on its first two components, what it does along the run, and how much of it these hold. */
-import type { TrajectoryResult } from '../../src/protocol/trajectory.ts';
+import type { Path, TrajectoryResult } from '../../src/protocol/trajectory.ts';
 import { h } from '../dom.ts';
 import type { Child } from '../dom.ts';
-import type { FigureSpec } from '../figure.ts';
+import type { TableData } from '../dataTable.ts';
+import type { FigurePart, FigureSpec } from '../figure.ts';
 import { formatNumber } from '../format.ts';
 import { strings } from '../strings.ts';
 import {
@@ -27,45 +28,46 @@ export function trajectoryFigure(
   choice: () => PathChoice,
   place: () => number,
 ): FigureSpec<TrajectoryResult> {
+  const chosen = (result: TrajectoryResult): Path | null => pathOf(result, choice());
+  const has = (result: TrajectoryResult): boolean => pathOf(result, 'sketch') !== null;
+  const drawn =
+    (draw: typeof planeDrawing): FigurePart<TrajectoryResult>['draw'] =>
+    (result, theme, size) => {
+      const path = chosen(result);
+      return path === null ? null : draw(path, place(), theme, size);
+    };
+  const tabled =
+    (table: (path: Path) => TableData): FigurePart<TrajectoryResult>['tables'] =>
+    (result) => {
+      const path = chosen(result);
+      return path === null ? [] : [table(path)];
+    };
   return {
     summary: growthSummary,
     parts: [
       {
         id: 'plane',
         title: words.planeTitle,
-        has: (result) => pathOf(result, 'sketch') !== null,
-        draw: (result, theme, size) => {
-          const path = pathOf(result, choice());
-          return path === null ? null : planeDrawing(path, place(), theme, size);
-        },
-        tables: (result) =>
-          [pathOf(result, choice())].flatMap((path) =>
-            path === null ? [] : [pathTable(path, words.pathTable)],
-          ),
-        csv: (result) => pathCsv(pathOf(result, choice())),
+        has,
+        draw: drawn(planeDrawing),
+        tables: tabled((path) => pathTable(path, words.pathTable)),
+        csv: (result) => pathCsv(chosen(result)),
       },
       {
         id: 'along',
         title: words.alongTitle,
-        has: (result) => pathOf(result, 'sketch') !== null,
-        draw: (result, theme, size) => {
-          const path = pathOf(result, choice());
-          return path === null ? null : alongDrawing(path, place(), theme, size);
-        },
-        tables: (result) =>
-          [pathOf(result, choice())].flatMap((path) =>
-            path === null ? [] : [pathTable(path, words.alongTable)],
-          ),
-        csv: (result) => pathCsv(pathOf(result, choice())),
+        has,
+        draw: drawn(alongDrawing),
+        tables: tabled((path) => pathTable(path, words.alongTable)),
+        csv: (result) => pathCsv(chosen(result)),
       },
       {
         id: 'structure',
         title: words.structureTitle,
-        has: (result) => pathOf(result, 'sketch') !== null,
+        has,
         draw: (result, theme, size) => structureDrawing(result, choice(), theme, size),
-        tables: (result) =>
-          [pathOf(result, choice())].flatMap((path) => (path === null ? [] : [componentTable(path)])),
-        csv: (result) => componentCsv(pathOf(result, choice())),
+        tables: tabled(componentTable),
+        csv: (result) => componentCsv(chosen(result)),
       },
     ],
   };

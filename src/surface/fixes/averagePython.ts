@@ -1,4 +1,5 @@
 /** Stochastic weight averaging by `torch.optim.swa_utils`, written into a script. */
+import type { SyntaxNode } from '@lezer/common';
 import { findPythonLoop } from './pythonLoop.ts';
 import { endOfStatement, indentAt, insertion, lineEnd, lineStart, type SourceEdit } from './sourceEdit.ts';
 
@@ -13,8 +14,7 @@ const MODULE = 'torch.optim.swa_utils';
 export function averageInPython(source: string): SourceEdit[] | null {
   const loop = findPythonLoop(source);
   if (loop === null || /\bAveragedModel\b/.test(source)) return null;
-  const { step, loops, model, loader, counter } = loop;
-  const outermost = loops.at(-1) ?? loops[0];
+  const { step, loops, outermost, model, loader, counter } = loop;
   const eol = lineEnd(source);
   const unit = indentUnit(source);
   const names = ['AveragedModel'];
@@ -38,9 +38,7 @@ export function averageInPython(source: string): SourceEdit[] | null {
     importOf(source, names),
     insertion(lineStart(source, outermost.from), `${around}swa_model = ${made}${eol}`),
     insertion(endOfStatement(source, behind.to), lines.map((line) => eol + line).join('')),
-    ...(loader === null
-      ? []
-      : [insertion(endOfStatement(source, outermost.to), `${eol}${around}update_bn(${loader}, swa_model)`)]),
+    ...(loader === null ? [] : [updateBehind(source, outermost, loader, 'swa_model')]),
   ];
 }
 
@@ -49,10 +47,13 @@ export function updateBatchNormInPython(source: string): SourceEdit[] | null {
   const loop = findPythonLoop(source);
   const [, average] = /([A-Za-z_]\w*)\s*=\s*(?:[\w.]+\.)?AveragedModel\(/.exec(source) ?? [];
   if (loop?.loader == null || average === undefined || /\bupdate_bn\s*\(/.test(source)) return null;
-  const outermost = loop.loops.at(-1) ?? loop.loops[0];
-  const indent = indentAt(source, outermost.from);
-  const call = `${lineEnd(source)}${indent}update_bn(${loop.loader}, ${average})`;
-  return [importOf(source, ['update_bn']), insertion(endOfStatement(source, outermost.to), call)];
+  return [importOf(source, ['update_bn']), updateBehind(source, loop.outermost, loop.loader, average)];
+}
+
+/** The average's batch-norm statistics, behind a loop. */
+function updateBehind(source: string, loop: SyntaxNode, loader: string, average: string): SourceEdit {
+  const call = `${lineEnd(source)}${indentAt(source, loop.from)}update_bn(${loader}, ${average})`;
+  return insertion(endOfStatement(source, loop.to), call);
 }
 
 /** Below the module's imports, or on top where it has none in plain sight. */

@@ -2,12 +2,14 @@
 import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@lezer/python';
 import { OPTIMIZER_CLASS } from '../pythonCalls.ts';
+import { argumentsOf, children } from '../pythonTree.ts';
 
 export interface PythonLoop {
   /** The statement that is `optimizer.step()`. */
   readonly step: SyntaxNode;
   /** The loops around it in the same function, innermost first; at least one. */
   readonly loops: readonly [SyntaxNode, ...SyntaxNode[]];
+  readonly outermost: SyntaxNode;
   /** What the optimizer was given the parameters of, such as `model`. */
   readonly model: string;
   /** What the innermost loop goes over, where that is a name: the data loader. */
@@ -42,12 +44,14 @@ export function findPythonLoop(source: string): PythonLoop | null {
         if (optimizer === undefined || step === null || optimizer.scope !== scopeOf(node)) return undefined;
         const [inner, ...outer] = loopsAround(step);
         if (inner === undefined) return undefined;
+        const outermost = outer.at(-1) ?? inner;
         found = {
           step,
           loops: [inner, ...outer],
+          outermost,
           model: optimizer.model,
           loader: iterated(inner, text),
-          counter: counterOf(outer.at(-1) ?? inner, text),
+          counter: counterOf(outermost, source),
         };
       }
       return undefined;
@@ -77,10 +81,9 @@ function loopsAround(node: SyntaxNode): SyntaxNode[] {
 /** `for TARGET in ITERATED:` in its parts. */
 function partsOf(loop: SyntaxNode): { target: SyntaxNode; iterated: SyntaxNode } | null {
   if (loop.name !== 'ForStatement') return null;
-  const children: SyntaxNode[] = [];
-  for (let child = loop.firstChild; child !== null; child = child.nextSibling) children.push(child);
-  const word = children.findIndex((child) => child.name === 'in');
-  const [target, iterated] = [children[word - 1], children[word + 1]];
+  const parts = children(loop);
+  const word = parts.findIndex((part) => part.name === 'in');
+  const [target, iterated] = [parts[word - 1], parts[word + 1]];
   return target === undefined || iterated === undefined ? null : { target, iterated };
 }
 
@@ -92,15 +95,13 @@ function iterated(loop: SyntaxNode, text: (node: SyntaxNode) => string): string 
   return NAME.test(name) ? name : null;
 }
 
-function counterOf(loop: SyntaxNode, text: (node: SyntaxNode) => string): PythonLoop['counter'] {
+function counterOf(loop: SyntaxNode, source: string): PythonLoop['counter'] {
   const parts = partsOf(loop);
   if (parts === null || parts.target.name !== 'VariableName') return null;
-  const call = parts.iterated;
-  if (call.name !== 'CallExpression' || call.firstChild === null || text(call.firstChild) !== 'range')
-    return null;
-  const given: string[] = [];
-  for (let child = call.lastChild?.firstChild ?? null; child !== null; child = child.nextSibling)
-    if (!['(', ')', ','].includes(child.name)) given.push(text(child));
+  const text = ({ from, to }: SyntaxNode): string => source.slice(from, to);
+  const { firstChild: callee, lastChild: list, name } = parts.iterated;
+  if (name !== 'CallExpression' || callee === null || list === null || text(callee) !== 'range') return null;
+  const given = argumentsOf(list, source);
   const end = given.length === 1 ? given[0] : given.length === 2 ? given[1] : undefined;
-  return end === undefined ? null : { name: text(parts.target), end };
+  return end === undefined ? null : { name: text(parts.target), end: text(end.value) };
 }

@@ -1,6 +1,7 @@
 /** A new order of the data in every epoch, for a script whose DataLoader gives them in a fixed one. */
 import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@lezer/python';
+import { argumentsOf } from '../pythonTree.ts';
 import { findPythonLoop } from './pythonLoop.ts';
 import { insertion, type SourceEdit } from './sourceEdit.ts';
 
@@ -25,20 +26,17 @@ export function shuffleInPython(source: string): SourceEdit[] | null {
     loaders.find(({ name }) => name !== null && name === used) ??
     (loaders.length === 1 ? loaders[0] : undefined);
   if (loader === undefined) return null;
-  const values = new Map<string, SyntaxNode>();
-  let positional = 0;
-  for (let child = loader.given.firstChild; child !== null; child = child.nextSibling) {
-    if (child.nextSibling?.name === 'AssignOp' && child.nextSibling.nextSibling !== null) {
-      values.set(text(child), child.nextSibling.nextSibling);
-      child = child.nextSibling.nextSibling;
-    } else if (!['(', ')', ','].includes(child.name)) positional++;
-  }
-  const shuffle = values.get('shuffle');
-  if (values.has('sampler') || values.has('batch_sampler') || positional > 2) return null;
+  const given = argumentsOf(loader.given, source);
+  const named = (wanted: string): SyntaxNode | undefined => given.find(({ name }) => name === wanted)?.value;
+  const shuffle = named('shuffle');
+  const places = given.map(({ name }) => (name === null ? 1 : name.startsWith('*') ? 2 : 0));
+  // What is spread fills two at least.
+  const positional = places.reduce<number>((sum, n) => sum + n, 0);
+  if (named('sampler') !== undefined || named('batch_sampler') !== undefined || positional > 2) return null;
   if (shuffle !== undefined)
     return text(shuffle) === 'False' ? [{ from: shuffle.from, to: shuffle.to, text: 'True' }] : null;
   // Behind the last argument, before a comma that ends the list.
   const inside = source.slice(loader.given.from + 1, loader.given.to - 1);
   const end = loader.given.from + 1 + inside.replace(/[\s,]*$/, '').length;
-  return [insertion(end, `${positional + values.size > 0 ? ', ' : ''}shuffle=True`)];
+  return [insertion(end, `${given.length > 0 ? ', ' : ''}shuffle=True`)];
 }
