@@ -1,5 +1,5 @@
 /** The runs of a workspace folder: `.basin/runs/`. */
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { BasinError, toErrorData, type ErrorData } from '../protocol/errors.ts';
@@ -35,6 +35,9 @@ export interface NewRun {
   readonly parent?: RunManifest['parent'];
 }
 
+/** What the name of a run's directory begins with until its manifest stands in it. */
+const HIDDEN = '.';
+
 export class RunStore {
   /** @param root the workspace folder; `.basin/` is made in it when the first run is */
   constructor(readonly root: string) {}
@@ -55,11 +58,10 @@ export class RunStore {
     await writeFile(path.join(basin, '.gitignore'), '*\n', { flag: 'wx' }).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     });
-    const run = await this.#freshDirectory();
     const now = new Date().toISOString();
-    await run.writeManifest({
+    return this.#placed((id) => ({
       format: RUN_FORMAT,
-      id: run.id,
+      id,
       name: options.name ?? defaultName(options),
       state: 'starting',
       stateReason: null,
@@ -87,18 +89,23 @@ export class RunStore {
         notes: [],
       },
       evaluationSet: null,
-    });
-    return run;
+    }));
   }
 
-  async #freshDirectory(): Promise<Run> {
+  /** Puts a run's directory in place with its manifest in it, so that nobody who lists runs meets one without. */
+  async #placed(manifestOf: (id: string) => RunManifest): Promise<Run> {
     for (;;) {
-      const run = new Run(path.join(this.directory, newRunId()));
+      const id = newRunId();
+      const directory = path.join(this.directory, id);
+      const unfinished = new Run(path.join(this.directory, `${HIDDEN}${id}`));
       try {
-        await mkdir(run.directory);
-        return run;
+        await unfinished.writeManifest(manifestOf(id));
+        await rename(unfinished.directory, directory);
+        return new Run(directory);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+        await rm(unfinished.directory, { recursive: true, force: true });
+        // Somebody else has the same id: the same millisecond and the same four characters.
+        if (!['EEXIST', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
       }
     }
   }
@@ -167,7 +174,7 @@ export class RunStore {
     try {
       const entries = await readdir(this.directory, { withFileTypes: true });
       return entries
-        .filter((e) => e.isDirectory())
+        .filter((e) => e.isDirectory() && !e.name.startsWith(HIDDEN))
         .map((e) => e.name)
         .sort()
         .reverse();

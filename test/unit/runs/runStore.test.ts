@@ -24,6 +24,29 @@ describe('run store', () => {
     assert.equal(manifest.cwd, workspace.root);
   });
 
+  it('never shows a run before its manifest stands', async () => {
+    let made = false;
+    const makeAll = async (): Promise<void> => {
+      for (let i = 0; i < 30; i++) await workspace.store.create({ command: ['node'], cwd: workspace.root });
+      made = true;
+    };
+    const watchAll = async (): Promise<number> => {
+      let looks = 0;
+      while (!made) {
+        for (const { id, error } of await workspace.store.list()) assert.equal(error, null, id);
+        const last = await workspace.store.open('last').catch(() => null);
+        if (last !== null) await last.readManifest();
+        looks++;
+      }
+      return looks;
+    };
+    const [, looks] = await Promise.all([makeAll(), watchAll()]);
+    assert.ok(looks > 1);
+    const names = await readdir(workspace.store.directory);
+    assert.equal(names.length, 30);
+    assert.ok(names.every((name) => !name.startsWith('.')));
+  });
+
   it('keeps runs out of version control without touching an ignore file of the user', async () => {
     await makeFinishedRun(workspace.store);
     const file = path.join(workspace.root, '.basin', '.gitignore');
