@@ -39,7 +39,15 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
 
   const log = own(vscode.window.createOutputChannel('Basin', { log: true }));
   const errors = new ErrorDisplay(log);
-  engine = new EngineClient({ module: dist('engine.cjs'), log: (line) => log.info(line) });
+  engine = new EngineClient({
+    module: dist('engine.cjs'),
+    log: (line) => log.info(line),
+    words: {
+      ended: (how) => vscode.l10n.t('Basin’s analysis process ended ({0}).', how),
+      again: vscode.l10n.t('Ask again: it is started anew. Basin: Show Log tells more.'),
+      closing: vscode.l10n.t('Basin is shutting down.'),
+    },
+  });
   const runs = own(new WorkspaceRuns());
   const relaunch = new Relaunch(context.workspaceState);
   const jobs = own(new Jobs(engine, relaunch, log));

@@ -20,6 +20,14 @@ export interface EngineOptions {
   /** dist/engine.cjs */
   readonly module: string;
   readonly log: (line: string) => void;
+  readonly words: EngineWords;
+}
+
+/** What people read when the process is gone, in their language. */
+export interface EngineWords {
+  readonly ended: (how: string) => string;
+  readonly again: string;
+  readonly closing: string;
 }
 
 export interface JobObserver {
@@ -101,7 +109,7 @@ export class EngineClient {
   }
 
   #start(): EngineProcess {
-    if (this.#disposed) throw new BasinError('process-ended', 'Basin is shutting down.');
+    if (this.#disposed) throw new BasinError('process-ended', this.#options.words.closing);
     if (this.#process !== null) return this.#process;
     const child = fork(this.#options.module, [], {
       execPath: process.execPath,
@@ -119,13 +127,7 @@ export class EngineClient {
       const end = (how: string): void => {
         if (this.#process?.child === child) this.#process = null;
         this.#options.log(`engine ${child.pid} ended: ${how}`);
-        reject(
-          new BasinError(
-            'process-ended',
-            `Basin's analysis process ended (${how}).`,
-            'Ask again: it is started anew. Basin: Show Log tells more.',
-          ),
-        );
+        reject(new BasinError('process-ended', this.#options.words.ended(how), this.#options.words.again));
         // Behind: what disposing makes of pending requests says less.
         connection.dispose();
       };

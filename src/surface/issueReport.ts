@@ -22,6 +22,7 @@ export function issueReport(basin: string, runs: readonly RunManifest[]): string
         ].join(', '),
       ),
   );
+  // The rows are English: they are for those who mend Basin.
   const rows: (readonly [string, string])[] = [
     ['Basin', basin],
     ['VS Code', `${vscode.version}, ${vscode.env.uiKind === vscode.UIKind.Web ? 'web' : 'desktop'}`],

@@ -10,7 +10,6 @@ import { thinSteps } from '../runs/runView.ts';
 import { setting } from './configuration.ts';
 import { DisposableStore } from './disposables.ts';
 import type { ErrorDisplay } from './errorDisplay.ts';
-import { views } from './ids.ts';
 import type { Jobs } from './jobs.ts';
 import { LiveContourBudget } from './liveContour.ts';
 import { PageHost } from './pageHost.ts';
@@ -104,7 +103,7 @@ class Landscape implements vscode.Disposable {
         extension,
         {
           page: 'landscape',
-          title: views.landscape,
+          title: vscode.l10n.t('Landscape'),
           run: () => (this.#directory === null ? null : (runs.find(this.#directory) ?? null)),
           ready: () => {
             this.#ready = true;

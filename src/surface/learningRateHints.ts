@@ -1,12 +1,13 @@
 /** The learning rate at the edge of stability, as an inlay hint behind the learning rate that the script gives. */
 import * as vscode from 'vscode';
 import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
-import { boundFormula, edgeRate } from '../protocol/stability.ts';
+import { edgeRate } from '../protocol/stability.ts';
 import { setting } from './configuration.ts';
 import { commands } from './ids.ts';
 import { measurements } from './measuredSharpness.ts';
 import { ScriptRefresh } from './scriptRefresh.ts';
-import { shortNumber } from './sharpnessText.ts';
+import { boundName } from './sharpnessText.ts';
+import { shortNumber } from './shortNumber.ts';
 import type { TrainingSite, TrainingSites } from './trainingSites.ts';
 import type { WorkspaceRuns } from './workspaceRuns.ts';
 
@@ -73,7 +74,7 @@ function tooltip(
       'At step {0} λ₁ was {1}; the bound {2} reaches it at a learning rate of {3}, and the script’s was {4}.',
       latest.step,
       shortNumber(decodeNumber(latest.lambda1)),
-      boundFormula(objective.optimizer),
+      boundName(objective.optimizer),
       shortNumber(edge),
       shortNumber(rate),
     ) + '\n\n',

@@ -6,6 +6,7 @@ import { RunStore } from '../runs/runStore.ts';
 import { chosenRuns } from './chosenModels.ts';
 import type { CommandContext } from './commandContext.ts';
 import { commands } from './ids.ts';
+import { localDecimals } from './localNumber.ts';
 import { pickRun, type Target } from './pickRun.ts';
 import type { KnownRun } from './workspaceRuns.ts';
 
@@ -79,7 +80,7 @@ export const manageRuns = {
         modal: true,
         detail: vscode.l10n.t(
           'Their snapshots, models and analyses are removed from disk, which frees {0} MB: {1}',
-          megabytes(bytes),
+          localDecimals(bytes / 1e6, 1),
           chosen.map((run) => run.run.directory).join('\n'),
         ),
       },

@@ -52,7 +52,8 @@ export class PageHost implements vscode.Disposable {
         readSteps: async () => packSteps(await this.#runOrThrow().run.readSteps()),
         runCommand: async ({ command, argument }) => {
           const id = known.has(command) ? command : `basin.${command}`;
-          if (!known.has(id)) throw new BasinError('bad-input', `There is no command ${command}.`);
+          if (!known.has(id))
+            throw new BasinError('bad-input', vscode.l10n.t('There is no command {0}.', command));
           await vscode.commands.executeCommand(id, content.run()?.run.directory, argument);
           return {};
         },

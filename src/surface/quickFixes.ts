@@ -8,7 +8,7 @@ import { shuffleInJavaScript } from './fixes/shuffleJavaScript.ts';
 import { shuffleInPython } from './fixes/shufflePython.ts';
 import type { SourceEdit } from './fixes/sourceEdit.ts';
 import { edgeAt } from './learningRateHints.ts';
-import { shortNumber } from './sharpnessText.ts';
+import { shortNumber } from './shortNumber.ts';
 import type { TrainingSites } from './trainingSites.ts';
 
 /** Below the edge by this share: where λ₁ is measured has an error, and λ₁ still moves. */

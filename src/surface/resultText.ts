@@ -1,12 +1,15 @@
 /** Words for results, as tree rows and notifications show them. */
+import * as vscode from 'vscode';
 import type { LensName } from '../protocol/page.ts';
 import type { AnalysisResult } from '../protocol/analyses.ts';
-import type { AverageResult, EnsembleResult, Score, Scores } from '../protocol/results.ts';
+import type { AverageResult, ContourResult, EnsembleResult, Score, Scores } from '../protocol/results.ts';
 import type { SweepResult } from '../protocol/averaging.ts';
+import type { CycleVerdict } from '../protocol/cycles.ts';
 import type { SoupResult } from '../protocol/soups.ts';
 import type { TrajectoryResult } from '../protocol/trajectory.ts';
-import { measureWords } from '../protocol/measures.ts';
-import { shortNumber, verdictWords } from './sharpnessText.ts';
+import type { MeasureName } from '../protocol/measures.ts';
+import { localDecimals, localNumber } from './localNumber.ts';
+import { verdictWords } from './sharpnessText.ts';
 
 /** The lens of the panel that draws a kind of result. */
 export function lensOf(kind: AnalysisResult['kind']): LensName {
@@ -49,93 +52,229 @@ export function lensOf(kind: AnalysisResult['kind']): LensName {
 export function resultTitle(result: AnalysisResult): string {
   switch (result.kind) {
     case 'contour':
-      return `Contour ${result.plane.kind} ${result.x.length}×${result.y.length}, at ${result.at}${result.complete ? '' : ' (partial)'}`;
+      return (
+        vscode.l10n.t(
+          'Contour {0} {1}, at {2}',
+          planeWords(result.plane.kind),
+          `${result.x.length}×${result.y.length}`,
+          result.at,
+        ) + partial(result)
+      );
     case 'curvature-map':
-      return `Curvature over a plane at ${result.at}: |λmin/λmax| ${shortNumber(result.centre.ratio ?? NaN)} at the centre${result.complete ? '' : ' (partial)'}`;
+      return (
+        vscode.l10n.t(
+          'Curvature over a plane at {0}: |λmin/λmax| {1} at the centre',
+          result.at,
+          localNumber(result.centre.ratio ?? NaN),
+        ) + partial(result)
+      );
     case 'line':
-      return `Line ${result.from} to ${result.to}${result.barrier === null ? '' : `, barrier ${shortNumber(result.barrier)}`}`;
+      return result.barrier === null
+        ? vscode.l10n.t('Line {0} to {1}', result.from, result.to)
+        : vscode.l10n.t('Line {0} to {1}, barrier {2}', result.from, result.to, localNumber(result.barrier));
     case 'sharpness':
-      return `λ₁ ${shortNumber(result.eigenvalues[0] ?? NaN)} at ${result.at}, ${verdictWords[result.verdict]}`;
+      return vscode.l10n.t(
+        'λ₁ {0} at {1}, {2}',
+        localNumber(result.eigenvalues[0] ?? NaN),
+        result.at,
+        verdictWords(result.verdict),
+      );
     case 'spectrum':
-      return `Spectrum at ${result.at}: ${result.blocks.map((b) => `${b.name} λ₁ ${shortNumber(b.largest?.values[0] ?? NaN)}`).join(', ')}`;
+      return vscode.l10n.t(
+        'Spectrum at {0}: {1}',
+        result.at,
+        result.blocks.map((b) => `${b.name} λ₁ ${localNumber(b.largest?.values[0] ?? NaN)}`).join(', '),
+      );
     case 'stability':
-      return `λ₁ along the run, ${result.points.length} snapshots`;
+      return vscode.l10n.t('λ₁ along the run, {0} snapshots', result.points.length);
     case 'flatness':
-      return `Flatness at ${result.at}: ${result.measures.map((m) => `${m.name} ${shortNumber(m.value ?? NaN)}`).join(', ')}`;
+      return vscode.l10n.t(
+        'Flatness at {0}: {1}',
+        result.at,
+        result.measures.map((m) => `${m.name} ${localNumber(m.value ?? NaN)}`).join(', '),
+      );
     case 'calibration':
-      return `Calibration of ${result.at}: error ${shortNumber(result.error)}, confidence ${shortNumber(result.confidence)}, accuracy ${shortNumber(result.accuracy)}`;
+      return vscode.l10n.t(
+        'Calibration of {0}: error {1}, confidence {2}, accuracy {3}',
+        result.at,
+        localNumber(result.error),
+        localNumber(result.confidence),
+        localNumber(result.accuracy),
+      );
     case 'margins': {
       const { output } = result.validation ?? result.train;
-      return `Margins of ${result.at}: median ${shortNumber(output.quantiles[4] ?? NaN)}, ${(100 * output.notRight).toFixed(1)} % not right`;
+      return vscode.l10n.t(
+        'Margins of {0}: median {1}, {2} % not right',
+        result.at,
+        localNumber(output.quantiles[4] ?? NaN),
+        localDecimals(100 * output.notRight, 1),
+      );
     }
     case 'measures': {
       const told = result.measures.filter((m) => m.verdict === 'rises' || m.verdict === 'falls');
-      return `Measures against the ${result.gap} gap of ${result.known} runs: ${told.length === 0 ? 'none is shown to go with it' : told.map((m) => measureWords[m.name]).join(', ')}`;
+      const words =
+        told.length === 0
+          ? vscode.l10n.t('none is shown to go with it')
+          : told.map((m) => measureWords(m.name)).join(', ');
+      return result.gap === 'loss'
+        ? vscode.l10n.t('Measures against the loss gap of {0} runs: {1}', result.known, words)
+        : vscode.l10n.t('Measures against the accuracy gap of {0} runs: {1}', result.known, words);
     }
     case 'cycles':
-      return `Cycles: ${cycleWords[result.verdict]}`;
+      return vscode.l10n.t('Cycles: {0}', cycleWords(result.verdict));
     case 'noise':
-      return `Gradient noise of ${result.at}: ${result.rank.directions} of ${result.rank.parameters} directions, scale ${shortNumber(result.scale.value ?? NaN)}`;
+      return vscode.l10n.t(
+        'Gradient noise of {0}: {1} of {2} directions, scale {3}',
+        result.at,
+        result.rank.directions,
+        result.rank.parameters,
+        localNumber(result.scale.value ?? NaN),
+      );
     case 'layers':
-      return `Layers: ${result.parameters.length} parameters, ${result.events.length} events`;
+      return vscode.l10n.t(
+        'Layers: {0} parameters, {1} events',
+        result.parameters.length,
+        result.events.length,
+      );
     case 'trajectory':
-      return `Trajectory: ${trajectoryText(result)}`;
+      return vscode.l10n.t('Trajectory: {0}', trajectoryText(result));
     case 'sweep':
-      return `Averages compared: ${sweepText(result)}`;
+      return vscode.l10n.t('Averages compared: {0}', sweepText(result));
     case 'swag':
-      return `SWAG of ${result.members.length}, ${result.draws} draws: ${scoreText(mainScore(result.score).score)}`;
+      return vscode.l10n.t(
+        'SWAG of {0}, {1} draws: {2}',
+        result.members.length,
+        result.draws,
+        mainText(result),
+      );
     case 'soup':
-      return `Soup of ${result.members.length} of ${result.candidates.length}: ${scoreText(mainScore(result.score).score)}`;
+      return vscode.l10n.t(
+        'Soup of {0} of {1}: {2}',
+        result.members.length,
+        result.candidates.length,
+        mainText(result),
+      );
     case 'swa':
-      return `SWA of ${result.iterates.length} points${early(result)}: ${scoreText(mainScore(result.score).score)}`;
+      return titled(vscode.l10n.t('SWA of {0} points', result.iterates.length), result);
     case 'fge':
-      return `Fast geometric ensemble of ${result.members.length}${early(result)}: ${scoreText(mainScore(result.score).score)}`;
+      return titled(vscode.l10n.t('Fast geometric ensemble of {0}', result.members.length), result);
     case 'snapshot-ensemble':
-      return `Snapshot ensemble of ${result.members.length}${early(result)}: ${scoreText(mainScore(result.score).score)}`;
+      return titled(vscode.l10n.t('Snapshot ensemble of {0}', result.members.length), result);
     case 'point':
-      return `Point (${shortNumber(result.x)}, ${shortNumber(result.y)}) at ${result.at}: ${scoreText(mainScore(result.score).score)}`;
+      return vscode.l10n.t(
+        'Point ({0}, {1}) at {2}: {3}',
+        localNumber(result.x),
+        localNumber(result.y),
+        result.at,
+        mainText(result),
+      );
     case 'score':
-      return `Score of ${result.at}: ${scoreText(mainScore(result.score).score)}`;
+      return vscode.l10n.t('Score of {0}: {1}', result.at, mainText(result));
     case 'average':
-      return `Average of ${result.members.length}: ${scoreText(mainScore(result.score).score)}`;
+      return vscode.l10n.t('Average of {0}: {1}', result.members.length, mainText(result));
     case 'ensemble':
-      return `Ensemble of ${result.members.length}: ${scoreText(mainScore(result.score).score)}`;
+      return vscode.l10n.t('Ensemble of {0}: {1}', result.members.length, mainText(result));
   }
 }
 
-const early = ({ complete }: { readonly complete: boolean }): string => (complete ? '' : ' (stopped early)');
+const partial = ({ complete }: { readonly complete: boolean }): string =>
+  complete ? '' : ` ${vscode.l10n.t('(partial)')}`;
+
+const mainText = ({ score }: { readonly score: Scores }): string => scoreText(mainScore(score).score);
+
+function titled(built: string, result: TrainedResult): string {
+  return `${built}${result.complete ? '' : ` ${vscode.l10n.t('(stopped early)')}`}: ${mainText(result)}`;
+}
+
+function planeWords(kind: ContourResult['plane']['kind']): string {
+  switch (kind) {
+    case 'pca':
+      return vscode.l10n.t('PCA');
+    case 'random':
+      return vscode.l10n.t('random');
+    case 'eigenvectors':
+      return vscode.l10n.t('eigenvectors');
+    case 'gradient':
+      return vscode.l10n.t('gradient');
+    case 'snapshots':
+      return vscode.l10n.t('through three models');
+    case 'directions':
+      return vscode.l10n.t('along directions');
+  }
+}
 
 /** Whether one of the averages that were compared is better than the last snapshot. */
 function sweepText({ verdict, best, expectedGain }: SweepResult): string {
-  if (verdict === 'no-gain') return 'no gain over the last snapshot';
-  const which = best === null ? 'none is finite' : `best of steps ${best.from} to ${best.to}`;
+  if (verdict === 'no-gain') return vscode.l10n.t('no gain over the last snapshot');
+  const which =
+    best === null
+      ? vscode.l10n.t('none is finite')
+      : vscode.l10n.t('best of steps {0} to {1}', best.from, best.to);
   if (expectedGain === null) return which;
-  return `${which}, loss lower by ${shortNumber(expectedGain.value)} ± ${shortNumber(expectedGain.standardError)}`;
+  return vscode.l10n.t(
+    '{0}, loss lower by {1} ± {2}',
+    which,
+    localNumber(expectedGain.value),
+    localNumber(expectedGain.standardError),
+  );
 }
 
-const cycleWords = {
-  'fixed-order': 'the data come in a fixed order',
-  repeats: 'the updates repeat',
-  none: 'nothing repeats',
-  unknown: 'too few steps',
-} as const;
+function cycleWords(verdict: CycleVerdict): string {
+  switch (verdict) {
+    case 'fixed-order':
+      return vscode.l10n.t('the data come in a fixed order');
+    case 'repeats':
+      return vscode.l10n.t('the updates repeat');
+    case 'none':
+      return vscode.l10n.t('nothing repeats');
+    case 'unknown':
+      return vscode.l10n.t('too few steps');
+  }
+}
+
+function measureWords(name: MeasureName): string {
+  const words: Readonly<Record<MeasureName, string>> = {
+    lambda1: vscode.l10n.t('λ₁ of the Hessian'),
+    trace: vscode.l10n.t('trace of the Hessian'),
+    'worst-case': vscode.l10n.t('worst case in a box'),
+    sam: vscode.l10n.t('SAM sharpness'),
+    asam: vscode.l10n.t('ASAM sharpness'),
+    'average-case': vscode.l10n.t('average-case flatness'),
+    'fisher-rao': vscode.l10n.t('Fisher–Rao norm, squared'),
+    'weight-norm': vscode.l10n.t('norm of the weights'),
+    distance: vscode.l10n.t('distance from the start'),
+    'output-margin': vscode.l10n.t('median output margin'),
+    'input-margin': vscode.l10n.t('median input margin'),
+    'noise-trace': vscode.l10n.t('trace of the gradient noise'),
+    'noise-scale': vscode.l10n.t('gradient noise scale'),
+    'calibration-error': vscode.l10n.t('calibration error'),
+    'train-loss': vscode.l10n.t('training loss'),
+  };
+  return words[name];
+}
 
 /** What the plane of the path's first two components holds. */
 function trajectoryText({ snapshots, sketch }: TrajectoryResult): string {
   const path = snapshots ?? sketch;
-  if (path === null) return 'no plane';
+  if (path === null) return vscode.l10n.t('no plane');
   const percent = (share: number): string => (100 * share).toFixed(0);
-  return `plane holds ${percent(path.plane.share)} % of the variance, a random walk's ${percent(path.plane.randomWalk)} %`;
+  return vscode.l10n.t(
+    'plane holds {0} % of the variance, a random walk’s {1} %',
+    percent(path.plane.share),
+    percent(path.plane.randomWalk),
+  );
 }
 
 /** `loss 0.123 ± 0.004, accuracy 96.1 %` */
 export function scoreText(score: Score): string {
   const loss =
-    score.loss === null ? 'loss not finite' : `loss ${withError(score.loss, score.lossStandardError)}`;
+    score.loss === null
+      ? vscode.l10n.t('loss not finite')
+      : vscode.l10n.t('loss {0}', withError(score.loss, score.lossStandardError));
   if (score.accuracy === null) return loss;
   const spread =
-    score.accuracyStandardError === null ? '' : ` ± ${(100 * score.accuracyStandardError).toFixed(1)}`;
-  return `${loss}, accuracy ${(100 * score.accuracy).toFixed(1)}${spread} %`;
+    score.accuracyStandardError === null ? '' : ` ± ${localDecimals(100 * score.accuracyStandardError, 1)}`;
+  return vscode.l10n.t('{0}, accuracy {1} %', loss, localDecimals(100 * score.accuracy, 1) + spread);
 }
 
 /** Held-out data tells more than the training batches. */
@@ -150,11 +289,15 @@ export function comparisonText(result: AverageResult | EnsembleResult | SoupResu
   const { split, score } = mainScore(result.score);
   const baseline =
     split === 'validation' ? (result.baseline.validation ?? result.baseline.train) : result.baseline.train;
-  const other = result.kind === 'soup' ? `The best alone, ${result.baseline.id}` : 'Last snapshot';
-  return (
-    `${builtWords(result)}: ${scoreText(score)}. ` +
-    `${other}: ${scoreText(baseline)} (${score.samples} ${split} samples).`
-  );
+  const other =
+    result.kind === 'soup'
+      ? vscode.l10n.t('The best alone, {0}', result.baseline.id)
+      : vscode.l10n.t('Last snapshot');
+  const samples =
+    split === 'train'
+      ? vscode.l10n.t('{0} train samples', score.samples)
+      : vscode.l10n.t('{0} validation samples', score.samples);
+  return `${builtWords(result)}: ${scoreText(score)}. ${other}: ${scoreText(baseline)} (${samples}).`;
 }
 
 export type TrainedResult = Extract<AnalysisResult, { kind: 'swa' | 'fge' | 'snapshot-ensemble' }>;
@@ -162,22 +305,22 @@ export type TrainedResult = Extract<AnalysisResult, { kind: 'swa' | 'fge' | 'sna
 function builtWords(result: AverageResult | EnsembleResult | SoupResult | TrainedResult): string {
   switch (result.kind) {
     case 'soup':
-      return `Soup of ${result.members.length} models`;
+      return vscode.l10n.t('Soup of {0} models', result.members.length);
     case 'average':
-      return `Average of ${result.members.length} snapshots`;
+      return vscode.l10n.t('Average of {0} snapshots', result.members.length);
     case 'ensemble':
-      return `Ensemble of ${result.members.length} snapshots`;
+      return vscode.l10n.t('Ensemble of {0} snapshots', result.members.length);
     case 'swa':
-      return `SWA of ${result.iterates.length} points over ${result.training.steps} steps`;
+      return vscode.l10n.t('SWA of {0} points over {1} steps', result.iterates.length, result.training.steps);
     case 'fge':
-      return `Fast geometric ensemble of ${result.members.length}`;
+      return vscode.l10n.t('Fast geometric ensemble of {0}', result.members.length);
     case 'snapshot-ensemble':
-      return `Snapshot ensemble of ${result.members.length}`;
+      return vscode.l10n.t('Snapshot ensemble of {0}', result.members.length);
   }
 }
 
 function withError(value: number, standardError: number | null): string {
   return standardError === null
-    ? shortNumber(value)
-    : `${shortNumber(value)} ± ${shortNumber(standardError)}`;
+    ? localNumber(value)
+    : `${localNumber(value)} ± ${localNumber(standardError)}`;
 }

@@ -9,7 +9,8 @@ import type { BuiltModel, RunState } from '../protocol/run.ts';
 import { DisposableStore } from './disposables.ts';
 import { commands, contextKeys, treeItems, views } from './ids.ts';
 import { lensOf, resultTitle } from './resultText.ts';
-import { latestSharpness, runText, shortNumber } from './sharpnessText.ts';
+import { localNumber } from './localNumber.ts';
+import { latestSharpness, runText, stateWords } from './sharpnessText.ts';
 import { throttle } from './throttle.ts';
 import { setContext, type KnownRun, type WorkspaceRuns } from './workspaceRuns.ts';
 import { decodeNumber } from '../protocol/run.ts';
@@ -207,7 +208,7 @@ function itemOf(node: RunNode): vscode.TreeItem {
     }
     case 'snapshot': {
       const item = new vscode.TreeItem(vscode.l10n.t('step {0}', node.step), None);
-      item.description = `${shortNumber(node.bytes / 1e6)} MB`;
+      item.description = `${localNumber(node.bytes / 1e6)} MB`;
       item.iconPath = new vscode.ThemeIcon('circle-small-filled');
       item.contextValue = treeItems.snapshot;
       return item;
@@ -262,7 +263,9 @@ function runItem(run: KnownRun): vscode.TreeItem {
     ...(manifest.state === 'held' ? ['held'] : []),
     ...(run.baseline ? ['baseline'] : []),
   ].join(' ');
-  item.accessibilityInformation = { label: `${manifest.name}, ${manifest.state}, ${item.description}` };
+  item.accessibilityInformation = {
+    label: `${manifest.name}, ${stateWords(manifest.state)}, ${item.description}`,
+  };
   item.command = { command: commands.openRun, title: vscode.l10n.t('Open'), arguments: [run.run.directory] };
   return item;
 }
@@ -277,9 +280,8 @@ function scriptOf({ manifest, folder }: KnownRun): string {
 
 function searchText(run: KnownRun): string {
   const { manifest } = run;
-  return [run.id, manifest?.name, manifest?.state, manifest?.framework, scriptOf(run)]
-    .join(' ')
-    .toLowerCase();
+  const state = manifest === null ? [] : [manifest.state, stateWords(manifest.state)];
+  return [run.id, manifest?.name, ...state, manifest?.framework, scriptOf(run)].join(' ').toLowerCase();
 }
 
 function runTooltip({ manifest, id, live }: KnownRun): vscode.MarkdownString {
@@ -289,7 +291,7 @@ function runTooltip({ manifest, id, live }: KnownRun): vscode.MarkdownString {
     if (value === null || value === undefined || value === '') return;
     text.appendMarkdown(`**${label}** `).appendText(value).appendMarkdown('  \n');
   };
-  line(vscode.l10n.t('Run'), `${id}, ${manifest.state}`);
+  line(vscode.l10n.t('Run'), `${id}, ${stateWords(manifest.state)}`);
   line(vscode.l10n.t('Why'), manifest.stateReason);
   const { parent, successor } = manifest;
   line(vscode.l10n.t('Parent'), parent && vscode.l10n.t('{0}, step {1}', parent.run, parent.step));
@@ -316,7 +318,7 @@ function runTooltip({ manifest, id, live }: KnownRun): vscode.MarkdownString {
   if (sharpness !== null)
     line(
       'λ₁',
-      `${shortNumber(decodeNumber(sharpness.lambda1))} (${vscode.l10n.t('step {0}', sharpness.step)})`,
+      `${localNumber(decodeNumber(sharpness.lambda1))} (${vscode.l10n.t('step {0}', sharpness.step)})`,
     );
   for (const note of manifest.recording.notes) line(vscode.l10n.t('Note'), note);
   return text;

@@ -1,12 +1,13 @@
 /** λ₁ against the optimizer's stability bound, as an inlay hint at the end of the training call's line. */
 import * as vscode from 'vscode';
 import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
-import { boundFormula, verdictOf } from '../protocol/stability.ts';
+import { verdictOf } from '../protocol/stability.ts';
 import { setting } from './configuration.ts';
 import { commands } from './ids.ts';
 import { measurements } from './measuredSharpness.ts';
 import { ScriptRefresh } from './scriptRefresh.ts';
-import { sharpnessText, shortNumber, verdictWords } from './sharpnessText.ts';
+import { boundName, sharpnessText, verdictWords } from './sharpnessText.ts';
+import { shortNumber } from './shortNumber.ts';
 import type { TrainingSite, TrainingSites } from './trainingSites.ts';
 import type { WorkspaceRuns } from './workspaceRuns.ts';
 
@@ -76,12 +77,12 @@ function tooltip(
   );
   const rows = history.slice(-HISTORY);
   text.appendMarkdown(
-    `| ${vscode.l10n.t('step')} | λ₁ | ${boundFormula(objective.optimizer)} | |\n|--:|--:|--:|:--|\n`,
+    `| ${vscode.l10n.t('step')} | λ₁ | ${boundName(objective.optimizer)} | |\n|--:|--:|--:|:--|\n`,
   );
   for (const row of rows) {
     const lambda1 = decodeNumber(row.lambda1);
     const bound = row.bound === null ? null : decodeNumber(row.bound);
-    const words = bound === null ? '' : verdictWords[verdictOf(lambda1, bound)];
+    const words = bound === null ? '' : verdictWords(verdictOf(lambda1, bound));
     text.appendMarkdown(
       `| ${row.step} | ${shortNumber(lambda1)} | ${bound === null ? '–' : shortNumber(bound)} | ${words} |\n`,
     );

@@ -1,28 +1,29 @@
 /** Words for λ₁ against the optimizer's stability bound, as hints, tree and status show them. */
+import * as vscode from 'vscode';
 import { decodeNumber } from '../protocol/run.ts';
 import { boundFormula, verdictOf } from '../protocol/stability.ts';
-import type { LiveSharpness, OptimizerInfo, RunManifest, StepRecord } from '../protocol/run.ts';
+import type { LiveSharpness, OptimizerInfo, RunManifest, RunState, StepRecord } from '../protocol/run.ts';
 import type { SharpnessResult, Verdict } from '../protocol/results.ts';
+import { localNumber } from './localNumber.ts';
+import { shortNumber } from './shortNumber.ts';
 
-export const verdictWords: Readonly<Record<Verdict, string>> = {
-  below: 'stable',
-  edge: 'edge of stability',
-  above: 'unstable',
-  unknown: 'no bound known',
-};
+export function verdictWords(verdict: Verdict): string {
+  switch (verdict) {
+    case 'below':
+      return vscode.l10n.t('stable');
+    case 'edge':
+      return vscode.l10n.t('edge of stability');
+    case 'above':
+      return vscode.l10n.t('unstable');
+    case 'unknown':
+      return vscode.l10n.t('no bound known');
+  }
+}
 
-/** Three significant digits, without an exponent where it can be read without one. */
-export function shortNumber(x: number): string {
-  if (!Number.isFinite(x)) return Number.isNaN(x) ? 'NaN' : x > 0 ? '∞' : '−∞';
-  if (x === 0) return '0';
-  const magnitude = Math.abs(x);
-  const text =
-    magnitude >= 1e5 || magnitude < 1e-3
-      ? x.toExponential(2)
-      : magnitude >= 100
-        ? x.toFixed(0)
-        : x.toPrecision(3);
-  return text.replace('-', '−');
+/** A bound's formula; the one word among them in the editor's language. */
+export function boundName(optimizer: OptimizerInfo | null | undefined): string {
+  const formula = boundFormula(optimizer);
+  return formula === 'bound' ? vscode.l10n.t('bound') : formula;
 }
 
 /** `λ₁ 12.3 · 2/η 20.0 · stable`, the bound left out where none is known. */
@@ -33,7 +34,7 @@ export function sharpnessText(
 ): string {
   const head = `λ₁ ${shortNumber(lambda1)}`;
   if (bound === null) return head;
-  return `${head} · ${boundFormula(optimizer)} ${shortNumber(bound)} · ${verdictWords[verdictOf(lambda1, bound)]}`;
+  return `${head} · ${boundName(optimizer)} ${shortNumber(bound)} · ${verdictWords(verdictOf(lambda1, bound))}`;
 }
 
 /** The latest λ₁ of an objective among live measurements. */
@@ -61,22 +62,14 @@ export function atSnapshot(result: SharpnessResult, objective: number): LiveShar
 
 /** `step 1200 · loss 0.312`. */
 export function stepText(step: StepRecord): string {
-  return `step ${step.step} · loss ${shortNumber(decodeNumber(step.loss))}`;
+  return vscode.l10n.t('step {0} · loss {1}', step.step, localNumber(decodeNumber(step.loss)));
 }
 
 /** A run's description in the tree: state in words where it matters, last loss, λ₁'s verdict. */
 export function runText(run: RunManifest, last: StepRecord | null, live: readonly LiveSharpness[]): string {
   const parts: string[] = [];
-  const words: Partial<Record<RunManifest['state'], string>> = {
-    starting: 'starting',
-    paused: 'paused',
-    held: 'held',
-    failed: 'failed',
-    interrupted: 'interrupted',
-    'no-training': 'no training',
-  };
-  const state = words[run.state];
-  if (state !== undefined) parts.push(state);
+  const state = unfinishedWords(run.state);
+  if (state !== null) parts.push(state);
   if (last !== null) parts.push(stepText(last));
   const sharpness = latestSharpness(live, 0);
   if (sharpness !== null) {
@@ -85,9 +78,35 @@ export function runText(run: RunManifest, last: StepRecord | null, live: readonl
     const verdict = verdictOf(lambda1, bound);
     parts.push(
       verdict === 'unknown'
-        ? `λ₁ ${shortNumber(lambda1)}`
-        : `λ₁ ${shortNumber(lambda1)} ${verdictWords[verdict]}`,
+        ? `λ₁ ${localNumber(lambda1)}`
+        : `λ₁ ${localNumber(lambda1)} ${verdictWords(verdict)}`,
     );
   }
   return parts.join(' · ');
 }
+
+/** The state in words. */
+export function stateWords(state: RunState): string {
+  switch (state) {
+    case 'training':
+      return vscode.l10n.t('training');
+    case 'finished':
+      return vscode.l10n.t('finished');
+    case 'starting':
+      return vscode.l10n.t('starting');
+    case 'paused':
+      return vscode.l10n.t('paused');
+    case 'held':
+      return vscode.l10n.t('held');
+    case 'failed':
+      return vscode.l10n.t('failed');
+    case 'interrupted':
+      return vscode.l10n.t('interrupted');
+    case 'no-training':
+      return vscode.l10n.t('no training');
+  }
+}
+
+/** null for the two states that a row's icon and numbers tell. */
+const unfinishedWords = (state: RunState): string | null =>
+  state === 'training' || state === 'finished' ? null : stateWords(state);

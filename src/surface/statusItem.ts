@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { DisposableStore } from './disposables.ts';
 import { commands } from './ids.ts';
 import type { Jobs } from './jobs.ts';
+import { jobWords } from './jobWords.ts';
 import { stepText } from './sharpnessText.ts';
 import { throttle } from './throttle.ts';
 import { isActive, type WorkspaceRuns } from './workspaceRuns.ts';
@@ -33,7 +34,7 @@ export class StatusItem implements vscode.Disposable {
     if (job !== undefined) {
       const { fraction, message } = job.progress;
       const more = this.jobs.running.length > 1 ? ` +${this.jobs.running.length - 1}` : '';
-      this.#item.text = `$(sync~spin) ${fraction === null ? message : `${job.job.kind} ${Math.floor(100 * fraction)} %`}${more}`;
+      this.#item.text = `$(sync~spin) ${fraction === null ? message : `${jobWords(job.job.kind)} ${Math.floor(100 * fraction)} %`}${more}`;
       this.#item.tooltip = vscode.l10n.t('Basin: {0}. Click to open the run.', message);
       this.#item.command = { title: '', command: commands.openRun, arguments: [job.directory] };
     } else if (active !== undefined) {

@@ -33,7 +33,15 @@ describe('EngineClient with the real engine', function () {
 
   beforeEach(async () => {
     root = await mkdtemp(path.join(tmpdir(), 'basin-engine-'));
-    client = new EngineClient({ module, log: () => undefined });
+    client = new EngineClient({
+      module,
+      log: () => undefined,
+      words: {
+        ended: (how) => `The process ended (${how}).`,
+        again: 'Ask again.',
+        closing: 'It is shutting down.',
+      },
+    });
   });
   afterEach(async () => {
     await client.dispose();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { boundFormula, verdictOf } from '../../../src/protocol/stability.ts';
-import { sharpnessText, shortNumber } from '../../../src/surface/sharpnessText.ts';
+import { shortNumber } from '../../../src/surface/shortNumber.ts';
 
 const sgd = { name: 'SGD', config: { learningRate: 0.1 } };
 
@@ -12,13 +12,6 @@ describe('sharpness in words', () => {
     assert.equal(verdictOf(22.1, 20), 'above');
     assert.equal(verdictOf(12, null), 'unknown');
     assert.equal(verdictOf(NaN, 20), 'unknown');
-  });
-
-  it('says λ₁, the bound by its formula, and the verdict', () => {
-    assert.equal(sharpnessText(12.34, 20, sgd), 'λ₁ 12.3 · 2/η 20.0 · stable');
-    assert.equal(sharpnessText(21, 20, sgd), 'λ₁ 21.0 · 2/η 20.0 · edge of stability');
-    assert.equal(sharpnessText(30, 20, sgd), 'λ₁ 30.0 · 2/η 20.0 · unstable');
-    assert.equal(sharpnessText(30, null, { name: 'Adam', config: {} }), 'λ₁ 30.0');
   });
 
   it('names the bound that belongs to the optimizer', () => {
