@@ -44,6 +44,7 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
     log: (line) => log.info(line),
     words: {
       ended: (how) => vscode.l10n.t('Basin’s analysis process ended ({0}).', how),
+      exit: (code) => vscode.l10n.t('exit code {0}', code),
       again: vscode.l10n.t('Ask again: it is started anew. Basin: Show Log tells more.'),
       closing: vscode.l10n.t('Basin is shutting down.'),
     },

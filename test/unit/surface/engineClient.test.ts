@@ -38,6 +38,7 @@ describe('EngineClient with the real engine', function () {
       log: () => undefined,
       words: {
         ended: (how) => `The process ended (${how}).`,
+        exit: (code) => `exit code ${code}`,
         again: 'Ask again.',
         closing: 'It is shutting down.',
       },
