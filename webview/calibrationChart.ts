@@ -124,7 +124,14 @@ export function reliabilityDrawing(result: CalibrationResult, theme: Theme, size
   );
   return {
     option,
-    description: `${words.diagram} over ${result.bins.length} bins: ${words.error} ${formatPercent(result.error, 1)}; farthest off between ${formatPercent(worst.from)} and ${formatPercent(worst.to)}, right in ${formatPercent(worst.accuracy)} where it claims ${formatPercent(worst.confidence)}.`,
+    description: words.describe(
+      result.bins.length,
+      formatPercent(result.error, 1),
+      formatPercent(worst.from),
+      formatPercent(worst.to),
+      formatPercent(worst.accuracy),
+      formatPercent(worst.confidence),
+    ),
   };
 }
 

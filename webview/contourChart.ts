@@ -472,8 +472,8 @@ function trajectorySeries(
     },
   });
   return [
-    ...(upTo < trajectory.length - 1 ? [line('whole path', 1.4, overRamp.isoline, 3, whole)] : []),
-    line('path halo', compact ? 3.5 : 4.5, 'rgba(0, 0, 0, 0.55)', 4),
+    ...(upTo < trajectory.length - 1 ? [line('whole-path', 1.4, overRamp.isoline, 3, whole)] : []),
+    line('path-halo', compact ? 3.5 : 4.5, 'rgba(0, 0, 0, 0.55)', 4),
     line('path', compact ? 1.4 : 2, overRamp.ink, 5),
     {
       id: 'snapshots',
@@ -586,10 +586,21 @@ function describeContour({ result, scale, resolution }: ContourPicture): string 
   const last = result.trajectory.at(-1);
   const first = result.trajectory[0];
   return [
-    `Contour of the loss on ${result.data.samples} samples of ${strings.split[result.data.split]} over ${x} and ${y},`,
-    `from ${formatNumber(scale.min)} to ${formatNumber(scale.max)}.`,
+    strings.describeContour(
+      result.data.samples,
+      strings.split[result.data.split],
+      x,
+      y,
+      formatNumber(scale.min),
+      formatNumber(scale.max),
+    ),
     first && last
-      ? `The trajectory goes from ${strings.step(first.step)}, loss ${formatNumber(first.evaluated ?? first.loss)}, to ${strings.step(last.step)}, loss ${formatNumber(last.evaluated ?? last.loss)}.`
+      ? strings.describePath(
+          strings.step(first.step),
+          formatNumber(first.evaluated ?? first.loss),
+          strings.step(last.step),
+          formatNumber(last.evaluated ?? last.loss),
+        )
       : '',
     result.complete ? '' : strings.refining(String(resolution?.[0] ?? 0), String(result.x.length)),
   ]

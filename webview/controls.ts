@@ -9,6 +9,10 @@ import {
   vsCodeTextField,
 } from '@vscode/webview-ui-toolkit';
 import { fill, h } from './dom.ts';
+import { language } from './language.ts';
+import { numerals } from './numerals.ts';
+
+const { decimal, parse } = numerals(language);
 
 provideVSCodeDesignSystem().register(
   vsCodeButton(),
@@ -92,7 +96,7 @@ export function dropdown(
   };
 }
 
-/** A number, whole unless said otherwise; anything else counts as the smallest one. */
+/** A number, written as the page's language does, whole unless said otherwise; anything else counts as the smallest one. Its value is as code writes it. */
 export function numberField(
   label: string,
   value: number,
@@ -101,26 +105,27 @@ export function numberField(
   { onChange = () => undefined, whole = true }: { onChange?: () => void; whole?: boolean } = {},
 ): Field & { readonly number: number } {
   const input = custom('vscode-text-field', {
-    value: String(value),
+    value: decimal(String(value)),
     size: 5,
     inputmode: whole ? 'numeric' : 'decimal',
     'aria-label': label,
   }) as HTMLElement & { value: string };
   const read = (): number => {
-    const number = whole ? Math.round(Number(input.value)) : Number(input.value);
+    const typed = parse(input.value);
+    const number = whole ? Math.round(typed) : typed;
     return Number.isFinite(number) ? Math.min(max, Math.max(min, number)) : min;
   };
   input.addEventListener('change', () => {
-    input.value = String(read());
+    input.value = decimal(String(read()));
     onChange();
   });
   return {
     element: labelled(label, input),
     get value() {
-      return input.value;
+      return String(read());
     },
     set value(next) {
-      input.value = next;
+      input.value = decimal(next);
     },
     get number() {
       return read();

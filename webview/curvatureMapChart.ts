@@ -2,28 +2,27 @@
 import type { CurvatureMapResult } from '../src/protocol/curvatureMap.ts';
 import type { Drawing, Size } from './chart.ts';
 import { barAxes, barSeries } from './colourBar.ts';
+import { csv } from './dataTable.ts';
 import type { TableData } from './dataTable.ts';
 import type { Option } from './echarts.ts';
 import type { FigureSpec } from './figure.ts';
 import { formatNumber } from './format.ts';
 import { lossScale } from './lossScale.ts';
 import { overRamp, rampColor } from './ramp.ts';
+import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
 
-const TITLE = 'Curvature: |λmin/λmax|';
+const words = strings.curvatureMap;
 
 export const curvatureMapSpec: FigureSpec<CurvatureMapResult> = {
   parts: [
     {
       id: 'curvature-map',
-      title: TITLE,
+      title: words.title,
       draw: curvatureMapDrawing,
       has: (result) => lossScale(result.ratio.flat(), 'linear') !== null,
       tables: (result) => [table(result)],
-      csv: (result) => {
-        const { columns, rows } = table(result);
-        return [columns, ...rows].map((row) => row.join(',')).join('\n');
-      },
+      csv: curvatureMapCsv,
     },
   ],
 };
@@ -36,7 +35,7 @@ export function curvatureMapDrawing(result: CurvatureMapResult, theme: Theme, si
   const [left, bottom] = [compact ? 46 : 64, compact ? 38 : 48];
   const height = size.height - bottom - 14;
   const plot = { left, top: 14, width: Math.max(80, size.width - left - (compact ? 56 : 100)), height };
-  const bar = barAxes(scale, height, compact, '|λmin/λmax|');
+  const bar = barAxes(scale, height, compact, words.ratio);
   const axis = (values: readonly number[], name: string | undefined) => {
     const half = ((values[1] ?? 1) - (values[0] ?? 0)) / 2;
     return {
@@ -97,14 +96,14 @@ export function curvatureMapDrawing(result: CurvatureMapResult, theme: Theme, si
       barSeries(),
     ],
   };
-  return { option, description: `${TITLE}. ${result.trust[0] ?? ''}` };
+  return { option, description: `${words.title}. ${result.trust[0] ?? ''}` };
 }
 
 function table(result: CurvatureMapResult): TableData {
   const { x, y, largest, smallest, ratio, residual } = result;
   return {
-    caption: TITLE,
-    columns: ['x', 'y', 'λmax', 'λmin', '|λmin/λmax|', 'residual'],
+    caption: words.title,
+    columns: ['x', 'y', 'λmax', 'λmin', words.ratio, strings.residual],
     rows: y.flatMap((v, row) =>
       x.map((u, column) => [
         formatNumber(u),
@@ -113,4 +112,18 @@ function table(result: CurvatureMapResult): TableData {
       ]),
     ),
   };
+}
+
+/** One line a grid point, every number in full. */
+export function curvatureMapCsv({ x, y, largest, smallest, ratio, residual }: CurvatureMapResult): string {
+  return csv(
+    ['x', 'y', 'largest', 'smallest', 'ratio', 'residual'],
+    y.flatMap((v, row) =>
+      x.map((u, column) => [
+        u,
+        v,
+        ...[largest, smallest, ratio, residual].map((field) => field[row]?.[column] ?? null),
+      ]),
+    ),
+  );
 }

@@ -94,7 +94,7 @@ export function autocorrelationDrawing(result: CyclesResult, theme: Theme, size:
       level('zero', '', 0, range, axis.to(0), theme),
       ...marks.map((lag) =>
         guide(
-          `epoch ${lag}`,
+          `epoch-${lag}`,
           '',
           0,
           [
@@ -125,7 +125,7 @@ export function autocorrelationDrawing(result: CyclesResult, theme: Theme, size:
       ...(atEpoch === null || epoch === null
         ? []
         : [
-            dots('at epoch', words.atEpoch, 0, [[epoch, axis.to(atEpoch.value)]], theme.sharpness, {
+            dots('at-epoch', words.atEpoch, 0, [[epoch, axis.to(atEpoch.value)]], theme.sharpness, {
               symbol: 'diamond',
               size: 13,
               theme,
@@ -135,7 +135,18 @@ export function autocorrelationDrawing(result: CyclesResult, theme: Theme, size:
   };
   return {
     option,
-    description: `${words.autocorrelation} over ${lags.length} lags. ${words.verdict[result.verdict]}.${atEpoch === null || epoch === null ? '' : ` At the epoch's lag of ${epoch} steps ${formatNumber(atEpoch.value, 3)}; of shuffled orders one in twenty reaches ${formatNumber(atEpoch.shuffled.percentile95, 2)}.`}`,
+    description: [
+      words.describe(lags.length, words.verdict[result.verdict]),
+      ...(atEpoch === null || epoch === null
+        ? []
+        : [
+            words.describeEpoch(
+              epoch,
+              formatNumber(atEpoch.value, 3),
+              formatNumber(atEpoch.shuffled.percentile95, 2),
+            ),
+          ]),
+    ].join(' '),
   };
 }
 
@@ -170,7 +181,7 @@ export function powerDrawing(result: CyclesResult, theme: Theme, size: Size): Dr
     },
     series: [
       ...harmonics.map((f, k) => ({
-        ...upright(`harmonic ${k}`, words.harmonics, 0, f, [bottom, top], theme),
+        ...upright(`harmonic-${k}`, words.harmonics, 0, f, [bottom, top], theme),
       })),
       curve(
         'power',
@@ -184,7 +195,7 @@ export function powerDrawing(result: CyclesResult, theme: Theme, size: Size): Dr
   const peak = power.indexOf(Math.max(...power));
   return {
     option,
-    description: `${words.spectrumTitle}: the most at a period of ${formatNumber(1 / (frequency[peak] ?? NaN), 3)} steps.`,
+    description: words.describeSpectrum(formatNumber(1 / (frequency[peak] ?? NaN), 3)),
   };
 }
 

@@ -127,7 +127,12 @@ export function byCountDrawing(result: EnsembleResult, theme: Theme, size: Size)
   const [first, last] = [sizes[0], sizes.at(-1)];
   return {
     option,
-    description: `${words.byCount}: loss ${formatNumber(first?.loss, 3)} with ${first?.members ?? 0}, ${formatNumber(last?.loss, 3)} with ${last?.members ?? 0} members.`,
+    description: words.describeByCount(
+      formatNumber(first?.loss, 3),
+      first?.members ?? 0,
+      formatNumber(last?.loss, 3),
+      last?.members ?? 0,
+    ),
   };
 }
 
@@ -199,7 +204,11 @@ export function diversityDrawing(result: EnsembleResult, theme: Theme, size: Siz
   const mean = diversity.disagreement ?? diversity.distance;
   return {
     option,
-    description: `${words.diversity} of ${names.length} members: ${words_} ${classes ? formatPercent(mean?.value, 1) : formatNumber(mean?.value, 3)} on average.`,
+    description: words.describeDiversity(
+      names.length,
+      words_,
+      classes ? formatPercent(mean?.value, 1) : formatNumber(mean?.value, 3),
+    ),
   };
 }
 

@@ -45,7 +45,7 @@ const lambdaRow = h(
 );
 const verdict = h('p', { class: 'verdict-line' });
 const progressText = h('span', { class: 'note' });
-const progressBar = h('progress', { max: 1, 'aria-label': 'Progress' });
+const progressBar = h('progress', { max: 1, 'aria-label': strings.progress });
 const progress = h('div', { class: 'live-progress', hidden: true }, progressText, progressBar);
 const error = h('div', {});
 const actions = h('div', { class: 'actions' });

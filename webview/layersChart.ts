@@ -101,7 +101,7 @@ export function layersHeat(
     },
     series: [
       {
-        id: `cells ${quantity}`,
+        id: `cells-${quantity}`,
         type: 'custom',
         clip: true,
         data: cells.map(({ step, row, value, next }) => [step, row, value, next]),
@@ -133,7 +133,13 @@ export function layersHeat(
   );
   return {
     option,
-    description: `${words.quantities[quantity]} of ${rows.length} parameters from step ${from} to ${to}; last ${last.slice(0, 8).join(', ')}.`,
+    description: words.describe(
+      words.quantities[quantity],
+      rows.length,
+      from,
+      to,
+      last.slice(0, 8).join(', '),
+    ),
   };
 }
 
@@ -160,7 +166,7 @@ export function layersTable(result: LayersResult): TableData {
       formatNumber(p.weightNorm.last, 3),
       formatNumber(p.alignment.median, 2),
       p.dead === null ? '–' : words.deadOf(p.dead.units, p.dead.of),
-      p.nonFinite === null ? '–' : `${p.nonFinite.what}, ${strings.step(p.nonFinite.step)}`,
+      p.nonFinite === null ? '–' : `${words.broken[p.nonFinite.what]}, ${strings.step(p.nonFinite.step)}`,
     ]),
   };
 }

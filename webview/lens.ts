@@ -34,7 +34,7 @@ export interface Lens {
 export class JobStatus {
   readonly element = h('div', { class: 'job', hidden: true });
   private readonly message = h('span', { class: 'job-message' });
-  private readonly bar = h('progress', { max: 1, 'aria-label': 'Progress' });
+  private readonly bar = h('progress', { max: 1, 'aria-label': strings.progress });
   private readonly stop: HTMLElement & { disabled: boolean };
   private readonly progress: HTMLElement;
   private shown: RunningJob | null = null;

@@ -7,6 +7,7 @@ import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent, formatWithError } from './format.ts';
 import type { ScaleKind } from './lossScale.ts';
 import { band, whiskers } from './plots.ts';
+import type { Strings } from './strings.en.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
 import { tip } from './tip.ts';
@@ -113,7 +114,7 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
       ...(result.validation?.accuracy
         ? [
             curve(
-              'validation accuracy',
+              'validation-accuracy',
               strings.validationAccuracy,
               result.t,
               result.validation.accuracy,
@@ -130,8 +131,8 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
 }
 
 /** "snapshot 400" for a step, the id for a built model. */
-export function modelName(reference: string): string {
-  return /^\d+$/.test(reference) ? strings.snapshot(reference) : reference;
+export function modelName(reference: string, words: Pick<Strings, 'snapshot'> = strings): string {
+  return /^\d+$/.test(reference) ? words.snapshot(reference) : reference;
 }
 
 /** The barrier in words. */
@@ -233,7 +234,7 @@ function barrierMark({ t, loss, barrier }: LineResult, axis: ScaledAxis, theme: 
   return [
     whiskers('barrier', 0, [[[x, foot] as const, [x, top] as const] as const], theme.bound),
     {
-      id: 'barrier top',
+      id: 'barrier-top',
       type: 'scatter',
       data: [[x, top]],
       symbol: 'diamond',
@@ -292,5 +293,11 @@ function describePoint(result: LineResult, item: { value?: unknown } | undefined
 }
 
 function describeLine(result: LineResult): string {
-  return `Loss on the straight line from ${modelName(result.from)} (${formatNumber(result.loss[0])}) to ${modelName(result.to)} (${formatNumber(result.loss.at(-1))}); ${[barrierText(result), monotoneText(result)].filter(Boolean).join('; ')}.`;
+  return strings.line.describe(
+    modelName(result.from),
+    formatNumber(result.loss[0]),
+    modelName(result.to),
+    formatNumber(result.loss.at(-1)),
+    [barrierText(result), monotoneText(result)].filter(Boolean).join('; '),
+  );
 }

@@ -147,7 +147,7 @@ export class LineLens implements Lens {
           this.summary,
           h('strong', {}, barrierText(result)),
           monotoneText(result) === null ? null : ` · ${monotoneText(result)}`,
-          ` · ${formatNumber(result.length, 3)} apart in weight space`,
+          ` · ${strings.line.apart(formatNumber(result.length, 3))}`,
         );
         fill(this.below, trustElement(result.trust), provenanceElement(result));
       }

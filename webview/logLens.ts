@@ -38,15 +38,15 @@ export class LogLens implements Lens {
       this.chart.redraw();
     };
     this.quantity = dropdown(
-      'Quantity',
+      strings.log.quantity,
       Object.entries(quantityNames).map(([value, label]) => ({ value, label })),
       actions.recall('quantity') ?? 'loss',
       redraw('quantity'),
     );
     this.scale = dropdown(
-      'Scale',
+      strings.log.scale,
       [
-        { value: 'auto', label: 'Automatic' },
+        { value: 'auto', label: strings.log.automatic },
         { value: 'log', label: strings.colour.log },
         { value: 'linear', label: strings.colour.linear },
       ],

@@ -7,7 +7,6 @@ import type { Drawing, Size } from './chart.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber } from './format.ts';
 import type { ScaleKind } from './lossScale.ts';
-import { eventSentence } from '../src/protocol/trainingEvents.ts';
 import { boundFormula } from '../src/protocol/stability.ts';
 import { liveNumbers } from './optimizer.ts';
 import { strings } from './strings.ts';
@@ -74,7 +73,7 @@ export function lossDrawing(
     gridIndex,
     min: steps[0]?.step ?? 0,
     max: last,
-    name: named ? 'step' : '',
+    name: named ? strings.stepAxis : '',
     nameLocation: 'middle',
     nameGap: 26,
     axisLabel: { hideOverlap: true, formatter: (x: number) => formatNumber(x, 6) },
@@ -320,7 +319,7 @@ function describeStep(
     rows.push([`${strings.lambda1} (${strings.step(near.step)})`, formatNumber(lambda1, 3)]);
     if (bound !== null) rows.push([formula, formatNumber(bound, 3)]);
   }
-  const told = (data.events ?? []).filter((event) => event.step === step.step).map(eventSentence);
+  const told = (data.events ?? []).filter((event) => event.step === step.step).map(strings.log.event);
   return tip(strings.step(step.step), rows, told.length === 0 ? undefined : told.join(' '));
 }
 
@@ -331,8 +330,15 @@ function describe(
 ): string {
   const [first, last] = [steps[0], steps.at(-1)];
   const sharp = live.at(-1);
-  const text = `${quantityNames[quantity]} from ${formatNumber(values[0])} at step ${first?.step ?? 0} to ${formatNumber(values.at(-1))} at step ${last?.step ?? 0}.`;
+  const text = strings.log.describe(
+    quantityNames[quantity],
+    formatNumber(values[0]),
+    first?.step ?? 0,
+    formatNumber(values.at(-1)),
+    last?.step ?? 0,
+  );
   if (!sharp) return text;
   const { lambda1, bound } = liveNumbers(sharp);
-  return `${text} λ₁ was last ${formatNumber(lambda1, 3)}${bound === null ? '' : `, its bound ${formatNumber(bound, 3)}`}.`;
+  const told = formatNumber(lambda1, 3);
+  return `${text} ${bound === null ? strings.log.describeSharpness(told) : strings.log.describeBound(told, formatNumber(bound, 3))}`;
 }

@@ -100,7 +100,7 @@ export function marginsDrawing(result: MarginsResult, theme: Theme, size: Size):
     },
     series: plots.flatMap(({ name, train, validation }, k): SeriesOption[] => [
       {
-        ...curve(`train ${name}`, strings.split.train, k, steps(train, k), {
+        ...curve(`train-${name}`, strings.split.train, k, steps(train, k), {
           color: theme.loss,
           step: 'end',
         }),
@@ -109,14 +109,14 @@ export function marginsDrawing(result: MarginsResult, theme: Theme, size: Size):
       ...(validation === null
         ? []
         : [
-            curve(`validation ${name}`, strings.split.validation, k, steps(validation, k), {
+            curve(`validation-${name}`, strings.split.validation, k, steps(validation, k), {
               color: theme.validation,
               step: 'end',
               type: 'dashed',
             }),
           ]),
       guide(
-        `boundary ${name}`,
+        `boundary-${name}`,
         '',
         k,
         [
@@ -132,7 +132,12 @@ export function marginsDrawing(result: MarginsResult, theme: Theme, size: Size):
     description: plots
       .map(({ name, train, validation }) => {
         const median = (d: MarginDistribution): string => formatNumber(d.quantiles[4], 3);
-        return `${name}: half of the training samples have less than ${median(train)}${validation === null ? '' : `, half of the validation samples less than ${median(validation)}`}; ${formatPercent((validation ?? train).notRight, 1)} are not answered rightly.`;
+        return words.describe(
+          name,
+          median(train),
+          validation === null ? null : median(validation),
+          formatPercent((validation ?? train).notRight, 1),
+        );
       })
       .join(' '),
   };

@@ -105,7 +105,14 @@ export function noiseDrawing({ rank }: NoiseResult, theme: Theme, size: Size): D
   };
   return {
     option,
-    description: `${words.rankTitle}: ${rank.directions} of ${rank.parameters} directions hold ${formatPercent(rank.share)} of the noise, of at most ${rank.limit} that ${most} batches can show; ${rank.resolved ? 'more batches would not raise it' : 'more batches would raise it'}.`,
+    description: words.describe(
+      rank.directions,
+      rank.parameters,
+      formatPercent(rank.share),
+      rank.limit,
+      most,
+      rank.resolved,
+    ),
   };
 }
 
@@ -316,7 +323,11 @@ export function liveNoiseDrawing(all: readonly LiveNoiseScale[], theme: Theme, s
   const last = all.at(-1);
   return {
     option,
-    description: `${words.liveTitle}, ${all.length} times; last at ${strings.step(last?.step ?? 0)}: ${last === undefined ? '' : liveRows(last)[0]?.[1]}.`,
+    description: words.describeLive(
+      all.length,
+      strings.step(last?.step ?? 0),
+      (last === undefined ? undefined : liveRows(last)[0]?.[1]) ?? '',
+    ),
   };
 }
 

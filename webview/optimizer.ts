@@ -1,6 +1,7 @@
 /** Optimizers and live λ₁ in words and numbers. */
 import type { LiveSharpness, OptimizerInfo } from '../src/protocol/run.ts';
 import { formatNumber } from './format.ts';
+import { strings } from './strings.ts';
 
 /** "SGD, η 0.1, momentum 0.9". */
 export function optimizerText(optimizer: OptimizerInfo | null | undefined): string {
@@ -9,7 +10,7 @@ export function optimizerText(optimizer: OptimizerInfo | null | undefined): stri
   return [
     optimizer.name,
     typeof learningRate === 'number' ? `η ${formatNumber(learningRate)}` : null,
-    typeof momentum === 'number' && momentum > 0 ? `momentum ${formatNumber(momentum)}` : null,
+    typeof momentum === 'number' && momentum > 0 ? strings.momentum(formatNumber(momentum)) : null,
     useNesterov === true ? 'Nesterov' : null,
   ]
     .filter(Boolean)

@@ -34,7 +34,7 @@ import { swagQuestion } from './swagQuestion.ts';
 import { Tabs } from './tabs.ts';
 import { trajectoryLens } from './trajectoryLens.ts';
 import { connect } from './wire.ts';
-import { formatCount, formatNumber } from './format.ts';
+import { formatNumber } from './format.ts';
 import type { Job } from '../src/protocol/engine.ts';
 import { toErrorData } from '../src/protocol/errors.ts';
 import './styles/panel.css';
@@ -56,7 +56,7 @@ let frame = 0;
 const actions: PanelActions = {
   start(job) {
     const number = ++jobNumber;
-    apply(startJob(state, number, job, 'starting'));
+    apply(startJob(state, number, job, strings.starting));
     void run(number, job);
   },
   cancel(number) {
@@ -176,10 +176,10 @@ function draw(): void {
   const last = view.steps.at(-1);
   setText(title, view.run.name);
   const facts = [
-    objective && `${formatCount(objective.parameterCount)} parameters`,
+    objective && strings.parameters(objective.parameterCount),
     objective && optimizerText(objective.optimizer),
-    `${formatCount(view.run.recording.steps)} steps`,
-    `${view.snapshots.length} snapshots`,
+    strings.steps(view.run.recording.steps),
+    strings.snapshots(view.snapshots.length),
     last && `${strings.loss} ${formatNumber(Number(last.loss))}`,
   ].filter(Boolean);
   fill(subtitle, stateElement(view.run), ...facts.map((fact) => h('span', {}, String(fact))));

@@ -86,37 +86,33 @@ function quote(word: string): string {
 
 export function provenanceRows(result: AnalysisResult): readonly (readonly [string, string])[] {
   const { provenance } = result;
-  const how = {
-    live: 'the living training process, between its steps',
-    held: 'the training process, held at its end',
-    relaunched: 'the script started again and frozen before its first step',
-    none: "no process: the run's own files",
-  }[provenance.evaluator];
+  const words = strings.origins;
   return [
-    ['Computed', `${formatTime(provenance.created)}, in ${formatDuration(provenance.seconds)}`],
-    ['Evaluated by', how],
+    [words.computed, words.computedAt(formatTime(provenance.created), formatDuration(provenance.seconds))],
+    [words.evaluatedBy, words.evaluator[provenance.evaluator]],
     ...evaluationRows(result),
     [
-      'Versions',
+      words.versions,
       [
         `Basin ${provenance.basin}`,
         ...Object.entries(provenance.versions).map(([name, version]) => `${name} ${version}`),
         ...(provenance.backend === null ? [] : [provenance.backend]),
       ].join(', '),
     ],
-    ['Result', `analyses/${result.id}.json`],
+    [words.result, `analyses/${result.id}.json`],
   ];
 }
 
 /** How and on what a result's losses were evaluated; nothing for one that evaluated none. */
 function evaluationRows({ provenance, data }: AnalysisResult): readonly (readonly [string, string])[] {
   if (provenance.mode === null || data === null) return [];
+  const words = strings.origins;
   return [
     [
-      'Evaluation',
-      `${provenance.mode === 'inference' ? 'inference: dropout off, batch norm by its statistics' : 'as trained: noise replayed draw for draw'}${provenance.refreshedStatistics ? ', statistics computed anew' : ''}`,
+      words.evaluation,
+      `${words.mode[provenance.mode]}${provenance.refreshedStatistics ? words.refreshed : ''}`,
     ],
-    ['Data', `${strings.samples(data.samples)}, ${strings.split[data.split]}`],
+    [words.data, `${strings.samples(data.samples)}, ${strings.split[data.split]}`],
   ];
 }
 
@@ -160,6 +156,7 @@ export function trustElement(sentences: readonly string[]): HTMLElement {
   return h(
     'ul',
     { class: 'trust', 'aria-label': strings.trustLabel },
-    ...sentences.map((text) => h('li', {}, text)),
+    // The engine's own sentences, kept with the result: English in every language.
+    ...sentences.map((text) => h('li', { lang: 'en' }, text)),
   );
 }

@@ -26,7 +26,7 @@ import { stabilityFigure } from './figures/stability.ts';
 import { swagFigure } from './figures/swag.ts';
 import { sweepFigure } from './figures/sweep.ts';
 import { trajectoryFigure } from './figures/trajectory.ts';
-import { formatCount, formatNumber, formatPercent, formatTime } from './format.ts';
+import { formatNumber, formatPercent, formatTime } from './format.ts';
 import { barrierText, lineDrawing, modelName } from './lineChart.ts';
 import { lossDrawing } from './lossChart.ts';
 import { optimizerText } from './optimizer.ts';
@@ -135,10 +135,10 @@ function headline({ run, snapshots, steps }: RunView): string[] {
   const objective = run.objectives[0];
   const last = steps.at(-1);
   return [
-    objective ? `${formatCount(objective.parameterCount)} parameters` : null,
+    objective ? strings.parameters(objective.parameterCount) : null,
     objective ? optimizerText(objective.optimizer) : null,
-    `${formatCount(run.recording.steps)} steps`,
-    `${snapshots.length} snapshots`,
+    strings.steps(run.recording.steps),
+    strings.snapshots(snapshots.length),
     last ? `${strings.loss} ${formatNumber(Number(last.loss))}` : null,
   ].filter((fact) => fact !== null);
 }
@@ -192,7 +192,10 @@ function contourFigure(result: ContourResult, run: string): HTMLElement {
   const chart = new ContourChart(element);
   const picture = chart.show(result, 'log');
   const held = result.plane.varianceExplained;
-  const title = `${strings.plane[result.plane.kind]}${held === null ? '' : `, ${formatPercent(held)} of variance`}`;
+  const title =
+    held === null
+      ? strings.plane[result.plane.kind]
+      : strings.ofVariance(strings.plane[result.plane.kind], formatPercent(held));
   const table = new DataTable();
   table.show(() => contourTables(result));
   const equal = picture === null || contourLayout(result, { width: 900, height: 600 }).equal;
@@ -258,7 +261,7 @@ function lineFigure(result: Extract<AnalysisResult, { kind: 'line' }>, run: stri
     h(
       'figcaption',
       {},
-      h('h3', {}, `${modelName(result.from)} to ${modelName(result.to)}`),
+      h('h3', {}, strings.line.title(modelName(result.from), modelName(result.to))),
       h('span', { class: 'note' }, barrierText(result)),
     ),
     element,

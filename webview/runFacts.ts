@@ -1,6 +1,5 @@
 /** A run in a few lines: what was trained, how far, on what. */
 import type { RunManifest, StepRecord } from '../src/protocol/run.ts';
-import { replayInWords } from '../src/protocol/replay.ts';
 import { h } from './dom.ts';
 import { formatCount, formatNumber, formatTime } from './format.ts';
 import { optimizerText } from './optimizer.ts';
@@ -18,12 +17,7 @@ export function runFacts(
     [facts.optimizer, objective ? optimizerText(objective.optimizer) : null],
     [facts.parameters, objective ? formatCount(objective.parameterCount) : null],
     [facts.steps, formatCount(run.recording.steps)],
-    [
-      facts.snapshots,
-      run.recording.snapshots > 0
-        ? `${run.recording.snapshots}, every ${run.recording.snapshotEvery} steps`
-        : '0',
-    ],
+    [facts.snapshots, strings.snapshotsEvery(run.recording.snapshots, run.recording.snapshotEvery)],
     [facts.finalLoss, last ? formatNumber(Number(last.loss)) : null],
     [facts.evaluation, run.evaluationSet?.train.source ?? null],
     [
@@ -33,7 +27,7 @@ export function runFacts(
         : null,
     ],
     [facts.created, formatTime(run.created)],
-    [facts.replay, objective?.replay ? replayInWords(objective.replay) : null],
+    [facts.replay, objective?.replay ? facts.replayed(objective.replay) : null],
   ];
   return rows.filter((row): row is [string, string] => row[1] !== null);
 }

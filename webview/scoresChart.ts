@@ -94,7 +94,7 @@ export function scoresDrawing(models: readonly ScoredModel[], theme: Theme, size
     },
     series: columns.flatMap((column, k): SeriesOption[] => [
       whiskers(
-        `errors ${k}`,
+        `errors-${k}`,
         k,
         models.flatMap((model, row) =>
           span(row, column.value(model), column.error(model), axes[k] ?? unit, 'across'),
@@ -102,7 +102,7 @@ export function scoresDrawing(models: readonly ScoredModel[], theme: Theme, size
         theme.loss,
       ),
       dots(
-        `values ${k}`,
+        `values-${k}`,
         '',
         k,
         models.map((model, row) => [axes[k]?.to(column.value(model)) ?? null, row]),

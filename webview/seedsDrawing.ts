@@ -55,7 +55,12 @@ export function repeatsDrawing(repeats: PlaneRepeats, theme: Theme, size: Size):
   };
   return {
     option,
-    description: `${words.repeats}: the loss rises by ${formatNumber(rises[0], 3)} on a circle of radius ${formatNumber(radius, 3)} of this plane, by ${formatNumber(mean, 3)} ± ${formatNumber(standardDeviation, 2)} on those of ${rises.length}.`,
+    description: words.describe(
+      formatNumber(rises[0], 3),
+      formatNumber(radius, 3),
+      `${formatNumber(mean, 3)} ± ${formatNumber(standardDeviation, 2)}`,
+      rises.length,
+    ),
   };
 }
 

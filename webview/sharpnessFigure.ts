@@ -7,6 +7,8 @@ import { modelName } from './lineChart.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
 import { strings } from './strings.ts';
 
+const words = strings.sharpnessFacts;
+
 /** A measurement: the number, a gauge against the bound, further eigenvalues, trust. */
 export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
   const lambda1 = result.eigenvalues[0] ?? NaN;
@@ -29,7 +31,15 @@ export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
         h(
           'span',
           { class: 'note' },
-          `${modelName(result.at)} · ${result.method === 'exact' ? 'exact Hessian-vector products' : 'finite differences of the gradient'} · ${result.converged ? 'converged' : 'not converged'} · ${result.products} products in all${error === null ? `, residual ${formatNumber(result.residuals[0], 2)}` : ''}`,
+          [
+            modelName(result.at),
+            words.method[result.method],
+            result.converged ? words.converged : words.notConverged,
+            [
+              words.products(result.products),
+              ...(error === null ? [words.residual(formatNumber(result.residuals[0], 2))] : []),
+            ].join(', '),
+          ].join(' · '),
         ),
       ),
     ),
@@ -40,7 +50,7 @@ export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
       ? [
           table({
             caption: strings.tableOf.eigenvaluesAt(modelName(result.at)),
-            columns: ['', 'eigenvalue', 'residual ‖Hv − λv‖'],
+            columns: ['', words.eigenvalue, words.residualColumn],
             rows: result.eigenvalues.map((value, k) => [
               `λ${subscript(k + 1)}`,
               formatNumber(value),
@@ -56,7 +66,7 @@ export function sharpnessElements(result: SharpnessResult): HTMLElement[] {
 /** λ₁ as a share of the bound, on a bar that ends at twice the bound. */
 function gauge(lambda1: number, bound: number, formula: string): HTMLElement {
   const share = lambda1 / bound;
-  const text = `${strings.lambda1} is ${formatPercent(share)} of ${formula} = ${formatNumber(bound)}`;
+  const text = words.ofBound(formatPercent(share), formula, formatNumber(bound));
   const meter = h(
     'div',
     { class: 'gauge', role: 'img', 'aria-label': text },

@@ -68,7 +68,7 @@ export class SharpnessLens implements Lens {
     const { view } = this.state;
     const result = resultsOf(view, 'sharpness').find(({ at }) => at === this.at.value) ?? null;
     const running = runningOf(this.state, ['sharpness']) !== null;
-    const key = result?.id ?? `none ${running} ${view.snapshots.length > 0}`;
+    const key = result?.id ?? `none-${running}-${view.snapshots.length > 0}`;
     if (key === this.described) return;
     this.described = key;
     if (result !== null) {

@@ -167,9 +167,18 @@ function bandwidthMark({ bandwidth }: SpectralDensity, theme: Theme): SeriesOpti
 function describe(result: SpectrumResult, whole: SpectrumBlock, density: SpectralDensity): string {
   const peak = density.x[density.density.indexOf(Math.max(...density.density))];
   return [
-    `${words.densityOf(result.matrix)} of ${whole.dimension} eigenvalues at ${result.at}, bandwidth ${formatNumber(density.bandwidth, 2)},`,
-    `highest at a curvature of ${formatNumber(peak, 2)}, from ${formatNumber(density.x[0], 3)} to ${formatNumber(density.x.at(-1), 3)}.`,
-    whole.largest === null ? '' : `The largest eigenvalue is ${formatNumber(whole.largest.values[0])}.`,
+    words.describe(
+      words.densityOf(result.matrix),
+      whole.dimension,
+      result.at,
+      formatNumber(density.bandwidth, 2),
+    ),
+    words.describePeak(
+      formatNumber(peak, 2),
+      formatNumber(density.x[0], 3),
+      formatNumber(density.x.at(-1), 3),
+    ),
+    whole.largest === null ? '' : words.describeLargest(formatNumber(whole.largest.values[0])),
   ]
     .filter(Boolean)
     .join(' ');
@@ -260,7 +269,11 @@ export function layersDrawing(result: SpectrumResult, theme: Theme, size: Size):
     .sort((p, q) => (q.largest?.values[0] ?? -Infinity) - (p.largest?.values[0] ?? -Infinity));
   return {
     option,
-    description: `${strings.lambda1} and trace of ${blocks.length - 1} layers. The sharpest is ${top?.name ?? '–'}, ${formatNumber(top?.largest?.values[0])}.`,
+    description: words.describeLayers(
+      blocks.length - 1,
+      top?.name ?? '–',
+      formatNumber(top?.largest?.values[0]),
+    ),
   };
 }
 

@@ -156,13 +156,16 @@ export function stabilityDrawing(result: StabilityResult, theme: Theme, size: Si
   return {
     option,
     description: [
-      `${strings.lambda1} at ${points.length} snapshots, last ${formatNumber(last?.lambda1, 3)} at ${strings.step(last?.step ?? 0)}`,
-      last?.bound == null
-        ? '.'
-        : `, ${formatPercent(last.ratio)} of its bound ${formatNumber(last.bound, 3)}.`,
+      words.describe(points.length, formatNumber(last?.lambda1, 3), strings.step(last?.step ?? 0)),
+      last?.bound == null ? '.' : words.describeBound(formatPercent(last.ratio), formatNumber(last.bound, 3)),
       preconditioned === null
         ? ''
-        : ` ${words.preconditioned} ${formatNumber(preconditioned.lambda1, 3)}, ${formatPercent(preconditioned.ratio)} of ${preconditioned.formula} = ${formatNumber(preconditioned.bound, 3)}.`,
+        : ` ${words.describePreconditioned(
+            formatNumber(preconditioned.lambda1, 3),
+            formatPercent(preconditioned.ratio),
+            preconditioned.formula,
+            formatNumber(preconditioned.bound, 3),
+          )}`,
     ].join(''),
   };
 }

@@ -1,6 +1,6 @@
 /** Every step as a row, events marked; the rows can be narrowed to steps at which something happened. */
 import type { RunView, StepColumns } from '../src/protocol/page.ts';
-import { eventSentence, type TrainingEvent } from '../src/protocol/trainingEvents.ts';
+import type { TrainingEvent } from '../src/protocol/trainingEvents.ts';
 import { dropdown } from './controls.ts';
 import { h, setText } from './dom.ts';
 import { formatCount, formatNumber } from './format.ts';
@@ -173,7 +173,7 @@ export class StepLog {
           number('gradientNorm'),
           number('updateNorm'),
           number('distance'),
-          told(row).map(eventSentence).join(' '),
+          told(row).map(words.event).join(' '),
         ];
       },
     });

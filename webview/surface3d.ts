@@ -98,7 +98,7 @@ export class Surface3d {
     const [x0, x1, y0, y1] = [result.x[0] ?? 0, result.x.at(-1) ?? 1, result.y[0] ?? 0, result.y.at(-1) ?? 1];
     const wide = Math.max(x1 - x0, y1 - y0);
     const top = high + LIFT * (high - low);
-    this.element.setAttribute('aria-label', `${strings.loss} as a surface over ${nameX} and ${nameY}`);
+    this.element.setAttribute('aria-label', strings.describeSurface(nameX, nameY));
     this.chart.setTheme(chartTheme(theme));
     this.chart.setOption(
       {

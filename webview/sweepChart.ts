@@ -199,11 +199,18 @@ function labelled(count: number, most: number): number[] {
 
 function describeSweep(result: SweepResult): string {
   const { best } = result;
-  return `${strings.sweep.map}: ${result.windows.length} averages. ${
-    best === null
-      ? ''
-      : `The lowest has the ${candidateName(best).toLowerCase()}, ${formatNumber(judgedLoss(best))}; the last snapshot has ${formatNumber(judgedLoss({ score: result.last }))}.`
-  }`;
+  return [
+    strings.sweep.describe(result.windows.length),
+    ...(best === null
+      ? []
+      : [
+          strings.sweep.describeBest(
+            formatNumber(judgedLoss(best)),
+            candidateName(best),
+            formatNumber(judgedLoss({ score: result.last })),
+          ),
+        ]),
+  ].join(' ');
 }
 
 export function sweepTable(result: SweepResult): TableData {

@@ -12,7 +12,14 @@ export function contourTables(result: ContourResult): TableData[] {
   return [
     {
       caption: strings.tableOf.trajectory,
-      columns: ['step', 'x', 'y', strings.distanceFromPlane, strings.evaluatedLoss, strings.recordedLoss],
+      columns: [
+        strings.stepAxis,
+        'x',
+        'y',
+        strings.distanceFromPlane,
+        strings.evaluatedLoss,
+        strings.recordedLoss,
+      ],
       rows: result.trajectory.map((p) => [
         String(p.step),
         formatNumber(p.x),
@@ -65,7 +72,7 @@ export function lineTables(result: LineResult): TableData[] {
       columns: [
         't',
         strings.trainLoss,
-        'standard error',
+        strings.standardError,
         strings.trainAccuracy,
         strings.validationLoss,
         strings.validationAccuracy,
@@ -103,7 +110,7 @@ export function stepTables({ steps, live }: Pick<RunView, 'steps' | 'live'>): Ta
     {
       caption: strings.tableOf.steps,
       columns: [
-        'step',
+        strings.stepAxis,
         strings.epoch,
         strings.loss,
         strings.learningRate,
@@ -134,7 +141,13 @@ export function measuredTables({ live, noise = [] }: Pick<RunView, 'live' | 'noi
       : [
           {
             caption: strings.tableOf.live,
-            columns: ['step', strings.lambda1, strings.bound, strings.learningRate, 'residual'],
+            columns: [
+              strings.stepAxis,
+              strings.lambda1,
+              strings.bound,
+              strings.learningRate,
+              strings.residual,
+            ],
             rows: live.map((one) => {
               const { lambda1, bound } = liveNumbers(one);
               return [

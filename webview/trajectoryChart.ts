@@ -114,7 +114,7 @@ export function planeDrawing(path: Path, place: number, theme: Theme, size: Size
       { type: 'inside', yAxisIndex: 0, filterMode: 'none', zoomOnMouseWheel: 'ctrl', minSpan: 2 },
     ],
     series: [
-      curve('whole path', '', 0, way(points.length - 1), {
+      curve('whole-path', '', 0, way(points.length - 1), {
         color: theme.muted,
         width: 1.2,
         opacity: 0.55,
@@ -135,7 +135,13 @@ export function planeDrawing(path: Path, place: number, theme: Theme, size: Size
   };
   return {
     option,
-    description: `${words.planeTitle}: from ${strings.step(first?.step ?? 0)} to ${strings.step(last?.step ?? 0)} over ${points.length} points; the plane holds ${formatPercent(path.plane.share)} of the variance, a random walk's ${formatPercent(path.plane.randomWalk)}.`,
+    description: words.describePlane(
+      strings.step(first?.step ?? 0),
+      strings.step(last?.step ?? 0),
+      points.length,
+      formatPercent(path.plane.share),
+      formatPercent(path.plane.randomWalk),
+    ),
   };
 }
 
@@ -189,12 +195,12 @@ export function alongDrawing(path: Path, place: number, theme: Theme, size: Size
           width: points.length > 150 ? 1.2 : 1.8,
         },
       ),
-      ...(k === 1 ? [level('right angle', '', k, range, 90, theme)] : []),
+      ...(k === 1 ? [level('right-angle', '', k, range, 90, theme)] : []),
       ...(here === undefined || place >= points.length - 1
         ? []
         : [
             guide(
-              `here ${k}`,
+              `here-${k}`,
               '',
               k,
               [
@@ -208,7 +214,11 @@ export function alongDrawing(path: Path, place: number, theme: Theme, size: Size
   };
   return {
     option,
-    description: `${words.alongTitle}: turning ${formatNumber(path.turning, 2)}° in the median, where 90° is without memory; farthest from the plane at ${strings.step(path.plane.farthest.step)}, ${formatNumber(path.plane.farthest.distance, 3)}.`,
+    description: words.describeAlong(
+      formatNumber(path.turning, 2),
+      strings.step(path.plane.farthest.step),
+      formatNumber(path.plane.farthest.distance, 3),
+    ),
   };
 }
 
@@ -277,7 +287,7 @@ export function structureDrawing(
         { theme, size: 7 },
       ),
       dots(
-        'share walk',
+        'share-walk',
         words.randomWalk,
         0,
         components.map((c, k) => [k + 1, share.to(c.randomWalk)]),
@@ -314,7 +324,20 @@ export function structureDrawing(
   };
   return {
     option,
-    description: `${words.structureTitle}: ${components.map((c, k) => `${strings.componentPlain(k + 1)} ${formatPercent(c.share)}, a random walk's ${formatPercent(c.randomWalk)}`).join('; ')}.${result.growth === null ? '' : ` Distance from start ${formatNumber(result.growth.distance, 3)}.`}`,
+    description: [
+      words.describeStructure(
+        components
+          .map((c, k) =>
+            words.describeShare(
+              strings.componentPlain(k + 1),
+              formatPercent(c.share),
+              formatPercent(c.randomWalk),
+            ),
+          )
+          .join('; '),
+      ),
+      ...(result.growth === null ? [] : [words.describeDistance(formatNumber(result.growth.distance, 3))]),
+    ].join(' '),
   };
 }
 

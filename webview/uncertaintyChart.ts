@@ -85,7 +85,7 @@ export function uncertaintyDrawing(
       ),
       upright('chance', '', 1, 0.5, [-0.6, names.length - 0.4], theme),
       whiskers(
-        'tells errors',
+        'tells-errors',
         1,
         told.flatMap(({ tellsWrong }, row) =>
           span(row, tellsWrong?.value, tellsWrong?.standardError, chance, 'across'),
@@ -104,7 +104,10 @@ export function uncertaintyDrawing(
   };
   return {
     option,
-    description: `${words.title}: ${told.map((m) => `${words.measures[m.name]} ${formatNumber(m.tellsWrong?.value, 3)}`).join(', ')} (0.5 is chance); the most certain half is right in ${formatPercent(kept.find((k) => k.share >= 0.5)?.accuracy, 1)}.`,
+    description: words.describe(
+      told.map((m) => `${words.measures[m.name]} ${formatNumber(m.tellsWrong?.value, 3)}`).join(', '),
+      formatPercent(kept.find((k) => k.share >= 0.5)?.accuracy, 1),
+    ),
   };
 }
 

@@ -129,7 +129,7 @@ export class Engine {
     if (observer.signal.aborted) throw cancelled();
     switch (job.kind) {
       case 'report':
-        return this.#report(job.run, path.resolve(job.to));
+        return this.#report(job.run, path.resolve(job.to), job.language);
       case 'export':
         return this.#export(job, observer);
       default:
@@ -137,10 +137,10 @@ export class Engine {
     }
   }
 
-  async #report(reference: string, file: string): Promise<ReportResult> {
+  async #report(reference: string, file: string, language?: string): Promise<ReportResult> {
     const run = await this.store.open(reference);
     const view = shareableView(await buildRunView(run), this.options.root);
-    await writeReport(view, path.join(this.options.dist, 'webview'), file);
+    await writeReport(view, path.join(this.options.dist, 'webview'), file, language);
     return { kind: 'report', run: run.id, file };
   }
 

@@ -11,9 +11,15 @@ export const REPORT_DATA_ID = 'basin-run';
 
 /**
  * @param pageFolder dist/webview, with report.js and, when the page has styles of its own, report.css
+ * @param language tag of the language that the page is to speak
  * @throws BasinError `internal` when the page is not built
  */
-export async function writeReport(view: RunView, pageFolder: string, file: string): Promise<void> {
+export async function writeReport(
+  view: RunView,
+  pageFolder: string,
+  file: string,
+  language?: string,
+): Promise<void> {
   const script = path.join(pageFolder, 'report.js');
   if (!existsSync(script)) {
     throw new BasinError('internal', `The report's page is missing: ${script}.`, 'Run `npm run build`.');
@@ -21,7 +27,7 @@ export async function writeReport(view: RunView, pageFolder: string, file: strin
   const style = path.join(pageFolder, 'report.css');
   const css = existsSync(style) ? await readFile(style, 'utf8') : '';
   try {
-    await writeAtomically(file, renderReport(view, await readFile(script, 'utf8'), css));
+    await writeAtomically(file, renderReport(view, await readFile(script, 'utf8'), css, language));
   } catch (error) {
     throw new BasinError(
       'bad-input',
@@ -32,11 +38,11 @@ export async function writeReport(view: RunView, pageFolder: string, file: strin
 }
 
 /** The policy lets the inlined code and styles run and forbids every connection. */
-export function renderReport(view: RunView, script: string, css: string): string {
+export function renderReport(view: RunView, script: string, css: string, language = 'en'): string {
   const policy =
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:";
   return `<!doctype html>
-<html lang="en">
+<html lang="${escapeText(language)}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
@@ -67,5 +73,9 @@ function codeForScript(script: string): string {
 }
 
 function escapeText(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }

@@ -14,6 +14,8 @@ export interface ReportJob {
   readonly kind: 'report';
   readonly run: string;
   readonly to: string;
+  /** Tag of the language of its words, such as `de`; English without one and where Basin does not speak it. */
+  readonly language?: string;
 }
 export type Job = AnalysisJob | ExportJob | ReportJob;
 export type JobResult = AnalysisResult | ExportResult | ReportResult;

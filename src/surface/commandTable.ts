@@ -209,7 +209,12 @@ const table: Readonly<Record<CommandId, Command>> = {
             filters: { HTML: ['html'] },
           });
     if (file === undefined) return undefined;
-    const result = await withNotification(context, run, { kind: 'report', run: run.id, to: file.fsPath });
+    const result = await withNotification(context, run, {
+      kind: 'report',
+      run: run.id,
+      to: file.fsPath,
+      language: vscode.env.language,
+    });
     const open = vscode.l10n.t('Open');
     void vscode.window
       .showInformationMessage(vscode.l10n.t('Report written: {0}', path.basename(file.fsPath)), open)

@@ -56,6 +56,8 @@ export async function launchBrowser(webgl = true): Promise<Browser> {
 
 export interface PageOptions {
   readonly theme?: ThemeName;
+  /** Of the editor. */
+  readonly language?: string;
   readonly width?: number;
   readonly height?: number;
   /** What the page kept before a reload. */
@@ -94,7 +96,7 @@ export class HostedPage {
       if (file === `${name}.html`) {
         const body = pageHtml({
           title: name,
-          language: 'en',
+          language: options.language ?? 'en',
           cspSource: ORIGIN,
           script: `${ORIGIN}/${name}.js`,
           style: `${ORIGIN}/${name}.css`,
@@ -124,7 +126,7 @@ export class HostedPage {
   static async openReport(
     browser: Browser,
     view: RunView,
-    options: { dark?: boolean; width?: number; height?: number } = {},
+    options: { dark?: boolean; language?: string; width?: number; height?: number } = {},
   ): Promise<HostedPage> {
     const context = await browser.newContext({
       viewport: { width: options.width ?? 1280, height: options.height ?? 900 },
@@ -136,6 +138,7 @@ export class HostedPage {
       view,
       readFileSync(path.join(pages, 'report.js'), 'utf8'),
       readFileSync(path.join(pages, 'report.css'), 'utf8'),
+      options.language,
     );
     await hosted.page.route('**/*', (route) => {
       if (route.request().url() === `${ORIGIN}/report.html`)

@@ -7,6 +7,7 @@ import { formatNumber, formatWithError } from '../format.ts';
 import { modelName } from '../lineChart.ts';
 import { scoresCsv, scoresDrawing, scoresTable } from '../scoresChart.ts';
 import { soupModels } from '../soupModels.ts';
+import { english } from '../strings.en.ts';
 import { strings } from '../strings.ts';
 
 const words = strings.soup;
@@ -27,7 +28,7 @@ export const soupFigure: FigureSpec<SoupResult> = {
       id: 'soup',
       draw: (result, theme, size) => scoresDrawing(soupModels(result), theme, size),
       tables: (result) => [scoresTable(soupModels(result), words.table), decisions(result)],
-      csv: (result) => scoresCsv(soupModels(result)),
+      csv: (result) => scoresCsv(soupModels(result, english)),
     },
   ],
 };

@@ -6,6 +6,7 @@ import type { FigureSpec } from '../figure.ts';
 import { formatNumber } from '../format.ts';
 import { scoresCsv, scoresDrawing, scoresTable } from '../scoresChart.ts';
 import type { ScoredModel } from '../scoresChart.ts';
+import { english } from '../strings.en.ts';
 import { strings } from '../strings.ts';
 import { uncertaintyCsv, uncertaintyDrawing, uncertaintyTables } from '../uncertaintyChart.ts';
 
@@ -29,7 +30,7 @@ export const swagFigure: FigureSpec<SwagResult> = {
       id: 'scores',
       draw: (result, theme, size) => scoresDrawing(modelsOf(result), theme, size),
       tables: (result) => [scoresTable(modelsOf(result), words.numbers)],
-      csv: (result) => scoresCsv(modelsOf(result)),
+      csv: (result) => scoresCsv(modelsOf(result, english)),
     },
     {
       id: 'uncertainty',
@@ -42,10 +43,10 @@ export const swagFigure: FigureSpec<SwagResult> = {
   ],
 };
 
-function modelsOf({ baseline, average, score, members, draws }: SwagResult): ScoredModel[] {
+function modelsOf({ baseline, average, score, members, draws }: SwagResult, said = strings): ScoredModel[] {
   return [
-    { ...baseline, name: strings.score.lastSnapshot(baseline.step) },
-    { ...average, name: strings.score.average(members.length) },
-    { ...score, name: words.model(draws) },
+    { ...baseline, name: said.score.lastSnapshot(baseline.step) },
+    { ...average, name: said.score.average(members.length) },
+    { ...score, name: said.swag.model(draws) },
   ];
 }

@@ -29,6 +29,9 @@ describe('report', () => {
     assert.equal(html.match(/<\/style>/g)?.length, 1);
     assert.ok(!html.includes('<!--'));
     assert.ok(html.includes('&lt;/script&gt;'));
+    assert.ok(html.includes('<html lang="en">'));
+    assert.ok(renderReport(view, '', '', 'de').includes('<html lang="de">'));
+    assert.ok(!renderReport(view, '', '', '"><script>').includes('"><script>'));
   });
 
   it('escapes JSON so that it stays JSON', () => {

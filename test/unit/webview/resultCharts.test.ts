@@ -142,7 +142,7 @@ describe('pictures of what is newer', () => {
   it('mark a barrier at its top, and where the loss rises on the way down', () => {
     const ids = (result: typeof line): unknown[] =>
       [lineDrawing(result!, null, theme, sizes[0]!).option.series].flat().map((one) => one?.id);
-    assert.ok(!ids(line).includes('barrier top'));
+    assert.ok(!ids(line).includes('barrier-top'));
     const hill = {
       ...line!,
       loss: line!.t.map((t) => 1 + 0.5 * Math.sin(Math.PI * t)),
@@ -156,7 +156,7 @@ describe('pictures of what is newer', () => {
       },
     } as const;
     const drawing = lineDrawing(hill, null, theme, sizes[0]!);
-    const top = [drawing.option.series].flat().find((one) => one?.id === 'barrier top') as {
+    const top = [drawing.option.series].flat().find((one) => one?.id === 'barrier-top') as {
       data: number[][];
     };
     assert.equal(top.data[0]![0], 0.5);
@@ -186,7 +186,7 @@ describe('pictures of results', () => {
       x: along,
       y: along,
       largest: field(() => 2),
-      smallest: field((x, y) => (x === 1 && y === 1 ? null : -Math.abs(x))),
+      smallest: field((x, y) => (x === 1 && y === 1 ? null : -Math.abs(x) - 0.12345678)),
       ratio: field((x, y) => (x === 1 && y === 1 ? null : Math.abs(x) / 2)),
       residual: field(() => 0.01),
       plane: { directions: [{ name: 'PC 1' }, { name: 'PC 2' }] },
@@ -197,7 +197,18 @@ describe('pictures of results', () => {
     const [cells] = [curvatureMapDrawing(map, theme, sizes[0]!)!.option.series].flat();
     assert.equal((cells as { data: unknown[] }).data.length, 8);
     const [part] = curvatureMapSpec.parts;
-    assert.equal(part!.csv(map).split('\n').length, 10);
+    const lines = part!.csv(map).trim().split('\r\n');
+    assert.equal(lines[0], 'x,y,largest,smallest,ratio,residual');
+    assert.deepEqual(
+      lines.slice(1).map((line) => line.split(',').map((cell) => (cell === '' ? null : Number(cell)))),
+      along.flatMap((y, j) =>
+        along.map((x, i) => [
+          x,
+          y,
+          ...[map.largest, map.smallest, map.ratio, map.residual].map((f) => f[j]![i]),
+        ]),
+      ),
+    );
     assert.equal(part!.has!({ ...map, ratio: field(() => null) }), false);
   });
 
