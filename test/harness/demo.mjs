@@ -30,7 +30,8 @@ const sample = (name, source, title, command) => ({
   workspace: join(root, 'out/workspaces', name),
   report: join(root, 'out', `${name === 'demo' ? 'digits' : 'digits-torch'}-report.html`),
 });
-const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
+// One thread for PyTorch: a net this small gains nothing from more, and on a busy machine they wait for each other.
+const env = { OMP_NUM_THREADS: '1', ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
 
 /** Runs the `basin` command: progress goes through, the one JSON document on stdout is the answer. */
 function basin(workspace, ...args) {
