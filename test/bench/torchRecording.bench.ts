@@ -22,7 +22,7 @@ console.log('PyTorch: training under the probe over training without it, CPU tim
 for (const { model, steps } of [
   { model: 'mlp-0.5m', steps: 1600 },
   { model: 'cnn', steps: 320 },
-  { model: 'mlp-10m', steps: 240 },
+  { model: 'mlp-10m', steps: 720 },
 ]) {
   const scratch = scratchFolder();
   const file = join(scratch.path, 'timing.json');
