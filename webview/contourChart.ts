@@ -74,7 +74,7 @@ export function contourPicture(
 export function axisNames(result: ContourResult): readonly [string, string] {
   const [a, b] = result.plane.directions.map(({ name, varianceExplained }, k) => {
     if (result.plane.kind === 'random') return strings.randomDirection(k + 1);
-    if (result.plane.kind !== 'pca') return name;
+    if (result.plane.kind !== 'pca') return strings.direction(name);
     return varianceExplained === null
       ? strings.componentPlain(k + 1)
       : strings.component(k + 1, formatPercent(varianceExplained, varianceExplained < 0.1 ? 1 : 0));

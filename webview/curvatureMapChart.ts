@@ -62,8 +62,11 @@ export function curvatureMapDrawing(result: CurvatureMapResult, theme: Theme, si
       { id: 'plot', ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
       { id: 'bar', left: plot.left + plot.width + 12, width: compact ? 8 : 14, top: plot.top, height },
     ],
-    xAxis: [{ ...axis(x, first?.name), nameGap: compact ? 22 : 28 }, bar.x],
-    yAxis: [{ ...axis(y, compact ? '' : second?.name), nameGap: 44 }, bar.y],
+    xAxis: [{ ...axis(x, first && strings.direction(first.name)), nameGap: compact ? 22 : 28 }, bar.x],
+    yAxis: [
+      { ...axis(y, compact || second === undefined ? '' : strings.direction(second.name)), nameGap: 44 },
+      bar.y,
+    ],
     series: [
       {
         id: 'cells',

@@ -185,6 +185,6 @@ function draw(): void {
   fill(subtitle, stateElement(view.run), ...facts.map((fact) => h('span', {}, String(fact))));
   const reason = view.run.stateReason;
   head.querySelector('.reason')?.remove();
-  if (reason !== null) head.append(h('p', { class: 'reason' }, reason));
+  if (reason !== null) head.append(h('p', { class: 'reason', lang: 'en' }, reason));
   for (const lens of Object.values(lenses)) lens.update(state);
 }

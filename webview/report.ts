@@ -107,7 +107,7 @@ function show(run: RunView): void {
     section(
       strings.report.facts,
       factsElement(runFacts(run.run, run.steps)),
-      ...run.run.recording.notes.map((note) => h('p', { class: 'note' }, note)),
+      ...run.run.recording.notes.map((note) => h('p', { class: 'note', lang: 'en' }, note)),
     ),
     h(
       'div',

@@ -47,6 +47,7 @@ export const german: Strings = {
   component: (k, percent) => `PC${NBSP}${k} (${percent} der Varianz)`,
   componentPlain: (k) => `PC${NBSP}${k}`,
   randomDirection: (k) => `filternormalisierte Richtung ${k}`,
+  direction: directionInGerman,
   start: 'Start',
   last: 'zuletzt',
   origin: 'Ursprung',
@@ -791,6 +792,25 @@ export const german: Strings = {
     eigenvaluesAt: (model) => `Eigenwerte bei ${model}`,
   },
 };
+
+/** Directions are named by the engine, in results: the forms that it has (directedPlane.ts, pointsPlane.ts, trajectoryPlane.ts). */
+function directionInGerman(name: string): string {
+  const forms: readonly (readonly [RegExp, string])[] = [
+    [/, orthogonal to the first$/, ', orthogonal zur ersten'],
+    [/, biases included/, ', mit Biases'],
+    [/, filter-normalised/, ', filternormalisiert'],
+    [/, layer-normalised/, ', schichtnormalisiert'],
+    [/, not normalised/, ', nicht normalisiert'],
+    [/^principal component (\d+)/, 'Hauptkomponente $1'],
+    [/^eigenvector (\d+)/, 'Eigenvektor $1'],
+    [/^gradient\b/, 'Gradient'],
+    [/^random direction (\d+)/, 'zufällige Richtung $1'],
+    [/^towards (\S+|snapshot \d+)(?=,|$)/, 'hin zu $1'],
+    [/^(?:from )?(.+) to (.+)/, '$1 bis $2'],
+    [/\bsnapshot (\d+)/g, 'Snapshot $1'],
+  ];
+  return forms.reduce((text, [form, said]) => text.replace(form, said), name);
+}
 
 /** As eventSentence of the protocol has it. */
 function eventInGerman(event: TrainingEvent): string {

@@ -51,6 +51,8 @@ export const english = {
   component: (k: number, percent: string) => `PC${NBSP}${k} (${percent} of variance)`,
   componentPlain: (k: number) => `PC${NBSP}${k}`,
   randomDirection: (k: number) => `filter-normalised direction ${k}`,
+  /** A direction by the name that the engine gave it. */
+  direction: (name: string) => name,
   start: 'start',
   last: 'last',
   origin: 'origin',

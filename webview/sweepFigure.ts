@@ -22,7 +22,7 @@ import type { Place } from './sweepChart.ts';
 export class SweepFigure {
   readonly element: HTMLElement;
   private readonly chart: Chart;
-  private readonly verdict = h('p', { class: 'summary' });
+  private readonly verdict = h('p', { class: 'summary', lang: 'en' });
   private readonly first = slider(strings.sweep.firstStep, (first) => this.choose({ ...this.place, first }));
   private readonly last = slider(strings.sweep.lastStep, (last) => this.choose({ ...this.place, last }));
   private readonly name = h('strong', {});

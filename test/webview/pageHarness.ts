@@ -2,11 +2,13 @@
  * Loads a built page (dist/webview) into headless Chromium with the extension's own document, policy and wire on
  * the other side: what is missing is VS Code itself. Nothing is fetched from anywhere; requests are answered from disk.
  */
+import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
-import type { PageNotifications, RunView } from '../../src/protocol/page.ts';
+import type { LensName, PageNotifications, RunView } from '../../src/protocol/page.ts';
 import { renderReport } from '../../src/engine/report.ts';
 import { packSteps } from '../../src/runs/stepColumns.ts';
 import { pageHtml } from '../../src/surface/pageHtml.ts';
@@ -34,6 +36,18 @@ export const liveNoise = JSON.parse(
   readFileSync(path.join(import.meta.dirname, '../fixtures/live-noise.json'), 'utf8'),
 ) as NonNullable<RunView['noise']>;
 
+export const lenses = [
+  'contour',
+  'line',
+  'trajectory',
+  'spectrum',
+  'sharpness',
+  'averaging',
+  'generalisation',
+  'log',
+] as const satisfies readonly LensName[];
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
 export const executablePath =
   process.env['CHROME_PATH'] ??
   ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
@@ -58,6 +72,8 @@ export interface PageOptions {
   readonly theme?: ThemeName;
   /** Of the editor. */
   readonly language?: string;
+  /** Runs in the page before its own code. */
+  readonly initScript?: string;
   readonly width?: number;
   readonly height?: number;
   /** What the page kept before a reload. */
@@ -90,6 +106,7 @@ export class HostedPage {
     hosted.watch();
     const ready = hosted.serve(options.handlers ?? {});
     await page.exposeFunction('basinToHost', (message: unknown) => hosted.receive(message));
+    if (options.initScript !== undefined) await page.addInitScript({ content: options.initScript });
     await page.addInitScript({ content: hostScript(options.state ?? null, themes[theme]) });
     await page.route(`${ORIGIN}/**`, async (route) => {
       const file = new URL(route.request().url()).pathname.slice(1);
@@ -219,6 +236,23 @@ export class HostedPage {
       );
     });
   }
+}
+
+/** What axe finds wrong, in a line each. */
+export async function violations({ page }: HostedPage): Promise<string[]> {
+  // Through the debugger: the page's policy allows no foreign script, as it should.
+  await page.evaluate(axe);
+  return page.evaluate(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.target.join(' ') + ' ' + (node.any[0]?.message ?? ''))))`);
+}
+
+/** Waits for what the page does in its own time. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 20_000; Date.now() < end;) {
+    if (await holds()) return;
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  assert.fail(`Waited for ${what}.`);
 }
 
 /** What VS Code does to a webview's window. Text, because a transpiled function calls helpers that the page lacks. */

@@ -1,18 +1,24 @@
 /** The built pages in a browser, under the extension's own policy and wire, with a recorded real run. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
-import type { LandscapeView, LensName } from '../../src/protocol/page.ts';
+import type { LandscapeView } from '../../src/protocol/page.ts';
 import { BasinError } from '../../src/protocol/errors.ts';
 import type { PointJob } from '../../src/protocol/points.ts';
 import { packSteps } from '../../src/runs/stepColumns.ts';
 import { resultsOf } from '../../webview/panelState.ts';
 import { sweepFor } from '../fixtures/sweptDigits.ts';
-import { asked, digits, HostedPage, launchBrowser, liveNoise } from './pageHarness.ts';
+import {
+  asked,
+  digits,
+  HostedPage,
+  launchBrowser,
+  lenses,
+  liveNoise,
+  until,
+  violations,
+} from './pageHarness.ts';
 import type { ThemeName } from './vscodeThemes.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const contour = resultsOf(digits, 'contour')[0]!;
 const landscape: LandscapeView = {
   run: digits.run,
@@ -23,25 +29,7 @@ const landscape: LandscapeView = {
   progress: null,
   error: null,
 };
-const lenses = [
-  'contour',
-  'line',
-  'trajectory',
-  'spectrum',
-  'sharpness',
-  'averaging',
-  'generalisation',
-  'log',
-] as const satisfies readonly LensName[];
 const without = { ...digits, results: [], models: [] };
-
-/** What axe finds wrong, in a line each. */
-async function violations({ page }: HostedPage): Promise<string[]> {
-  // Through the debugger: the page's policy allows no foreign script, as it should.
-  await page.evaluate(axe);
-  return page.evaluate(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
-    violations.flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.target.join(' ') + ' ' + (node.any[0]?.message ?? ''))))`);
-}
 
 /** Colours in a canvas: a drawn contour has many, an empty one has one. */
 async function colours({ page }: HostedPage, selector: string): Promise<number> {
@@ -53,15 +41,6 @@ async function colours({ page }: HostedPage, selector: string): Promise<number> 
       seen.add(((data[i] ?? 0) << 16) | ((data[i + 1] ?? 0) << 8) | (data[i + 2] ?? 0));
     return seen.size;
   }, selector);
-}
-
-/** Waits for what the page does in its own time. */
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end;) {
-    if (await holds()) return;
-    await new Promise((done) => setTimeout(done, 200));
-  }
-  assert.fail(`Waited for ${what}.`);
 }
 
 /** Waits until a chart is drawn: with more colours than its axes have. */

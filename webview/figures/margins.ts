@@ -36,6 +36,6 @@ function gapSummary({ train, validation, gap, reason }: MarginsResult): Child[] 
         ],
       ],
     }),
-    reason === null ? null : h('p', { class: 'note' }, reason),
+    reason === null ? null : h('p', { class: 'note', lang: 'en' }, reason),
   ];
 }

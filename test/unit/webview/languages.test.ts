@@ -23,7 +23,7 @@ function leaves(value: unknown, at = ''): [path: string, leaf: Leaf][] {
 }
 
 /** They are given more than numbers and names: held against each other below. */
-const special = ['log.event', 'facts.replayed', 'spectrum.rank'];
+const special = ['direction', 'log.event', 'facts.replayed', 'spectrum.rank'];
 
 /** Numbers that no catalogue has of its own. */
 const marks = [7001, 7002, 7003, 7004, 7005, 7006];
@@ -117,6 +117,20 @@ describe('catalogues of the pages', () => {
       german.facts.replayed({ ...replay, exact: false, passed: 0, checked: 1, reason: 'dropout' } as never),
       'nicht exakt: dropout',
     );
+    for (const [name, said] of [
+      ['principal component 2', 'Hauptkomponente 2'],
+      ['eigenvector 1 (λ 12.3), orthogonal to the first', 'Eigenvektor 1 (λ 12.3), orthogonal zur ersten'],
+      [
+        'random direction 1, filter-normalised, biases included',
+        'zufällige Richtung 1, filternormalisiert, mit Biases',
+      ],
+      ['gradient, layer-normalised', 'Gradient, schichtnormalisiert'],
+      ['from 0 to 500', '0 bis 500'],
+      ['snapshot 600 to average-1', 'Snapshot 600 bis average-1'],
+      ['towards snapshot 120, orthogonal to the first', 'hin zu Snapshot 120, orthogonal zur ersten'],
+      ['something of a later version', 'something of a later version'],
+    ] as const)
+      assert.equal(german.direction(name), said);
     assert.equal(german.spectrum.rank('largest', 1), 'größter');
     assert.equal(german.spectrum.rank('smallest', 2), 'kleinster, 2.');
   });
