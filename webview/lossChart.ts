@@ -51,7 +51,9 @@ export function lossDrawing(
   const curvature = live.length > 0 || measured.length > 0;
   const formula = boundFormula(data.run.objectives[0]?.optimizer);
   const compact = size.width < 480;
-  const [left, right, top, bottom, gap] = [compact ? 46 : 64, compact ? 12 : 24, 34, 44, 46];
+  // The legend takes up to two rows of its own where it is narrow.
+  const top = compact ? 34 : size.width < 760 ? 72 : 34;
+  const [left, right, bottom, gap] = [compact ? 46 : 64, compact ? 12 : 24, 44, 46];
   const room = size.height - top - bottom;
   const upper = curvature ? Math.round((room - gap) * 0.56) : room;
   const plots = [

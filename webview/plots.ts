@@ -26,7 +26,9 @@ export interface Room {
 /** Room for axes around stacked plots. */
 export function usualRoom(size: Size): Room {
   const compact = size.width < 480;
-  return { left: compact ? 48 : 64, right: compact ? 12 : 24, top: 34, bottom: 46, gap: 46 };
+  // Where it is narrow the legend and the first axis' name do not fit into one row.
+  const top = size.width < 640 ? 54 : 34;
+  return { left: compact ? 48 : 64, right: compact ? 12 : 24, top, bottom: 46, gap: 46 };
 }
 
 /** Plots below each other that share the height by weight. */

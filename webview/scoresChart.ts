@@ -27,6 +27,8 @@ const judged = ({ train, validation }: ScoredModel): Score => validation ?? trai
 
 interface Column {
   readonly name: string;
+  /** Where there is no room for the name. */
+  readonly short: string;
   readonly value: (model: ScoredModel) => number | null;
   readonly error: (model: ScoredModel) => number | null;
   readonly percent: boolean;
@@ -37,17 +39,25 @@ const columnsOf = (models: readonly ScoredModel[]): Column[] => {
   const all: Column[] = [
     {
       name: validated ? strings.validationLoss : strings.trainLoss,
+      short: validated ? words.short.validationLoss : words.short.trainLoss,
       value: (m) => judged(m).loss,
       error: (m) => judged(m).lossStandardError,
       percent: false,
     },
     {
       name: validated ? strings.validationAccuracy : strings.trainAccuracy,
+      short: validated ? words.short.validationAccuracy : words.short.trainAccuracy,
       value: (m) => judged(m).accuracy,
       error: (m) => judged(m).accuracyStandardError,
       percent: true,
     },
-    { name: words.calibration, value: (m) => m.calibrationError, error: () => null, percent: true },
+    {
+      name: words.calibration,
+      short: words.short.calibration,
+      value: (m) => m.calibrationError,
+      error: () => null,
+      percent: true,
+    },
   ];
   return all.filter(({ value }) => models.some((model) => value(model) !== null));
 };
@@ -67,13 +77,13 @@ export function scoresDrawing(models: readonly ScoredModel[], theme: Theme, size
   const unit = scaledAxis([0, 1], 'linear', 4);
   const option: Option = {
     grid: grids(frames),
-    xAxis: columns.map(({ name, percent }, gridIndex) => {
+    xAxis: columns.map(({ name, short, percent }, gridIndex) => {
       const base = axes[gridIndex]?.option as { axisLabel: object } | undefined;
       return {
         gridIndex,
         ...base,
         axisLine: { onZero: false },
-        name,
+        name: width < 140 ? short : name,
         nameLocation: 'middle',
         nameGap: 26,
         axisLabel: {

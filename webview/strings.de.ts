@@ -453,7 +453,7 @@ export const german: Strings = {
   flatness: {
     title: 'Flachheit',
     ask: 'Flachheit messen',
-    measure: 'Messen',
+    measure: 'Maß',
     all: 'Alle',
     withTwin: 'Skalierter Zwilling',
     measures: {
@@ -492,6 +492,13 @@ export const german: Strings = {
   },
   scores: {
     calibration: 'Kalibrierungsfehler',
+    short: {
+      trainLoss: 'Train.-Loss',
+      validationLoss: 'Val.-Loss',
+      trainAccuracy: 'Train.-Gen.',
+      validationAccuracy: 'Val.-Gen.',
+      calibration: 'Kal.-Fehler',
+    },
     sureRight: 'wie sicher, wo richtig',
     sureWrong: 'wie sicher, wo falsch',
   },
@@ -602,7 +609,7 @@ export const german: Strings = {
     directionsFor: (share) => `Richtungen, die ${share} halten`,
     directionsOf: (n, all) => `90 % des Rauschens in ${formatCount(n)} von ${formatCount(all)} Richtungen`,
     between: (low, high, size) => `95 %: ${low} bis ${high} Samples · Batches von ${size}`,
-    limit: 'das Meiste, was so viele Batches zeigen können',
+    limit: 'Grenze so vieler Batches',
     rankTitle: 'Richtungen des Rauschens',
     spectrum: 'Eigenwerte der geschätzten Kovarianz',
     eigenvalue: 'Eigenwert von Σ',

@@ -491,6 +491,14 @@ export const english = {
   },
   scores: {
     calibration: 'calibration error',
+    /** Where there is little room. */
+    short: {
+      trainLoss: 'train loss',
+      validationLoss: 'val. loss',
+      trainAccuracy: 'train acc.',
+      validationAccuracy: 'val. acc.',
+      calibration: 'calibration',
+    },
     sureRight: 'how sure where right',
     sureWrong: 'how sure where wrong',
   },

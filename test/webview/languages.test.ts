@@ -36,16 +36,27 @@ const ownWords = ({ run, models, results }: RunView): string[] => [
   ...results.map(({ id }) => `analyses/${id}.json`),
 ];
 
-/** What is drawn on canvases, by every chart from the beginning on. */
+/** What is drawn on canvases, by every chart from the beginning on, and where in the latest picture of each. */
 const recorder = `{
   globalThis.drawnTexts = new Set();
-  for (const method of ['fillText', 'strokeText']) {
-    const own = CanvasRenderingContext2D.prototype[method];
-    CanvasRenderingContext2D.prototype[method] = function (text, ...rest) {
-      globalThis.drawnTexts.add(String(text));
-      return own.call(this, text, ...rest);
-    };
-  }
+  globalThis.drawnBoxes = new Map();
+  const { fillText, clearRect } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.clearRect = function (x, y, width, height) {
+    if (width >= this.canvas.width && height >= this.canvas.height) globalThis.drawnBoxes.delete(this.canvas);
+    return clearRect.call(this, x, y, width, height);
+  };
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
+    globalThis.drawnTexts.add(String(text));
+    const m = this.measureText(text);
+    const at = this.getTransform();
+    const corners = [-m.actualBoundingBoxLeft, m.actualBoundingBoxRight].flatMap((dx) =>
+      [-m.actualBoundingBoxAscent, m.actualBoundingBoxDescent].map((dy) => at.transformPoint({ x: x + dx, y: y + dy })));
+    const xs = corners.map((c) => c.x);
+    const ys = corners.map((c) => c.y);
+    const box = { text: String(text), left: Math.min(...xs), right: Math.max(...xs), top: Math.min(...ys), bottom: Math.max(...ys) };
+    if (this.canvas.isConnected) globalThis.drawnBoxes.set(this.canvas, [...(globalThis.drawnBoxes.get(this.canvas) ?? []), box]);
+    return fillText.call(this, text, x, y, ...rest);
+  };
 }`;
 
 /** What can be read or heard on the page, but for what says itself that it is English, commands and the run's own words. */
@@ -63,10 +74,15 @@ const saidOnPage = `[...(function* () {
 
 /** Labels that are cut off, and controls that lie over each other. */
 const crowded = `[...(function* () {
+  const found = [];
   const seen = (one) => one.checkVisibility?.({ checkVisibilityCSS: true }) ?? one.offsetParent !== null;
-  for (const one of document.querySelectorAll('button, vscode-button, [role=tab], .field-label, th, dt, h1, h2, h3, .spark-name'))
-    if (seen(one) && !one.closest('.visually-hidden') && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible') yield 'cut off: ' + one.textContent;
-  for (const row of document.querySelectorAll('.toolbar, .actions, .export, .head, [role=tablist]')) {
+  for (const one of document.body.querySelectorAll('*')) {
+    const text = [...one.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim() !== '');
+    const scrolls = one.closest('.table-scroll, .data.rows, .visually-hidden, svg');
+    if (text && !scrolls && one.clientWidth > 0 && seen(one) && one.scrollWidth > one.clientWidth + 1)
+      yield 'cut off: ' + one.textContent;
+  }
+  for (const row of document.querySelectorAll('.toolbar, .actions, .export, .head, .slider, .scrubber, .field, [role=tablist]')) {
     const children = [...row.children].filter(seen).map((one) => [one, one.getBoundingClientRect()]);
     for (const [one, a] of children) {
       if (a.right > document.documentElement.clientWidth + 1) yield 'outside: ' + one.textContent;
@@ -75,6 +91,18 @@ const crowded = `[...(function* () {
           yield 'over each other: ' + one.textContent + ' | ' + other.textContent;
     }
   }
+  for (const [canvas, boxes] of globalThis.drawnBoxes ?? []) {
+    // Labels within a contour go where the contour leaves them room.
+    if (!canvas.isConnected || canvas.offsetParent === null || canvas.closest('.chart-contour, .chart-side, .chart-live')) continue;
+    boxes.forEach((a, k) => {
+      if (a.text.trim() === '') return;
+      if (a.left < -1 || a.right > canvas.width + 1 || a.top < -1 || a.bottom > canvas.height + 1) found.push('outside of its chart: ' + a.text);
+      for (const b of boxes.slice(k + 1))
+        if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+          found.push('drawn over each other: ' + a.text + ' | ' + b.text);
+    });
+  }
+  yield* found;
   if (document.documentElement.scrollWidth > document.documentElement.clientWidth + 1) yield 'wider than the window';
 })()]`;
 
