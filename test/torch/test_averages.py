@@ -13,6 +13,23 @@ from torch import nn
 
 #: Each defines ``Net``; whatever makes a case odd stands beside a batch norm, so that there are statistics as well.
 NETS = {
+    "batch-norm": """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.batch, self.c = nn.Linear(6, 12), nn.BatchNorm1d(12), nn.Linear(12, 3)
+    def forward(self, x):
+        return self.c(self.batch(self.a(x)).relu())
+""",
+    # Means over all batches so far, in place of moving ones.
+    "cumulative": """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.batch, self.c = nn.Linear(6, 12), nn.BatchNorm1d(12, momentum=None), nn.Linear(12, 3)
+    def forward(self, x):
+        return self.c(self.batch(self.a(x)).relu())
+""",
     "layer-norm": """
 class Net(nn.Module):
     def __init__(self):
@@ -147,3 +164,4 @@ def test_an_average_of_any_model_is_that_of_torchs_own_averaging(kind: str, dtyp
     for buffer in ("batch.running_mean", "batch.running_var"):
         assert not torch.equal(ours[buffer], members[0][buffer]), buffer
         assert torch.allclose(ours[buffer].float(), net.state_dict()[buffer].float(), atol=unit, rtol=unit), buffer
+    assert torch.equal(ours["batch.num_batches_tracked"], net.state_dict()["batch.num_batches_tracked"])
