@@ -13,6 +13,7 @@ import type { WhenGone } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
 import { findRoot, RunStore } from '../runs/runStore.ts';
 import { scriptCommand } from '../runs/scriptCommand.ts';
+import { requireWorkersInReach } from './nodeInspector.ts';
 import { FollowedOutput, outputFile, streams, type Stream } from './scriptOutput.ts';
 
 /** Code debuggers that a script can be started under, by the names of their debug types. */
@@ -236,6 +237,7 @@ async function start(options: Options, client: Client): Promise<Started> {
 
 /** The code debugger starts the process and shows its output; what ends it is the process itself. */
 async function startUnder(under: CodeDebugger, options: Options, client: Client): Promise<Started> {
+  if (under === 'node') await requireWorkersInReach(options.command, options.cwd);
   const { run, environment, clear, discard } = await prepareTraining(options);
   const before = process.env;
   const env = Object.fromEntries(

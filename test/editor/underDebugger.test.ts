@@ -255,7 +255,9 @@ describe('the debugger', function () {
     await runOf(uri, ({ id }) => id !== parent.id && id !== child.id);
   });
 
-  it('lives beside the JavaScript debugger: breakpoints in the code and in training', async () => {
+  it('lives beside the JavaScript debugger: breakpoints in the code and in training', async function () {
+    // test/unit/debugger/nodeInspector.test.ts has what is said there instead.
+    if (Number.parseInt(process.versions.node) < 22 && /[^ -~]/.test(folder.uri.fsPath)) this.skip();
     const { uri, line } = place(kinds.tfjs);
     const code = TFJS.split('\n').findIndex((text) => text.includes('globalThis.half'));
     breakAt(uri, code, 'step === 5');
@@ -277,7 +279,12 @@ describe('the debugger', function () {
     const { stackFrames } = (await session.customRequest('stackTrace', { threadId })) as {
       stackFrames: { line: number; source?: { path?: string } }[];
     };
-    assert.ok(stackFrames[0]?.source?.path?.endsWith(uri.fsPath), stackFrames[0]?.source?.path);
+    // A path, or what VS Code has made of it: its address.
+    const stoppedIn = stackFrames[0]?.source?.path ?? '';
+    assert.ok(
+      [stoppedIn, vscode.Uri.parse(stoppedIn).path].some((file) => file.endsWith(uri.fsPath)),
+      stoppedIn,
+    );
     assert.equal(stackFrames[0]?.line, code + 1);
     await session.customRequest('continue', { threadId });
     assert.equal((await stop(1)).reason, 'breakpoint');

@@ -1,4 +1,5 @@
 /** The training thread's end of the channel to the probe's worker. */
+import inspector from 'node:inspector';
 import { MessageChannel, Worker, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { PROBE_VARIABLE, type ProbeOptions } from '../../protocol/launch.ts';
 import {
@@ -18,6 +19,8 @@ import {
 const BACKLOG_KIB = 512 * 1024;
 const BACKLOG_WAIT_MILLISECONDS = 5_000;
 const END_WAIT_MILLISECONDS = 30_000;
+/** A code debugger reaches the worker by way of this thread, and this thread only between two waits. */
+const INSPECTED_WAIT_MILLISECONDS = 5;
 
 export class WorkerLink {
   readonly control: Int32Array;
@@ -126,9 +129,10 @@ export class WorkerLink {
     Atomics.store(this.control, Control.waiting, 0);
   }
 
-  /** Sleeps until the worker has a message, at most so long. */
+  /** Sleeps until the worker has a message, at most so long; under a code debugger in short naps, so call it in a loop. */
   waitForMessages(milliseconds: number): void {
-    Atomics.wait(this.control, Control.waiting, 0, milliseconds);
+    const nap = inspector.url() === undefined ? milliseconds : INSPECTED_WAIT_MILLISECONDS;
+    Atomics.wait(this.control, Control.waiting, 0, Math.min(milliseconds, nap));
   }
 
   /** Has messages delivered from the event loop too, without keeping the process alive for them. */
