@@ -1,6 +1,7 @@
 /**
  * The PyTorch probe on one thread: CPU time of training with default recording over training without it, in turn; and with
- * λ₁ and the noise scale measured beside it, which have a budget of their own.
+ * λ₁ and the noise scale measured beside it, which have a budget of their own. Runs of half a minute and more: the first
+ * second that snapshots may cost whatever the run's length is most of the overhead of a shorter one.
  */
 import { join } from 'node:path';
 import { setUpTorch } from '../harness/torch.mjs';
@@ -20,8 +21,8 @@ process.env.OMP_NUM_THREADS = '1';
 
 console.log('PyTorch: training under the probe over training without it, CPU time of the whole process:');
 for (const { model, steps } of [
-  { model: 'mlp-0.5m', steps: 1600 },
-  { model: 'cnn', steps: 320 },
+  { model: 'mlp-0.5m', steps: 4800 },
+  { model: 'cnn', steps: 960 },
   { model: 'mlp-10m', steps: 720 },
 ]) {
   const scratch = scratchFolder();
