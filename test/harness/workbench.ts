@@ -18,6 +18,8 @@ export interface WorkbenchOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Workspace trust in force; off by default. */
   readonly trust?: boolean;
+  /** Of VS Code; English by default. */
+  readonly language?: string;
   readonly viewport?: { readonly width: number; readonly height: number };
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -48,6 +50,7 @@ export async function startWorkbench(options: WorkbenchOptions = {}): Promise<Wo
     ...(options.theme ? { theme: options.theme } : {}),
     ...(options.settings ? { settings: options.settings } : {}),
     ...(options.trust ? { trust: true } : {}),
+    ...(options.language ? { language: options.language } : {}),
     ...(options.env ? { env: options.env } : {}),
   });
   const browser = await launchBrowser().catch(async (error: unknown) => {

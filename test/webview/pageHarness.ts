@@ -247,9 +247,10 @@ export async function violations({ page }: HostedPage): Promise<string[]> {
 }
 
 /** Waits for what the page does in its own time. */
-export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end;) {
-    if (await holds()) return;
+export async function until(what: string, holds: () => Promise<boolean>, seconds = 20): Promise<void> {
+  for (const end = Date.now() + 1000 * seconds; Date.now() < end;) {
+    // A view may be drawn anew while it is looked at.
+    if (await holds().catch(() => false)) return;
     await new Promise((done) => setTimeout(done, 200));
   }
   assert.fail(`Waited for ${what}.`);

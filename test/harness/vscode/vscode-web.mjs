@@ -56,12 +56,28 @@ function cleanEnvironment(extra) {
 }
 
 /**
+ * Registers a language as a language pack would be that has none of VS Code's own words translated: these packs come from
+ * the marketplace alone, and VS Code takes up no language without one. Written after extensions were installed,
+ * which makes the list anew.
+ */
+function addLanguage(userData, language) {
+  const pack = join(userData, 'pack');
+  mkdirSync(pack);
+  const words = join(pack, 'main.i18n.json');
+  writeFileSync(words, JSON.stringify({ version: '1.0.0', contents: {} }));
+  const extensions = [{ extensionIdentifier: { id: `basin.words-${language}` }, version: '1.0.0' }];
+  const known = { hash: 'basin', label: language, extensions, translations: { vscode: words } };
+  writeFileSync(join(userData, 'languagepacks.json'), JSON.stringify({ [language]: known }));
+}
+
+/**
  * Starts the server with a profile of its own in a temporary folder, which `stop()` removes with all its processes.
  * @param {object} [options]
  * @param {string} [options.vsix] packaged extension to install first
  * @param {keyof typeof themes} [options.theme]
  * @param {Record<string, unknown>} [options.settings] user settings
  * @param {boolean} [options.trust] whether workspace trust is in force: a new folder is then untrusted until one says so
+ * @param {string} [options.language] language of VS Code, which hands it to extensions; its own words stay English
  * @param {string[]} [options.flags] more flags of the server
  * @param {number} [options.port] instead of any free one
  * @param {Record<string, string>} [options.env]
@@ -94,6 +110,8 @@ export async function startVSCode(options = {}) {
     execFileSync(node, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
+  if (options.language) addLanguage(userData, options.language);
+
   const port = options.port ?? (await freePort());
   const logFile = join(home, 'server.log');
   const log = openSync(logFile, 'a');
@@ -108,6 +126,7 @@ export async function startVSCode(options = {}) {
     ],
     ...['--disable-getting-started-override', '--ignore-last-opened'],
     ...(options.trust ? [] : ['--disable-workspace-trust']),
+    ...(options.language ? ['--locale', options.language] : []),
   ];
   const child = spawn(node, [...entry, ...profile, ...flags, ...(options.flags ?? [])], {
     env,

@@ -1,0 +1,118 @@
+/** The packaged extension in a VS Code whose language is German: each of its parts says what it has to say in German. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { needs } from '../harness/requires.ts';
+import { startWorkbench, type Workbench } from '../harness/workbench.ts';
+import { freshWorkspace } from '../harness/workspace.mjs';
+import { until } from './pageHarness.ts';
+
+const plain = (text: string): string => text.replace(/[\u00a0\u202f]/g, ' ').replace(/\s+/g, ' ');
+
+describe('the workbench in German', function () {
+  this.timeout(240_000);
+  // A step on which the others stand.
+  this.bail(true);
+  let workbench: Workbench;
+  let started = false;
+  before(async function () {
+    needs(this, 'chromium');
+    const folder = freshWorkspace('german');
+    workbench = await startWorkbench({
+      folder,
+      language: 'de',
+      settings: { 'basin.contourSize': 21, 'basin.holdSeconds': 600 },
+    });
+    started = true;
+  });
+  after(async () => {
+    if (started) await workbench.close();
+  });
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed')
+      await workbench.screenshot(`failed-german-${this.currentTest.title.replace(/\W+/g, '-')}`);
+  });
+  const rows = async (): Promise<string[]> =>
+    (await workbench.page.locator('.sidebar .pane-body .monaco-list-row').allInnerTexts()).map(plain);
+
+  it('welcomes, and names its views', async () => {
+    await workbench.openContainer('Basin');
+    const { page } = workbench;
+    await page
+      .locator('.sidebar .welcome-view-content', { hasText: 'noch kein Lauf aufgezeichnet' })
+      .waitFor();
+    const titles = (await page.locator('.sidebar .pane-header .title').allInnerTexts()).map((t) =>
+      t.toLowerCase(),
+    );
+    assert.deepEqual(titles.sort(), ['landschaft', 'läufe']);
+    await workbench.screenshot('german-empty');
+  });
+
+  it('has its commands in the palette', async () => {
+    const entries = await workbench.paletteEntries('Basin: Protokoll');
+    assert.ok(
+      entries.some((entry) => entry.includes('Basin: Protokoll zeigen')),
+      entries.join(),
+    );
+  });
+
+  it('trains from the action above the call, and tells how far it is', async () => {
+    await workbench.openFile('train.mjs');
+    const lens = workbench.page
+      .locator('.codelens-decoration a', { hasText: 'Unter Basin trainieren' })
+      .first();
+    await lens.waitFor({ timeout: 20_000 });
+    await lens.click();
+    await until(
+      'the run in the tree',
+      async () => (await rows()).some((row) => /train\.mjs.*Schritt \d+ · Loss \d+,\d+/.test(row)),
+      90,
+    );
+  });
+
+  it('shows λ₁ and its verdict at the call', async () => {
+    const { page } = workbench;
+    await page.locator('.view-line').first().click();
+    await page.keyboard.press('Control+G');
+    await page.keyboard.type('30');
+    await page.keyboard.press('Enter');
+    const line = page.locator('.view-line', { hasText: 'model.fit(' }).first();
+    await until(
+      'the hint',
+      async () =>
+        /λ₁ \S+ · \(2\+2β\)\/η \S+ · (stabil|Rand der Stabilität|instabil)/.test(
+          plain(await line.innerText()),
+        ),
+      60,
+    );
+  });
+
+  it('draws the landscape in the side bar in German', async () => {
+    const landscape = await workbench.frame('#app.landscape .actions vscode-button', 90_000);
+    assert.equal(await landscape.evaluate('document.documentElement.lang'), 'de');
+    assert.match(await landscape.locator('.actions').innerText(), /Loss-Kontur zeigen/);
+  });
+
+  it('answers in a German panel', async () => {
+    await until('the end', async () => (await rows()).some((row) => /train\.mjs.*gehalten/.test(row)), 120);
+    await workbench.command('Basin: Loss-Kontur zeigen');
+    const panel = await workbench.frame('#app.panel .chart-contour canvas', 90_000);
+    assert.equal(await panel.evaluate('document.documentElement.lang'), 'de');
+    const tabs = await panel.locator('[role=tab]').allInnerTexts();
+    assert.deepEqual(tabs.slice(0, 4), ['Kontur', 'Linie', 'Trajektorie', 'Spektrum']);
+    await panel.locator('.trust li').first().waitFor({ timeout: 90_000 });
+    await workbench.screenshot('german-panel');
+  });
+
+  it('writes a German report, and tells where', async () => {
+    const { page } = workbench;
+    await workbench.command('Basin: Bericht erstellen');
+    const input = page.locator('.quick-input-widget input').first();
+    await input.waitFor();
+    await input.fill(join(workbench.folder, 'bericht.html'));
+    await page.keyboard.press('Enter');
+    await page
+      .locator('.notification-list-item', { hasText: 'Bericht geschrieben: bericht.html' })
+      .waitFor({ timeout: 60_000 });
+    await workbench.screenshot('german-report-written');
+  });
+});
