@@ -78,6 +78,11 @@ export class TrainingSession implements DebugTarget {
     void options.connection.closed.then(() => {
       options.listener.lost();
     });
+    options.connection.onStanding((standing) => {
+      const torn = `A signal has taken the script away from where it stood. ${whereText(standing)}`;
+      const why = standing.reason === 'ended' ? endOf(standing) : { reason: 'pause' as const, text: torn };
+      void this.#stop(standing, why).catch(() => undefined);
+    });
   }
 
   get connection(): TrainingConnection {

@@ -23,7 +23,7 @@ import {
   type WireRequests,
 } from '../protocol/evaluator.ts';
 import type { Endpoint } from '../protocol/run.ts';
-import type { StandingRequests } from '../protocol/standing.ts';
+import { STANDING_NOTIFICATION, type Standing, type StandingRequests } from '../protocol/standing.ts';
 import { wireReader, wireWriter } from '../protocol/wireJson.ts';
 
 /** LSP's code for an answer to a cancelled request; JSON-RPC itself has none. */
@@ -42,6 +42,9 @@ export type TrainingConnection = EvaluatorConnection & {
     params: StandingRequests[M]['params'],
     signal?: AbortSignal,
   ) => Promise<StandingRequests[M]['result']>;
+} & {
+  /** Told where the process stands that has left its place without its driver's word. */
+  onStanding(listener: (standing: Standing) => void): void;
 };
 
 export interface ConnectOptions {
@@ -155,6 +158,10 @@ class Peer {
     this.socket.destroy();
   }
 
+  onNotification<T>(method: string, listener: (params: T) => void): void {
+    this.#rpc.onNotification(method, listener);
+  }
+
   request<M extends WireMethod>(
     method: M,
     params: WireRequests[M]['params'],
@@ -210,6 +217,12 @@ function asEvaluator(peer: Peer, description: EvaluatorDescription): TrainingCon
         method,
         (params: never, signal?: AbortSignal) => peer.request(method, params, signal),
       ]),
-  ) as unknown as Omit<TrainingConnection, 'description' | 'closed' | 'close'>;
-  return { ...calls, description, closed: peer.closed, close: () => peer.close() };
+  ) as unknown as Omit<TrainingConnection, 'description' | 'closed' | 'close' | 'onStanding'>;
+  return {
+    ...calls,
+    description,
+    closed: peer.closed,
+    close: () => peer.close(),
+    onStanding: (listener) => peer.onNotification<Standing>(STANDING_NOTIFICATION, listener),
+  };
 }

@@ -177,12 +177,14 @@ export function recordingOptions(
  * exit says otherwise. A command that put its training into the background leaves a run that goes on.
  */
 export async function settleRun(run: Run, ending: Ending): Promise<RunManifest> {
-  const recorded = await run.readRecordedManifest();
+  let recorded = await run.readRecordedManifest();
   // The process has gone on with another run: that is the one that has ended with it.
   if (recorded.successor !== undefined)
     return settleRun(await RunStore.beside(run).open(recorded.successor.run), ending);
   if (isRunning(recorded) && recorded.process?.pid !== process.pid) return recorded;
   const claimed = await exists(run.path(CLAIM_FILE));
+  if (claimed && isUnfinished(recorded.state))
+    recorded = await run.countAgain(recorded).catch(() => recorded);
   const final = claimed
     ? stateAfterTraining(recorded, ending)
     : stateWithoutTraining(recorded, ending, {

@@ -3,6 +3,8 @@
  * every question of {@link EvaluatorRequests} is answered at the very weights, and nothing that is asked moves them.
  *
  * One client at a time drives. Answers to `pause` and `proceed` come when the process stands, however long that takes.
+ * A process that leaves its place without its driver's word (in Python a signal's handler may raise an exception there)
+ * tells it by the notification `standing` where it stands next.
  */
 import type { StepRecord } from './run.ts';
 
@@ -89,6 +91,9 @@ export interface StandingRequests {
 }
 
 export type StandingMethod = keyof StandingRequests;
+
+/** Its parameters are a {@link Standing}. */
+export const STANDING_NOTIFICATION = 'standing';
 
 export const standingMethods = [
   'pause',

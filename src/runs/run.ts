@@ -73,7 +73,21 @@ export class Run {
   async readLabelled(): Promise<{ readonly manifest: RunManifest; readonly label: RunLabel }> {
     const recorded = await this.readRecordedManifest();
     const label = await this.readLabel();
-    return { manifest: asItIs(recorded, label), label };
+    const manifest = asItIs(recorded, label);
+    // Its process wrote no last word: what it had counted by then may be half a second old.
+    const counted = manifest.state === recorded.state ? manifest : await this.countAgain(manifest);
+    return { manifest: counted, label };
+  }
+
+  /** A manifest with the steps and snapshots that the run's files have: its process may have ended before counting them. */
+  async countAgain(manifest: RunManifest): Promise<RunManifest> {
+    const { recording, objectives } = manifest;
+    // Of several objectives the last line need not be of the one that has gone farthest.
+    const records = objectives.length > 1 ? await this.readSteps() : [await this.readLastStep()];
+    const steps = records.reduce((most, record) => Math.max(most, (record?.step ?? -1) + 1), recording.steps);
+    const kept = await Promise.all(objectives.map((_, index) => this.snapshots(index)));
+    const snapshots = kept.reduce((sum, { length }) => sum + length, 0);
+    return { ...manifest, recording: { ...recording, steps, snapshots } };
   }
 
   /** run.json as it stands. */

@@ -30,6 +30,16 @@ class Word:
         pass
 
 
+class Peer:
+    """A client's connection: what it was told unasked."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Any]] = []
+
+    def notify(self, method: str, params: Any) -> None:
+        self.told.append((method, params))
+
+
 class Simulation:
     """The clock's hands move only while the process waits, to what comes next; half a second where nothing does."""
 
@@ -100,3 +110,35 @@ def test_stays_for_the_next_one_where_its_debugger_wanted_that(start: Callable[.
     with pytest.raises(Stuck):
         start(comes(10, "hold"), goes(at))
     assert start(comes(10, "hold"), goes(at), comes(200, "hold"), proceeds(300)).shown[-1] == ("training", 300)
+
+
+def interrupt(_: Debuggee) -> None:
+    raise KeyboardInterrupt
+
+
+def test_stands_again_and_says_so_when_ctrl_c_is_caught_where_it_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Peer()
+    word = Word("pause", peer, whenGone="continue")
+    simulation = Simulation([(1, lambda d: d.take(word, 0)), (5, interrupt)])  # type: ignore[arg-type]
+    monkeypatch.setattr(module.time, "monotonic", simulation.monotonic)
+    debuggee = simulation.debuggee = Debuggee(simulation, True, 60.0)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        debuggee.reached("gradient", 0, 4, 0, lambda: None)
+    assert debuggee.standing is None and not debuggee.idle
+    on = Word("proceed", peer, target={"place": "boundary"}, norms=False, whenGone="continue")
+    simulation.events.append((9, lambda d: d.take(on, 0)))  # type: ignore[arg-type]
+    debuggee.reached("gradient", 0, 5, 0, lambda: None)
+    assert [(method, told["reason"], told["step"]) for method, told in peer.told] == [("standing", "pause", 5)]
+    assert simulation.shown[-1] == ("training", 9)
+
+
+def test_says_unasked_that_the_script_is_over_where_ctrl_c_ended_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Peer()
+    word = Word("pause", peer, whenGone="continue")
+    simulation = Simulation([(1, lambda d: d.take(word, 0)), (5, interrupt)])  # type: ignore[arg-type]
+    monkeypatch.setattr(module.time, "monotonic", simulation.monotonic)
+    debuggee = simulation.debuggee = Debuggee(simulation, True, 60.0)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        debuggee.reached("gradient", 0, 4, 0, lambda: None)
+    debuggee.ended(4, None, "Interrupted (Ctrl+C).")
+    assert [(told["reason"], told["why"]) for _, told in peer.told] == [("ended", "Interrupted (Ctrl+C).")]

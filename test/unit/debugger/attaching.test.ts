@@ -1,84 +1,68 @@
 /** Attaching: a run that is held at its end, one that is over (its script started again), and how a script's end is told. */
 import assert from 'node:assert/strict';
 import { needs } from '../../harness/requires.ts';
-import { Client, makeDebuggedWorkspace, third, type DebuggedWorkspace, type Framework } from './client.ts';
-
-const frameworks = ['tfjs', 'torch'] as const satisfies readonly Framework[];
+import { third } from './client.ts';
+import { debugging, frameworks, until } from './debugging.ts';
 
 describe('attaching and ending', function () {
   this.timeout(180_000);
-  let workspace: DebuggedWorkspace;
-  let client: Client;
-
-  before(async function () {
-    needs(this, 'bundles');
-    workspace = await makeDebuggedWorkspace();
-  });
-  after(() => workspace.remove());
-  beforeEach(async () => {
-    client = await Client.open(workspace);
-  });
-  afterEach(() => client.stop());
+  const on = debugging();
 
   for (const framework of frameworks) {
     it(`walks the snapshots of a run that was held, then of one that is over (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
       const launch = { stopOnEntry: true, snapshotEvery: 2, hold: 60, env: { STEPS: '8' } };
-      await client.halt(client.begin(framework, { launch }));
-      const run = await client.runId();
+      await on.client.halt(on.client.begin(framework, { launch }));
+      const run = await on.client.runId();
       assert.match(
-        (await client.go()).description ?? '',
+        (await on.client.go()).description ?? '',
         /^The script is done; its model can still be asked/,
       );
-      const norm = await client.evaluate(`norm("${third[framework]}")`);
-      const loss = await client.evaluate('loss("train")');
-      assert.match(await client.evaluate('line(0, "last")'), /barrier/);
-      await client.disconnectRequest({ terminateDebuggee: false });
-      await client.stop();
-
-      client = await Client.open(workspace);
-      const held = await client.halt(client.join({ run }));
+      const norm = await on.client.evaluate(`norm("${third[framework]}")`);
+      const loss = await on.client.evaluate('loss("train")');
+      assert.match(await on.client.evaluate('line(0, "last")'), /barrier/);
+      await on.client.disconnectRequest({ terminateDebuggee: false });
+      await on.reopen();
+      const held = await on.client.halt(on.client.join({ run }));
       assert.match(held.description ?? '', /^The script is done/);
-      assert.equal(await client.evaluate(`norm("${third[framework]}")`), norm);
+      assert.equal(await on.client.evaluate(`norm("${third[framework]}")`), norm);
       await assert.rejects(
-        Promise.all([client.trouble(), client.stepBackRequest({ threadId: 1 })]),
+        Promise.all([on.client.trouble(), on.client.stepBackRequest({ threadId: 1 })]),
         /script is done/,
       );
-      await client.finish();
-      assert.equal((await (await workspace.store.open(run)).readManifest()).state, 'finished');
-      await client.stop();
-
-      client = await Client.open(workspace);
-      const { description } = await client.halt(client.join({ run, snapshot: 4 }));
+      await on.client.finish();
+      assert.equal((await (await on.workspace.store.open(run)).readManifest()).state, 'finished');
+      await on.reopen();
+      const { description } = await on.client.halt(on.client.join({ run, snapshot: 4 }));
       assert.match(description ?? '', /^Snapshot 4 of run/);
-      assert.equal((await client.variables('Step')).get('step')?.value, '4');
-      const [early] = [await client.evaluate(`norm("${third[framework]}")`)];
+      assert.equal((await on.client.variables('Step')).get('step')?.value, '4');
+      const [early] = [await on.client.evaluate(`norm("${third[framework]}")`)];
       assert.notEqual(early, norm);
-      await client.over();
-      assert.equal((await client.variables('Step')).get('step')?.value, '6');
-      await client.go();
-      assert.equal(await client.evaluate(`norm("${third[framework]}")`), norm, 'the last weights');
-      assert.equal(await client.evaluate('loss("train")'), loss);
-      assert.match(await client.evaluate('sharpness()'), /^λ₁ [\d.]+/);
-      await client.back();
-      await client.back();
-      assert.equal(await client.evaluate(`norm("${third[framework]}")`), early);
-      await assert.rejects(client.customRequest('basin.trainOn'), /before its first step/);
-      const ended = client.waitForEvent('terminated');
-      await client.disconnectRequest({});
+      await on.client.over();
+      assert.equal((await on.client.variables('Step')).get('step')?.value, '6');
+      await on.client.go();
+      assert.equal(await on.client.evaluate(`norm("${third[framework]}")`), norm, 'the last weights');
+      assert.equal(await on.client.evaluate('loss("train")'), loss);
+      assert.match(await on.client.evaluate('sharpness()'), /^λ₁ [\d.]+/);
+      await on.client.back();
+      await on.client.back();
+      assert.equal(await on.client.evaluate(`norm("${third[framework]}")`), early);
+      await assert.rejects(on.client.customRequest('basin.trainOn'), /before its first step/);
+      const ended = on.client.waitForEvent('terminated');
+      await on.client.disconnectRequest({});
       await ended;
     });
 
     it(`stops before a NaN of step 137 is applied, names its layer, and the weights are finite (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
-      const { reason } = await client.halt(
-        client.begin(framework, {
+      const { reason } = await on.client.halt(
+        on.client.begin(framework, {
           launch: { env: { STEPS: '200', PLANT_NAN: '137' } },
           filters: ['non-finite'],
         }),
       );
       assert.equal(reason, 'exception');
-      const { description } = (await client.exceptionInfoRequest({ threadId: 1 })).body;
+      const { description } = (await on.client.exceptionInfoRequest({ threadId: 1 })).body;
       const name = third[framework].replace('.', '\\.');
       assert.match(
         description ?? '',
@@ -86,83 +70,81 @@ describe('attaching and ending', function () {
           `^The gradient of ${name}( \\(layer 4\\))? is NaN or infinite\\. Step 137 has not been applied`,
         ),
       );
-      const { stackFrames } = (await client.stackTraceRequest({ threadId: 1 })).body;
+      const { stackFrames } = (await on.client.stackTraceRequest({ threadId: 1 })).body;
       assert.equal(stackFrames[0]?.name, third[framework]);
-      for (const layer of (await client.variables('Parameters')).values())
-        for (const parameter of (await client.unfold(layer.variablesReference)).values()) {
-          const numbers = await client.unfold(parameter.variablesReference);
+      for (const layer of (await on.client.variables('Parameters')).values())
+        for (const parameter of (await on.client.unfold(layer.variablesReference)).values()) {
+          const numbers = await on.client.unfold(parameter.variablesReference);
           assert.ok(Number.isFinite(Number(numbers.get('norm')?.value)));
           assert.equal(numbers.get('weights NaN or infinite'), undefined);
         }
-      await client.disconnectRequest({ terminateDebuggee: true });
+      await on.client.disconnectRequest({ terminateDebuggee: true });
     });
 
     const ways = {
       tfjs: { throw: 'RangeError: the data ran out', reject: 'the data ran out', exit: 'code 3' },
-      torch: { throw: 'ValueError: the data ran out', exit: 'sys.exit\\(3\\)' },
+      torch: {
+        throw: 'ValueError: the data ran out',
+        memory: 'MemoryError',
+        exit: 'sys.exit\\(3\\)',
+        'hard exit': 'os._exit\\(3\\)',
+      },
     }[framework];
     for (const [how, why] of Object.entries(ways)) {
       it(`keeps what a script has left that fails, with the reason: ${how} (${framework})`, async function () {
         if (framework === 'torch') needs(this, 'torch');
-        const { reason, description } = await client.halt(
-          client.begin(framework, { launch: { env: { STEPS: '20', FAIL: '6', HOW: how } } }),
+        const { reason, description } = await on.client.halt(
+          on.client.begin(framework, { launch: { env: { STEPS: '20', FAIL: '6', HOW: how } } }),
         );
         assert.equal(reason, 'exception');
         assert.match(description ?? '', new RegExp(`^The script has failed: .*${why}`));
-        const run = await workspace.store.open(await client.runId());
+        const run = await on.workspace.store.open(await on.client.runId());
         const held = await run.readManifest();
         assert.equal(held.state, 'held');
         assert.match(held.stateReason ?? '', new RegExp(why));
-        assert.match(await client.evaluate('loss("train")'), /on 96 train samples/);
-        assert.ok(Number(await client.evaluate(`norm("${third[framework]}")`)) > 0);
-        const exited = client.waitForEvent('exited');
-        await client.finish();
+        assert.match(await on.client.evaluate('loss("train")'), /on 96 train samples/);
+        assert.ok(Number(await on.client.evaluate(`norm("${third[framework]}")`)) > 0);
+        const exited = on.client.waitForEvent('exited');
+        await on.client.finish();
         assert.equal(
           ((await exited) as { body: { exitCode?: number } }).body.exitCode,
-          how === 'exit' ? 3 : 1,
+          how.endsWith('exit') ? 3 : 1,
         );
         const manifest = await run.readManifest();
         assert.equal(manifest.state, 'failed');
-        assert.match(manifest.stateReason ?? '', new RegExp(how === 'exit' ? '3' : why));
-        assert.match(client.output.join(''), /failed: 7 steps/);
+        assert.match(manifest.stateReason ?? '', new RegExp(how.endsWith('exit') ? '3' : why));
+        assert.match(on.client.output.join(''), /failed: 7 steps/);
       });
     }
   }
 
   it('lets a script that has failed end when its debugger goes', async () => {
-    await client.halt(client.begin('tfjs', { launch: { env: { FAIL: '6', HOW: 'throw' } } }));
-    const run = await workspace.store.open(await client.runId());
-    await client.disconnectRequest({ terminateDebuggee: false });
+    await on.client.halt(on.client.begin('tfjs', { launch: { env: { FAIL: '6', HOW: 'throw' } } }));
+    const run = await on.workspace.store.open(await on.client.runId());
+    await on.client.disconnectRequest({ terminateDebuggee: false });
     await until(async () => (await run.readManifest()).state === 'failed');
   });
 
   it('tells of a full heap and of a signal why the run is over', async () => {
     const runtimeArgs = ['--max-old-space-size=60'];
     const env = { FAIL: '3', HOW: 'memory' };
-    const full = client.waitForEvent('terminated');
-    await client.begin('tfjs', { launch: { runtimeArgs, env } });
+    const full = on.client.waitForEvent('terminated');
+    await on.client.begin('tfjs', { launch: { runtimeArgs, env } });
     await full;
-    assert.match(client.output.join(''), /failed: \d+ steps.*heap is full/);
-    await client.stop();
-
-    client = await Client.open(workspace);
-    await client.halt(client.begin('tfjs', { launch: { stopOnEntry: true } }));
-    const run = await workspace.store.open(await client.runId());
+    assert.match(on.client.output.join(''), /failed: \d+ steps.*heap is full/);
+    await on.reopen();
+    await on.client.halt(on.client.begin('tfjs', { launch: { stopOnEntry: true } }));
+    const run = await on.workspace.store.open(await on.client.runId());
     const { process: training } = await run.readManifest();
-    const gone = client.waitForEvent('terminated');
+    const gone = on.client.waitForEvent('terminated');
     process.kill(training?.pid ?? 0, 'SIGTERM');
     await gone;
-    assert.match(client.output.join(''), /interrupted: 0 steps.*Ended by SIGTERM/);
+    assert.match(on.client.output.join(''), /interrupted: 0 steps.*Ended by SIGTERM/);
   });
 
   it('refuses an attachment to what is not there', async () => {
-    await assert.rejects(client.join({ run: 'nothing' }), /No run has the id nothing/);
-    await client.stop();
-    client = await Client.open(workspace);
-    await assert.rejects(client.join({ snapshot: 'first' }), /"snapshot" cannot be "first"/);
+    await assert.rejects(on.client.join({ run: 'nothing' }), /No run has the id nothing/);
+    await on.reopen();
+    await assert.rejects(on.client.join({ snapshot: 'first' }), /"snapshot" cannot be "first"/);
   });
 });
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 50));
-}

@@ -5,67 +5,62 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { needs } from '../../harness/requires.ts';
-import { Client, makeDebuggedWorkspace, third, type DebuggedWorkspace, type Framework } from './client.ts';
+import { third } from './client.ts';
+import { debugging, frameworks } from './debugging.ts';
 
 const cli = fileURLToPath(new URL('../../../dist/cli.cjs', import.meta.url));
 
 describe('training on from a stop', function () {
   this.timeout(180_000);
-  let workspace: DebuggedWorkspace;
-  let client: Client;
-
-  before(async function () {
-    needs(this, 'bundles');
-    workspace = await makeDebuggedWorkspace();
-  });
-  after(() => workspace.remove());
-  beforeEach(async () => {
-    client = await Client.open(workspace);
-  });
-  afterEach(() => client.stop());
+  const on = debugging();
 
   const basin = (...words: string[]): string => {
-    const { stdout, stderr } = spawnSync(process.execPath, [cli, '--root', workspace.root, ...words], {
+    const { stdout, stderr } = spawnSync(process.execPath, [cli, '--root', on.workspace.root, ...words], {
       encoding: 'utf8',
     });
     assert.equal(stderr.includes('error:'), false, stderr);
     return stdout;
   };
 
-  for (const framework of ['tfjs', 'torch'] as const satisfies readonly Framework[]) {
+  for (const framework of frameworks) {
     it(`begins a run at the weights after going back, with its parent, and trains the same there (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
       const SNAPSHOTS = 5;
-      await client.halt(client.begin(framework, { launch: { stopOnEntry: true, snapshotEvery: SNAPSHOTS } }));
-      await client.over();
-      await client.over();
-      for (let i = 0; i < 3; i++) await client.over();
-      const parent = await client.runId();
-      await client.back();
-      const norm = await client.evaluate(`norm("${third[framework]}")`);
+      await on.client.halt(
+        on.client.begin(framework, { launch: { stopOnEntry: true, snapshotEvery: SNAPSHOTS } }),
+      );
+      await on.client.over();
+      await on.client.over();
+      for (let i = 0; i < 3; i++) await on.client.over();
+      const parent = await on.client.runId();
+      await on.client.back();
+      const norm = await on.client.evaluate(`norm("${third[framework]}")`);
       const weightsOf = 4;
 
-      const branched = client.waitForEvent('stopped');
-      const { run } = (await client.customRequest('basin.trainOn')).body as { run: string };
+      const branched = on.client.waitForEvent('stopped');
+      const { run } = (await on.client.customRequest('basin.trainOn')).body as { run: string };
       await branched;
       assert.notEqual(run, parent);
-      assert.equal(await client.runId(), run);
+      assert.equal(await on.client.runId(), run);
       assert.equal(
-        await client.evaluate(`norm("${third[framework]}")`),
+        await on.client.evaluate(`norm("${third[framework]}")`),
         norm,
         'the weights stand as they stood',
       );
-      assert.equal((await client.variables('Run')).get('parent')?.value, `run ${parent}, step ${weightsOf}`);
-      assert.match(await client.evaluate('loss("train")'), /^[\d.]+( ± [\d.]+)? on 96 train samples$/);
+      assert.equal(
+        (await on.client.variables('Run')).get('parent')?.value,
+        `run ${parent}, step ${weightsOf}`,
+      );
+      assert.match(await on.client.evaluate('loss("train")'), /^[\d.]+( ± [\d.]+)? on 96 train samples$/);
       // The full batch: three steps from there are the three steps that the parent took.
-      await client.over();
-      await client.finish();
+      await on.client.over();
+      await on.client.finish();
 
-      const made = await workspace.store.open(run);
+      const made = await on.workspace.store.open(run);
       const manifest = await made.readManifest();
       assert.deepEqual(manifest.parent, { run: parent, step: weightsOf });
       assert.equal(manifest.state, 'finished');
-      const before = await (await workspace.store.open(parent)).readManifest();
+      const before = await (await on.workspace.store.open(parent)).readManifest();
       assert.deepEqual([before.state, before.successor?.run, before.recording.steps], ['finished', run, 5]);
       assert.equal(manifest.recording.steps, 40 - 5);
       const records = await made.readSteps();
@@ -77,7 +72,7 @@ describe('training on from a stop', function () {
       const files = readdirSync(made.path('snapshots'));
       assert.ok(files.includes('step-00000000.safetensors') && files.includes('step-00000035.safetensors'));
       // Step 4 was taken twice, first in the parent, then from the weights it was put back to.
-      const again = (await (await workspace.store.open(parent)).readSteps()).find((r) => r.step === 4);
+      const again = (await (await on.workspace.store.open(parent)).readSteps()).find((r) => r.step === 4);
       assert.equal(records[0]?.loss, again?.loss);
 
       assert.match(basin('show', run), new RegExp(`parent.*${parent}, step 4`));
@@ -88,27 +83,29 @@ describe('training on from a stop', function () {
   }
 
   it('says where it cannot: without training, and behind the end', async () => {
-    await assert.rejects(client.customRequest('basin.trainOn'), /Launch or attach first/);
-    await client.halt(client.begin('tfjs', { launch: { stopOnEntry: true, hold: 60, env: { STEPS: '3' } } }));
-    const { description } = await client.go();
+    await assert.rejects(on.client.customRequest('basin.trainOn'), /Launch or attach first/);
+    await on.client.halt(
+      on.client.begin('tfjs', { launch: { stopOnEntry: true, hold: 60, env: { STEPS: '3' } } }),
+    );
+    const { description } = await on.client.go();
     assert.match(description ?? '', /script is done/);
-    await assert.rejects(client.customRequest('basin.trainOn'), /no more steps/);
-    await client.finish();
+    await assert.rejects(on.client.customRequest('basin.trainOn'), /no more steps/);
+    await on.client.finish();
   });
 
   it('ends the step that it stands in first, from the debug console', async () => {
-    await client.halt(client.begin('tfjs', { launch: { stopOnEntry: true } }));
-    await client.over();
-    await client.into();
-    const parent = await client.runId();
-    const stopped = client.waitForEvent('stopped');
-    assert.match(await client.evaluate('trainOn()'), /^run \S+ begins at these weights/);
+    await on.client.halt(on.client.begin('tfjs', { launch: { stopOnEntry: true } }));
+    await on.client.over();
+    await on.client.into();
+    const parent = await on.client.runId();
+    const stopped = on.client.waitForEvent('stopped');
+    assert.match(await on.client.evaluate('trainOn()'), /^run \S+ begins at these weights/);
     await stopped;
-    assert.equal((await client.variables('Run')).get('parent')?.value, `run ${parent}, step 2`);
-    await client.disconnectRequest({ terminateDebuggee: true });
+    assert.equal((await on.client.variables('Run')).get('parent')?.value, `run ${parent}, step 2`);
+    await on.client.disconnectRequest({ terminateDebuggee: true });
     assert.equal(
-      path.dirname((await workspace.store.open(parent)).directory),
-      path.join(workspace.root, '.basin/runs'),
+      path.dirname((await on.workspace.store.open(parent)).directory),
+      path.join(on.workspace.root, '.basin/runs'),
     );
   });
 });

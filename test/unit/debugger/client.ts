@@ -31,6 +31,10 @@ for step in range(int(os.environ.get("STEPS", 40))):
         how = os.environ["HOW"]
         if how == "throw":
             raise ValueError("the data ran out")
+        if how == "memory":
+            bytearray(2**62)
+        if how == "hard exit":
+            os._exit(3)
         sys.exit(3)
 print("trained")
 `;

@@ -35,8 +35,10 @@ describe('a training process that is killed', function () {
         steps.map(({ step }) => step),
         steps.map((_, k) => k),
       );
+      assert.equal(manifest.recording.steps, steps.length, 'run.json counts what the file has');
       const [objective] = manifest.objectives;
       if (objective === undefined) return;
+      assert.equal(manifest.recording.snapshots, (await run.snapshots(0)).length);
       for (const { file } of await run.snapshots(0)) await checkSnapshot(file, objective);
       const sketch = await run.readSketch(0);
       for (const point of sketch?.points ?? []) assert.ok(point.every(Number.isFinite));

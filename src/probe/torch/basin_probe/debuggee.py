@@ -59,6 +59,8 @@ class Debuggee:
         self._shown = False
         #: of a script that is done: told to whoever asks to stand or to go on
         self._over: Optional[dict[str, Any]] = None
+        #: an exception of a signal has taken the script away from where its driver believes it to stand
+        self._torn_away = False
 
     @property
     def driven(self) -> bool:
@@ -121,6 +123,7 @@ class Debuggee:
             return
         self._pauses.clear()
         self._proceeding = None
+        self._torn_away = False
         if driver.when_gone == "continue":
             self._let_go()
         else:
@@ -156,14 +159,20 @@ class Debuggee:
             forsaken = alone is not None and not self._met and time.monotonic() > alone
             return self.standing is None or forsaken
 
-        self.ground.answer_until(done, began + _BRIEF_SECONDS)
-        if not done():
-            self._show("paused")
-            self.ground.answer_until(done, None)
-        if self._shown:
-            self._show("training")
-        self.standing = None
-        self.idle = self._proceeding is None and not self._pauses
+        try:
+            self.ground.answer_until(done, began + _BRIEF_SECONDS)
+            if not done():
+                self._show("paused")
+                self.ground.answer_until(done, None)
+        except BaseException:
+            # Ctrl+C, or what else a signal's handler raises: the script's own, which may catch it and train on.
+            self._torn_away = self._driver is not None
+            raise
+        finally:
+            if self._shown:
+                self._show("training")
+            self.standing = None
+            self.idle = self._proceeding is None and not self._pauses and not self._torn_away
         return time.monotonic() - began
 
     def ended(self, step: int, values: Optional[dict[str, Any]], why: Optional[str]) -> None:
@@ -191,7 +200,7 @@ class Debuggee:
         if self._entry:
             self._entry = False
             return "entry"
-        if self._pauses:
+        if self._pauses or self._torn_away:
             return "pause"
         if self._proceeding is None or self._driver is None or self._driver.objective != objective:
             return None
@@ -211,7 +220,10 @@ class Debuggee:
         self._pauses.clear()
         if self._proceeding is not None:
             self._proceeding.answer(standing)
+        elif self._torn_away and self._driver is not None:
+            self._driver.connection.notify("standing", standing)
         self._proceeding = None
+        self._torn_away = False
 
     def _let_go(self) -> None:
         for request in self._pauses:
@@ -219,6 +231,7 @@ class Debuggee:
         self._pauses.clear()
         self._driver = None
         self._proceeding = None
+        self._torn_away = False
         self.standing = None
         self.idle = True
 

@@ -159,8 +159,12 @@ class Interception:
     def _before_step(self, optimizer: Optimizer) -> None:
         self._stepping += 1
         if self._stepping == 1:
-            self._know(optimizer)
-            self._report("the start of a step", lambda: self.listener.step_begins(optimizer))
+            try:
+                self._know(optimizer)
+                self._report("the start of a step", lambda: self.listener.step_begins(optimizer))
+            except BaseException:  # a signal's, while training stood there: this step is not going to be
+                self._stepping = 0
+                raise
 
     def _after_step(self, optimizer: Optimizer) -> None:
         self._stepping = max(0, self._stepping - 1)

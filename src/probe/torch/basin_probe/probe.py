@@ -813,8 +813,10 @@ class Probe:
         objective = course.objective
         self._standing_at = (course, place)
         self._stood_since = time.perf_counter()
-        stood = self.debuggee.reached(place, objective.index, objective.steps, epoch, values)
-        self._standing_at = self._stood_since = None
+        try:
+            stood = self.debuggee.reached(place, objective.index, objective.steps, epoch, values)
+        finally:
+            self._standing_at = self._stood_since = None
         if course.recording is not None:  # another one, perhaps: the run may have been changed meanwhile
             course.recording.read_always = self.debuggee.wants_norms
         # Training's clock stands as well.
@@ -1067,10 +1069,15 @@ class Probe:
         original = os._exit
         pid = os.getpid()
 
+        trains = threading.get_ident()
+
         def leave(status: int) -> Any:
             if os.getpid() == pid and not self._ended and self.role == "live":
                 try:
-                    self._settle()
+                    self._exit = None if status == 0 else f"os._exit({status})."
+                    # Only the thread that trains can stand: another one's exit is that of both.
+                    hold = status != 0 and threading.get_ident() == trains and self.debuggee.driven
+                    self.finish() if hold else self._settle()
                 except Exception:
                     pass
             original(status)

@@ -92,6 +92,9 @@ class Connection:
         self._sending = threading.Lock()
         self._open: dict[Any, Request] = {}
 
+    def notify(self, method: str, params: Any) -> None:
+        self.send({"jsonrpc": "2.0", "method": method, "params": params})
+
     def send(self, message: Any) -> None:
         self._open.pop(message.get("id"), None)
         body = encode(message)

@@ -1,0 +1,84 @@
+/** Signals to a script that stands still: those that end it, and in Python those that raise an exception where it stands. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Run } from '../../../src/runs/run.ts';
+import { needs } from '../../harness/requires.ts';
+import { third } from './client.ts';
+import { debugging } from './debugging.ts';
+
+const CATCHING = `import torch
+
+torch.manual_seed(0)
+x = torch.randn(32, 4)
+net = torch.nn.Linear(4, 2)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+caught = 0
+for step in range(12):
+    try:
+        optimizer.zero_grad()
+        net(x).square().mean().backward()
+        optimizer.step()
+    except KeyboardInterrupt:
+        caught += 1
+print("caught", caught)
+`;
+
+describe('signals to a script that stands (torch)', function () {
+  this.timeout(180_000);
+  const on = debugging();
+  before(function () {
+    needs(this, 'torch');
+  });
+
+  async function signalled(signal: NodeJS.Signals): Promise<Run> {
+    const run = await on.workspace.store.open(await on.client.runId());
+    const { process: training } = await run.readManifest();
+    process.kill(training?.pid ?? 0, signal);
+    return run;
+  }
+
+  for (const place of ['gradient', 'boundary'] as const) {
+    it(`tells of Ctrl+C at a ${place}, and what is left can be asked`, async () => {
+      await on.client.halt(on.client.begin('torch', { launch: { stopOnEntry: true } }));
+      await on.client.over();
+      if (place === 'gradient') await on.client.into();
+      let run: Run | null = null;
+      const { reason, description } = await on.client.halt(async () => (run = await signalled('SIGINT')));
+      assert.equal(reason, 'exception');
+      assert.match(description ?? '', /^The script has failed: Interrupted \(Ctrl\+C\)/);
+      assert.match(await on.client.evaluate('loss("train")'), /on 96 train samples/);
+      assert.ok(Number(await on.client.evaluate(`norm("${third.torch}")`)) > 0);
+      await on.client.finish();
+      const manifest = await (run as unknown as Run).readManifest();
+      assert.equal(manifest.state, 'interrupted');
+      assert.match(manifest.stateReason ?? '', /Ctrl\+C/);
+    });
+  }
+
+  it('stands again where a script that caught Ctrl+C trains on', async () => {
+    const program = path.join(on.workspace.root, 'catching.py');
+    writeFileSync(program, CATCHING);
+    await on.client.halt(on.client.begin('torch', { launch: { stopOnEntry: true, program } }));
+    await on.client.over();
+    await on.client.over();
+    await on.client.into();
+    const { reason, description } = await on.client.halt(() => signalled('SIGINT'));
+    assert.equal(reason, 'pause');
+    assert.match(description ?? '', /A signal has taken the script away.*Inside of step 2/);
+    await on.client.over();
+    assert.equal((await on.client.variables('Step')).get('step')?.value, '2');
+    await on.client.finish();
+    assert.match(on.client.output.join(''), /^caught 1$/m);
+  });
+
+  it('says which signal has ended it', async () => {
+    await on.client.halt(on.client.begin('torch', { launch: { stopOnEntry: true } }));
+    await on.client.over();
+    const gone = on.client.waitForEvent('terminated');
+    const run = await signalled('SIGTERM');
+    await gone;
+    assert.match(on.client.output.join(''), /interrupted: 1 steps.*Ended by SIGTERM/);
+    assert.equal((await run.readManifest()).recording.steps, (await run.readSteps()).length);
+  });
+});
