@@ -6,6 +6,9 @@ import contextlib
 import json
 import math
 import random
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, Iterator
@@ -177,6 +180,25 @@ KINDS = [
 ]  # fmt: skip
 
 
+def stand_and_ask(client: Client, draw: random.Random, most: int = 20) -> tuple[int, dict]:
+    """Stops at random places, with analyses at each. How many there were, and where it stands then."""
+    standing = client.call("pause", **GONE)
+    stops = 0
+    while stops < most and standing["reason"] != "ended":
+        stops += 1
+        load(client, "w")
+        if standing["place"] == "gradient":
+            load(client, "g", "gradient")
+        client.call("gradient", at="w", into="h", how=how())
+        client.call("hvp", at="w", vector="h", into="hv", how=how(), method="auto")
+        client.call("loss", origin="w", directions=["h"], coefficients=[[0.1]], how=how())
+        client.call("checkpoint", name="here")
+        place = draw.choice(["gradient", "boundary"])
+        ahead = draw.choice([1, 2]) - (standing["place"] == "boundary" and place == "gradient")
+        standing = go(client, place, step=standing["step"] + ahead, norms=stops % 2 == 0)
+    return stops, standing
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_training_is_bit_for_bit_as_without_stops_and_questions(name: str) -> None:
     script = SCRIPTS / f"{name}.py"
@@ -186,21 +208,8 @@ def test_training_is_bit_for_bit_as_without_stops_and_questions(name: str) -> No
     draw = random.Random(name)
     with new_run() as run:
         with training(run, script, runner=True, holdSeconds=60) as client:
-            standing = client.call("pause", **GONE)
-            stops = 0
-            while stops < 20 and standing["reason"] != "ended":
-                stops += 1
-                load(client, "w")
-                if standing["place"] == "gradient":
-                    load(client, "g", "gradient")
-                client.call("gradient", at="w", into="h", how=how())
-                client.call("hvp", at="w", vector="h", into="hv", how=how(), method="auto")
-                client.call("loss", origin="w", directions=["h"], coefficients=[[0.1]], how=how())
-                client.call("checkpoint", name="here")
-                place = draw.choice(["gradient", "boundary"])
-                ahead = draw.choice([1, 2]) - (standing["place"] == "boundary" and place == "gradient")
-                standing = go(client, place, step=standing["step"] + ahead, norms=stops % 2 == 0)
-            assert stops >= 3
+            stops, standing = stand_and_ask(client, draw)
+            assert stops >= 3  # as many as the script has steps for
             if standing["reason"] != "ended":
                 client.call("detach")
                 wait_for(lambda: run.manifest()["state"] == "held")
@@ -209,3 +218,33 @@ def test_training_is_bit_for_bit_as_without_stops_and_questions(name: str) -> No
         stood = json.loads((run.directory / "result.json").read_text())
         assert first_difference(plain["hashes"], stood["hashes"]) is None
         assert run.output == plain["output"][0]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("way", ["a loop", "loader workers", "a module"])
+def test_weights_output_and_streams_are_the_same_bits_after_twenty_stops(way: str, tmp_path: Path) -> None:
+    """Of an interpreter of its own, as users start one; its output is a hash of all that a step leaves behind."""
+    (tmp_path / "package").mkdir()
+    copied = Path(shutil.copy(Path(__file__).with_name("scripts-debugged") / "streams.py", tmp_path / "package"))
+    words = {"a loop": [str(copied)], "loader workers": [str(copied), "--workers"], "a module": ["-m", "package.streams"]}[way]
+    command = [sys.executable, *words]
+    plain = subprocess.run(
+        command, cwd=tmp_path, env={**plain_environment(), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
+    assert len(plain.stdout.splitlines()) == 80, plain.stderr
+    with new_run() as run, open(tmp_path / "out", "w+") as out, open(tmp_path / "err", "w+") as errors:
+        env = environment(run, standFirst=True)
+        process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=out, stderr=errors)
+        try:
+            wait_for((run.directory / "endpoint.json").exists, process)
+            client = Client(json.loads((run.directory / "endpoint.json").read_text()))
+            stops, standing = stand_and_ask(client, random.Random(way))
+            assert stops == 20 and standing["reason"] != "ended"
+            client.call("detach")
+            client.close()
+            assert process.wait(60) == 0, (tmp_path / "err").read_text()
+        finally:
+            if process.poll() is None:
+                process.kill()
+        assert (tmp_path / "out").read_text() == plain.stdout
+        assert trouble(run) == ""
+        assert run.manifest()["recording"]["steps"] == 80
