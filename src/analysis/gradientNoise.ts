@@ -2,7 +2,7 @@
  * The noise of minibatch gradients at a model: its scale, its rank, and how it lies to the Hessian. Chaudhari & Soatto 2018
  * found it in about 1 % of the directions; Zhu et al. 2019 along those of high curvature.
  */
-import type { NoiseAndCurvature, NoiseResult } from '../protocol/noise.ts';
+import type { NoiseAndCurvature, NoiseResult, WithInterval } from '../protocol/noise.ts';
 import { blockOf, Curvature, requireFiniteWeights } from './curvature.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { extremeEigenvalues } from './extremeEigenvalues.ts';
@@ -11,10 +11,14 @@ import { traceOf } from './hutchPlusPlus.ts';
 import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
 import { jackknife, noiseRank, ratioOfForms } from './noiseCovariance.ts';
 import { batchRanges, noiseScale, type NoiseScale } from './noiseScale.ts';
+import { positiveInterval, symmetricalInterval } from './positiveInterval.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, replaySentence } from './trust.ts';
 import { noiseSentences } from './trustNoise.ts';
 import { withVectors, type Vectors } from './vectors.ts';
+
+/** Standard errors from zero at which an estimate is taken to be something else. */
+const CLEAR = 3;
 
 export interface GradientNoiseInput extends Evaluation {
   readonly at: Model;
@@ -102,8 +106,8 @@ export async function gradientNoise(
         value: found.value,
         standardError: found.standardError,
         interval: [found.interval[0], Number.isFinite(found.interval[1]) ? found.interval[1] : null] as const,
-        gradient: { value: found.signal, standardError: found.signalStandardError },
-        trace: { value: found.noise, standardError: found.noiseStandardError },
+        gradient: atLeastZero(found.signal, found.signalStandardError, samples.length),
+        trace: atLeastZero(found.noise, found.noiseStandardError, samples.length),
       },
       rank,
       hessian: hessian?.result ?? null,
@@ -118,6 +122,25 @@ export async function gradientNoise(
       ],
     };
   });
+}
+
+/** An estimate, with its interval, of what cannot be below zero, though the estimate can. */
+function atLeastZero(value: number, standardError: number, batches: number): WithInterval {
+  const interval = positiveInterval(value, standardError, batches - 1);
+  if (interval !== null) return { value, standardError, interval };
+  const [, high] = symmetricalInterval(value, standardError, batches - 1);
+  return { value, standardError, interval: [0, Math.max(0, high)] };
+}
+
+/** The same of what can be: skewed away from zero where it is clearly not there. */
+function ofEitherSign(value: number, standardError: number | null, batches: number): WithInterval {
+  if (standardError === null) return { value, standardError, interval: null };
+  const sign = Math.sign(value);
+  const away = positiveInterval(Math.abs(value), standardError, batches - 1);
+  const clear = Math.abs(value) > CLEAR * standardError && away !== null;
+  const turned = clear && sign < 0 ? ([-away[1], -away[0]] as const) : away;
+  const interval = clear && turned !== null ? turned : symmetricalInterval(value, standardError, batches - 1);
+  return { value, standardError, interval };
 }
 
 /** g_i ← g_i − ḡ, so that products of small differences are not lost beside those of the mean; ḡ under its name. */
@@ -206,7 +229,7 @@ async function againstHessian(
       converged: eigen.converged,
       noise: { ...noise, isotropic: k / d },
       gradient: { ...gradient, isotropic: k / d },
-      trace: { value: traceOfProduct.value, standardError: traceOfProduct.standardError },
+      trace: ofEitherSign(traceOfProduct.value, traceOfProduct.standardError, samples.length),
       anisotropy: known
         ? {
             value: overlap.value * factor,
@@ -232,7 +255,7 @@ function gradientShare(
   projected: readonly (readonly number[])[],
   middle: readonly number[],
 ): { value: number | null; standardError: number | null } {
-  if (!(signal > 2 * signalStandardError)) return { value: null, standardError: null };
+  if (!(signal > CLEAR * signalStandardError)) return { value: null, standardError: null };
   const inside = (i: number, j: number): number =>
     middle.reduce((s, m, k) => s + (m + (projected[i]?.[k] ?? NaN)) * (m + (projected[j]?.[k] ?? NaN)), 0);
   const pairs = (of: (i: number, j: number) => number): { total: number; each: number[] } => {

@@ -7,6 +7,7 @@ import jstat from 'jstat';
 import { BasinError } from '../protocol/errors.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { howToEvaluate, lossAt, type Evaluation } from './model.ts';
+import { positiveInterval } from './positiveInterval.ts';
 import { withVectors } from './vectors.ts';
 
 export interface NoiseScale {
@@ -20,7 +21,10 @@ export interface NoiseScale {
   readonly value: number | null;
   /** Of B, to first order; null where B is. */
   readonly standardError: number | null;
-  /** B with 95 % confidence (Fieller's theorem, Student's t); the upper end is Infinity where the signal may be 0. */
+  /**
+   * B with 95 % confidence: {@link positiveInterval} where the signal is told from 0, else from a lower bound to Infinity by
+   * Fieller's theorem (Student's t in both).
+   */
   readonly interval: readonly [number, number];
   /** Gradients that it was made from. */
   readonly batches: number;
@@ -80,14 +84,17 @@ export function noiseScale(gram: readonly (readonly number[])[], samples: readon
   const value = signal > 0 ? noise / signal : null;
   const variance =
     value === null ? null : (varNoise - 2 * value * covariance + value ** 2 * varSignal) / signal ** 2;
+  const standardError = variance === null ? null : Math.sqrt(Math.max(0, variance));
+  const [low, high] = fieller({ signal, noise, varSignal, varNoise, covariance, degrees: m - 1 });
+  const around = positiveInterval(value ?? 0, standardError ?? NaN, m - 1);
   return {
     signal,
     signalStandardError: Math.sqrt(varSignal),
     noise,
     noiseStandardError: Math.sqrt(varNoise),
     value,
-    standardError: variance === null ? null : Math.sqrt(Math.max(0, variance)),
-    interval: fieller({ signal, noise, varSignal, varNoise, covariance, degrees: m - 1 }),
+    standardError,
+    interval: around === null ? [low, high] : [around[0], high === Infinity ? high : around[1]],
     batches: m,
     samples: samples.reduce((s, b) => s + b, 0),
   };

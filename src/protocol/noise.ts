@@ -22,14 +22,19 @@ export interface WithError {
   readonly standardError: Maybe;
 }
 
+export interface WithInterval extends WithError {
+  /** 95 %, wider above than below where the estimate is skewed; null where it cannot be stated, absent in older results. */
+  readonly interval?: readonly [number, number] | null;
+}
+
 /** B = tr Σ/‖∇L‖² (McCandlish et al. 2018), in samples. */
 export interface NoiseScaleResult extends WithError {
   /** 95 %; the upper end is null where the gradient may be zero. */
   readonly interval: readonly [number, number | null];
   /** ‖∇L‖², noise taken off: negative where noise hides it. */
-  readonly gradient: WithError;
+  readonly gradient: WithInterval;
   /** tr Σ, Σ the covariance of one sample's gradient. */
-  readonly trace: WithError;
+  readonly trace: WithInterval;
 }
 
 /** How many directions the noise has. */
@@ -66,8 +71,11 @@ export interface NoiseAndCurvature {
   readonly noise: DirectionsShare;
   /** Of ‖∇L‖² in them (Gur-Ari et al. 2018). */
   readonly gradient: DirectionsShare;
-  /** Tr(HΣ): twice the loss that one step with the noise of one sample costs, over η² (Zhu et al. 2019, Thomas et al. 2020). */
-  readonly trace: WithError;
+  /**
+   * Tr(HΣ), H of the samples at hand: twice the loss that one step with the noise of one sample costs, over η² (Zhu et al.
+   * 2019, Thomas et al. 2020).
+   */
+  readonly trace: WithInterval;
   /** Tr(HΣ)·d/(Tr H·Tr Σ): 1 for noise alike in all directions; null where Tr H may be 0. */
   readonly anisotropy: WithError;
   readonly hessianTrace: WithError;

@@ -2,15 +2,21 @@
 import type { NoiseResult, WithError } from '../../protocol/noise.ts';
 import { figures, newTable } from './table.ts';
 
+interface Bounded {
+  /** null for an end that is not bounded. */
+  readonly interval: readonly [number, number | null] | null;
+}
+
 export function noiseTable({ scale, rank, hessian }: NoiseResult): string {
-  const table = newTable(['noise', 'value', '± standard error']);
-  const row = (name: string, { value, standardError }: WithError): void => {
-    table.push([name, figures(value), figures(standardError, 2)]);
+  const table = newTable(['noise', 'value', '± standard error', '95 %']);
+  const row = (name: string, { value, standardError, interval }: WithError & Partial<Bounded>): void => {
+    const bounds = interval == null ? '' : `${figures(interval[0], 3)} to ${figures(interval[1], 3)}`;
+    table.push([name, figures(value), figures(standardError, 2), bounds]);
   };
   row('noise scale B (samples)', scale);
   row('tr Σ, of one sample', scale.trace);
   row('‖∇L‖²', scale.gradient);
-  table.push([`directions of ${100 * rank.share} %`, `${rank.directions} of ${rank.parameters}`, '']);
+  table.push([`directions of ${100 * rank.share} %`, `${rank.directions} of ${rank.parameters}`, '', '']);
   row('participation ratio', rank.participation);
   if (hessian !== null) {
     const k = hessian.eigenvalues.length;
