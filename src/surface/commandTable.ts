@@ -12,6 +12,7 @@ import type { LensName } from '../protocol/page.ts';
 import { layoutDifferences } from '../protocol/layoutDifferences.ts';
 import type { AverageResult, EnsembleResult, ExportFormat } from '../protocol/results.ts';
 import type { SoupResult } from '../protocol/soups.ts';
+import { keptAnalyses } from '../runs/keptAnalyses.ts';
 import { heedingBarrier } from './barrierConsent.ts';
 import { chosenModels, modelOf } from './chosenModels.ts';
 import type { CommandContext } from './commandContext.ts';
@@ -70,7 +71,7 @@ const table: Readonly<Record<CommandId, Command>> = {
     // The state as it is now: a run that has just ended may still be known as training.
     const { state } = await run.run.readManifest();
     const live = state === 'training';
-    const kept = (await run.run.analyses()).some(
+    const kept = (await keptAnalyses(run.run)).some(
       (r) => r.kind === 'contour' && r.complete && r.plane.kind === 'pca' && r.x.length >= size,
     );
     if (kept && !live) {

@@ -3,10 +3,9 @@
  * the second argument of a torch optimizer. A constant's own declaration is found where a name stands there.
  */
 import type { SyntaxNode } from '@lezer/common';
-import { parser } from '@lezer/python';
 import { codeTokens, listItems, type CodeToken } from './fixes/javaScriptCalls.ts';
 import { OPTIMIZER_CLASS } from './pythonCalls.ts';
-import { argumentsOf, children } from './pythonTree.ts';
+import { argumentsOf, children, parsePython } from './pythonTree.ts';
 import { MAX_LENGTH } from './trainingCalls.ts';
 
 /** Offsets into the source, the end excluded. */
@@ -73,7 +72,7 @@ function inPython(source: string): LearningRateSite[] {
   });
   const declared: (readonly [string, ReturnType<typeof literal>])[] = [];
   const found: SyntaxNode[] = [];
-  parser.parse(source).iterate({
+  parsePython(source).iterate({
     enter({ node }) {
       if (node.name === 'AssignStatement') {
         const parts = children(node);

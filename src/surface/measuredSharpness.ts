@@ -1,5 +1,6 @@
 /** λ₁ at the place of a training call. */
 import type { LiveSharpness } from '../protocol/run.ts';
+import { keptAnalyses } from '../runs/keptAnalyses.ts';
 import { atSnapshot } from './sharpnessText.ts';
 import type { TrainingSite } from './trainingSites.ts';
 import { isActive } from './workspaceRuns.ts';
@@ -8,7 +9,7 @@ import { isActive } from './workspaceRuns.ts';
 export async function measurements({ run, objective, index }: TrainingSite): Promise<LiveSharpness[]> {
   const live = run.live.filter((l) => l.objective === index);
   if (isActive(run)) return live;
-  const analyses = (await run.run.analyses()).flatMap((result) => {
+  const analyses = (await keptAnalyses(run.run)).flatMap((result) => {
     if (result.kind !== 'sharpness' || result.objective !== objective.name) return [];
     const measured = atSnapshot(result, index);
     return measured === null ? [] : [measured];

@@ -3,8 +3,7 @@
  * not parse.
  */
 import type { SyntaxNode } from '@lezer/common';
-import { parser } from '@lezer/python';
-import { children } from './pythonTree.ts';
+import { children, parsePython } from './pythonTree.ts';
 import { MAX_LENGTH, type TrainingCall } from './trainingCalls.ts';
 
 /** The name under which the start of a script is found, when its training call is in a module that it imports. */
@@ -46,7 +45,7 @@ export function findPythonCalls(source: string): TrainingCall[] {
   const optimizers = new Set<string>();
   const found: { readonly receiver: SyntaxNode; readonly name: SyntaxNode }[] = [];
 
-  parser.parse(source).iterate({
+  parsePython(source).iterate({
     enter({ node }) {
       if (node.name === 'ImportStatement') {
         const words = text(node).replace(/^\s*(from|import)\s+/, '');

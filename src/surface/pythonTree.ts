@@ -1,5 +1,15 @@
 /** What the finders and quick fixes ask of a Python syntax tree. */
-import type { SyntaxNode } from '@lezer/common';
+import type { SyntaxNode, Tree } from '@lezer/common';
+import { parser } from '@lezer/python';
+
+/** The latest text and its tree: a light bulb has half a dozen finders look at the same text, one after the other. */
+let latest: { readonly source: string; readonly tree: Tree } | null = null;
+
+/** The tree of a text; of the same text again it is the same one. */
+export function parsePython(source: string): Tree {
+  if (latest?.source !== source) latest = { source, tree: parser.parse(source) };
+  return latest.tree;
+}
 
 export function children(node: SyntaxNode): SyntaxNode[] {
   const found: SyntaxNode[] = [];

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import { decodeNumber } from '../protocol/run.ts';
 import { verdictOf } from '../protocol/stability.ts';
+import { keptAnalyses } from '../runs/keptAnalyses.ts';
 import { averageInJavaScript } from './fixes/averageJavaScript.ts';
 import { averageInPython, updateBatchNormInPython } from './fixes/averagePython.ts';
 import { shuffleInJavaScript } from './fixes/shuffleJavaScript.ts';
@@ -99,7 +100,8 @@ export class QuickFixes implements vscode.CodeActionProvider {
 
   /** Whether the newest look for cycles in the document's newest run has found one. */
   async #hasFixedOrder(document: vscode.TextDocument): Promise<boolean> {
-    const results = (await this.sites.run(document)?.run.analyses()) ?? [];
+    const run = this.sites.run(document);
+    const results = run === undefined ? [] : await keptAnalyses(run.run);
     return results.find((result) => result.kind === 'cycles')?.verdict === 'fixed-order';
   }
 }

@@ -6,6 +6,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { AnalysisResult } from '../protocol/analyses.ts';
 import type { BuiltModel, RunState } from '../protocol/run.ts';
+import { keptAnalyses } from '../runs/keptAnalyses.ts';
 import { DisposableStore } from './disposables.ts';
 import { commands, contextKeys, treeItems, views } from './ids.ts';
 import { lensOf, resultTitle } from './resultText.ts';
@@ -132,7 +133,7 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
       const [snapshots, models, analyses] = await Promise.all([
         run.run.snapshots(),
         run.run.models(),
-        run.run.analyses(),
+        keptAnalyses(run.run),
       ]);
       return [
         { kind: 'group' as const, run, group: 'snapshots' as const, count: snapshots.length },
@@ -152,7 +153,9 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
       case 'models':
         return (await run.run.models()).map((model) => ({ kind: 'model', run, model }));
       case 'analyses':
-        return (await run.run.analyses()).slice(0, ROWS).map((result) => ({ kind: 'analysis', run, result }));
+        return (await keptAnalyses(run.run))
+          .slice(0, ROWS)
+          .map((result) => ({ kind: 'analysis', run, result }));
     }
   }
 

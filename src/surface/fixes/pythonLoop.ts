@@ -1,8 +1,7 @@
 /** The loop in which a PyTorch script takes its steps: what quick fixes write into. */
 import type { SyntaxNode } from '@lezer/common';
-import { parser } from '@lezer/python';
 import { OPTIMIZER_CLASS } from '../pythonCalls.ts';
-import { argumentsOf, children } from '../pythonTree.ts';
+import { argumentsOf, children, parsePython } from '../pythonTree.ts';
 
 export interface PythonLoop {
   /** The statement that is `optimizer.step()`. */
@@ -25,7 +24,7 @@ export function findPythonLoop(source: string): PythonLoop | null {
   const text = (node: SyntaxNode): string => source.slice(node.from, node.to);
   const optimizers = new Map</* variable */ string, { model: string; scope: number }>();
   let found: PythonLoop | null = null;
-  parser.parse(source).iterate({
+  parsePython(source).iterate({
     enter({ node }) {
       if (found !== null) return false;
       if (node.name === 'AssignStatement') {

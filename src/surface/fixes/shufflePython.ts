@@ -1,7 +1,6 @@
 /** A new order of the data in every epoch, for a script whose DataLoader gives them in a fixed one. */
 import type { SyntaxNode } from '@lezer/common';
-import { parser } from '@lezer/python';
-import { argumentsOf } from '../pythonTree.ts';
+import { argumentsOf, parsePython } from '../pythonTree.ts';
 import { findPythonLoop } from './pythonLoop.ts';
 import { insertion, type SourceEdit } from './sourceEdit.ts';
 
@@ -12,7 +11,7 @@ import { insertion, type SourceEdit } from './sourceEdit.ts';
 export function shuffleInPython(source: string): SourceEdit[] | null {
   const text = (node: SyntaxNode): string => source.slice(node.from, node.to);
   const loaders: { name: string | null; given: SyntaxNode }[] = [];
-  parser.parse(source).iterate({
+  parsePython(source).iterate({
     enter({ node }) {
       const callee = node.name === 'CallExpression' ? node.firstChild : null;
       const given = callee?.nextSibling;
