@@ -3,7 +3,7 @@
  * are handed to the training thread, which answers them between two steps.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, rmdirSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import {
@@ -121,7 +121,14 @@ export class WireServer {
     this.server.close();
     for (const socket of this.sockets) socket.destroySoon();
     rmSync(this.endpointFile, { force: true });
-    if (process.platform !== 'win32') rmSync(this.socketPath, { force: true });
+    if (process.platform === 'win32') return;
+    rmSync(this.socketPath, { force: true });
+    try {
+      // Whoever made it for this process may be gone.
+      rmdirSync(this.options.socketDirectory);
+    } catch {
+      // Not empty.
+    }
   }
 
   private accept(socket: Socket): void {

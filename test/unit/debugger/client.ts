@@ -78,6 +78,7 @@ type Variables = ReadonlyMap<string, DebugProtocol.Variable>;
 
 export class Client extends DebugClient {
   readonly output: string[] = [];
+  private abandoned = false;
 
   private constructor(private readonly workspace: DebuggedWorkspace) {
     super(process.execPath, adapterFile, 'basin');
@@ -90,6 +91,15 @@ export class Client extends DebugClient {
     await client.start();
     await client.initializeRequest({ adapterID: 'basin', linesStartAt1: true, pathFormat: 'path' });
     return client;
+  }
+
+  /** Of an adapter that has been killed, which answers no good-bye. */
+  abandon(): void {
+    this.abandoned = true;
+  }
+
+  override async stop(): Promise<void> {
+    if (!this.abandoned) await super.stop();
   }
 
   /** To the end of the configuration; the script runs from then on. */

@@ -275,6 +275,10 @@ class WireServer:
                 os.unlink(path)
             except OSError:
                 pass
+        try:
+            os.rmdir(self.options.socket_directory)  # whoever made it for this process may be gone
+        except OSError:
+            pass  # not empty
         self._socket.close()
         for connection in list(self._connections):
             try:

@@ -1,0 +1,144 @@
+/** The adapter or the engine killed while training stands: it goes on or stays held as it was told, and costs nothing standing. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { makePrivateFolder } from '../../../src/evaluators/socketFolder.ts';
+import type { Run } from '../../../src/runs/run.ts';
+import { EngineClient } from '../../../src/surface/engineClient.ts';
+import { needs } from '../../harness/requires.ts';
+import { third } from './client.ts';
+import { debugging, frameworks, until } from './debugging.ts';
+
+const engineModule = fileURLToPath(new URL('../../../dist/engine.cjs', import.meta.url));
+const words = { ended: (how: string) => how, exit: (code: number) => `exit ${code}`, again: '', closing: '' };
+/** Of the seconds that it is watched for, what a standing process may take; one that spins takes all it is given. */
+const WATCHED_SECONDS = 3;
+const MOST_CPU_SECONDS = 0.3;
+
+/** Processor time that a process has taken, in seconds. */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+async function assertIdle(pid: number): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const before = cpuSeconds(pid);
+  await sleep(1000 * WATCHED_SECONDS);
+  const taken = cpuSeconds(pid) - before;
+  assert.ok(taken < MOST_CPU_SECONDS, `${taken} s of processor time in ${WATCHED_SECONDS} s of standing`);
+}
+
+describe('a debugger that is killed', function () {
+  this.timeout(180_000);
+  const on = debugging();
+
+  async function stood(run: Run): Promise<{ pid: number; sockets: string }> {
+    const { process: training } = await run.readManifest();
+    const endpoint = await run.endpoint();
+    return { pid: training?.pid ?? 0, sockets: path.dirname(endpoint?.socket ?? '') };
+  }
+
+  /** The adapter has started the script. */
+  function killAdapter(trainingPid: number): void {
+    const parent = execFileSync('ps', ['-o', 'ppid=', '-p', String(trainingPid)], { encoding: 'utf8' });
+    process.kill(Number(parent), 'SIGKILL');
+    on.client.abandon();
+  }
+
+  for (const framework of frameworks) {
+    it(`trains on to its end without its adapter, and leaves no socket folder (${framework})`, async function () {
+      if (framework === 'torch') needs(this, 'torch');
+      await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true } }));
+      await on.client.over();
+      const run = await on.workspace.store.open(await on.client.runId());
+      const { pid, sockets } = await stood(run);
+      await assertIdle(pid);
+      assert.ok(existsSync(sockets));
+      killAdapter(pid);
+      await until(async () => (await run.readManifest()).state === 'finished');
+      assert.equal((await run.readSteps()).length, 40);
+      await until(() => !existsSync(sockets));
+    });
+
+    it(`stays held where it was told to, idle, until another one attaches (${framework})`, async function () {
+      if (framework === 'torch') needs(this, 'torch');
+      await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true, whenGone: 'hold' } }));
+      await on.client.over();
+      const run = await on.workspace.store.open(await on.client.runId());
+      const norm = await on.client.evaluate(`norm("${third[framework]}")`);
+      const { pid, sockets } = await stood(run);
+      killAdapter(pid);
+      await on.reopen();
+      await assertIdle(pid);
+      assert.equal((await run.readManifest()).state, 'paused');
+      const { description } = await on.client.halt(on.client.join({ run: run.id }));
+      assert.match(description ?? '', /^After 1 steps/);
+      assert.equal(await on.client.evaluate(`norm("${third[framework]}")`), norm);
+      await on.client.finish();
+      assert.equal((await run.readManifest()).state, 'finished');
+      assert.equal((await run.readSteps()).length, 40);
+      await until(() => !existsSync(sockets));
+    });
+
+    it(`stands for its adapter when the engine that asked it is killed (${framework})`, async function () {
+      if (framework === 'torch') needs(this, 'torch');
+      await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true } }));
+      for (let i = 0; i < 3; i++) await on.client.over();
+      await on.client.evaluate('snapshot()');
+      const run = await on.workspace.store.open(await on.client.runId());
+      const { pid } = await stood(run);
+      await until(async () => (await run.readManifest()).state === 'paused');
+      const engine = new EngineClient({ module: engineModule, log: () => undefined, words });
+      const asked = engine.run(
+        { kind: 'contour', run: run.id, plane: 'random', size: 401, adaptive: false },
+        on.workspace.root,
+        {
+          signal: new AbortController().signal,
+          progress: ({ message }) => {
+            if (/\d+ of \d+/.test(message) && engine.pid !== null) process.kill(engine.pid, 'SIGKILL');
+          },
+          partial: () => undefined,
+        },
+      );
+      await assert.rejects(asked, { code: 'process-ended' });
+      assert.match(await on.client.evaluate('loss("train")'), /on 96 train samples/);
+      await assertIdle(pid);
+      await on.client.over();
+      assert.equal((await on.client.variables('Step')).get('step')?.value, '3');
+      await on.client.finish();
+      assert.equal((await run.readSteps()).length, 40);
+    });
+  }
+
+  it('takes away the socket folder of a process that was killed with its debugger, and no other', async function () {
+    if (process.platform === 'win32') this.skip();
+    const own = await makePrivateFolder();
+    const parent = path.dirname(own.path);
+    const made = (name: string, entries: readonly string[]): string => {
+      const folder = path.join(parent, `basin-test-${process.pid}-${name}`);
+      mkdirSync(folder);
+      for (const entry of entries) writeFileSync(path.join(folder, entry), '');
+      return folder;
+    };
+    const gone = Number(execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }));
+    const orphan = made('orphan', [`${gone}.sock`]);
+    const others = [
+      made('living', [`${process.pid}.sock`]),
+      made('empty', []),
+      made('files', [`${gone}.sock`, 'run.json']),
+    ].map((folder) => ({ path: folder, remove: () => execFileSync('rm', ['-r', folder]) }));
+    const next = await makePrivateFolder();
+    assert.ok(!existsSync(orphan));
+    for (const { path: folder, remove } of others) {
+      assert.ok(existsSync(folder), folder);
+      remove();
+    }
+    await own.remove();
+    await next.remove();
+  });
+});
