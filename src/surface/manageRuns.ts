@@ -1,6 +1,7 @@
 /** Commands over the list of runs: names, the baseline, what is shown, and what is deleted. */
 import * as vscode from 'vscode';
 import { BasinError } from '../protocol/errors.ts';
+import { isUnfinished } from '../protocol/run.ts';
 import { LONGEST_NAME } from '../protocol/runLabel.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { chosenRuns } from './chosenModels.ts';
@@ -67,9 +68,9 @@ export const manageRuns = {
     const chosen = chosenRuns(selection) ?? [await pickRun(context, target, { corrupt: true })];
     const [first] = chosen;
     let bytes = 0;
-    for (const { run } of chosen) {
-      await run.requireEnded();
-      bytes += await run.bytes();
+    for (const run of chosen) {
+      await requireEnded(run);
+      bytes += await run.run.bytes();
     }
     const remove = vscode.l10n.t('Delete');
     const answer = await vscode.window.showWarningMessage(
@@ -96,6 +97,22 @@ export const manageRuns = {
 };
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+
+/**
+ * The state is read anew: the process may have ended a moment ago, or have begun to.
+ * @throws BasinError `busy` for a run that is still being written, or whose process is held
+ */
+async function requireEnded({ run, manifest }: KnownRun): Promise<void> {
+  const state = (await run.readManifest().catch(() => null))?.state;
+  if (state === undefined || !isUnfinished(state)) return;
+  throw new BasinError(
+    'busy',
+    vscode.l10n.t('The run {0} is not over: it cannot be deleted yet.', manifest?.name ?? run.id),
+    state === 'held'
+      ? vscode.l10n.t('Let its process end first: Basin: Release Held Run.')
+      : vscode.l10n.t('Stop its training first, or wait for its end.'),
+  );
+}
 
 /**
  * The baseline of the run's folder.

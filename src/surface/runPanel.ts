@@ -62,7 +62,8 @@ class RunPanel implements vscode.Disposable {
     );
     this.#store.add(
       runs.onDidChangeList(() => {
-        if (runs.all.length > 0 && runs.find(this.#directory) === undefined) panel.dispose();
+        // It was known when the panel was made: it has been deleted, or its folder was closed.
+        if (runs.find(this.#directory) === undefined) panel.dispose();
       }),
     );
   }

@@ -1,12 +1,19 @@
 /** The packaged extension in a VS Code whose language is German: each of its parts says what it has to say in German. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { needs } from '../harness/requires.ts';
 import { startWorkbench, type Workbench } from '../harness/workbench.ts';
 import { freshWorkspace } from '../harness/workspace.mjs';
 import { until } from './pageHarness.ts';
 
 const plain = (text: string): string => text.replace(/[\u00a0\u202f]/g, ' ').replace(/\s+/g, ' ');
+
+/** What the files below a folder hold. */
+const bytesIn = (folder: string): number =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
 
 describe('the workbench in German', function () {
   this.timeout(240_000);
@@ -31,6 +38,8 @@ describe('the workbench in German', function () {
     if (this.currentTest?.state === 'failed')
       await workbench.screenshot(`failed-german-${this.currentTest.title.replace(/\W+/g, '-')}`);
   });
+  const store = join(resolve(import.meta.dirname, '../../out/workspaces/german'), '.basin/runs');
+  const runs = (): string[] => readdirSync(store);
   const rows = async (): Promise<string[]> =>
     (await workbench.page.locator('.sidebar .pane-body .monaco-list-row').allInnerTexts()).map(plain);
 
@@ -114,5 +123,46 @@ describe('the workbench in German', function () {
       .locator('.notification-list-item', { hasText: 'Bericht geschrieben: bericht.html' })
       .waitFor({ timeout: 60_000 });
     await workbench.screenshot('german-report-written');
+  });
+
+  it('does not delete a run that is held, and says what helps', async () => {
+    const { page } = workbench;
+    await workbench.command('Basin: Lauf löschen');
+    const told = page.locator('.notification-list-item', { hasText: 'ist nicht zu Ende' }).first();
+    await told.waitFor({ timeout: 30_000 });
+    assert.match(
+      plain(await told.innerText()),
+      /Lassen Sie erst seinen Prozess enden: „Basin: Gehaltenen Lauf freigeben“\./,
+    );
+    assert.equal(runs().length, 1);
+    await workbench.command('Basin: Gehaltenen Lauf freigeben');
+    await until('the end', async () => !(await rows()).some((row) => /gehalten/.test(row)), 60);
+  });
+
+  it('says before it deletes what that frees, and leaves nothing behind', async () => {
+    const { page } = workbench;
+    const dialog = page.locator('.monaco-dialog-box');
+    await workbench.command('Basin: Lauf löschen');
+    await dialog.waitFor({ timeout: 30_000 });
+    const text = plain(await dialog.innerText());
+    await workbench.screenshot('german-delete');
+    assert.match(text, /Den Lauf train\.mjs löschen\?/);
+    const frees = Number(/das macht ([\d,]+) MB frei/.exec(text)?.[1]?.replace(',', '.'));
+    assert.equal(frees, Number((bytesIn(store) / 1e6).toFixed(1)), text);
+    // No is no.
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    assert.equal(runs().length, 1);
+
+    await workbench.command('Basin: Lauf löschen');
+    await dialog.locator('.monaco-button', { hasText: 'Löschen' }).click();
+    await until('the run to be gone', () => Promise.resolve(runs().length === 0), 30);
+    await page
+      .locator('.sidebar .welcome-view-content', { hasText: 'noch kein Lauf aufgezeichnet' })
+      .waitFor();
+    await until(
+      'its panel to be gone',
+      async () => (await page.locator('.tab', { hasText: 'train.mjs' }).count()) === 1,
+    );
   });
 });
