@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,10 @@ from warm import WarmInterpreter, WarmProcess
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = ROOT / "src" / "probe" / "torch"
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
+
+# A shell that puts the suite into the background has it ignore Ctrl+C, and every script would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Runs the scripts of this pytest process.
 WARM = WarmInterpreter()
