@@ -121,7 +121,7 @@ try {
     report('weight vectors held, at most', most(), { atMost: 4 });
     if (heaviest !== undefined) {
       const added = (memoryOf(heaviest, 'VmHWM') - before) / (4 * count);
-      // With what evaluating takes: a copy of the weights in the model's place, activations, files that are read.
+      // With what evaluating takes: the activations of a batch. A model is evaluated in the vector that it is held in.
       report("the process's memory above that before, in weight vectors", added, {});
     }
     console.log(

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterator, Optional
 
 import torch
@@ -102,6 +102,8 @@ class Evaluator:
         self._curvature: Optional[_Curvature] = None
         self._curvature_scratch: Optional[Scratch] = None
         self._inference_works: Optional[bool] = None
+        #: by a program's id and whether in inference mode: whether a pass leaves the weights as they are
+        self._leaves_weights: dict[tuple[int, bool], bool] = {}
         #: Whether a forward pass writes state outside of training too (a queue, a moving average of weights).
         self._always_moves = False
         #: the process's own state, for vectors that carry none
@@ -114,6 +116,10 @@ class Evaluator:
         """Evaluation modes, the default first: inference where the loss goes through modules and runs in that mode."""
         if self._inference_works is None:
             self._inference_works = self._try_inference()
+            # Now, while nobody holds vectors: it takes two of its own for a moment.
+            for inference in {self._inference_works, self._inference_works and not self.has_statistics()}:
+                self._leaves(self.objective.train, inference)
+            self.scratch = Scratch(self.layout, self.objective.state)
         return ["inference", "as-trained"] if self._inference_works else ["as-trained"]
 
     @_retried
@@ -133,6 +139,59 @@ class Evaluator:
             return False
         except Exception:  # a module that gives something else outside of training
             return False
+
+    def _leaves(self, batches: list[Batch], inference: bool) -> bool:
+        """Whether passes leave the weights as they are: a module may write to them, such as one that clips them."""
+        for batch in {id(b.program): b for b in batches}.values():
+            key = id(batch.program), inference
+            if key not in self._leaves_weights:
+                self._leaves_weights[key] = self._try_leaving(batch, inference)
+            if not self._leaves_weights[key]:
+                return False
+        return True
+
+    @_retried
+    def _try_leaving(self, batch: Batch, inference: bool) -> bool:
+        # Not at the present weights: those that have been clipped are left as they are by clipping.
+        now = self.current()
+        at = Vector(now.flat.mul_(2), now.state)
+        try:
+            with self._at([batch], at, grad=False, inference=inference):
+                with torch.no_grad():
+                    self._combine(at, [], [])
+                batch.program.run(batch, grad=batch.program.needs_grad, inference=inference)
+                return torch.equal(self.scratch.flat, at.flat)
+        except RuntimeError as error:
+            if self.inference_mode and "nference" in str(error):
+                raise
+            return False
+        except Exception:  # as in _try_inference
+            return False
+
+    @contextlib.contextmanager
+    def placed_at(self, batches: list[Batch], vector: Vector, how: How, grad: bool = False) -> Iterator[None]:
+        """
+        A session with the weights of one vector in place. Where weights are views of a vector and passes leave them as they
+        are, the vector itself stands in for them, and no copy of it is made.
+
+        :raises BasinError: ``unsupported`` where a pass has written to the weights after all, once
+        """
+        modes = [how.inference, False] if how.refresh else [how.inference]
+        stands_in = self.layout.direct and not grad and all(self._leaves(batches, mode) for mode in modes)
+        weights = self.layout.split(vector.flat) if stands_in else None
+        bits = _bits(vector.flat) if stands_in else None
+        with self._at(batches, vector, grad=grad, inference=how.inference, weights=weights):
+            if not stands_in:
+                with torch.no_grad():
+                    self._combine(vector, [], [])
+            yield
+        if bits is not None and _bits(vector.flat) != bits:
+            self._leaves_weights.update({(id(b.program), mode): False for b in batches for mode in (True, False)})
+            raise BasinError(
+                "unsupported",
+                "A module of this model has written to the weights while they were evaluated.",
+                "Ask once more: copies of them are evaluated from now on.",
+            )
 
     def sites(self, program: Program) -> list[LossSite]:
         if id(program) not in self._sites:
@@ -315,8 +374,7 @@ class Evaluator:
         """One vector: its score. Several: that of their ensemble."""
         batches = self.selected(how)
         if len(members) == 1:
-            with self._at(self._involved(batches, how), members[0], grad=False, inference=how.inference):
-                self._combine(members[0], [], [])
+            with self.placed_at(self._involved(batches, how), members[0], how):
                 if how.refresh:
                     self._refresh(members[0], None, stop)
                 return self._point(batches, members[0], how, stop, scored=True)
@@ -348,8 +406,7 @@ class Evaluator:
             last = k == len(members) - 1
             if whole and not last:
                 continue
-            with self._at(batches, member, grad=False, inference=how.inference):
-                self._combine(member, [], [])
+            with self.placed_at(batches, member, replace(how, refresh=False)):
                 if not whole:
                     penalties.append(float(passed(0, member).double()))
                 if last:
@@ -372,8 +429,7 @@ class Evaluator:
             )
         predictions: list[list[list[torch.Tensor]]] = [[] for _ in batches]  # batch, site, member
         for member in members:
-            with self._at(self._involved(batches, how), member, grad=False, inference=how.inference):
-                self._combine(member, [], [])
+            with self.placed_at(self._involved(batches, how), member, how):
                 if how.refresh:
                     self._refresh(member, None, stop)
                 for i, batch in enumerate(batches):
@@ -547,9 +603,9 @@ class Evaluator:
         self, vector: Vector, samples: Optional[int], chosen: Optional[tuple[int, int]], stop: Cancelled
     ) -> tuple[Vector, int, int]:
         """The vector with batch-norm statistics computed anew; how many tensors, on how many samples."""
-        batches = self.selected(How("train", None if chosen is not None else samples, False, False, chosen))
-        with self._at(batches, vector, grad=False, inference=False):
-            self._combine(vector, [], [])
+        how = How("train", None if chosen is not None else samples, False, False, chosen)
+        batches = self.selected(how)
+        with self.placed_at(batches, vector, how):
             tensors = self._refresh(vector, batches, stop)
             state = [t.clone() for t in self.scratch.state]
         return Vector(vector.flat, [t.clone() for t in state]), tensors, sum(b.samples for b in batches)
@@ -576,7 +632,15 @@ class Evaluator:
 
     # ---- inside a session -----------------------------------------------------------------------------------------
     @contextlib.contextmanager
-    def _at(self, batches: list[Batch], vector: Vector, *, grad: bool, inference: bool) -> Iterator[None]:
+    def _at(
+        self,
+        batches: list[Batch],
+        vector: Vector,
+        *,
+        grad: bool,
+        inference: bool,
+        weights: Optional[list[torch.Tensor]] = None,
+    ) -> Iterator[None]:
         programs = {id(b.program): b.program for b in batches}.values()
         modules = list({id(m): m for p in programs for m in p.modules}.values())
         needs_grad = grad or any(p.needs_grad for p in programs)
@@ -591,6 +655,7 @@ class Evaluator:
             self.scratch,
             grad=needs_grad,
             inference_mode=self.inference_mode and not needs_grad,
+            weights=weights,
         ):
             for program in programs:
                 set_training(program.training, inference)
@@ -693,6 +758,11 @@ def _combine_into(flat: torch.Tensor, origin: Vector, directions: list[Vector], 
         flat.copy_(origin.flat)
     for i, (c, d) in enumerate(zip(point, directions)):
         torch.add(origin.flat if i == 0 else flat, d.flat, alpha=c, out=flat)
+
+
+def _bits(flat: torch.Tensor) -> int:
+    """A sum over the bits of a vector: the same as long as nobody writes to it. Its length is a multiple of 16 elements."""
+    return int(flat.view(torch.int64).sum())
 
 
 def _summary(

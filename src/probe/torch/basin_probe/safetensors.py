@@ -150,6 +150,18 @@ class SafetensorsFile:
             raise self._corrupt(f'it lacks "{name}"')
         return self._elements(entry, 0, None).view(entry.shape)
 
+    def read_into(self, name: str, out: torch.Tensor) -> None:
+        """Fills a tensor of the same shape, without a copy on the way where it lies on the CPU as the file does."""
+        entry = self.entries.get(name)
+        if entry is None:
+            raise self._corrupt(f'it lacks "{name}"')
+        if entry.dtype != out.dtype or out.device.type != "cpu" or not out.is_contiguous():
+            out.copy_(self.read(name))
+            return
+        self._file.seek(entry.begin)
+        if self._file.readinto(bytes_of(out)) != entry.end - entry.begin:
+            raise self._corrupt("it ended while it was read")
+
     def read_part(self, name: str, start: int, count: int) -> torch.Tensor:
         """``count`` elements of a tensor from ``start`` on, flat."""
         entry = self.entries.get(name)

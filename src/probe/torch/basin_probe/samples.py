@@ -64,10 +64,9 @@ def sample_values(
             column.extend(values.detach().cpu().tolist())
 
     wanted = input_gradient and alone
-    with evaluator._at(evaluator._involved(batches, how), last, grad=wanted, inference=how.inference):
-        with torch.no_grad():
-            evaluator._combine(last, [], [])
-            if how.refresh:
+    with evaluator.placed_at(evaluator._involved(batches, how), last, how, grad=wanted):
+        if how.refresh:
+            with torch.no_grad():
                 evaluator._refresh(last, None, stop)
         for i, batch in enumerate(batches):
             if stop():
@@ -100,8 +99,7 @@ def predicted_rows(evaluator: "Evaluator", vector: "Vector", how: "How", stop: "
     rows: list[torch.Tensor] = []
     targets: list[torch.Tensor] = []
     kinds: set[str] = set()
-    with evaluator._at(evaluator._involved(batches, how), vector, grad=False, inference=how.inference):
-        evaluator._combine(vector, [], [])
+    with evaluator.placed_at(evaluator._involved(batches, how), vector, how):
         if how.refresh:
             evaluator._refresh(vector, None, stop)
         for batch in batches:

@@ -6,6 +6,7 @@ at the end, and everything else that a replay may move is put back bit for bit.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import sys
 from collections import deque
@@ -44,25 +45,37 @@ class StateTensor:
 
 
 class Scratch:
-    """Storage that parameters and state are pointed at while a session lasts; kept between sessions."""
+    """
+    Storage that parameters and state are pointed at while a session lasts; kept between sessions. That of the weights is
+    made when a session first needs it: where a vector stands in for the weights itself, it never is.
+    """
 
     def __init__(self, layout: Layout, state: list[StateTensor]) -> None:
         self.layout = layout
-        self.flat = layout.zeros()
         with torch.no_grad():
-            if layout.direct:
-                self.parameters = layout.split(self.flat)
-            else:
-                self.parameters = [torch.empty_like(p, requires_grad=False) for p in layout.parameters]
             self.state = [torch.empty_like(s.now(), requires_grad=False) for s in state]
-        self._views = None if layout.direct else layout.split(self.flat)
         #: by place in the layout: what stands in for a convolution's weights, channels last
         self._formatted: dict[int, torch.Tensor] = {}
         self._in_format = False
 
+    @functools.cached_property
+    def flat(self) -> torch.Tensor:
+        return self.layout.zeros()
+
+    @functools.cached_property
+    def parameters(self) -> list[torch.Tensor]:
+        if self.layout.direct:
+            return self.layout.split(self.flat)
+        with torch.no_grad():
+            return [torch.empty_like(p, requires_grad=False) for p in self.layout.parameters]
+
+    @functools.cached_property
+    def _views(self) -> list[torch.Tensor]:
+        return self.layout.split(self.flat)
+
     def loaded(self) -> None:
         """Call after writing to ``flat``."""
-        if self._views is not None:
+        if not self.layout.direct:
             with torch.no_grad():
                 copy_into(self.parameters, self._views)
         if self._in_format:
@@ -107,8 +120,10 @@ def session(
     *,
     grad: bool,
     inference_mode: bool = False,
+    weights: Optional[list[torch.Tensor]] = None,
 ) -> Iterator[None]:
     """
+    :param weights: what the parameters are pointed at in place of the scratch's own
     :param pristine: context that takes the probe's own patches off
     :param modules: root modules that are going to be called
     :param grad: whether derivatives will be taken
@@ -121,10 +136,12 @@ def session(
     own_state = [t.data for t in live_state]
     counted = [*parameters, *live_state]
     counts = [version_of(t) for t in counted]
+    # Made here, should they not be there: tensors that inference mode makes are of no use outside of it.
+    weights = scratch.parameters if weights is None else weights
     with pristine, no_autocast():
         try:
             sys.stdout = sys.stderr = io.StringIO()
-            for p, x in zip(parameters, scratch.parameters):
+            for p, x in zip(parameters, weights):
                 p.data = x
             for t, x in zip(live_state, scratch.state):
                 t.data = x

@@ -54,7 +54,7 @@ def load_file(objective: Objective, path: str) -> Vector:
                         f'{path} holds no parameter "{named.name}" of shape {list(named.tensor.shape)}.',
                         "The file is of another model, or the script has changed since.",
                     )
-                view.copy_(file.read(named.name))
+                file.read_into(named.name, view)
         state: Optional[list[torch.Tensor]] = []
         for s in objective.state:
             now = s.now()
