@@ -1,7 +1,7 @@
 /** The path a user takes, in the real extension host: lens, training, hints, contour, average, ensemble, export. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
@@ -316,6 +316,34 @@ describe('from a script to its landscape', function () {
       assert.equal(result.training.steps, result.training.budget);
       assert.equal(result.training.source.kind, 'tensors');
       assert.ok((await run.models()).some((m) => m.id === result.model));
+    }
+  });
+
+  it('keeps the members that are there when further training is cancelled', async function () {
+    this.timeout(240_000);
+    for (const [command, kind] of [
+      ['basin.fge', 'fge'],
+      ['basin.snapshotEnsemble', 'snapshot-ensemble'],
+    ] as const) {
+      mkdirSync(path.join(run.directory, 'models'), { recursive: true });
+      const files = (): number =>
+        readdirSync(path.join(run.directory, 'models')).filter((name) => name.endsWith('.safetensors'))
+          .length;
+      const before = files();
+      const asked = vscode.commands.executeCommand<AnalysisResult>(command, run.id, '0');
+      await until('a member', 120, () => Promise.resolve(files() > before));
+      await vscode.commands.executeCommand('basin.cancelJobs');
+      const result = await asked;
+      assert.ok(result.kind === kind, command);
+      assert.equal(result.complete, false);
+      assert.ok(result.training.steps < result.training.budget);
+      assert.ok(result.members.length > 0 && result.score.train.loss !== null);
+      const kept = new Set((await run.models()).map((m) => m.id));
+      for (const { model } of [...result.members, result]) assert.ok(kept.has(model), model);
+      // Asked as any other, and told as what it is when the run is opened again.
+      const score = await vscode.commands.executeCommand<AnalysisResult>('basin.score', run.id, result.model);
+      assert.ok(score.kind === 'score');
+      assert.deepEqual(score.score, result.score);
     }
   });
 

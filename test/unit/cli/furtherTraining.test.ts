@@ -162,8 +162,7 @@ describe('training further on the command line', function () {
         assert.match(stderr, /has no weights of its own[^]*point-1/);
       });
 
-      // How a job is stopped does not depend on the framework: once is enough.
-      for (const kind of framework === 'PyTorch' ? [] : (['fge', 'snapshot-ensemble'] as const)) {
+      for (const kind of ['fge', 'snapshot-ensemble'] as const) {
         it(`keeps the members of ${kind} that are there when it is interrupted`, async () => {
           const args = [kind, 'last', '--train', '2000', '--cycle', '40', '--seed', '7', '--json'];
           const { child, finished, said } = startNode(workspace.root, [cli, ...args], {
