@@ -63,8 +63,11 @@ export class TrainingSession implements DebugTarget {
   #run: Run;
   #live: ReturnType<Run['liveReader']>;
   #lastSharpness: LiveSharpness | null = null;
-  #wasStable = true;
+  /** Whether the latest λ₁ was below the bound; null before one was measured. */
+  #wasStable: boolean | null = null;
   #toldCycle = false;
+  /** The step at which the run's files were last asked for a cycle. */
+  #askedCycle = 0;
   #checkpoints: KeptPoint[] = [];
   /** The step whose weights stand, where they were put back. */
   #weightsOf: number | null = null;
@@ -138,6 +141,8 @@ export class TrainingSession implements DebugTarget {
   async start(stopInAnyCase: boolean): Promise<void> {
     const standing = await this.connection.pause({ whenGone: this.options.whenGone });
     if (standing.reason === 'ended') return this.#stop(standing, endOf(standing));
+    // A run that is attached to may have come to the edge long ago.
+    await this.#readSharpness();
     const found = await this.#look(standing);
     if (found === null && !stopInAnyCase && !this.#pauseAsked) {
       this.#standing = standing;
@@ -229,6 +234,9 @@ export class TrainingSession implements DebugTarget {
     this.#live = run.liveReader();
     this.#finder = new EventFinder();
     this.#plateau = new PlateauWatch();
+    this.#wasStable = null;
+    this.#toldCycle = false;
+    this.#askedCycle = 0;
     this.#checkpoints = [];
     this.#weightsOf = this.#before = this.#lastSharpness = null;
     await this.#checkpoint(0);
@@ -411,7 +419,8 @@ export class TrainingSession implements DebugTarget {
       const event = await this.#edge(step);
       if (event !== null) return event;
     }
-    if (wanted.has('limit-cycle') && step.step > 0 && step.step % EVIDENCE_EVERY === 0 && !this.#toldCycle) {
+    if (wanted.has('limit-cycle') && step.step >= this.#askedCycle + EVIDENCE_EVERY && !this.#toldCycle) {
+      this.#askedCycle = step.step;
       const text = await this.options.helpers.limitCycle(this.run);
       this.#toldCycle = text !== null;
       if (text !== null) return { id: 'limit-cycle', text };
@@ -421,21 +430,29 @@ export class TrainingSession implements DebugTarget {
 
   /** λ₁ as it was measured while the run trains, within its budget: no step waits for it here. */
   async #edge(step: StepRecord): Promise<TrainingEvent | null> {
+    const before = this.#wasStable;
+    const latest = await this.#readSharpness();
+    if (latest === null || before === false || this.#wasStable !== false) return null;
+    const bound = latest.bound === null ? null : decodeNumber(latest.bound);
+    const numbers = `λ₁ ${decodeNumber(latest.lambda1).toPrecision(3)} at step ${latest.step}, bound ${bound?.toPrecision(3) ?? '?'}`;
+    // Nothing is known of the time before the first measurement.
+    const what = before === null ? 'is at, or beyond,' : 'has come to';
+    return {
+      id: 'edge-of-stability',
+      text: `Training ${what} the edge of stability: ${numbers} (now step ${step.step}).`,
+    };
+  }
+
+  /** @returns the newest of what was measured since the last call; without a bound it says nothing of stability */
+  async #readSharpness(): Promise<LiveSharpness | null> {
     // Only what is new: the file grows with the run, and this is asked at every step.
     const latest = (await this.#live.read()).records.at(-1);
     if (latest === undefined) return null;
     this.#lastSharpness = latest;
     const bound = latest.bound === null ? null : decodeNumber(latest.bound);
     const verdict = verdictOf(decodeNumber(latest.lambda1), bound);
-    const stable = verdict === 'below' || verdict === 'unknown';
-    const crossed = this.#wasStable && !stable;
-    this.#wasStable = stable;
-    if (!crossed) return null;
-    const numbers = `λ₁ ${decodeNumber(latest.lambda1).toPrecision(3)} at step ${latest.step}, bound ${bound?.toPrecision(3) ?? '?'}`;
-    return {
-      id: 'edge-of-stability',
-      text: `Training has come to the edge of stability: ${numbers} (now step ${step.step}).`,
-    };
+    if (verdict !== 'unknown') this.#wasStable = verdict === 'below';
+    return latest;
   }
 
   statistics(of: 'current' | 'gradient'): Promise<readonly ParameterStatistics[]> {
