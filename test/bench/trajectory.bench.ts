@@ -1,7 +1,7 @@
 /**
  * `basin trajectory` of 10,000 steps of ten million parameters, as a process of its own: how many times it reads each
  * snapshot, its peak memory, and its time over that of reading the files once. BENCH_SNAPSHOTS names another number of
- * snapshots than 200, the most a run keeps; each takes 40 MB on the disk.
+ * snapshots than 60, about as many as it looks at by itself; 200 are the most a run keeps. Each takes 40 MB on the disk.
  */
 import { open, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const STEPS = 10_000;
 const ROWS = 10_000;
 const COLUMNS = 1000;
 const DIMENSION = 1024;
-const snapshots = Number(process.env.BENCH_SNAPSHOTS ?? 200);
+const snapshots = Number(process.env.BENCH_SNAPSHOTS ?? 60);
 const file = (k: number): number => Math.round((k * STEPS) / (snapshots - 1));
 
 console.log(`Trajectory: ${STEPS} steps of ${(ROWS * COLUMNS) / 1e6}M parameters, ${snapshots} snapshots:`);
@@ -85,7 +85,18 @@ try {
   const preload = join(import.meta.dirname, 'scripts/resources.cjs');
   began = performance.now();
   const answer = await node(
-    ['--require', preload, cli, 'trajectory', run.id, '--root', scratch.path, '--json'],
+    [
+      '--require',
+      preload,
+      cli,
+      'trajectory',
+      run.id,
+      '--snapshots',
+      String(snapshots),
+      '--root',
+      scratch.path,
+      '--json',
+    ],
     { BENCH_RESOURCES: told },
   );
   const seconds = performance.now() - began;
