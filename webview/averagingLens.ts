@@ -19,6 +19,8 @@ export class AveragingLens implements Lens {
   readonly element: HTMLElement;
   private readonly status: JobStatus;
   private readonly from = numberField(strings.fromLabel, 0, 0, 1e9);
+  private readonly to = numberField(strings.toLabel, 0, 0, 1e9);
+  private readonly decay = numberField(strings.decayLabel, 0, 0, 0.9999, { whole: false });
   private readonly stride = numberField(strings.strideLabel, 1, 1, 1000);
   private readonly last = numberField(strings.lastLabel, 5, 2, 100);
   private readonly average;
@@ -31,6 +33,7 @@ export class AveragingLens implements Lens {
   private state: PanelState | null = null;
   private described: string | null = null;
   private filled = '';
+  private filledTo = '';
 
   constructor(private readonly actions: PanelActions) {
     this.average = button(strings.buildAverage, () => this.buildAverage(), 'primary');
@@ -41,7 +44,7 @@ export class AveragingLens implements Lens {
       button(strings.trainFurther.fge, () => actions.command('basin.fge')),
       button(strings.trainFurther.snapshotEnsemble, () => actions.command('basin.snapshotEnsemble')),
     ];
-    this.figure = new SweepFigure(({ from, to }) => this.start({ kind: 'average', from, to }), actions.save);
+    this.figure = new SweepFigure((window) => this.start({ kind: 'average', ...window }), actions.save);
     this.ensemble = button(strings.buildEnsemble, () => this.buildEnsemble(), 'primary');
     this.status = new JobStatus([...built, 'export'], actions);
     this.element = h(
@@ -50,7 +53,15 @@ export class AveragingLens implements Lens {
       h(
         'div',
         { class: 'toolbar' },
-        h('div', { class: 'group' }, this.from.element, this.stride.element, this.average),
+        h(
+          'div',
+          { class: 'group' },
+          this.from.element,
+          this.to.element,
+          this.stride.element,
+          this.decay.element,
+          this.average,
+        ),
         h('div', { class: 'group' }, this.last.element, this.ensemble),
         h('div', { class: 'group' }, this.sweep),
         h('div', { class: 'group' }, ...this.commands),
@@ -72,6 +83,10 @@ export class AveragingLens implements Lens {
     if (this.from.value === '0' || this.from.value === this.filled) {
       this.from.value = quarter;
       this.filled = quarter;
+    }
+    if (this.to.value === '0' || this.to.value === this.filledTo) {
+      this.to.value = String(final);
+      this.filledTo = String(final);
     }
     const busy = runningOf(state, built) !== null;
     this.average.disabled = busy || view.snapshots.length < 2;
@@ -112,7 +127,14 @@ export class AveragingLens implements Lens {
   }
 
   private buildAverage(): void {
-    this.start({ kind: 'average', from: this.from.number, stride: this.stride.number });
+    const decay = this.decay.number;
+    this.start({
+      kind: 'average',
+      from: this.from.number,
+      ...(this.to.value === this.filledTo ? {} : { to: this.to.number }),
+      stride: this.stride.number,
+      ...(decay > 0 ? { ema: decay } : {}),
+    });
   }
 
   private buildEnsemble(): void {

@@ -138,6 +138,7 @@ export const english = {
   toLabel: 'To',
   atLabel: 'At',
   strideLabel: 'Every n-th',
+  decayLabel: 'Decay (0: alike)',
   lastLabel: 'Last n snapshots',
   topLabel: 'Eigenvalues',
   compute: 'Compute',
@@ -551,6 +552,8 @@ export const english = {
     map: 'Loss of the average, by its first and last snapshot',
     firstStep: 'First step',
     lastStep: 'Last step',
+    decay: 'Decay',
+    alike: 'all alike',
     build: 'Build this average',
     average: 'Average',
     describe: (windows: number) =>

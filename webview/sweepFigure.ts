@@ -1,4 +1,4 @@
-/** A sweep of averages to look through: its map, two sliders for the window, and what that window is worth. */
+/** A sweep of averages to look through: its map, sliders for the window or a decay, and what that average is worth. */
 import type { Candidate, SweepResult } from '../src/protocol/averaging.ts';
 import { Chart } from './chart.ts';
 import { button } from './controls.ts';
@@ -25,6 +25,8 @@ export class SweepFigure {
   private readonly verdict = h('p', { class: 'summary', lang: 'en' });
   private readonly first = slider(strings.sweep.firstStep, (first) => this.choose({ ...this.place, first }));
   private readonly last = slider(strings.sweep.lastStep, (last) => this.choose({ ...this.place, last }));
+  /** From 0, the window of the other two, to the decays of the moving averages, each behind the one before. */
+  private readonly decay = slider(strings.sweep.decay, (index) => this.chooseDecay(index));
   private readonly name = h('strong', {});
   private readonly rows = h('dl', { class: 'readout' });
   private readonly below = h('div', { class: 'below' });
@@ -32,14 +34,16 @@ export class SweepFigure {
   private readonly build;
   private result: SweepResult | null = null;
   private place: Place = { first: 0, last: 0 };
+  private shown: Candidate | undefined;
 
-  /** @param build is asked for the average of the chosen window */
-  constructor(build: (window: { from: number; to: number }) => void, save: SaveFile) {
+  /** @param build is asked for the average that is shown */
+  constructor(build: (window: { from: number; to: number; ema?: number }) => void, save: SaveFile) {
     this.build = button(
       strings.sweep.build,
       () => {
-        const window = this.result === null ? undefined : windowAt(this.result, this.place);
-        if (window !== undefined) build(window);
+        if (this.shown === undefined) return;
+        const { from, to, decay } = this.shown;
+        build({ from, to, ...(decay === null ? {} : { ema: decay }) });
       },
       'primary',
     );
@@ -77,6 +81,7 @@ export class SweepFigure {
           { class: 'sweep-side' },
           this.first.element,
           this.last.element,
+          this.decay.element,
           h('div', { role: 'status', 'aria-live': 'polite' }, this.name, this.rows),
           this.build,
         ),
@@ -100,6 +105,8 @@ export class SweepFigure {
     const most = result.blocks.length - 1;
     this.first.limit(most);
     this.last.limit(most);
+    this.decay.limit(result.moving.length);
+    this.decay.element.hidden = result.moving.length === 0;
     const shown = result.windows.find((w) => same(w, result.best)) ?? result.windows.at(-1);
     this.choose(shown === undefined ? { first: 0, last: most } : placeOf(result, shown));
   }
@@ -120,19 +127,36 @@ export class SweepFigure {
       place = among.reduce((a, b) => (apart(b) < apart(a) ? b : a), among[0] ?? place);
     }
     this.place = place;
-    const window = windowAt(result, place);
-    this.first.set(place.first, String(result.blocks[place.first]?.from ?? ''));
-    this.last.set(place.last, String(result.blocks[place.last]?.to ?? ''));
-    if (window !== undefined) {
-      setText(this.name, candidateName(window));
-      const rows = candidateRows(window, result.data.split);
-      fill(this.rows, ...definitions(rows));
-    }
+    const [from, to] = [result.blocks[place.first]?.from, result.blocks[place.last]?.to];
+    this.first.set(place.first, String(from ?? ''), strings.step(from ?? 0));
+    this.last.set(place.last, String(to ?? ''), strings.step(to ?? 0));
+    this.decay.set(0, strings.sweep.alike);
+    this.tell(result, windowAt(result, place));
     this.chart.redraw();
+  }
+
+  /** A moving average, which takes all snapshots of the sweep in; 0 goes back to the window. */
+  private chooseDecay(index: number): void {
+    const { result } = this;
+    if (result === null) return;
+    const moving = [...result.moving].sort((a, b) => (a.decay ?? 0) - (b.decay ?? 0))[index - 1];
+    if (moving === undefined) {
+      this.choose(this.place);
+      return;
+    }
+    this.decay.set(index, String(moving.decay ?? ''));
+    this.tell(result, moving);
+  }
+
+  private tell(result: SweepResult, candidate: Candidate | undefined): void {
+    this.shown = candidate;
+    if (candidate === undefined) return;
+    setText(this.name, candidateName(candidate));
+    fill(this.rows, ...definitions(candidateRows(candidate, result.data.split)));
   }
 }
 
-/** A slider over places whose text is the step there. */
+/** A slider over places, with a text for each. */
 function slider(label: string, onInput: (place: number) => void) {
   const input = h('input', {
     type: 'range',
@@ -148,10 +172,10 @@ function slider(label: string, onInput: (place: number) => void) {
     limit(most: number): void {
       input.max = String(most);
     },
-    set(place: number, step: string): void {
+    set(place: number, shown: string, spoken = shown): void {
       input.value = String(place);
-      input.setAttribute('aria-valuetext', strings.step(Number(step)));
-      setText(text, step);
+      input.setAttribute('aria-valuetext', spoken);
+      setText(text, shown);
     },
   };
 }

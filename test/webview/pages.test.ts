@@ -415,6 +415,54 @@ describe('pages', function () {
     assert.equal(await lens.locator('.sweep table.data tbody tr').count(), swept.windows.length + 1);
   });
 
+  it('panel shows moving averages by a slider over their decays, with accuracy and calibration, and builds one', async () => {
+    const swept = await sweepFor(digits);
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', { ...digits, results: [swept, ...digits.results] });
+    page.notify('showLens', { lens: 'averaging' });
+    const lens = page.page.locator('#lens-averaging');
+    await lens.getByText(swept.trust[0]!).waitFor();
+    const shown = lens.locator('.sweep-side strong');
+    const window = await shown.innerText();
+    const decay = lens.getByRole('slider', { name: 'Decay' });
+    await decay.focus();
+    await page.page.keyboard.press('End');
+    const slow = [...swept.moving].sort((a, b) => a.decay! - b.decay!).at(-1)!;
+    assert.equal(
+      await shown.innerText(),
+      `Moving average, decay ${slow.decay}, of ${slow.snapshots} snapshots to step ${slow.to}`,
+    );
+    const told = await lens.locator('.sweep-side dl').innerText();
+    for (const what of [/Validation loss/, /Accuracy/, /Calibration/, /Training loss/])
+      assert.match(told, what);
+    await decay.focus();
+    await page.page.keyboard.press('Home');
+    assert.equal(await shown.innerText(), window);
+    await page.page.keyboard.press('End');
+    await lens.getByText('Build this average', { exact: true }).click();
+    const moving = { from: slow.from, to: slow.to, ema: slow.decay };
+    assert.deepEqual((await jobs(page))[0]!.job, { kind: 'average', run: digits.run.id, ...moving });
+  });
+
+  it('panel averages any window, stride and decay that its fields name', async () => {
+    const swept = await sweepFor(digits);
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', { ...digits, results: [swept, ...digits.results] });
+    page.notify('showLens', { lens: 'averaging' });
+    const lens = page.page.locator('#lens-averaging');
+    await lens.getByText(swept.trust[0]!).waitFor();
+    // From, to, every n-th, decay.
+    for (const [i, value] of ['40', '120', '2', '0.8'].entries()) {
+      await lens.locator('.toolbar vscode-text-field').nth(i).click();
+      await page.page.keyboard.press('Control+a');
+      await page.page.keyboard.type(value);
+      await page.page.keyboard.press('Tab');
+    }
+    await lens.getByText('Average snapshots (SWA)', { exact: true }).click();
+    const options = { from: 40, to: 120, stride: 2, ema: 0.8 };
+    assert.deepEqual((await jobs(page))[0]!.job, { kind: 'average', run: digits.run.id, ...options });
+  });
+
   it('log holds 200,000 steps: only rows in sight are there, events are found and filtered, all by keyboard', async () => {
     const last = digits.steps.at(-1)!;
     const count = 200_000;
