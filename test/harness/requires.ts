@@ -8,9 +8,9 @@ import { existsSync } from 'node:fs';
 import type { Context } from 'mocha';
 import { fileURLToPath } from 'node:url';
 import { findChromium } from './debian.mjs';
-import { findReferences, findTestPython } from './torch.mjs';
+import { findDebugpy, findReferences, findTestPython } from './torch.mjs';
 
-export type Requirement = 'tfjs-node' | 'torch' | 'references' | 'chromium' | 'bundles';
+export type Requirement = 'tfjs-node' | 'torch' | 'references' | 'debugpy' | 'chromium' | 'bundles';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -23,6 +23,9 @@ export const testPython = (): string => python() ?? 'python3';
 
 /** The PYTHONPATH of the curvature libraries, after `needs(this, 'references')`. */
 export const referencesPath = (): string => findReferences(root, testPython()) ?? '';
+
+/** The PYTHONPATH of debugpy, after `needs(this, 'debugpy')`. */
+export const debugpyPath = (): string => findDebugpy(root, testPython()) ?? '';
 
 const checks: Record<Requirement, () => string | null> = {
   'tfjs-node': () => {
@@ -37,6 +40,10 @@ const checks: Record<Requirement, () => string | null> = {
   references: () =>
     python() === null || referencesPath() === ''
       ? 'no curvature libraries to compare with; `node test/harness/setup.mjs --torch` installs them'
+      : null,
+  debugpy: () =>
+    python() === null || debugpyPath() === ''
+      ? 'no debugpy to start scripts under; `node test/harness/setup.mjs --torch` installs it'
       : null,
   chromium: () => (findChromium() ? null : 'no chromium; `node test/harness/setup.mjs --vscode` sets it up'),
   bundles: () =>

@@ -10,7 +10,7 @@ import { exclusively } from './cache.mjs';
 import { ensurePackages } from './debian.mjs';
 import { must, say } from './progress.mjs';
 import { setUpTfjsNode } from './tfjs-node.mjs';
-import { setUpReferences, setUpTorch } from './torch.mjs';
+import { setUpDebugpy, setUpReferences, setUpTorch } from './torch.mjs';
 import { installVSCode } from './vscode/install.mjs';
 
 export const root = resolve(import.meta.dirname, '../..');
@@ -51,6 +51,12 @@ export async function setUp({ vscode = false, torch = false } = {}) {
         ...missing,
         'the curvature libraries that results of PyTorch scripts are compared with (torch)',
       ];
+    }
+    try {
+      if (python !== null) await setUpDebugpy(root, python);
+    } catch (error) {
+      say(error.message);
+      missing = [...missing, 'debugpy, which a test has scripts started under'];
     }
   }
   return { tfjs, python, missing };

@@ -11,6 +11,7 @@ import { must, say } from './progress.mjs';
 
 const requirementsOf = (root) => join(root, 'test/torch/requirements.txt');
 const referencesOf = (root) => join(root, 'test/torch/requirements-references.txt');
+const debugpyOf = (root) => join(root, 'test/torch/requirements-debugpy.txt');
 const pythonIn = (folder) =>
   process.platform === 'win32' ? join(folder, 'Scripts/python.exe') : join(folder, 'bin/python');
 
@@ -74,11 +75,43 @@ export function findReferences(root, python) {
   return existsSync(place) ? place : null;
 }
 
+/**
+ * Python's code debugger, in a folder of its own for PYTHONPATH as well.
+ * @param {string} root the repository
+ * @param {string} python one that imports torch
+ * @returns {Promise<string>} the folder
+ */
+export function setUpDebugpy(root, python) {
+  return cached(debugpyName(root, python), async (folder) => {
+    say('installing debugpy, which a test has scripts started under (about 15 MB, once)');
+    const args = ['--no-deps', '--disable-pip-version-check', '--quiet', '--target', folder];
+    await must(python, ['-m', 'pip', 'install', ...args, '-r', debugpyOf(root)], {
+      quiet: true,
+      label: 'pip install debugpy',
+    });
+  });
+}
+
+/** The folder if it has been filled already; null otherwise. Installs nothing. */
+export function findDebugpy(root, python) {
+  const place = join(cacheDirectory(), debugpyName(root, python));
+  return existsSync(place) ? place : null;
+}
+
+function debugpyName(root, python) {
+  return besideTorch('debugpy', debugpyOf(root), python);
+}
+
 function referencesName(root, python) {
+  return besideTorch('references', referencesOf(root), python);
+}
+
+/** The cache entry of what one version of Python imports beside torch. */
+function besideTorch(name, requirements, python) {
   const code = 'import sys; print(*sys.version_info[:2])';
   const { stdout } = spawnSync(python, ['-c', code], { encoding: 'utf8' });
-  const recipe = fingerprint(readFileSync(referencesOf(root)), stdout);
-  return `references-${process.platform}-${process.arch}-${recipe}`;
+  const recipe = fingerprint(readFileSync(requirements), stdout);
+  return `${name}-${process.platform}-${process.arch}-${recipe}`;
 }
 
 function entryName(root, base) {
