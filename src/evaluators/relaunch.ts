@@ -134,8 +134,15 @@ async function verifyReplay(
 ): Promise<void> {
   const recordedObjective = manifest.objectives[objectiveIndex];
   if (recordedObjective !== undefined) compareParameters(recordedObjective, evaluator.description.objective);
+  const { train, objective } = evaluator.description;
+  if (train === null && objective.replay?.exact === false && recordedObjective?.replay?.exact === true)
+    throw new BasinError(
+      'not-replayable',
+      `Started again, the script is not what was recorded. ${objective.replay.reason ?? 'The reason is unknown.'}`,
+      'Bring the script back to how it was (the run notes its git commit), or record a new run.',
+    );
   const first = (await run.snapshots(objectiveIndex)).find((s) => s.step === 0);
-  if (first === undefined || evaluator.description.train === null) {
+  if (first === undefined || train === null) {
     throw new BasinError(
       'not-replayable',
       `Run ${run.id} kept no ${first === undefined ? 'first snapshot' : 'training batches'} to check the script against.`,
@@ -186,7 +193,9 @@ async function endedEarly({ ended }: StartedChild, log: string): Promise<BasinEr
     'process-ended',
     `Started again, the script ended ${signal === null ? `with exit code ${code}` : `by ${signal}`} before its first ` +
       `training step${lastLine ? `: ${lastLine}` : '.'}`,
-    'Run the script by itself to see what it lacks; its arguments and environment have to be as they were.',
+    code === 0
+      ? 'Its arguments, environment and files have to be as they were; one that goes on from a checkpoint of its own finds nothing left to train: move that away, or record with --hold.'
+      : 'Run the script by itself to see what it lacks; its arguments, environment and files have to be as they were.',
     { detail: output },
   );
 }

@@ -303,6 +303,25 @@ describe('command line with PyTorch', function () {
     }
   });
 
+  it('does not train a script on that has changed since, and says so', async () => {
+    const body = loop('open("taken", "a").write("x")');
+    const script = await write('changes.py', 'import os', ...body);
+    assert.equal((await train(python, script)).code, 0);
+    const taken = path.join(workspace.root, 'taken');
+    assert.equal((await readFile(taken, 'utf8')).length, 12);
+    for (const other of ['cross_entropy(3 * ', 'multi_margin_loss(']) {
+      await write('changes.py', 'import os', ...body.map((l) => l.replace('cross_entropy(', other)));
+      const { code, stderr } = await basin.run('score', '--at', 'first');
+      assert.equal(code, 1, other);
+      assert.match(stderr, /the script is not what was recorded.*other calls than the recorded one/);
+    }
+    assert.equal((await readFile(taken, 'utf8')).length, 12, 'no step was taken');
+    await write('changes.py', 'print("nothing left")');
+    assert.match((await basin.run('score', '--at', 'first')).stderr, /cure: .*checkpoint of its own/);
+    await write('changes.py', 'import os', ...body);
+    assert.equal((await basin.ask<ScoreResult>('score', '--at', 'first')).kind, 'score');
+  });
+
   it('passes Ctrl+C on to the script', async () => {
     const script = await write('slow.py', ...loop('time.sleep(0.05)').map((l) => l.replace('12', '100000')));
     const { child, finished, said } = basin.start('train', '--', python, script);

@@ -150,6 +150,12 @@ class StoredSet:
         known = {p.signature for p in programs}
         return [s for s in self.structures if s not in known]
 
+    def begins_otherwise(self, programs: list[Program]) -> bool:
+        """Whether the run's first step was of a structure that none of these programs has."""
+        if not self.infos or self.infos[0]["step"] != 0:
+            return False
+        return self.structures[self.extras[0]["structure"]] in self.missing(programs)
+
     def load(self, programs: list[Program], device: torch.device) -> list[Batch]:
         """Batches whose structure a program has."""
         by_signature = {p.signature: p for p in programs}

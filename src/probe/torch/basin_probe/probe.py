@@ -48,6 +48,7 @@ from .wire import Connection, Request, WireServer
 _UNASKED_SECONDS = 120.0
 #: Steps that a relaunched process takes at most while it waits for every kind of step that the data need.
 _LATEST_FREEZE = 64
+_CHANGED = "its first step comes to the loss by other calls than the recorded one"
 #: Entries after which a tape that nobody takes is dropped.
 _LONGEST_TAPE = 2000
 
@@ -1007,11 +1008,16 @@ class Probe:
         objective = course.objective
         train = self._stored(objective, "train")
         late = objective.steps >= _LATEST_FREEZE
-        if train is not None and objective.programs and not late and train.missing(objective.programs):
+        # Another first step is another script: it must not train on in search of the recorded one.
+        changed = train is not None and bool(objective.programs) and train.begins_otherwise(objective.programs)
+        if train is not None and objective.programs and not late and not changed and train.missing(objective.programs):
             return
         device = objective.layout.device
-        if train is not None:
-            objective.train = train.load(objective.programs, device) or objective.train
+        if train is not None and objective.programs:
+            # Never this process's own batches in their place: they would be held against themselves.
+            objective.train = [] if changed else train.load(objective.programs, device)
+            if not objective.train:
+                objective.replay = summarise([Check(reasons=[_CHANGED])])
         elif objective.programs and objective.programs[0].watched:
             self.gather_watched(course)
         validation = self._stored(objective, "validation")

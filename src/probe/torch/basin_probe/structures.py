@@ -36,7 +36,8 @@ def map_tensors(f: Callable[[Any], Any], value: Any) -> Any:
     if kind is slice:
         return slice(map_tensors(f, value.start), map_tensors(f, value.stop), map_tensors(f, value.step))
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return kind(*[map_tensors(f, x) for x in value])
+        # By the tuple's own constructor: that of a packed sequence reads its tensors, which may be refs here.
+        return tuple.__new__(kind, [map_tensors(f, x) for x in value])
     if isinstance(value, dict) or (hasattr(value, "__dict__") and not callable(value) and not _opaque(value)):
         return _map_object(f, value)
     return value
