@@ -42,6 +42,7 @@ export function commandLine(result: AnalysisResult): string {
     ensemble: ['members', 'last', 'combine', 'select'],
   };
   for (const name of names[result.kind]) option(name, job[name]);
+  if (typeof job.objective === 'number' && job.objective > 0) option('objective', job.objective);
   if (result.kind === 'contour' && job.adaptive !== true) words.push('--full');
   if (result.kind === 'contour' || result.kind === 'curvature-map' || result.kind === 'point') {
     if (job.includeBiases === true) words.push('--include-biases');

@@ -15,6 +15,8 @@ import { resultText } from './tables.ts';
 export interface Common {
   readonly root: string;
   readonly json: boolean;
+  /** Name or number of the objective that a question is about; the run's first where it is left out. */
+  readonly objective?: string | number;
 }
 
 /** The argument that names a run, for `Command.argument`. */
@@ -35,16 +37,26 @@ export class CommandLine {
     return withCommon(this.program.command(name).description(description));
   }
 
+  /** A subcommand that asks about one objective of a run, the first by default. */
+  question(name: string, description: string): Command {
+    return this.command(name, description).option(
+      '--objective <name>',
+      'of a run with several optimizers: the name or the number of one (default: the first)',
+      modelReference,
+    );
+  }
+
   /** Runs a command's work, and turns its failure into words and an exit code. */
   run<A extends unknown[]>(
     target: Command,
     work: (common: Common, options: Record<string, unknown>, ...args: A) => Promise<number | void>,
   ): void {
     target.action(async (...all: unknown[]) => {
-      const values = target.optsWithGlobals<{ root?: string; json?: boolean }>();
+      const values = target.optsWithGlobals<{ root?: string; json?: boolean; objective?: string | number }>();
       const common = {
         root: values.root === undefined ? findRoot(process.cwd()) : path.resolve(values.root),
         json: values.json === true,
+        ...(values.objective === undefined ? {} : { objective: values.objective }),
       };
       try {
         this.exitCode = (await work(common, values, ...(all.slice(0, -2) as A))) ?? EXIT_DONE;
@@ -55,7 +67,7 @@ export class CommandLine {
   }
 
   /** Runs one job, with progress on stderr; the first Ctrl+C cancels it in good order, a second one ends at once. */
-  async ask({ root, json }: Common, job: Job, processes = 1): Promise<void> {
+  async ask({ root, json, objective }: Common, job: Job, processes = 1): Promise<void> {
     const controller = new AbortController();
     const interrupt = (): void => {
       if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
@@ -66,14 +78,17 @@ export class CommandLine {
     const progress = new ProgressLine();
     const engine = new Engine({ root, ...this.installation, processes });
     try {
-      const result = await engine.run(job, {
-        signal: controller.signal,
-        progress: (p) => progress.show(p),
-        warning: (message) => {
-          progress.end();
-          process.stderr.write(`warning: ${message}\n`);
+      const result = await engine.run(
+        objective === undefined || job.kind === 'report' ? job : { ...job, objective },
+        {
+          signal: controller.signal,
+          progress: (p) => progress.show(p),
+          warning: (message) => {
+            progress.end();
+            process.stderr.write(`warning: ${message}\n`);
+          },
         },
-      });
+      );
       progress.end();
       await printAnswer(json, result, () => resultText(result));
     } finally {

@@ -145,7 +145,7 @@ export class Engine {
   }
 
   async #export(job: ExportJob, observer: JobObserver & { signal: AbortSignal }): Promise<ExportResult> {
-    const contents = await readContents(await this.store.open(job.run), undefined);
+    const contents = await readContents(await this.store.open(job.run), job.objective);
     const directory = path.resolve(job.to);
     const { framework } = contents.manifest;
     requireFormat(job.format, framework);

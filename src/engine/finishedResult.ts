@@ -48,7 +48,7 @@ export function finishedResult<R extends AnalysisResult>(
   };
   const result = {
     ...rest,
-    trust: [...draft.trust, ...damageSentences(contents)],
+    trust: [...draft.trust, ...objectiveSentences(contents), ...damageSentences(contents)],
     id,
     run: contents.run.id,
     objective: contents.objective.name,
@@ -143,6 +143,16 @@ function nameOf({ kind, members }: Built): string {
   return members.every((m) => typeof m === 'number')
     ? `${title} of ${members.length} snapshots, ${first} to ${last}`
     : `${title} of ${members.length} models`;
+}
+
+/** Which of several losses a result is about, and whose weights. */
+function objectiveSentences({ manifest, objective }: RunContents): string[] {
+  if (manifest.objectives.length < 2) return [];
+  const others = manifest.objectives.filter((one) => one !== objective).map(({ name }) => name);
+  return [
+    `This is of the objective ${objective.name}, over the ${objective.parameterCount} parameters that its optimizer updates; ` +
+      `the run also has ${others.join(', ')} (--objective).`,
+  ];
 }
 
 function damageSentences({ damaged }: RunContents): string[] {

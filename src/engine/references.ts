@@ -37,7 +37,7 @@ export interface RunContents {
 }
 
 /** @throws BasinError `no-steps`, `corrupt-run`, `bad-input` for an objective that is not there */
-export async function readContents(run: Run, objective: number | undefined): Promise<RunContents> {
+export async function readContents(run: Run, objective: number | string | undefined): Promise<RunContents> {
   const manifest = await run.readManifest();
   const found = findObjective(manifest, objective);
   const steps = (await run.readSteps()).filter((s) => s.objective === found.index);

@@ -7,6 +7,8 @@ export interface ExportJob {
   readonly kind: 'export';
   readonly run: string;
   readonly model: ModelReference;
+  /** Name or index; the first by default. */
+  readonly objective?: number | string;
   readonly format: ExportFormat;
   readonly to: string;
 }

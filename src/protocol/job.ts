@@ -8,7 +8,7 @@ export type ModelReference = number | string;
 export interface RunOptions {
   readonly run: string;
   /** Name or index; the first by default. */
-  readonly objective?: number;
+  readonly objective?: number | string;
 }
 
 /** What every job takes that evaluates. */

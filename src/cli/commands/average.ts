@@ -6,7 +6,7 @@ import { given, RUN, type CommandLine } from '../command.ts';
 export function addAverage(cli: CommandLine): void {
   cli.run(
     cli
-      .command('average', 'average snapshots (SWA), refresh batch-norm statistics, and score the average')
+      .question('average', 'average snapshots (SWA), refresh batch-norm statistics, and score the average')
       .argument(...RUN)
       .option('--from <step>', 'first snapshot (default: three quarters of the run)', wholeNumber(0))
       .option('--to <step>', 'last snapshot', wholeNumber(0))

@@ -9,7 +9,7 @@ export function addCalibration(cli: CommandLine): void {
     withData(
       withAt(
         cli
-          .command(
+          .question(
             'calibration',
             "whether a classifier's confidence is the share of its answers that are right",
           )

@@ -16,7 +16,7 @@ export function addContour(cli: CommandLine): void {
       withPlane(
         withData(
           cli
-            .command('contour', 'the loss over a plane through the weights')
+            .question('contour', 'the loss over a plane through the weights')
             .argument(...RUN)
             .option('--size <points>', 'points along each axis', oddNumber, 41)
             .option(

@@ -8,7 +8,7 @@ export function addCurvatureMap(cli: CommandLine): void {
     withPlane(
       withData(
         cli
-          .command('curvature-map', 'the extreme eigenvalues of the Hessian over a plane')
+          .question('curvature-map', 'the extreme eigenvalues of the Hessian over a plane')
           .argument(...RUN)
           .option('--size <points>', 'points along each axis', oddNumber, usual.size)
           .option(

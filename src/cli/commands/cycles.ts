@@ -6,7 +6,7 @@ import { given, RUN, type CommandLine } from '../command.ts';
 export function addCycles(cli: CommandLine): void {
   cli.run(
     cli
-      .command(
+      .question(
         'cycles',
         'whether SGD goes in circles: what its updates repeat, and whether it still gets anywhere',
       )

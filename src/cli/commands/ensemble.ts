@@ -7,7 +7,7 @@ import { given, RUN, type CommandLine } from '../command.ts';
 export function addEnsemble(cli: CommandLine): void {
   cli.run(
     cli
-      .command('ensemble', 'average the predictions of snapshots and models, and score that')
+      .question('ensemble', 'average the predictions of snapshots and models, and score that')
       .argument(...RUN)
       .addOption(
         new Option(

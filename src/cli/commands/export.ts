@@ -9,7 +9,7 @@ import { RUN, type CommandLine } from '../command.ts';
 export function addExport(cli: CommandLine): void {
   cli.run(
     cli
-      .command('export', 'write a snapshot or built model for other programs')
+      .question('export', 'write a snapshot or built model for other programs')
       .argument('<run>', RUN[1])
       .argument('<model>', 'a step, first, last, or a model', modelReference)
       .addOption(

@@ -13,7 +13,7 @@ export function addFlatness(cli: CommandLine): void {
     withData(
       withAt(
         cli
-          .command('flatness', 'how the loss rises around a model, by the sharpness measures of five papers')
+          .question('flatness', 'how the loss rises around a model, by the sharpness measures of five papers')
           .argument(...RUN),
       ),
     )

@@ -6,7 +6,7 @@ import { at, given, RUN, withAt, type CommandLine } from '../command.ts';
 /** `basin swa` */
 export function addSwa(cli: CommandLine): void {
   const command = withFurtherTraining(
-    cli.command('swa', 'train further and average on the way (SWA), in the held or restarted process'),
+    cli.question('swa', 'train further and average on the way (SWA), in the held or restarted process'),
     'steps between two points of the average (default: a twentieth of the run)',
     'learning rate (default: half of the largest in the run)',
   )
@@ -21,7 +21,7 @@ export function addSwa(cli: CommandLine): void {
 /** `basin fge` */
 export function addFge(cli: CommandLine): void {
   const command = withFurtherTraining(
-    cli.command(
+    cli.question(
       'fge',
       'train further by a triangular learning rate, and build an ensemble of its lowest points',
     ),
@@ -37,7 +37,7 @@ export function addFge(cli: CommandLine): void {
 /** `basin snapshot-ensemble` */
 export function addSnapshotEnsemble(cli: CommandLine): void {
   const command = withFurtherTraining(
-    cli.command(
+    cli.question(
       'snapshot-ensemble',
       'train further by a cosine learning rate with restarts, and build an ensemble of the ends of its cycles',
     ),

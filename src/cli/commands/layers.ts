@@ -6,7 +6,7 @@ import { given, RUN, type CommandLine } from '../command.ts';
 export function addLayers(cli: CommandLine): void {
   cli.run(
     cli
-      .command('layers', 'how each layer learns: update ratio, gradients, dead units, where NaN began')
+      .question('layers', 'how each layer learns: update ratio, gradients, dead units, where NaN began')
       .argument(...RUN)
       .option('--from <step>', 'only from this step on', wholeNumber(0))
       .option('--to <step>', 'only up to this step', wholeNumber(0)),

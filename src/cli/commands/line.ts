@@ -6,7 +6,7 @@ import { RUN, type CommandLine } from '../command.ts';
 export function addLine(cli: CommandLine): void {
   cli.run(
     cli
-      .command('line', 'loss and accuracy on the straight line between two models')
+      .question('line', 'loss and accuracy on the straight line between two models')
       .argument(...RUN)
       .requiredOption('--from <model>', 'a step, first, last, or a model', modelReference)
       .requiredOption('--to <model>', 'a step, first, last, or a model', modelReference)

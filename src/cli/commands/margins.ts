@@ -5,7 +5,10 @@ export function addMargins(cli: CommandLine): void {
   cli.run(
     withAt(
       cli
-        .command('margins', "how far a classifier's answers are from turning over, in output and input space")
+        .question(
+          'margins',
+          "how far a classifier's answers are from turning over, in output and input space",
+        )
         .argument(...RUN),
     ),
     async (common, options, reference: string) =>

@@ -7,7 +7,7 @@ import { given, type CommandLine } from '../command.ts';
 export function addMeasures(cli: CommandLine): void {
   cli.run(
     cli
-      .command('measures', 'which measures of sharpness, norm and margin go with the generalisation gap')
+      .question('measures', 'which measures of sharpness, norm and margin go with the generalisation gap')
       .argument('[runs...]', 'ids, unique prefixes, or last; the first keeps the result (default: every run)')
       .addOption(
         new Option('--gap <what>', 'between training and held-out samples')

@@ -8,7 +8,7 @@ export function addNoise(cli: CommandLine): void {
     withData(
       withAt(
         cli
-          .command(
+          .question(
             'noise',
             'the noise of batch gradients: its scale, its rank, and how it lies to the curvature',
           )

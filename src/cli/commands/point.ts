@@ -7,7 +7,7 @@ export function addPoint(cli: CommandLine): void {
     withPlane(
       withData(
         cli
-          .command('point', "saves a point of a plane among the run's models, and scores it")
+          .question('point', "saves a point of a plane among the run's models, and scores it")
           .argument(...RUN)
           .requiredOption('--x <number>', 'coordinate along the first direction, in its units', anyNumber)
           .requiredOption('--y <number>', 'coordinate along the second direction', anyNumber),

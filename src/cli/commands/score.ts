@@ -5,7 +5,7 @@ export function addScore(cli: CommandLine): void {
   cli.run(
     withAt(
       cli
-        .command('score', 'loss and accuracy of a model on training and validation samples')
+        .question('score', 'loss and accuracy of a model on training and validation samples')
         .argument(...RUN),
     ),
     async (common, options, reference: string) =>

@@ -6,7 +6,7 @@ export function addSharpness(cli: CommandLine): void {
   cli.run(
     withAt(
       cli
-        .command(
+        .question(
           'sharpness',
           "the loss Hessian's largest eigenvalues against the optimizer's stability bound",
         )

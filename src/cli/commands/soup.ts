@@ -8,7 +8,7 @@ import { given, RUN, type CommandLine } from '../command.ts';
 export function addSoup(cli: CommandLine): void {
   cli.run(
     cli
-      .command(
+      .question(
         'soup',
         'average models of several runs of one architecture, all or those that help (model soups)',
       )

@@ -9,7 +9,7 @@ export function addSpectrum(cli: CommandLine): void {
     withData(
       withAt(
         cli
-          .command(
+          .question(
             'spectrum',
             "the loss Hessian's largest and smallest eigenvalues, its trace and its spectral density",
           )

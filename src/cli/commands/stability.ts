@@ -5,7 +5,7 @@ import { given, RUN, type CommandLine } from '../command.ts';
 export function addStability(cli: CommandLine): void {
   cli.run(
     cli
-      .command('stability', "λ₁ along the run against the optimizer's stability bound")
+      .question('stability', "λ₁ along the run against the optimizer's stability bound")
       .argument(...RUN)
       .option('--snapshots <n>', 'how many snapshots, spread evenly over the run', wholeNumber(1, 1000), 10)
       .option('--steps <steps>', 'these snapshots instead', stepList)

@@ -6,7 +6,7 @@ import { given, RUN, type CommandLine } from '../command.ts';
 export function addSwag(cli: CommandLine): void {
   cli.run(
     cli
-      .command('swag', 'average the predictions of models drawn around the average of snapshots (SWAG)')
+      .question('swag', 'average the predictions of models drawn around the average of snapshots (SWAG)')
       .argument(...RUN)
       .option('--from <step>', 'first snapshot (default: three quarters of the run)', wholeNumber(0))
       .option('--to <step>', 'last snapshot', wholeNumber(0))

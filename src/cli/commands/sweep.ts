@@ -7,7 +7,7 @@ import { given, RUN, type CommandLine } from '../command.ts';
 export function addSweep(cli: CommandLine): void {
   cli.run(
     cli
-      .command('sweep', 'what averages of the snapshots would be worth: every window, and moving averages')
+      .question('sweep', 'what averages of the snapshots would be worth: every window, and moving averages')
       .argument(...RUN)
       .option('--from <step>', 'only snapshots from this step on', wholeNumber(0))
       .option('--to <step>', 'only snapshots up to this step', wholeNumber(0))

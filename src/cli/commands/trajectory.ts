@@ -5,7 +5,7 @@ import { given, RUN, type CommandLine } from '../command.ts';
 export function addTrajectory(cli: CommandLine): void {
   cli.run(
     cli
-      .command('trajectory', 'the path through weight space: its components, speed, turns and reach')
+      .question('trajectory', 'the path through weight space: its components, speed, turns and reach')
       .argument(...RUN)
       .option('--components <n>', 'principal components to tell', wholeNumber(2, 20), 5)
       .option(

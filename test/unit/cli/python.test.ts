@@ -303,6 +303,32 @@ describe('command line with PyTorch', function () {
     }
   });
 
+  it('asks about either of two objectives, by name or number', async () => {
+    await copyFile(path.join(scripts, 'gan.py'), path.join(workspace.root, 'gan.py'));
+    assert.equal((await train(python, 'gan.py')).code, 0);
+    const { objectives } = await manifest();
+    assert.deepEqual(
+      objectives.map((o) => o.name),
+      ['critic', 'generator'],
+    );
+    const first = await basin.ask<SharpnessResult>('sharpness');
+    const named = await basin.ask<SharpnessResult>('sharpness', '--objective', 'generator');
+    const numbered = await basin.ask<SharpnessResult>('sharpness', '--objective', '1');
+    assert.equal(first.objective, 'critic');
+    assert.equal(named.objective, 'generator');
+    assert.deepEqual(numbered.eigenvalues, named.eigenvalues);
+    assert.notDeepEqual(named.eigenvalues, first.eigenvalues);
+    assert.match(named.trust.join(' '), /objective generator, over the 226 parameters .* also has critic/);
+    const { code, stderr } = await basin.run('sharpness', 'last', '--objective', 'judge');
+    assert.equal(code, 1);
+    assert.match(stderr, /no objective "judge"[^]*0 \(critic\), 1 \(generator\)/);
+    const to = path.join(workspace.root, 'generator');
+    await basin.ask('export', 'last', 'last', '--objective', 'generator', '--format', 'pt', '--to', to);
+    const count = 'import torch, sys; print(sum(t.numel() for t in torch.load(sys.argv[1]).values()))';
+    const { stdout } = await run(python, ['-c', count, path.join(to, 'model.pt')]);
+    assert.equal(stdout.trim(), '226');
+  });
+
   it('does not train a script on that has changed since, and says so', async () => {
     const body = loop('open("taken", "a").write("x")');
     const script = await write('changes.py', 'import os', ...body);
