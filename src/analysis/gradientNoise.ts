@@ -135,12 +135,14 @@ function atLeastZero(value: number, standardError: number, batches: number): Wit
 /** The same of what can be: skewed away from zero where it is clearly not there. */
 function ofEitherSign(value: number, standardError: number | null, batches: number): WithInterval {
   if (standardError === null) return { value, standardError, interval: null };
-  const sign = Math.sign(value);
-  const away = positiveInterval(Math.abs(value), standardError, batches - 1);
-  const clear = Math.abs(value) > CLEAR * standardError && away !== null;
-  const turned = clear && sign < 0 ? ([-away[1], -away[0]] as const) : away;
-  const interval = clear && turned !== null ? turned : symmetricalInterval(value, standardError, batches - 1);
-  return { value, standardError, interval };
+  const away =
+    Math.abs(value) > CLEAR * standardError
+      ? positiveInterval(Math.abs(value), standardError, batches - 1)
+      : null;
+  if (away === null)
+    return { value, standardError, interval: symmetricalInterval(value, standardError, batches - 1) };
+  const [near, far] = away;
+  return { value, standardError, interval: value < 0 ? [-far, -near] : [near, far] };
 }
 
 /** g_i ← g_i − ḡ, so that products of small differences are not lost beside those of the mean; ḡ under its name. */

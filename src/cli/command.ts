@@ -68,6 +68,7 @@ export class CommandLine {
 
   /** Runs one job, with progress on stderr; the first Ctrl+C cancels it in good order, a second one ends at once. */
   async ask({ root, json, objective }: Common, job: Job, processes = 1): Promise<void> {
+    const asked = objective === undefined || job.kind === 'report' ? job : { ...job, objective };
     const controller = new AbortController();
     const interrupt = (): void => {
       if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
@@ -78,17 +79,14 @@ export class CommandLine {
     const progress = new ProgressLine();
     const engine = new Engine({ root, ...this.installation, processes });
     try {
-      const result = await engine.run(
-        objective === undefined || job.kind === 'report' ? job : { ...job, objective },
-        {
-          signal: controller.signal,
-          progress: (p) => progress.show(p),
-          warning: (message) => {
-            progress.end();
-            process.stderr.write(`warning: ${message}\n`);
-          },
+      const result = await engine.run(asked, {
+        signal: controller.signal,
+        progress: (p) => progress.show(p),
+        warning: (message) => {
+          progress.end();
+          process.stderr.write(`warning: ${message}\n`);
         },
-      );
+      });
       progress.end();
       await printAnswer(json, result, () => resultText(result));
     } finally {

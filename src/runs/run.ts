@@ -285,10 +285,16 @@ export class Run {
     return directoryBytes(this.directory);
   }
 
+  /** The manifest, read anew, while the run is being written or its process is held; null once it is over, or unreadable. */
+  async readUnfinished(): Promise<RunManifest | null> {
+    const manifest = await this.readManifest().catch(() => null);
+    return manifest !== null && isUnfinished(manifest.state) ? manifest : null;
+  }
+
   /** @throws BasinError `busy` while its process lives */
   async requireEnded(): Promise<void> {
-    const manifest = await this.readManifest().catch(() => null);
-    if (manifest === null || !isUnfinished(manifest.state)) return;
+    const manifest = await this.readUnfinished();
+    if (manifest === null) return;
     throw new BasinError(
       'busy',
       `Run ${this.id} is still ${manifest.state} (process ${manifest.process?.pid}).`,

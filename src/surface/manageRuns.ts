@@ -1,7 +1,6 @@
 /** Commands over the list of runs: names, the baseline, what is shown, and what is deleted. */
 import * as vscode from 'vscode';
 import { BasinError } from '../protocol/errors.ts';
-import { isUnfinished } from '../protocol/run.ts';
 import { LONGEST_NAME } from '../protocol/runLabel.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { chosenRuns } from './chosenModels.ts';
@@ -103,12 +102,12 @@ const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
  * @throws BasinError `busy` for a run that is still being written, or whose process is held
  */
 async function requireEnded({ run, manifest }: KnownRun): Promise<void> {
-  const state = (await run.readManifest().catch(() => null))?.state;
-  if (state === undefined || !isUnfinished(state)) return;
+  const unfinished = await run.readUnfinished();
+  if (unfinished === null) return;
   throw new BasinError(
     'busy',
     vscode.l10n.t('The run {0} is not over: it cannot be deleted yet.', manifest?.name ?? run.id),
-    state === 'held'
+    unfinished.state === 'held'
       ? vscode.l10n.t('Let its process end first: Basin: Release Held Run.')
       : vscode.l10n.t('Stop its training first, or wait for its end.'),
   );

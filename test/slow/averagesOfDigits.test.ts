@@ -6,24 +6,16 @@
  * has right labels and one seed.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import type { SweepResult } from '../../src/protocol/averaging.ts';
 import type { AverageResult, EnsembleResult, LineResult } from '../../src/protocol/results.ts';
-import { CommandLine } from '../fixtures/commandLine.ts';
+import { slowRuns, slowScript } from '../fixtures/slowRun.ts';
 
-const script = path.join(import.meta.dirname, 'scripts/noisy-digits.mjs');
+const script = slowScript('noisy-digits.mjs');
 const mean = (values: readonly number[]): number => values.reduce((s, x) => s + x, 0) / values.length;
 
 describe('averages of digits', function () {
   this.timeout(900_000);
-  let folder = '';
-  let cli: CommandLine;
-  beforeEach(() => {
-    folder = mkdtempSync(path.join(path.resolve(import.meta.dirname, '../..'), 'out/slow-'));
-    cli = new CommandLine(folder, { TF_CPP_MIN_LOG_LEVEL: '2' });
-  });
-  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  const runs = slowRuns('test');
 
   const train = async (
     seed: number,
@@ -32,16 +24,16 @@ describe('averages of digits', function () {
     epochs = 8,
   ): Promise<void> => {
     const words = [process.execPath, script, `${seed}`, `${noise}`, `${epochs}`, schedule];
-    const { code, stderr } = await cli.run('train', '--every', '16', '--', ...words);
+    const { code, stderr } = await runs().run('train', '--every', '16', '--', ...words);
     assert.equal(code, 0, stderr);
   };
 
   for (let seed = 1; seed <= 6; seed++) {
     it(`an average on noisy labels beats the mean of its own iterates on held-out digits (seed ${seed})`, async () => {
       await train(seed, 0.25, 'constant');
-      const { members, score } = await cli.ask<AverageResult>('average');
+      const { members, score } = await runs().ask<AverageResult>('average');
       assert.equal(members.length, 5);
-      const iterates = await cli.ask<EnsembleResult>('ensemble', '--members', members.join(','));
+      const iterates = await runs().ask<EnsembleResult>('ensemble', '--members', members.join(','));
       assert.equal(iterates.memberScores.length, 5);
       const held = iterates.memberScores.map((s) => s.validation!);
       assert.deepEqual(new Set(held.map((s) => s.samples)), new Set([score.validation!.samples]));
@@ -56,7 +48,7 @@ describe('averages of digits', function () {
   }
 
   it('a run annealed to nothing has nothing to gain, one at a constant rate on noisy labels has', async () => {
-    const sweep = (): Promise<SweepResult> => cli.ask<SweepResult>('sweep', '--places', '8');
+    const sweep = (): Promise<SweepResult> => runs().ask<SweepResult>('sweep', '--places', '8');
     await train(7, 0, 'annealed');
     const annealed = await sweep();
     assert.equal(annealed.verdict, 'no-gain', JSON.stringify(annealed.expectedGain));
@@ -71,8 +63,8 @@ describe('averages of digits', function () {
     it(`from SWA to the last iterate held-out loss is lowest near SWA, training loss further on (seed ${seed})`, async () => {
       // 960 steps on noisy labels: long enough that the training samples, their noise too, are nearly learnt.
       await train(seed, 0.25, 'constant', 30);
-      const { model } = await cli.ask<AverageResult>('average', '--from', '320');
-      const line = await cli.ask<LineResult>('line', '--from', model, '--to', 'last', '--points', '21');
+      const { model } = await runs().ask<AverageResult>('average', '--from', '320');
+      const line = await runs().ask<LineResult>('line', '--from', model, '--to', 'last', '--points', '21');
       const lowest = (losses: readonly (number | null)[]): number =>
         line.t[losses.indexOf(Math.min(...losses.map((l) => l ?? Infinity)))]!;
       const held = line.validation!.loss;

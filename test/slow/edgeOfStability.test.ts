@@ -1,28 +1,21 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import type { StabilityResult } from '../../src/protocol/curvature.ts';
-import { CommandLine } from '../fixtures/commandLine.ts';
+import { slowRuns, slowScript } from '../fixtures/slowRun.ts';
 
 /**
  * Cohen et al. 2021: under full-batch gradient descent λ₁ comes to 2/η, from either side, and hovers there. A network 64-40-40-10 with tanh and ½‖·‖² on 500 digits.
  */
 describe('edge of stability', function () {
   this.timeout(600_000);
-  const root = path.resolve(import.meta.dirname, '../..');
-  const script = path.join(import.meta.dirname, 'scripts/edge-of-stability.mjs');
-  let folder = '';
-  before(() => {
-    folder = mkdtempSync(path.join(root, 'out/slow-'));
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const script = slowScript('edge-of-stability.mjs');
+  const runs = slowRuns();
 
   for (const [rate, steps] of [
     [0.2, 3000],
     [0.1, 6000],
   ] as const) {
     it(`λ₁·η/2 comes to 1 and hovers there at η = ${rate}`, async () => {
-      const cli = new CommandLine(folder, { TF_CPP_MIN_LOG_LEVEL: '2' });
+      const cli = runs();
       const trained = await cli.run('train', '--', process.execPath, script, String(rate), String(steps));
       assert.equal(trained.code, 0, trained.stderr);
       const { points, formula, method } = await cli.ask<StabilityResult>('stability', '--snapshots', '13');

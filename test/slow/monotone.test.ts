@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import type { LineResult } from '../../src/protocol/results.ts';
-import { CommandLine } from '../fixtures/commandLine.ts';
+import { slowRuns, slowScript } from '../fixtures/slowRun.ts';
 
 /**
  * Goodfellow, Vinyals & Saxe 2015: on the straight line from the initialisation to the solution the training loss only
@@ -10,16 +8,11 @@ import { CommandLine } from '../fixtures/commandLine.ts';
  */
 describe('from initialisation to solution', function () {
   this.timeout(600_000);
-  const root = path.resolve(import.meta.dirname, '../..');
-  const script = path.join(import.meta.dirname, 'scripts/relu-digits.mjs');
-  let folder = '';
-  before(() => {
-    folder = mkdtempSync(path.join(root, 'out/slow-'));
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const script = slowScript('relu-digits.mjs');
+  const runs = slowRuns();
 
   it('the training loss never rises', async () => {
-    const cli = new CommandLine(folder, { TF_CPP_MIN_LOG_LEVEL: '2' });
+    const cli = runs();
     const trained = await cli.run('train', '--', process.execPath, script);
     assert.equal(trained.code, 0, trained.stderr);
     const line = await cli.ask<LineResult>('line', '--from', 'first', '--to', 'last', '--points', '41');

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import type { NoiseResult } from '../../src/protocol/noise.ts';
-import { CommandLine } from '../fixtures/commandLine.ts';
+import { slowRuns, slowScript } from '../fixtures/slowRun.ts';
 
 /**
  * Chaudhari & Soatto 2018: after training the noise of gradients lies in about 1 % of the directions. A network 64-32-32-10
@@ -10,16 +8,11 @@ import { CommandLine } from '../fixtures/commandLine.ts';
  */
 describe('gradient noise after training', function () {
   this.timeout(600_000);
-  const root = path.resolve(import.meta.dirname, '../..');
-  const script = path.join(import.meta.dirname, 'scripts/relu-digits.mjs');
-  let folder = '';
-  before(() => {
-    folder = mkdtempSync(path.join(root, 'out/slow-'));
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const script = slowScript('relu-digits.mjs');
+  const runs = slowRuns();
 
   it('lies in about one per cent of the directions, and in more before it', async () => {
-    const cli = new CommandLine(folder, { TF_CPP_MIN_LOG_LEVEL: '2' });
+    const cli = runs();
     const trained = await cli.run('train', '--live-budget', '0', '--', process.execPath, script, '8');
     assert.equal(trained.code, 0, trained.stderr);
     const rankAt = async (at: string): Promise<NoiseResult['rank']> =>

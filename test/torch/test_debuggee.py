@@ -116,7 +116,8 @@ def interrupt(_: Debuggee) -> None:
     raise KeyboardInterrupt
 
 
-def test_stands_again_and_says_so_when_ctrl_c_is_caught_where_it_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> tuple[Peer, Simulation, Debuggee]:
+    """Its driver, and a process that Ctrl+C has taken away from where it stood."""
     peer = Peer()
     word = Word("pause", peer, whenGone="continue")
     simulation = Simulation([(1, lambda d: d.take(word, 0)), (5, interrupt)])  # type: ignore[arg-type]
@@ -124,6 +125,11 @@ def test_stands_again_and_says_so_when_ctrl_c_is_caught_where_it_stood(monkeypat
     debuggee = simulation.debuggee = Debuggee(simulation, True, 60.0)  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
         debuggee.reached("gradient", 0, 4, 0, lambda: None)
+    return peer, simulation, debuggee
+
+
+def test_stands_again_and_says_so_when_ctrl_c_is_caught_where_it_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer, simulation, debuggee = interrupted(monkeypatch)
     assert debuggee.standing is None and not debuggee.idle
     on = Word("proceed", peer, target={"place": "boundary"}, norms=False, whenGone="continue")
     simulation.events.append((9, lambda d: d.take(on, 0)))  # type: ignore[arg-type]
@@ -133,12 +139,6 @@ def test_stands_again_and_says_so_when_ctrl_c_is_caught_where_it_stood(monkeypat
 
 
 def test_says_unasked_that_the_script_is_over_where_ctrl_c_ended_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    peer = Peer()
-    word = Word("pause", peer, whenGone="continue")
-    simulation = Simulation([(1, lambda d: d.take(word, 0)), (5, interrupt)])  # type: ignore[arg-type]
-    monkeypatch.setattr(module.time, "monotonic", simulation.monotonic)
-    debuggee = simulation.debuggee = Debuggee(simulation, True, 60.0)  # type: ignore[arg-type]
-    with pytest.raises(KeyboardInterrupt):
-        debuggee.reached("gradient", 0, 4, 0, lambda: None)
+    peer, _, debuggee = interrupted(monkeypatch)
     debuggee.ended(4, None, "Interrupted (Ctrl+C).")
     assert [(told["reason"], told["why"]) for _, told in peer.told] == [("ended", "Interrupted (Ctrl+C).")]

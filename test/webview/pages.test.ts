@@ -415,13 +415,19 @@ describe('pages', function () {
     assert.equal(await lens.locator('.sweep table.data tbody tr').count(), swept.windows.length + 1);
   });
 
-  it('panel shows moving averages by a slider over their decays, with accuracy and calibration, and builds one', async () => {
+  /** The averaging lens with a sweep of the digits in it. */
+  async function openSweep() {
     const swept = await sweepFor(digits);
     const page = await keep(HostedPage.open(browser, 'panel'));
     page.notify('showRun', { ...digits, results: [swept, ...digits.results] });
     page.notify('showLens', { lens: 'averaging' });
     const lens = page.page.locator('#lens-averaging');
     await lens.getByText(swept.trust[0]!).waitFor();
+    return { swept, page, lens };
+  }
+
+  it('panel shows moving averages by a slider over their decays, with accuracy and calibration, and builds one', async () => {
+    const { swept, page, lens } = await openSweep();
     const shown = lens.locator('.sweep-side strong');
     const window = await shown.innerText();
     const decay = lens.getByRole('slider', { name: 'Decay' });
@@ -445,12 +451,7 @@ describe('pages', function () {
   });
 
   it('panel averages any window, stride and decay that its fields name', async () => {
-    const swept = await sweepFor(digits);
-    const page = await keep(HostedPage.open(browser, 'panel'));
-    page.notify('showRun', { ...digits, results: [swept, ...digits.results] });
-    page.notify('showLens', { lens: 'averaging' });
-    const lens = page.page.locator('#lens-averaging');
-    await lens.getByText(swept.trust[0]!).waitFor();
+    const { page, lens } = await openSweep();
     // From, to, every n-th, decay.
     for (const [i, value] of ['40', '120', '2', '0.8'].entries()) {
       await lens.locator('.toolbar vscode-text-field').nth(i).click();

@@ -1007,18 +1007,17 @@ class Probe:
         """Stands still for good once every kind of step that the recorded data need has been seen."""
         objective = course.objective
         train = self._stored(objective, "train")
-        late = objective.steps >= _LATEST_FREEZE
-        # Another first step is another script: it must not train on in search of the recorded one.
-        changed = train is not None and bool(objective.programs) and train.begins_otherwise(objective.programs)
-        if train is not None and objective.programs and not late and not changed and train.missing(objective.programs):
-            return
         device = objective.layout.device
         if train is not None and objective.programs:
+            # Another first step is another script: it must not train on in search of the recorded one.
+            changed = train.begins_otherwise(objective.programs)
+            if not changed and objective.steps < _LATEST_FREEZE and train.missing(objective.programs):
+                return
             # Never this process's own batches in their place: they would be held against themselves.
             objective.train = [] if changed else train.load(objective.programs, device)
             if not objective.train:
                 objective.replay = summarise([Check(reasons=[_CHANGED])])
-        elif objective.programs and objective.programs[0].watched:
+        elif train is None and objective.programs and objective.programs[0].watched:
             self.gather_watched(course)
         validation = self._stored(objective, "validation")
         if validation is not None:
