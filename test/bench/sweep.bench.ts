@@ -1,12 +1,13 @@
 /**
  * `basin sweep` over 100 snapshots of ten million parameters, by the evaluator of a PyTorch script: how often it loads
- * each snapshot, how many weight vectors it holds at most, by name and by the process's memory, and its time over that of
- * loading the snapshots once.
+ * each snapshot, how many weight vectors it holds at most, by name and by the process's memory (apart from what evaluating
+ * a model takes beside its weights: the activations of a batch), and its time over that of loading the snapshots once.
  * BENCH_MODEL (mlp-0.5m, mlp-tiny) and BENCH_SNAPSHOTS make it smaller.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnalysisContext, Evaluator } from '../../src/analysis/evaluator.ts';
+import { measureModel } from '../../src/analysis/measure.ts';
 import { sweep } from '../../src/analysis/sweep.ts';
 import { openEvaluator } from '../../src/evaluators/openEvaluator.ts';
 import { installedProbes } from '../../src/evaluators/probes.ts';
@@ -98,19 +99,36 @@ try {
       process.platform === 'linux'
         ? descendants().sort((a, b) => memoryOf(b, 'VmRSS') - memoryOf(a, 'VmRSS'))
         : [];
-    const before = heaviest === undefined ? NaN : memoryOf(heaviest, 'VmRSS');
-    if (heaviest !== undefined) forgetPeak(heaviest);
+    const mode = evaluator.description.modes[0] ?? 'as-trained';
+    /** The most memory that the process takes above what it holds at the beginning, in weight vectors. */
+    const peakOf = async <T>(work: () => Promise<T>): Promise<{ value: T; added: number }> => {
+      const before = heaviest === undefined ? NaN : memoryOf(heaviest, 'VmRSS');
+      if (heaviest !== undefined) forgetPeak(heaviest);
+      const value = await work();
+      return {
+        value,
+        added: heaviest === undefined ? NaN : (memoryOf(heaviest, 'VmHWM') - before) / (4 * count),
+      };
+    };
+    // One model that is held already is evaluated: what that adds is no weight vector. The first time warms up.
+    await evaluator.load({ into: 'once', from: { file: (files[0] as (typeof files)[number]).file } });
+    const evaluate = () => measureModel(evaluator, 'once', mode, context);
+    await evaluate();
+    const { added: activations } = await peakOf(evaluate);
+    await evaluator.release({ vectors: ['once'] });
     began = performance.now();
-    const result = await sweep(
-      watched,
-      {
-        snapshots: files.map(({ step, file }) => ({ step, vector: { file }, loss: null })),
-        places: 20,
-        decays: [0.5, 0.9],
-        mode: evaluator.description.modes[0] ?? 'as-trained',
-        scratch: (block) => join(scratch.path, `block-${block}.safetensors`),
-      },
-      context,
+    const { value: result, added } = await peakOf(() =>
+      sweep(
+        watched,
+        {
+          snapshots: files.map(({ step, file }) => ({ step, vector: { file }, loss: null })),
+          places: 20,
+          decays: [0.5, 0.9],
+          mode,
+          scratch: (block) => join(scratch.path, `block-${block}.safetensors`),
+        },
+        context,
+      ),
     );
     const seconds = performance.now() - began;
     const last = files.at(-1)?.file;
@@ -120,9 +138,9 @@ try {
     report('times that it loaded a snapshot, at most', Math.max(...each), { atMost: 1 });
     report('weight vectors held, at most', most(), { atMost: 4 });
     if (heaviest !== undefined) {
-      const added = (memoryOf(heaviest, 'VmHWM') - before) / (4 * count);
-      // With what evaluating takes: the activations of a batch. A model is evaluated in the vector that it is held in.
       report("the process's memory above that before, in weight vectors", added, {});
+      report('… evaluating one model that it holds already', activations, {});
+      report('… and without that: weight vectors', added - activations, { atMost: 4.05 });
     }
     console.log(
       `  loading the snapshots once takes ${(once / 1000).toFixed(1)} s, the sweep ${(seconds / 1000).toFixed(1)} s`,
