@@ -63,7 +63,7 @@ export function chooseMembers(snapshots: readonly Snapshot[], window: AverageWin
     throw new BasinError(
       'bad-input',
       `An average needs at least 2 snapshots; between steps ${Math.ceil(from)} and ${to}` +
-        `${stride > 1 ? `, every ${stride}th,` : ''} there ${members.length === 1 ? 'is 1' : 'are none'}.`,
+        `${stride > 1 ? `, at a stride of ${stride},` : ''} there ${members.length === 1 ? 'is 1' : 'are none'}.`,
       'Widen the window with --from or a smaller --stride.',
     );
   }

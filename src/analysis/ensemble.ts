@@ -1,6 +1,6 @@
 /** Ensembles: models whose predictions are averaged (Huang et al. 2017 for snapshots of one run). */
 import { BasinError } from '../protocol/errors.ts';
-import type { Combination, EvaluationMode } from '../protocol/evaluator.ts';
+import type { Combination, EvaluationMode, Predictions } from '../protocol/evaluator.ts';
 import type { EnsembleSize } from '../protocol/ensembles.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import type { EnsembleResult, Scores } from '../protocol/results.ts';
@@ -18,6 +18,7 @@ import {
   type Rows,
 } from './predictions.ts';
 import { requireReplay } from './replay.ts';
+import { showPredictions } from './showPredictions.ts';
 import { judgedOn, scoreMembers } from './score.ts';
 import { judgedSelection } from './selection.ts';
 import { comparisonSentences, dataSentence, replaySentence } from './trust.ts';
@@ -60,7 +61,7 @@ export async function ensemble(
     throw new BasinError(
       'unsupported',
       'An ensemble averages predictions, and this script computes its loss without showing them.',
-      'Average the snapshots instead, or compute the loss through a layers model.',
+      `Average the snapshots instead, or ${showPredictions(description.framework)}.`,
     );
   }
   requireReplay(description);
@@ -79,10 +80,12 @@ export async function ensemble(
     const how = { data, mode: input.mode, refresh: false };
     const found: { model: Model; rows: Rows | null; scores: Scores }[] = [];
     const reasons = new Set<string>();
+    let output: Predictions['form'] = null;
     const look = async (model: Model): Promise<(typeof found)[number]> => {
       const vector = await vectors.load(model.vector, 'member', signal);
       const scores = await scoreMembers(evaluator, [vector], input, context);
       const predictions = await evaluator.predictions({ vector, how }, signal);
+      output ??= predictions.form;
       if (predictions.reason !== null) reasons.add(predictions.reason);
       if (vector !== model.vector) await vectors.release([vector]);
       return { model, rows: toRows(predictions), scores };
@@ -136,6 +139,7 @@ export async function ensemble(
       model: input.model,
       members: ids.map(asReference),
       combine: combine ?? null,
+      output,
       data: judged,
       score,
       baseline,

@@ -11,6 +11,7 @@ import { notFinite, type Draft, type Snapshot } from './model.ts';
 import { mean } from './moments.ts';
 import { toRows, type Rows } from './predictions.ts';
 import { requireReplay } from './replay.ts';
+import { showPredictions } from './showPredictions.ts';
 import { judgedOn, scoreMembers } from './score.ts';
 import { drawWeights, swagPosterior } from './swagPosterior.ts';
 import { comparisonSentences, dataSentence, percent, replaySentence } from './trust.ts';
@@ -49,7 +50,7 @@ export async function swag(
     throw new BasinError(
       'unsupported',
       'SWAG averages predictions, and this script computes its loss without showing them.',
-      'Average the snapshots instead, or compute the loss through a layers model.',
+      `Average the snapshots instead, or ${showPredictions(description.framework)}.`,
     );
   }
   requireReplay(description);

@@ -9,6 +9,7 @@ import { asModel, scoreLast, trainFurther, type FurtherTrainingInput } from './f
 import type { Draft } from './model.ts';
 import { takenAfter } from './rateSchedule.ts';
 import { requireReplay } from './replay.ts';
+import { showPredictions } from './showPredictions.ts';
 import { judgedOn, scoreMembers } from './score.ts';
 import { comparisonSentences, dataSentence, replaySentence } from './trust.ts';
 import { furtherTrainingSentences, type ScriptsOptimizer } from './trustFurtherTraining.ts';
@@ -42,7 +43,7 @@ export async function trainedEnsemble(
     throw new BasinError(
       'unsupported',
       'An ensemble averages predictions, and this script computes its loss without showing them.',
-      'Average on the way instead (swa), or compute the loss through a layers model.',
+      `Average on the way instead (swa), or ${showPredictions(evaluator.description.framework)}.`,
     );
   }
   requireReplay(evaluator.description);
@@ -76,6 +77,12 @@ export async function trainedEnsemble(
     );
     finishing.progress(0.92, 'scoring the ensemble');
     const score = await scoreMembers(evaluator, names, input, finishing);
+    const how = { data: { split: 'train', samples: 1 }, mode: input.mode, refresh: false } as const;
+    const [one] = names;
+    const { form } =
+      one === undefined
+        ? { form: null }
+        : await evaluator.predictions({ vector: one, how }, finishing.signal);
     const data = judgedOn(score);
     const refreshed = evaluator.description.hasStatistics;
     const what = `${input.schedule.name === 'triangular' ? 'Fast geometric ensemble' : 'Snapshot ensemble'} of ${members.length}`;
@@ -84,6 +91,7 @@ export async function trainedEnsemble(
       complete: !stopped,
       training,
       members,
+      output: form,
       data,
       score,
       baseline,

@@ -129,6 +129,7 @@ export function comparisonOf(what: string, scores: Scores, baseline: Scores, oth
   const better = difference >= 0 ? 'better' : 'worse';
   if (!Number.isFinite(difference))
     return `${what} cannot be compared with ${other}: a loss is NaN or infinite.`;
+  if (difference === 0) return `${what}: ${on} ${quantity} is the same as at ${other}.`;
   if (error === null) return `${what}: ${on} ${quantity} is ${better} by ${amount} than at ${other}.`;
   const noise = Math.abs(difference) < 2 * error ? ': no more than noise' : '';
   const spread = accuracy ? percent(error) : figures(error, 2);

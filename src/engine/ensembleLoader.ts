@@ -4,13 +4,14 @@ import type { RunManifest } from '../protocol/run.ts';
 
 export const ENSEMBLE_MANIFEST = 'ensemble.json';
 
-/** null where no framework loads the format by itself. */
 export function ensembleLoader(
   format: ExportFormat,
   framework: RunManifest['framework'],
-): { readonly name: string; readonly text: string } | null {
+): { readonly name: string; readonly text: string } {
   if (framework === 'torch') return { name: 'load_ensemble.py', text: python };
-  return format === 'tfjs' ? { name: 'load-ensemble.mjs', text: javascript } : null;
+  const [opening, member] =
+    format === 'tfjs' ? [fromModelJson, memberOfJson] : [fromSafetensors, memberOfWeights];
+  return { name: 'load-ensemble.mjs', text: `${opening}${ensembleOf}${member}${combining}` };
 }
 
 const python = `"""
@@ -83,7 +84,7 @@ class Ensemble(torch.nn.Module):
         return combine(outputs, self.manifest["combine"], self.manifest["output"])
 `;
 
-const javascript = `/**
+const fromModelJson = `/**
  * The ensemble beside this file, combined as Basin scored it.
  *
  *   import * as tf from '@tensorflow/tfjs';
@@ -94,12 +95,45 @@ const javascript = `/**
 import { readFile } from 'node:fs/promises';
 
 /** @param tf TensorFlow.js, of any backend @param directory URL of where ensemble.json is */
-export async function loadEnsemble(tf, directory = new URL('.', import.meta.url)) {
+export function loadEnsemble(tf, directory = new URL('.', import.meta.url)) {
+  return ensembleOf(tf, directory, (file) => loadMember(tf, file));
+}
+`;
+
+const fromSafetensors = `/**
+ * The ensemble beside this file, combined as Basin scored it.
+ *
+ *   import * as tf from '@tensorflow/tfjs';
+ *   import { loadEnsemble } from './load-ensemble.mjs';
+ *   const ensemble = await loadEnsemble(tf, makeModel); // what makes the script's own model, without arguments
+ *   const prediction = ensemble.predict(x); // of the kind that one model gives: probabilities for probabilities
+ */
+import { readFile } from 'node:fs/promises';
+
+/**
+ * @param tf TensorFlow.js, of any backend
+ * @param makeModel gives a new instance of the model that was trained
+ * @param directory URL of where ensemble.json is
+ */
+export function loadEnsemble(tf, makeModel, directory = new URL('.', import.meta.url)) {
+  // Names of layers that the script leaves to TensorFlow.js are counted on from model to model: the first one's are the script's.
+  let names = null;
+  return ensembleOf(tf, directory, async (file) => {
+    const model = makeModel();
+    names ??= model.weights.map((weight) => weight.originalName);
+    await setWeights(tf, model, names, file);
+    return model;
+  });
+}
+`;
+
+const ensembleOf = `
+async function ensembleOf(tf, directory, load) {
   const manifest = JSON.parse(await readFile(new URL('ensemble.json', directory), 'utf8'));
   if (manifest.output === null)
     throw new Error('It is not known what the members predict: set "output" in ensemble.json.');
   const members = [];
-  for (const { file } of manifest.members) members.push(await loadMember(tf, new URL(file, directory)));
+  for (const { file } of manifest.members) members.push(await load(new URL(file, directory)));
   return {
     manifest,
     members,
@@ -115,7 +149,9 @@ export async function loadEnsemble(tf, directory = new URL('.', import.meta.url)
   };
 }
 
-async function loadMember(tf, file) {
+`;
+
+const memberOfJson = `async function loadMember(tf, file) {
   const { modelTopology, weightsManifest } = JSON.parse(await readFile(file, 'utf8'));
   const paths = weightsManifest.flatMap((group) => group.paths);
   const bytes = Buffer.concat(await Promise.all(paths.map((name) => readFile(new URL(name, file)))));
@@ -128,7 +164,32 @@ async function loadMember(tf, file) {
   );
 }
 
-/** The ensemble's prediction of its members' outputs, in their own form. */
+`;
+
+const memberOfWeights = `/** Safetensors: eight bytes that say how long the header is, the header, the tensors. */
+async function setWeights(tf, model, names, file) {
+  const bytes = new Uint8Array(await readFile(file)).buffer;
+  const start = 8 + Number(new DataView(bytes).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.slice(8, start)));
+  model.weights.forEach((weight, i) => {
+    const entry = header[names[i]];
+    if (entry === undefined || entry.shape.join() !== weight.shape.join())
+      throw new Error(
+        \`\${file.pathname} has no "\${names[i]}" of shape [\${weight.shape}]. Give the layers the names that they have in the \` +
+          'script, load it before other models are made, or export the ensemble as tfjs.',
+      );
+    const [from, to] = entry.data_offsets;
+    const data = bytes.slice(start + from, start + to);
+    const [Values, dtype] = { F32: [Float32Array, 'float32'], I32: [Int32Array, 'int32'], BOOL: [Uint8Array, 'bool'] }[entry.dtype];
+    const value = tf.tensor(new Values(data), entry.shape, dtype);
+    weight.write(value);
+    value.dispose();
+  });
+}
+
+`;
+
+const combining = `/** The ensemble's prediction of its members' outputs, in their own form. */
 export function combine(members, width, how, kind) {
   const n = members.length;
   const total = new Float64Array(members[0].length);

@@ -48,7 +48,7 @@ export async function exportEnsemble(
   const members: Model[] = [];
   for (const member of model.members) members.push(await resolveModel(contents, member));
   const loader = ensembleLoader(format, framework);
-  const own = [ENSEMBLE_MANIFEST, ...(loader === null ? [] : [loader.name])];
+  const own = [ENSEMBLE_MANIFEST, loader.name];
   await prepare(directory, (name) => own.includes(name));
   const files: { model: string; file: string; all: string[] }[] = [];
   for (const [i, member] of members.entries()) {
@@ -78,7 +78,7 @@ export async function exportEnsemble(
     members: files.map(({ model: id, file }) => ({ model: id, file })),
   };
   await writeAtomically(path.join(directory, ENSEMBLE_MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-  if (loader !== null) await writeAtomically(path.join(directory, loader.name), loader.text);
+  await writeAtomically(path.join(directory, loader.name), loader.text);
   await mark(directory, own);
   return [...own, ...files.flatMap((f) => f.all)];
 }
@@ -91,8 +91,8 @@ async function predictionOf(
   signal: AbortSignal,
 ): Promise<Pick<EnsembleManifest, 'combine' | 'output'>> {
   const kept = await combinationOf(contents, model);
-  let output: Predictions['form'] = null;
-  if (evaluator !== null && member !== undefined && typeof member.vector !== 'string') {
+  let output = await outputOf(contents, model);
+  if (output === null && evaluator !== null && member !== undefined && typeof member.vector !== 'string') {
     const vector = 'basin.export';
     await evaluator.load({ into: vector, from: member.vector }, signal);
     try {
@@ -104,6 +104,12 @@ async function predictionOf(
     }
   }
   return { combine: kept ?? (output === 'values' ? 'mean' : 'probability'), output };
+}
+
+/** What its members give, as its own result says; null where that is gone or never said. */
+async function outputOf({ run }: RunContents, { analysis }: BuiltModel): Promise<Predictions['form']> {
+  const result = (await run.analyses()).find((r) => r.id === analysis);
+  return result !== undefined && 'output' in result ? (result.output ?? null) : null;
 }
 
 const fileOf = ({ vector }: Model): string => (typeof vector === 'string' ? vector : vector.file);

@@ -104,9 +104,13 @@ export async function prepare(directory: string, isTarget: (name: string) => boo
   try {
     await mkdir(directory, { recursive: true });
   } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isFile = code === 'EEXIST' || code === 'ENOTDIR';
     throw new BasinError(
       'bad-input',
-      `Cannot write to ${directory}: ${(error as Error).message}.`,
+      isFile
+        ? `${directory} cannot be a directory: it is a file, or lies in one.`
+        : `Cannot write to ${directory}: ${message}.`,
       'Name another directory.',
     );
   }

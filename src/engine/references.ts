@@ -206,7 +206,7 @@ export function snapshotAt(contents: RunContents, step: number): Snapshot {
     'not-found',
     `Run ${contents.run.id} has no snapshot at step ${step}.`,
     nearest.length > 0
-      ? `The nearest are ${nearest.join(' and ')}; \`basin show ${contents.run.id}\` lists them.`
+      ? `The nearest ${nearest.length > 1 ? 'are' : 'is'} ${nearest.join(' and ')}; \`basin show ${contents.run.id}\` lists them.`
       : 'The run has no snapshots.',
   );
 }

@@ -140,7 +140,8 @@ try {
     if (heaviest !== undefined) {
       report("the process's memory above that before, in weight vectors", added, {});
       report('… evaluating one model that it holds already', activations, {});
-      report('… and without that: weight vectors', added - activations, { atMost: 4.05 });
+      const rest = (added - most() - activations) * 4 * count;
+      report('… and neither that nor a vector: working space, in MiB', rest / 2 ** 20, {});
     }
     console.log(
       `  loading the snapshots once takes ${(once / 1000).toFixed(1)} s, the sweep ${(seconds / 1000).toFixed(1)} s`,

@@ -142,3 +142,85 @@ def test_predictions_and_ensembles(kind: str, tmp_path: Path) -> None:
             assert score("probability") <= sum(alone) / 2 + (1e-3 if kind == "bfloat16" else 1e-7)
             with pytest.raises(WireError, match="classes"):
                 score("mean")
+
+
+#: loss of the script → (width of the output, the loss of what an ensemble predicts)
+BY_HAND = {
+    "((net(a) - b) ** 2).mean()": (2, lambda out, y: F.mse_loss(out, y)),
+    "(b - net(a)).pow(2).sum(1).mean()": (2, lambda out, y: 2 * F.mse_loss(out, y)),
+    "(lambda d: (d * d).mean())(net(a) - b)": (2, lambda out, y: F.mse_loss(out, y)),
+    "(lambda out: F.mse_loss(out, b) + 0.5 * F.l1_loss(out, b))(net(a))": (
+        2, lambda out, y: F.mse_loss(out, y) + 0.5 * F.l1_loss(out, y)
+    ),
+    "(lambda out: F.mse_loss(out, b) + 0.5 * (out - b).abs().mean())(net(a))": (
+        2, lambda out, y: F.mse_loss(out, y) + 0.5 * F.l1_loss(out, y)
+    ),
+    "(lambda out: 0.5 * F.mse_loss(out, F.one_hot(b, 3).float()) + F.cross_entropy(out, b))(net(a))": (
+        3, lambda out, y: 0.5 * F.mse_loss(out, F.one_hot(y, 3).to(out.dtype)) + F.cross_entropy(out, y)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", list(BY_HAND))
+def test_ensembles_of_losses_by_hand_and_of_several_terms(loss: str, tmp_path: Path) -> None:
+    width, scored = BY_HAND[loss]
+    script = tmp_path / "train.py"
+    settings = {**(CLASSES if width == 3 else KINDS["values"]), "half": "", "cast": "", "like": "", "loss": "None"}
+    text = SCRIPT.format(**{**settings, "folder": tmp_path}).replace("lr=0.5", "lr=0.1")
+    text = text.replace("criterion(net(a), b)", f"({loss})").replace("import torch\n", "import torch\nimport torch.nn.functional as F\n", 1)
+    script.write_text(text)
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        x, y = torch.load(tmp_path / "data.pt")
+        outs = []
+        with asking(run, script) as client:
+            assert client.description["predictions"]
+            where = how("inference")
+            for i, step in enumerate(run.snapshots()[-5::2]):
+                load(client, f"m{i}", run.snapshot(step))
+                client.call("exportModel", vector=f"m{i}", directory=str(tmp_path / str(i)), format="pt")
+                net = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Tanh(), torch.nn.Linear(8, width))
+                net.load_state_dict(torch.load(tmp_path / str(i) / "model.pt"))
+                with torch.no_grad():
+                    outs.append(net(x).double())
+                alone = client.call("score", members=[f"m{i}"], how=where)["loss"]
+                assert alone == pytest.approx(float(scored(outs[-1], y)), rel=1e-5)
+            together = torch.stack(outs)
+            mean = together.softmax(2).mean(0).log() if width == 3 else together.mean(0)
+            members = [f"m{i}" for i in range(len(outs))]
+            found = client.call("score", members=members, how=where)["loss"]
+            assert found == pytest.approx(float(scored(mean, y)), rel=1e-5)
+            values = client.call("samples", members=members, how=where, inputGradient=False)["loss"]
+            assert sum(values) / 40 == pytest.approx(found, rel=1e-5)
+
+
+def test_an_ensemble_of_two_different_outputs_is_refused_with_its_cure(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    settings = {**KINDS["values"], "half": "", "cast": "", "like": "", "folder": tmp_path}
+    two = "criterion(net(a), b) + criterion(net(2 * a), b)"
+    script.write_text(SCRIPT.format(**settings).replace("criterion(net(a), b)", f"({two})"))
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        with asking(run, script) as client:
+            assert not client.description["predictions"]
+            for i, step in enumerate(run.snapshots()[-2:]):
+                load(client, f"m{i}", run.snapshot(step))
+            with pytest.raises(WireError, match="cannot be told apart"):
+                client.call("score", members=["m0", "m1"], how=how("inference"))
+
+
+def test_a_dense_output_tells_what_kind_it_is_without_rows(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    settings = {**CLASSES, "half": "", "cast": "", "like": "", "folder": tmp_path, "loss": "nn.CrossEntropyLoss()"}
+    text = SCRIPT.format(**settings).replace("y = x[:, :3].argmax(1)", "y = (x[:, :4] > 0).long()")
+    text = text.replace("nn.Linear(8, 3)", "nn.Linear(8, 12), nn.Unflatten(1, (3, 4))")
+    script.write_text(text)
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        with asking(run, script) as client:
+            load(client, "m", run.snapshot(run.snapshots()[-1]))
+            told = client.call("predictions", vector="m", how=how("inference"))
+            assert told["kind"] is None and told["form"] == "logits" and told["reason"]

@@ -3,7 +3,7 @@ import type { Predictions } from '../../protocol/evaluator.ts';
 import type { Batch, HostTensor } from './capture.ts';
 import { areLogProbabilities, areProbabilities, type Task } from './predictions.ts';
 import type { Session } from './replay.ts';
-import { look, type Classes, type Seen } from './samples.ts';
+import { look, type Seen } from './samples.ts';
 
 /** More numbers than this are not sent: they would be no small answer any more. */
 const MOST_NUMBERS = 4_000_000;
@@ -11,7 +11,6 @@ const MOST_NUMBERS = 4_000_000;
 /** Rows of classes or of values, with what they should be. */
 interface Rows {
   readonly kind: 'classes' | 'values';
-  readonly form: Predictions['form'];
   readonly width: number;
   readonly values: ArrayLike<number>;
   readonly targets: ArrayLike<number>;
@@ -30,26 +29,30 @@ export function predictionRows({
 }): Predictions {
   const all = { samples: 0, values: [] as number[], targets: [] as number[] };
   let like: Rows | null = null;
+  // What kind of thing is predicted is known without rows, too: an ensemble's file needs no more.
+  let form: Predictions['form'] = null;
   for (const batch of batches) {
     check();
-    const found = rowsOf(look(session, batch, null), batch);
-    if (typeof found === 'string') return none(found);
+    const seen = look(session, batch, null);
+    const found = rowsOf(seen, batch);
+    form ??= formOf(seen.task, seen.output);
+    if (typeof found === 'string') return none(found, form);
     like ??= found;
     if (found.kind !== like.kind || found.width !== like.width)
-      return none('Its batches have predictions of different widths.');
+      return none('Its batches have predictions of different widths.', form);
     if (all.values.length + found.values.length > MOST_NUMBERS)
-      return none(`There are too many classes: ${String(found.width)} for each sample.`);
+      return none(`There are too many classes: ${String(found.width)} for each sample.`, form);
     all.samples += batch.samples;
     for (let i = 0; i < found.values.length; i++) all.values.push(found.values[i] ?? NaN);
     for (let i = 0; i < found.targets.length; i++) all.targets.push(found.targets[i] ?? NaN);
   }
-  if (like === null) return none('There are no samples.');
-  return { kind: like.kind, form: like.form, width: like.width, ...all, reason: null };
+  if (like === null) return none('There are no samples.', null);
+  return { kind: like.kind, form, width: like.width, ...all, reason: null };
 }
 
-const none = (reason: string): Predictions => ({
+const none = (reason: string, form: Predictions['form']): Predictions => ({
   kind: null,
-  form: null,
+  form,
   samples: 0,
   width: 0,
   values: [],
@@ -62,7 +65,6 @@ function rowsOf({ classes, output, task }: Seen, batch: Batch): Rows | string {
     const { scores, labels } = classes;
     return {
       kind: 'classes',
-      form: formOf(classes, task, output),
       width: scores[0]?.length ?? 0,
       values: scores.flatMap(logSoftmax),
       targets: labels,
@@ -74,17 +76,17 @@ function rowsOf({ classes, output, task }: Seen, batch: Batch): Rows | string {
     return 'What is predicted and what it should be have different sizes.';
   return {
     kind: 'values',
-    form: 'values',
     width: output.values.length / batch.samples,
     values: output.values,
     targets: target.values,
   };
 }
 
-function formOf({ binary }: Classes, task: Task | null, output: HostTensor | null): Predictions['form'] {
+function formOf(task: Task | null, output: HostTensor | null): Predictions['form'] {
   if (task === null || output === null) return null;
+  if (task.kind === 'value') return 'values';
   const probabilities = areProbabilities(task.kind, output);
-  if (binary) return probabilities ? 'binary-probabilities' : 'binary-logits';
+  if (task.kind === 'binary') return probabilities ? 'binary-probabilities' : 'binary-logits';
   return probabilities ? 'probabilities' : areLogProbabilities(output) ? 'log-probabilities' : 'logits';
 }
 

@@ -122,9 +122,19 @@ describe('exported averages and ensembles', function () {
       ...['export', 'last', 'ensemble-2', '--format', 'safetensors', '--to', plain],
     );
     const alone = [1, 2, 3].map((n) => `member-${n}/model.safetensors`);
-    assert.deepEqual(copied.files, ['ensemble.json', ...alone]);
+    assert.deepEqual(copied.files, ['ensemble.json', 'load-ensemble.mjs', ...alone]);
     const read = await losses(json[0]!, ...alone.map((name) => path.join(plain, name)));
     assert.deepEqual(read.slice(1), [a, b, c]);
+    const [first = '', second = ''] = await ensembles(basin, members, 'safetensors');
+    assert.deepEqual(await losses(first), [a, b, c, probability]);
+    assert.deepEqual(await losses(second), [a, b, c, logit]);
+
+    const taken = path.join(workspace.root, 'taken');
+    await writeFile(taken, '');
+    const refused = await basin.run('export', 'last', 'ensemble-1', '--format', 'tfjs', '--to', taken);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /taken cannot be a directory: it is a file/);
+    assert.match(refused.stderr, /Name another directory/);
   });
 
   it('in PyTorch', async function () {

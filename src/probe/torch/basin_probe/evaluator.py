@@ -425,7 +425,7 @@ class Evaluator:
             raise BasinError(
                 "unsupported",
                 "The predictions of this loss cannot be told apart from the loss itself, so members cannot be averaged.",
-                "Compute the loss outside of the model, with one of torch's loss functions.",
+                "Compute the loss outside of the model, of one output with one of torch's loss functions.",
             )
         predictions: list[list[list[torch.Tensor]]] = [[] for _ in batches]  # batch, site, member
         for member in members:
@@ -706,7 +706,11 @@ class _Note:
     def overrides(self) -> Optional[dict[int, Any]]:
         if not self.sites or not (self.scored or self.sites[0].is_whole_loss):
             return None
-        return {site.operation.index: self._watch(i, site) for i, site in enumerate(self.sites)}
+        found: dict[int, Any] = {site.operation.index: self._watch(i, site) for i, site in enumerate(self.sites)}
+        if self.replaced is not None:
+            for site, prediction in zip(self.sites, self.replaced):
+                found.update(site.also_replaced(prediction))
+        return found
 
     def _watch(self, i: int, site: LossSite) -> Callable[[Any, list, dict], Any]:
         def call(operation: Any, args: list, kwargs: dict) -> Any:

@@ -103,7 +103,7 @@ class _Cut:
 
     def _overrides(self, evaluator: "Evaluator", program: Program) -> dict[int, Callable[[Operation, list, dict], Any]]:
         sites = evaluator.sites(program)
-        if sites:
+        if sites and all(site.alone for site in sites):
             return {site.operation.index: self._at_site(site) for site in sites}
         calls = [o for o in program.operations if o.module is not None]
         if len(calls) != 1 or [path for path, _ in calls[0].outputs] not in ([()], [[]]):

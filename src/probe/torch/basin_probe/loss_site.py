@@ -1,6 +1,6 @@
 """
-Where a program turns predictions and targets into a loss, when it does so by one of torch's own loss functions: what
-losses of single samples, accuracy and ensembles need.
+Where a program turns predictions and targets into a loss, by one of torch's own loss functions or by a difference that is
+squared by hand: what losses of single samples, accuracy and ensembles need.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from torch import nn
 
 from .errors import BasinError
 from .program import Operation, Program, Values
+from .structures import tensors_in
+from .tape import Entry, Leaf, Live, Slot
 
 #: function → what its predictions are
 _KINDS = {
@@ -37,31 +39,62 @@ _MODULES = {
     nn.HuberLoss: "huber_loss",
 }
 
+#: Functions of a prediction less a target, or the other way round.
+_DIFFERENCES = {"sub", "__sub__", "rsub", "__rsub__", "subtract"}
+#: What makes a loss of such a difference.
+_SIZES = {"pow", "__pow__", "square", "abs", "__abs__", "absolute", "norm", "mul", "__mul__"}
+
 Override = Callable[[Operation, list, dict], Any]
 
 
 class LossSite:
-    """One call of a loss function in a program."""
+    """One call of a loss function in a program, or a difference between prediction and target that a loss is made of."""
 
-    def __init__(self, operation: Operation, name: str, is_whole_loss: bool) -> None:
+    def __init__(self, operation: Operation, name: Optional[str], is_whole_loss: bool, place: int = 0) -> None:
+        """
+        :param name: of the loss function; None for a difference
+        :param place: which argument the prediction is
+        """
         self.operation = operation
         self.name = name
-        self.kind = _KINDS[name]
+        self.kind = "values" if name is None else _KINDS[name]
         #: Whether the step's loss is what this call gives, with nothing added or scaled.
         self.is_whole_loss = is_whole_loss
+        self.place = place
+        #: Further terms of the loss that read the same prediction.
+        self.also: list[LossSite] = []
+
+    @property
+    def alone(self) -> bool:
+        """Whether a loss function is all that reads the prediction."""
+        return self.name is not None and not self.also
+
+    def also_replaced(self, prediction: torch.Tensor) -> "dict[int, Override]":
+        """The further terms with another prediction, by operation."""
+
+        def replaced(site: "LossSite") -> Override:
+            def call(operation: Operation, args: list, kwargs: dict) -> Any:
+                args, kwargs = site.with_prediction(prediction, args, kwargs)
+                return operation.call(*args, **kwargs)
+
+            return call
+
+        return {site.operation.index: replaced(site) for site in self.also}
 
     @property
     def classifies(self) -> bool:
         return self.kind != "values"
 
     def prediction_and_target(self, args: list, kwargs: dict) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.name is None:
+            return args[self.place], args[1 - self.place]
         prediction = args[0] if args else kwargs["input"]
         target = args[1] if len(args) > 1 else kwargs["target"]
         return prediction, target
 
     def with_prediction(self, prediction: torch.Tensor, args: list, kwargs: dict) -> tuple[list, dict]:
         if args:
-            return [prediction, *args[1:]], kwargs
+            return [*args[: self.place], prediction, *args[self.place + 1 :]], kwargs
         return args, {**kwargs, "input": prediction}
 
     def unreduced(self, args: list, kwargs: dict, samples: int) -> Optional[torch.Tensor]:
@@ -140,24 +173,84 @@ class LossSite:
 
 def find_sites(program: Program) -> list[LossSite]:
     """
-    The loss calls of a program: one, or one for each of several terms (gradient accumulation). Empty when there is
-    none, or when it cannot be told which of several is the prediction.
+    Where the loss reads predictions: once, or once for each of several terms (gradient accumulation); what else of a term
+    reads the same prediction goes with it. Empty when there is no such place, or when it cannot be told which of several
+    is the prediction.
     """
-    sites = []
+    calls, differences = [], _differences(program)
     for operation in program.operations:
         name = _loss_name(operation)
-        if name is None:
+        if name is not None:
+            slot = operation.outputs[0][1] if operation.outputs else -1
+            whole = program.term_slots == [slot] and program.terms[0].weights is None
+            calls.append(LossSite(operation, name, whole))
+    # Beside a loss function a difference of something else is a penalty.
+    candidates = calls if calls else differences
+    sites: list[LossSite] = []
+    for term in program.terms:
+        entries = {id(e) for e in term.entries}
+        mine = [s for s in candidates if id(s.operation.entry) in entries]
+        if not mine:
             continue
-        slot = operation.outputs[0][1] if operation.outputs else -1
-        whole = program.term_slots == [slot] and program.terms[0].weights is None
-        sites.append(LossSite(operation, name, whole))
-    if len(sites) > 1:
-        per_term = [[s for s in sites if any(s.operation.entry is e for e in t.entries)] for t in program.terms]
-        if len(sites) != len(program.terms) or any(len(found) != 1 for found in per_term):
+        # Of several that read one prediction, what tells classes says what the prediction is.
+        first = next((s for s in mine if s.classifies), mine[0])
+        read = _prediction_slot(first)
+        rest = [s for s in calls + differences if s is not first and id(s.operation.entry) in entries]
+        first.also = [s for s in rest if read is not None and _prediction_slot(s) == read]
+        if any(s is not first and s not in first.also for s in mine):
             return []
-        if len({s.name for s in sites}) > 1:
-            return []
+        if first not in sites:
+            sites.append(first)
+    if len(sites) > 1 and (len(sites) != len(program.terms) or len({s.name for s in sites}) > 1):
+        return []
     return sites
+
+
+def _prediction_slot(site: LossSite) -> Optional[int]:
+    entry = site.operation.entry
+    ref = entry.args[site.place] if entry.args else entry.kwargs.get("input")
+    return ref.index if isinstance(ref, Slot) else None
+
+
+def _differences(program: Program) -> list[LossSite]:
+    """Predictions (made of weights and data) less targets (made of data alone) whose square or size is taken."""
+    weights: set[int] = set()
+    data: set[int] = set()
+    found = []
+    for operation in program.operations:
+        entry = operation.entry
+        refs = list(tensors_in((entry.args, entry.kwargs)))
+        slots = {r.index for r in refs if isinstance(r, Slot)}
+        made = [slot for _, slot in (*entry.outputs, *entry.mutated)]
+        trained = operation.module is not None and next(operation.module.parameters(), None) is not None
+        if trained or any(isinstance(r, Live) for r in refs) or slots & weights:
+            weights.update(made)
+        if any(isinstance(r, Leaf) for r in refs) or slots & data:
+            data.update(made)
+        if entry.kind != "function" or entry.name not in _DIFFERENCES or len(entry.args) != 2:
+            continue
+        predicted = [isinstance(r, Slot) and r.index in weights and r.index in data for r in entry.args]
+        wanted = [_is_data(r, weights, data) for r in entry.args]
+        for place in (0, 1):
+            if predicted[place] and wanted[1 - place] and _is_sized(program, made):
+                found.append(LossSite(operation, None, False, place))
+    return found
+
+
+def _is_data(ref: Any, weights: set[int], data: set[int]) -> bool:
+    if isinstance(ref, Leaf):
+        return ref.tensor.dim() > 0
+    return isinstance(ref, Slot) and ref.index in data and ref.index not in weights
+
+
+def _is_sized(program: Program, made: list[int]) -> bool:
+    def reads(entry: Entry) -> bool:
+        if entry.name not in _SIZES or not entry.args:
+            return False
+        which = entry.args[:2] if "mul" in entry.name else entry.args[:1]
+        return all(isinstance(r, Slot) and r.index in made for r in which)
+
+    return any(reads(entry) for entry in program.entries)
 
 
 def _loss_name(operation: Operation) -> Optional[str]:

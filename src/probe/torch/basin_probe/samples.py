@@ -107,14 +107,16 @@ def predicted_rows(evaluator: "Evaluator", vector: "Vector", how: "How", stop: "
                 raise cancelled()
             found = _Batch(evaluator, vector, how, batch, None, False).rows()
             if isinstance(found, str):
-                return _no_rows(found)
+                return _no_rows(found, evaluator.sites(batch.program))
             kinds.add(found[0])
             if sum(r.numel() for r in rows) + found[1].numel() > _MOST_NUMBERS:
-                return _no_rows(f"There are too many classes: {found[1].shape[1]} for each sample.")
+                return _no_rows(
+                    f"There are too many classes: {found[1].shape[1]} for each sample.", evaluator.sites(batch.program)
+                )
             rows.append(found[1].detach().cpu())
             targets.append(found[2].detach().cpu())
     if len(kinds) != 1 or len({r.shape[1] for r in rows}) != 1:
-        return _no_rows("Its batches have predictions of different widths.")
+        return _no_rows("Its batches have predictions of different widths.", evaluator.sites(batches[0].program))
     values = torch.cat(rows)
     return {
         "kind": kinds.pop(),
@@ -127,8 +129,10 @@ def predicted_rows(evaluator: "Evaluator", vector: "Vector", how: "How", stop: "
     }
 
 
-def _no_rows(reason: str) -> dict[str, Any]:
-    return {"kind": None, "form": None, "samples": 0, "width": 0, "values": [], "targets": [], "reason": reason}
+def _no_rows(reason: str, sites: list[LossSite]) -> dict[str, Any]:
+    """What kind of thing is predicted is known without rows, too: an ensemble's file needs no more."""
+    form = sites[0].kind if sites else None
+    return {"kind": None, "form": form, "samples": 0, "width": 0, "values": [], "targets": [], "reason": reason}
 
 
 class _Batch:
@@ -173,6 +177,9 @@ class _Batch:
     def _run(self, batch: Batch, replaced: Optional[list[torch.Tensor]], note: bool) -> tuple[Any, float]:
         self.evaluator._reset_state(self.batch, self.vector, self.how)
         overrides = {s.operation.index: self._watch(i, s, replaced, note) for i, s in enumerate(self.sites)}
+        if replaced is not None:
+            for site, prediction in zip(self.sites, replaced):
+                overrides.update(site.also_replaced(prediction))
         grad = torch.is_grad_enabled()
         values = self.program.run(batch, grad=grad, inference=self.how.inference, overrides=overrides or None)
         return values, float(self.program.loss_of(values).detach().double())

@@ -70,7 +70,7 @@ class ValidationGatherer:
             return False
         train = self.objective.programs[0]
         sites = find_sites(train)
-        if len(sites) != 1 or entry.name not in (sites[0].operation.entry.name,):
+        if len(sites) != 1 or not sites[0].alone or entry.name not in (sites[0].operation.entry.name,):
             return False
         terms = make_terms(recorder.entries, [], [(entry.outputs[0][1], None, 0.0)])
         program = Program(terms)

@@ -19,7 +19,7 @@ _BLOCK_BYTES = 64 * 2**20
 
 
 #: Elements that are taken to float64 at a time: whole vectors would double the memory that they take.
-_STRETCH = 1 << 20
+_STRETCH = 1 << 18
 
 
 def norm(flat: torch.Tensor) -> float:
