@@ -3,10 +3,12 @@ import type { AverageJob, EnsembleJob } from '../src/protocol/analyses.ts';
 import type { SweepJob } from '../src/protocol/averaging.ts';
 import { button, numberField } from './controls.ts';
 import { fill, h } from './dom.ts';
+import { formatCount } from './format.ts';
 import { emptyElement, JobStatus } from './lens.ts';
 import type { Lens, PanelActions } from './lens.ts';
 import { resultsOf, runningOf } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
+import { slider } from './slider.ts';
 import { SweepFigure } from './sweepFigure.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
 import { newestBuilt, newestTrained, scoreTable } from './scoreTable.ts';
@@ -18,10 +20,12 @@ const built = ['average', 'ensemble', 'sweep', 'swa', 'fge', 'snapshot-ensemble'
 export class AveragingLens implements Lens {
   readonly element: HTMLElement;
   private readonly status: JobStatus;
-  private readonly from = numberField(strings.fromLabel, 0, 0, 1e9);
-  private readonly to = numberField(strings.toLabel, 0, 0, 1e9);
+  private readonly from = numberField(strings.fromLabel, 0, 0, 1e9, { onChange: () => this.limitStride() });
+  private readonly to = numberField(strings.toLabel, 0, 0, 1e9, { onChange: () => this.limitStride() });
   private readonly decay = numberField(strings.decayLabel, 0, 0, 0.9999, { whole: false });
-  private readonly stride = numberField(strings.strideLabel, 1, 1, 1000);
+  /** From every snapshot of the window to its first and last alone. */
+  private readonly stride = slider(strings.strideLabel, (stride) => this.chooseStride(stride));
+  private strideChosen = 1;
   private readonly last = numberField(strings.lastLabel, 5, 2, 100);
   private readonly average;
   private readonly ensemble;
@@ -88,6 +92,7 @@ export class AveragingLens implements Lens {
       this.to.value = String(final);
       this.filledTo = String(final);
     }
+    this.limitStride();
     const busy = runningOf(state, built) !== null;
     this.average.disabled = busy || view.snapshots.length < 2;
     this.ensemble.disabled = busy || view.snapshots.length < 2;
@@ -132,9 +137,22 @@ export class AveragingLens implements Lens {
       kind: 'average',
       from: this.from.number,
       ...(this.to.value === this.filledTo ? {} : { to: this.to.number }),
-      stride: this.stride.number,
+      stride: this.strideChosen,
       ...(decay > 0 ? { ema: decay } : {}),
     });
+  }
+
+  /** No further than leaves two snapshots of the window: what is chosen beyond gives way. */
+  private limitStride(): void {
+    const [from, to] = [this.from.number, this.to.number];
+    const inside = (this.state?.view?.snapshots ?? []).filter((step) => step >= from && step <= to).length;
+    this.stride.limit(Math.max(1, inside - 1), 1);
+    this.chooseStride(Math.min(this.strideChosen, Math.max(1, inside - 1)));
+  }
+
+  private chooseStride(stride: number): void {
+    this.strideChosen = stride;
+    this.stride.set(stride, formatCount(stride));
   }
 
   private buildEnsemble(): void {

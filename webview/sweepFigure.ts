@@ -7,6 +7,7 @@ import { definitions, fill, h, setText } from './dom.ts';
 import { exportButtons } from './exporting.ts';
 import type { SaveFile } from './exporting.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
+import { slider } from './slider.ts';
 import { strings } from './strings.ts';
 import {
   candidateName,
@@ -154,30 +155,6 @@ export class SweepFigure {
     setText(this.name, candidateName(candidate));
     fill(this.rows, ...definitions(candidateRows(candidate, result.data.split)));
   }
-}
-
-/** A slider over places, with a text for each. */
-function slider(label: string, onInput: (place: number) => void) {
-  const input = h('input', {
-    type: 'range',
-    min: 0,
-    max: 1,
-    step: 1,
-    'aria-label': label,
-    on: { input: () => onInput(Number(input.value)) },
-  });
-  const text = h('output', {});
-  return {
-    element: h('label', { class: 'slider' }, h('span', { class: 'field-label' }, label), input, text),
-    limit(most: number): void {
-      input.max = String(most);
-    },
-    set(place: number, shown: string, spoken = shown): void {
-      input.value = String(place);
-      input.setAttribute('aria-valuetext', spoken);
-      setText(text, shown);
-    },
-  };
 }
 
 const same = (a: Candidate, b: Candidate | null): boolean =>

@@ -450,15 +450,25 @@ describe('pages', function () {
     assert.deepEqual((await jobs(page))[0]!.job, { kind: 'average', run: digits.run.id, ...moving });
   });
 
-  it('panel averages any window, stride and decay that its fields name', async () => {
+  it('panel averages any window, stride and decay that its fields and its slider name', async () => {
     const { page, lens } = await openSweep();
-    // From, to, every n-th, decay.
-    for (const [i, value] of ['40', '120', '2', '0.8'].entries()) {
+    // From, to, decay.
+    for (const [i, value] of ['40', '120', '0.8'].entries()) {
       await lens.locator('.toolbar vscode-text-field').nth(i).click();
       await page.page.keyboard.press('Control+a');
       await page.page.keyboard.type(value);
       await page.page.keyboard.press('Tab');
     }
+    // From every snapshot inside to the first and last of them alone.
+    const stride = lens.getByRole('slider', { name: 'Every n-th' });
+    const inside = digits.snapshots.filter((step) => step >= 40 && step <= 120).length;
+    assert.equal(await stride.getAttribute('max'), String(inside - 1));
+    await stride.focus();
+    await page.page.keyboard.press('End');
+    assert.equal(await stride.inputValue(), String(inside - 1));
+    await page.page.keyboard.press('Home');
+    await page.page.keyboard.press('ArrowRight');
+    assert.equal(await stride.getAttribute('aria-valuetext'), '2');
     await lens.getByText('Average snapshots (SWA)', { exact: true }).click();
     const options = { from: 40, to: 120, stride: 2, ema: 0.8 };
     assert.deepEqual((await jobs(page))[0]!.job, { kind: 'average', run: digits.run.id, ...options });
