@@ -347,6 +347,27 @@ describe('from a script to its landscape', function () {
     }
   });
 
+  it('keeps the average of what is there when SWA is cancelled', async function () {
+    this.timeout(240_000);
+    let result: AnalysisResult | undefined;
+    // Cancelled before training has begun there is nothing to keep: then later, until there is.
+    for (let wait = 250; result === undefined && wait < 30_000; wait *= 1.4) {
+      const asked = vscode.commands.executeCommand<AnalysisResult | undefined>('basin.swa', run.id, '0');
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      await vscode.commands.executeCommand('basin.cancelJobs');
+      result = await asked;
+    }
+    assert.ok(result?.kind === 'swa');
+    assert.equal(result.complete, false);
+    assert.ok(result.training.steps < result.training.budget);
+    assert.equal(result.iterates[0]?.step, 0);
+    const { model, score } = result;
+    assert.ok((await run.models()).some((m) => m.id === model));
+    const again = await vscode.commands.executeCommand<AnalysisResult>('basin.score', run.id, model);
+    assert.ok(again.kind === 'score');
+    assert.deepEqual(again.score, score);
+  });
+
   it('exports the average as a model that tf.loadLayersModel loads, as good as its score says', async () => {
     const to = path.join(extension().extensionPath, 'out', 'editor-export');
     rmSync(to, { recursive: true, force: true });

@@ -29,7 +29,7 @@ describe('averages of digits', function () {
   };
 
   for (let seed = 1; seed <= 6; seed++) {
-    it(`an average on noisy labels beats the mean of its own iterates on held-out digits (seed ${seed})`, async () => {
+    it(`SWA on noisy labels beats the mean of its own iterates on held-out digits (seed ${seed})`, async () => {
       await train(seed, 0.25, 'constant');
       const { members, score } = await runs().ask<AverageResult>('average');
       assert.equal(members.length, 5);

@@ -109,7 +109,7 @@ for epoch in range(3):
 @pytest.mark.parametrize(
     ("kind", "dtype"), [(k, d) for k in NETS for d in ("float32", "bfloat16")] + [(next(iter(NETS)), "float16")]
 )
-def test_an_average_of_any_model_is_that_of_torchs_own_averaging(kind: str, dtype: str, tmp_path: Path) -> None:
+def test_an_average_of_any_model_equals_that_of_swa_utils(kind: str, dtype: str, tmp_path: Path) -> None:
     """
     To 1e-6. Basin sums in float32 whatever the script computes in; in half precision ``AveragedModel`` rounds after every
     member, so there it averages float32 copies of the members, and the checkpoint must be that average rounded once.

@@ -41,7 +41,7 @@ for epoch in range(20):
 """
 
 
-def test_the_midpoint_of_two_nets_needs_statistics_of_its_own(tmp_path: Path) -> None:
+def test_batch_norm_the_midpoint_of_two_nets_needs_statistics_of_its_own(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(sample=ROOT / "media" / "samples" / "digits-torch"))
     with new_run() as run, new_run() as other:

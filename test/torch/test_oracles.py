@@ -62,7 +62,7 @@ def test_linear_regression_has_its_hessian_whatever_the_batches(batch: int, dtyp
             assert off < 1e-5
 
 
-def test_an_average_is_that_of_torchs_own_averaging(tmp_path: Path) -> None:
+def test_an_average_equals_averaged_model_and_update_bn_of_swa_utils(tmp_path: Path) -> None:
     script = Path(__file__).with_name("scripts") / "siamese.py"
     with new_run() as run:
         record(run, script, every=1)
@@ -93,7 +93,7 @@ def test_an_average_is_that_of_torchs_own_averaging(tmp_path: Path) -> None:
     not hasattr(torch.optim.swa_utils, "get_ema_multi_avg_fn"), reason="moving averages came with torch 2.1"
 )
 @pytest.mark.parametrize("momentum", ["0.1", "None"])
-def test_a_moving_average_is_that_of_torchs_own_averaging(momentum: str, tmp_path: Path) -> None:
+def test_a_moving_average_equals_that_of_swa_utils(momentum: str, tmp_path: Path) -> None:
     """With batch norm of running averages, and of cumulative ones (momentum None)."""
     decay = 0.7
     plain = Path(__file__).with_name("scripts") / "siamese.py"

@@ -83,7 +83,7 @@ describe('average of snapshots', () => {
     states[6]!.forEach((s, k) => assert.ok(Math.abs((s + states[7]![k]!) / 2 - saved[k]!) < 1e-14));
   });
 
-  it('of n independent iterates around a minimum has 1/n of their excess loss', async () => {
+  it('SWA on a quadratic: the average of n independent iterates has 1/n of their excess loss', async () => {
     const dimension = 400;
     let [averaged, single] = [0, 0];
     for (let repeat = 0; repeat < 20; repeat++) {

@@ -205,7 +205,7 @@ describe('engine', () => {
     }
   });
 
-  it('refuses models of another architecture with what differs, before anything is started', async () => {
+  it('averaging incompatible models (other shapes, other names) is refused with what differs, before anything is started', async () => {
     const other = await holdRun(workspace.store);
     try {
       const manifest = await other.run.readRecordedManifest();
