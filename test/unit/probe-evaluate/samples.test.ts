@@ -225,6 +225,26 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       near(mean(found.loss!), client.ask('score', { members, how: inference }).loss, 1e-6);
     });
 
+    it('of a dense output have no rows, and yet it is known what it gives', async () => {
+      for (const [activation, form] of [
+        ['sigmoid', 'binary-probabilities'],
+        ['linear', 'values'],
+      ] as const) {
+        const layers = [
+          tf.layers.dense({ units: 6, inputShape: [4] }),
+          tf.layers.reshape({ targetShape: [3, 2] }),
+          tf.layers.dense({ units: 1, activation }),
+        ];
+        const x = inputs();
+        const y = tf.tile(x.slice([0, 0], [N, 1]).greater(0).toFloat(), [1, 3]).reshape([N, 3, 1]);
+        const loss = form === 'values' ? 'meanSquaredError' : 'binaryCrossentropy';
+        const [client] = await fit(layers, loss, y, x);
+        const told = client.ask('predictions', { vector: 'θ', how: inference });
+        assert.equal(told.form, form);
+        assert.equal(told.kind, form === 'values' ? 'values' : null);
+      }
+    });
+
     it('of predictions are log-probabilities and labels, values and targets', async () => {
       const [client] = await fit(net(), 'categoricalCrossentropy', hot());
       const found = client.ask('predictions', { vector: 'θ', how: inference });
