@@ -1,12 +1,13 @@
 /** Loss and accuracy along the straight segment between two models. */
 import { BasinError } from '../protocol/errors.ts';
 import type { DataSelection, ScoreValue } from '../protocol/evaluator.ts';
-import type { LineResult } from '../protocol/results.ts';
+import type { LineResult, MatchedUnits } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { finite } from './finite.ts';
 import { deviation } from './moments.ts';
 import { largestIncrease, monotoneSentence, monotonicity } from './monotone.ts';
+import { matchedSentences } from './matchUnits.ts';
 import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, lineSentences, replaySentence } from './trust.ts';
@@ -17,6 +18,8 @@ export interface LineInput extends Evaluation {
   readonly to: Model;
   /** Points along t = 0..1, both ends included; 2 to 1001. */
   readonly points: number;
+  /** What was done to `to` before, where it was matched to `from`. */
+  readonly matched?: MatchedUnits;
 }
 
 /**
@@ -131,6 +134,7 @@ export async function line(
       barrier: barrier(t, loss),
       monotone,
       length,
+      ...(input.matched === undefined ? {} : { matched: input.matched }),
       refreshedStatistics: refresh,
     };
     return {
@@ -143,6 +147,7 @@ export async function line(
           input.data.split === 'train' ? 'training' : 'validation',
         ),
         ...(onHeldOut === null ? [] : [monotoneSentence(onHeldOut, { ...ends, points }, 'validation')]),
+        ...(input.matched === undefined ? [] : matchedSentences(input.matched, input.to.id)),
         dataSentence(body.data, input.mode, refresh),
         ...replaySentence(description),
       ],

@@ -42,6 +42,8 @@ export interface LineJob extends EvaluationOptions {
   readonly from: ModelReference;
   readonly to: ModelReference;
   readonly points: number;
+  /** Put the hidden units of `to` in the order of those of `from` first. */
+  readonly match?: boolean;
 }
 export interface SharpnessJob extends EvaluationOptions {
   readonly kind: 'sharpness';

@@ -113,6 +113,20 @@ export interface Monotonicity {
   readonly verdict: 'monotone' | 'within-noise' | 'rises' | 'unknown';
 }
 
+/** Hidden units that were put in the order of another model's. */
+export interface MatchedUnits {
+  readonly layers: readonly {
+    readonly layer: string;
+    readonly units: number;
+    /** Units that came to stand elsewhere. */
+    readonly moved: number;
+  }[];
+  /** Layers whose units stayed, with the reason as the end of a sentence. */
+  readonly leftOut: readonly { readonly layer: string; readonly reason: string }[];
+  /** Times that all layers were gone through. */
+  readonly rounds: number;
+}
+
 export interface LineResult extends Result {
   readonly kind: 'line';
   readonly from: string;
@@ -137,6 +151,8 @@ export interface LineResult extends Result {
   readonly monotone?: Monotonicity;
   /** ‖θ_to − θ_from‖. */
   readonly length: number;
+  /** Where `to` was matched to `from` (`--match`): `to` in the order that the line goes to. */
+  readonly matched?: MatchedUnits;
 }
 
 export type Verdict = 'below' | 'edge' | 'above' | 'unknown';

@@ -2,7 +2,12 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { BasinError } from '../protocol/errors.ts';
 import type { ObjectiveInfo } from '../protocol/run.ts';
-import { headerLength, parseHeader, type SafetensorsHeader } from '../protocol/safetensors.ts';
+import {
+  headerLength,
+  parseHeader,
+  type SafetensorsHeader,
+  type TensorSpec,
+} from '../protocol/safetensors.ts';
 import { isMissing } from './files.ts';
 
 /**
@@ -48,6 +53,24 @@ export async function readFloat32(file: string, name: string): Promise<Float32Ar
     const data = new Uint8Array(tensor.end - tensor.begin);
     await readFully(handle, data, tensor.begin);
     return new Float32Array(data.buffer);
+  });
+}
+
+/**
+ * Every tensor's bytes, for what needs a whole model at once.
+ * @throws BasinError `not-found`, `corrupt-run`
+ */
+export async function readTensors(
+  file: string,
+): Promise<{ spec: TensorSpec; bytes: Uint8Array<ArrayBuffer> }[]> {
+  return withFile(file, async (handle, bytes) => {
+    const read = [];
+    for (const { name, dtype, shape, begin, end } of (await readHeader(handle, bytes)).tensors) {
+      const data = new Uint8Array(end - begin);
+      await readFully(handle, data, begin);
+      read.push({ spec: { name, dtype, shape }, bytes: data });
+    }
+    return read;
   });
 }
 

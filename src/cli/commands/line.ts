@@ -10,7 +10,11 @@ export function addLine(cli: CommandLine): void {
       .argument(...RUN)
       .requiredOption('--from <model>', 'a step, first, last, or a model', modelReference)
       .requiredOption('--to <model>', 'a step, first, last, or a model', modelReference)
-      .option('--points <n>', 'points on the line, both ends included', wholeNumber(2, 1001), 61),
+      .option('--points <n>', 'points on the line, both ends included', wholeNumber(2, 1001), 61)
+      .option(
+        '--match',
+        "put the other end's hidden units in the first one's order before (weight matching)",
+      ),
     async (common, options, reference: string) =>
       cli.ask(common, {
         kind: 'line',
@@ -18,6 +22,7 @@ export function addLine(cli: CommandLine): void {
         from: options.from as ModelReference,
         to: options.to as ModelReference,
         points: options.points as number,
+        ...(options.match === true ? { match: true } : {}),
       }),
   );
 }

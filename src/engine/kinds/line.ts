@@ -1,5 +1,6 @@
 import { line } from '../../analysis/line.ts';
 import { definite, evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
+import { withMatched } from '../matchedModel.ts';
 import { resolveModel } from '../references.ts';
 
 export const lineKind: EvaluatorKind<'line'> = {
@@ -18,6 +19,11 @@ export const lineKind: EvaluatorKind<'line'> = {
     const { contents, evaluator, context } = asked;
     const from = await resolveModel(contents, job.from);
     const to = await resolveModel(contents, job.to);
-    return line(evaluator, { ...evaluationOf(job, asked), from, to, points: job.points }, context);
+    const evaluation = evaluationOf(job, asked);
+    const input = { ...evaluation, from, to, points: job.points };
+    if (job.match !== true) return line(evaluator, input, context);
+    return withMatched(evaluator, { ...evaluation, from, to }, context, (model, matched) =>
+      line(evaluator, { ...input, to: model, matched }, context),
+    );
   },
 };

@@ -121,12 +121,13 @@ print(json.dumps(answers))
 
   it('has intervals that hold the truth', () => {
     const next = gaussians(5);
-    for (const n of [5, 8, 20]) {
-      for (const r of [0, 0.5, 0.9]) {
+    const draws = 1000;
+    for (const n of [5, 6, 8, 12, 20, 50]) {
+      for (const r of [0, 0.5, 0.8, 0.9]) {
         // Of a bivariate normal distribution (Kruskal 1958).
         const truth = { spearman: (6 / Math.PI) * Math.asin(r / 2), kendall: (2 / Math.PI) * Math.asin(r) };
         const held = { spearman: 0, kendall: 0 };
-        for (let k = 0; k < 400; k++) {
+        for (let k = 0; k < draws; k++) {
           const x = Array.from({ length: n }, next);
           const y = x.map((v) => r * v + Math.sqrt(1 - r * r) * next());
           const of = { spearman: spearman(x, y)!, kendall: kendall(x, y)! };
@@ -136,8 +137,12 @@ print(json.dumps(answers))
             if (low <= truth[name] && truth[name] <= high) held[name]++;
           }
         }
-        for (const count of Object.values(held))
-          assert.ok(count >= 0.84 * 400, `${count} of 400 at n = ${n}, r = ${r}`);
+        for (const [name, count] of Object.entries(held)) {
+          const told = `${name}: ${count} of ${draws} at n = ${n}, r = ${r}`;
+          assert.ok(count >= 0.9 * draws, told);
+          // Fewer values have so few correlations that one interval more or less is a step of several per cent.
+          if (n >= 10) assert.ok(count <= 0.99 * draws, told);
+        }
       }
     }
     assert.equal(rankInterval('spearman', 0.5, 3), null);
