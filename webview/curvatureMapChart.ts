@@ -1,7 +1,7 @@
 /** |λmin/λmax| over a plane as a heat map, the path on it. */
 import type { CurvatureMapResult } from '../src/protocol/curvatureMap.ts';
 import type { Drawing, Size } from './chart.ts';
-import { barAxes, barSeries } from './colourBar.ts';
+import { barAxes, barSeries, gridsWithBar } from './colourBar.ts';
 import { csv } from './dataTable.ts';
 import type { TableData } from './dataTable.ts';
 import type { Option } from './echarts.ts';
@@ -58,10 +58,7 @@ export function curvatureMapDrawing(result: CurvatureMapResult, theme: Theme, si
   const step = [(x[1] ?? 1) - (x[0] ?? 0), (y[1] ?? 1) - (y[0] ?? 0)];
   const [first, second] = plane.directions;
   const option: Option = {
-    grid: [
-      { id: 'plot', ...plot, show: true, borderColor: theme.muted, borderWidth: 1 },
-      { id: 'bar', left: plot.left + plot.width + 12, width: compact ? 8 : 14, top: plot.top, height },
-    ],
+    grid: gridsWithBar(plot, compact, theme),
     xAxis: [{ ...axis(x, first && strings.direction(first.name)), nameGap: compact ? 22 : 28 }, bar.x],
     yAxis: [
       { ...axis(y, compact || second === undefined ? '' : strings.direction(second.name)), nameGap: 44 },

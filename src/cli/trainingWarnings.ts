@@ -1,8 +1,8 @@
 /** One line for each event of a run as it happens: loss spikes, NaN and its layer, the edge of stability, dead units. */
 import { eventSentence, type TrainingEvent } from '../protocol/trainingEvents.ts';
-import type { LiveSharpness, RunManifest } from '../protocol/run.ts';
+import type { RunManifest } from '../protocol/run.ts';
 import type { RunChange } from '../runs/follow.ts';
-import { deadUnitEvents, edgeEvents } from '../runs/measuredEvents.ts';
+import { deadUnitEvents, EdgeFinder, edgeEvents } from '../runs/measuredEvents.ts';
 import type { Run } from '../runs/run.ts';
 import { EventFinder } from '../runs/trainingEvents.ts';
 
@@ -14,7 +14,7 @@ const MOST_LINES = 20;
 export class TrainingWarnings {
   private readonly told = new Set</* kind, objective, parameter and step */ string>();
   private finder = new EventFinder();
-  private live: LiveSharpness[] = [];
+  private edges = new EdgeFinder();
   private lookedAt = 0;
   private looking: Promise<void> = Promise.resolve();
 
@@ -27,13 +27,10 @@ export class TrainingWarnings {
   hear({ steps, live, fresh, manifest }: RunChange): void {
     if (fresh) {
       this.finder = new EventFinder();
-      this.live = [];
+      this.edges = new EdgeFinder();
     }
     for (const step of steps) this.tell(this.finder.next(step));
-    if (live.length > 0) {
-      this.live.push(...live);
-      this.tell(edgeEvents(this.live));
-    }
+    for (const one of live) this.tell(this.edges.next(one));
     if (manifest !== null && Date.now() - this.lookedAt >= LAYERS_EVERY) this.look(manifest);
   }
 

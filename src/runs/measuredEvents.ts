@@ -9,19 +9,36 @@ import { trainingEvents } from './trainingEvents.ts';
 /** λ₁ has to fall below this share of the bound before it can cross it anew: at the edge it goes up and down. */
 const BACK = 0.9;
 
-/** Each time that λ₁ comes above the bound. */
-export function edgeEvents(live: readonly LiveSharpness[]): EdgeEvent[] {
-  const events: EdgeEvent[] = [];
-  const above = new Set</* objective */ number>();
-  for (const { step, objective, lambda1: raw, bound: given } of live) {
-    if (given === null) continue;
+/** Finds each time that λ₁ comes above the bound, one measurement after the other. */
+export class EdgeFinder {
+  private readonly found: EdgeEvent[] = [];
+  private readonly above = new Set</* objective */ number>();
+
+  /** @returns what this measurement makes known */
+  next({ step, objective, lambda1: raw, bound: given }: LiveSharpness): readonly EdgeEvent[] {
+    if (given === null) return [];
     const [lambda1, bound] = [decodeNumber(raw), decodeNumber(given)];
-    if (lambda1 > bound && !above.has(objective)) {
-      above.add(objective);
-      events.push({ kind: 'edge', objective, step, lambda1, bound });
-    } else if (lambda1 < BACK * bound) above.delete(objective);
+    if (lambda1 > bound && !this.above.has(objective)) {
+      this.above.add(objective);
+      const event: EdgeEvent = { kind: 'edge', objective, step, lambda1, bound };
+      this.found.push(event);
+      return [event];
+    }
+    if (lambda1 < BACK * bound) this.above.delete(objective);
+    return [];
   }
-  return events;
+
+  /** All so far, in the order of the measurements. */
+  get events(): readonly EdgeEvent[] {
+    return this.found;
+  }
+}
+
+/** Each time that λ₁ comes above the bound. */
+export function edgeEvents(live: readonly LiveSharpness[]): readonly EdgeEvent[] {
+  const finder = new EdgeFinder();
+  for (const one of live) finder.next(one);
+  return finder.events;
 }
 
 /** The first dead units of each parameter, and each time that they have doubled since. */

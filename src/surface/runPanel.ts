@@ -1,10 +1,9 @@
 /** The panel: an editor tab for each run, restored after a restart. */
 import * as vscode from 'vscode';
 import type { LensName } from '../protocol/page.ts';
-import type { LiveSharpness } from '../protocol/run.ts';
 import type { TrainingEvent } from '../protocol/trainingEvents.ts';
 import { followRun } from '../runs/follow.ts';
-import { edgeEvents } from '../runs/measuredEvents.ts';
+import { EdgeFinder } from '../runs/measuredEvents.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EventFinder } from '../runs/trainingEvents.ts';
 import { DisposableStore } from './disposables.ts';
@@ -87,18 +86,18 @@ class RunPanel implements vscode.Disposable {
     const known = this.runs.find(this.#directory);
     if (known === undefined) return;
     let seen = new EventFinder();
-    let live: LiveSharpness[] = [];
+    let edges = new EdgeFinder();
     let told = 0;
     this.#followed = followRun(
       known.run,
       (change) => {
         if (change.fresh) {
           seen = new EventFinder();
-          live = [];
+          edges = new EdgeFinder();
         }
         for (const step of change.steps) seen.next(step);
-        live.push(...change.live);
-        const events = [...seen.events, ...edgeEvents(live)].sort((a, b) => a.step - b.step);
+        for (const one of change.live) edges.next(one);
+        const events = [...seen.events, ...edges.events].sort((a, b) => a.step - b.step);
         const more = events.length > told;
         told = events.length;
         if (change.fresh || change.contents) void this.#showWhole(known);
