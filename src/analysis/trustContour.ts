@@ -1,6 +1,7 @@
 /** What a contour is worth, in sentences: how its plane lies, what its directions are, how well its losses are known. */
 import type { ContourResult } from '../protocol/results.ts';
 import type { Plane } from './plane.ts';
+import { simplexVolume } from './simplexVolume.ts';
 import { figures, percent, steps } from './trust.ts';
 
 export function contourSentences(
@@ -69,7 +70,11 @@ export function planeSentences(
       const through = corners.every(({ at }) => /^\d+$/.test(at))
         ? 'three snapshots'
         : corners.map(({ at }) => (/^\d+$/.test(at) ? `snapshot ${at}` : at)).join(', ');
-      return [`The plane goes through ${through}; of the others, ${farthest}.`];
+      const area = simplexVolume(corners.map((a) => corners.map((b) => Math.hypot(a.x - b.x, a.y - b.y))));
+      return [
+        `The plane goes through ${through}; of the others, ${farthest}.`,
+        ...(corners.length < 3 ? [] : [`The triangle between them has the area ${figures(area, 3)}.`]),
+      ];
     }
     case 'eigenvectors': {
       const values = directions.flatMap((d) => (d.eigenvalue === undefined ? [] : [d.eigenvalue]));
