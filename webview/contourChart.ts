@@ -5,6 +5,8 @@ import { Chart } from './chart.ts';
 import type { Drawing, Size } from './chart.ts';
 import { cells, isobands, isolines, knownLattice, nearestIndex } from './contourGeometry.ts';
 import type { Cell, Isoband, Isoline, Point } from './contourGeometry.ts';
+import { comparedModels, comparedNames } from './comparedModels.ts';
+import type { ComparedModel } from './comparedModels.ts';
 import { barAxes, barSeries, gridsWithBar } from './colourBar.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent, formatWithError } from './format.ts';
@@ -74,12 +76,17 @@ export function contourPicture(
 export function axisNames(result: ContourResult): readonly [string, string] {
   const [a, b] = result.plane.directions.map(({ name, varianceExplained }, k) => {
     if (result.plane.kind === 'random') return strings.randomDirection(k + 1);
-    if (result.plane.kind !== 'pca') return strings.direction(name);
+    if (result.plane.kind !== 'pca') return strings.direction(withRunNames(name, result));
     return varianceExplained === null
       ? strings.componentPlain(k + 1)
       : strings.component(k + 1, formatPercent(varianceExplained, varianceExplained < 0.1 ? 1 : 0));
   });
   return [a ?? 'x', b ?? 'y'];
+}
+
+/** Runs by the names that people gave them, where a direction has them by their ids. */
+function withRunNames(text: string, { paths = [] }: ContourResult): string {
+  return paths.reduce((all, { run, name }) => all.replaceAll(`${run}:`, `${name}:`), text);
 }
 
 export interface ContourLayout {
@@ -131,7 +138,12 @@ export function contourDrawing(
   size: Size,
   chart: Pick<Chart, 'pointer' | 'coordinates'> | null,
   place: number | null = null,
-  options: { readonly points?: boolean; readonly picked?: Point | null } = {},
+  options: {
+    readonly points?: boolean;
+    readonly picked?: Point | null;
+    /** Which of the models that are compared stands out. */
+    readonly compared?: number | null;
+  } = {},
 ): Drawing {
   const { result, scale } = picture;
   const layout = contourLayout(result, size);
@@ -202,7 +214,8 @@ export function contourDrawing(
       cellsSeries(picture, theme),
       ...evaluatedSeries(result, options.points ?? false),
       barSeries(),
-      ...trajectorySeries(result, theme, compact, place),
+      ...pathsSeries(result, compact, options.compared ?? null),
+      ...trajectorySeries(result, theme, compact, place, options.compared ?? null),
       pickedSeries(options.picked ?? null),
     ],
   };
@@ -229,7 +242,7 @@ export class ContourChart {
         { width: size.width, height: element.clientHeight || size.height },
         this.chart,
         this.place,
-        { points: this.points, picked: this.picked },
+        { points: this.points, picked: this.picked, compared: this.compared },
       );
     });
   }
@@ -276,6 +289,14 @@ export class ContourChart {
     this.chart.redraw();
   }
 
+  /** Has one of the models that are compared stand out, with its run's path; null for all alike. */
+  compare(model: number | null): void {
+    if (model === this.compared) return;
+    this.compared = model;
+    this.chart.redraw();
+  }
+  private compared: number | null = null;
+
   /** Returns what is drawn, for the words beside it. A grid that is on screen already is not contoured again. */
   show(
     result: ContourResult | null,
@@ -294,7 +315,10 @@ export class ContourChart {
       this.shown.shared?.max === shared?.max &&
       this.picture.result.complete === result.complete
     ) {
-      this.picture = { ...this.picture, result: { ...this.picture.result, trajectory: result.trajectory } };
+      this.picture = {
+        ...this.picture,
+        result: { ...this.picture.result, trajectory: result.trajectory, plane: result.plane },
+      };
     } else {
       this.picture = contourPicture(result, kind, shared);
       this.shown = { id: result.id, evaluated: result.evaluated, kind, shared };
@@ -419,12 +443,69 @@ function cellsSeries({ extra, holes, scale }: ContourPicture, theme: Theme): Cus
   });
 }
 
+/** Of other runs: bright enough for any colour of the ramp, and told apart by their dashes as well. */
+const otherPaths = [
+  { color: '#7be0a5', dash: [6, 4] },
+  { color: '#ffb3e6', dash: [2, 4] },
+  { color: '#ffd23f', dash: [10, 4, 2, 4] },
+  { color: '#8ecbff', dash: [12, 5] },
+] as const;
+const inkOf = (path: number): (typeof otherPaths)[number] =>
+  otherPaths[path % otherPaths.length] ?? otherPaths[0];
+
+/** How clearly a path is drawn while another one stands out. */
+const FAINT = 0.35;
+
+/** The place at a share of an axis. */
+const share = (along: readonly number[], of: number): number =>
+  (along[0] ?? 0) + of * ((along.at(-1) ?? 0) - (along[0] ?? 0));
+
+/** The paths of the other runs whose models are compared. */
+function pathsSeries(result: ContourResult, compact: boolean, compared: number | null): SeriesOption[] {
+  const models = comparedModels(result);
+  const focus = compared === null ? undefined : models[compared];
+  return (result.paths ?? []).flatMap(({ name, trajectory }, k): SeriesOption[] => {
+    const { color, dash } = inkOf(k);
+    const opacity = focus === undefined || focus.path === k ? 1 : FAINT;
+    const line = (id: string, z: number, style: object): SeriesOption => ({
+      id: `${id}-${k}`,
+      type: 'line',
+      data: trajectory.map(({ x, y }) => [x, y]),
+      symbol: 'none',
+      silent: true,
+      clip: true,
+      z,
+      lineStyle: { opacity, cap: 'butt', join: 'round', ...style },
+      emphasis: { disabled: true },
+    });
+    return [
+      line('other-path-halo', 4, { width: compact ? 3 : 4, color: 'rgba(0, 0, 0, 0.55)' }),
+      line('other-path', 5, { width: compact ? 1.4 : 2, color, type: [...dash] }),
+      {
+        id: `other-snapshots-${k}`,
+        type: 'scatter',
+        z: 6,
+        symbolSize: compact ? 3 : 4,
+        clip: true,
+        data: trajectory.map((point) => ({ value: [point.x, point.y], point: { ...point, of: name } })),
+        itemStyle: { color, borderColor: '#101010', borderWidth: 1, opacity },
+        emphasis: { scale: 1.7 },
+      },
+    ];
+  });
+}
+
 function trajectorySeries(
-  { trajectory, plane }: ContourResult,
+  result: ContourResult,
   theme: Theme,
   compact: boolean,
   place: number | null,
+  compared: number | null,
 ): SeriesOption[] {
+  const { trajectory } = result;
+  const models = comparedModels(result);
+  const focus = compared === null ? undefined : models[compared];
+  const opacity = focus === undefined || focus.path === null ? 1 : FAINT;
   const upTo = Math.min(place ?? trajectory.length - 1, trajectory.length - 1);
   const along = (points: readonly TrajectoryPoint[]) => points.map(({ x, y }) => [x, y]);
   const whole = along(trajectory);
@@ -440,19 +521,20 @@ function trajectorySeries(
     silent: true,
     clip: true,
     z,
-    lineStyle: { width, color, cap: 'round', join: 'round' },
+    lineStyle: { width, color, opacity, cap: 'round', join: 'round' },
     emphasis: { disabled: true },
   });
   const small = compact ? 3.5 : trajectory.length > 80 ? 4 : 5.5;
   // Ends that lie close together, as on a random plane, have their names on opposite sides.
   const startAbove = first !== undefined && last !== undefined && first.y > last.y;
   const marker = (
-    point: { readonly x: number; readonly y: number },
+    point: { readonly x: number; readonly y: number; readonly name?: string },
     text: string,
     symbol: string,
     size: number,
     fill: string,
-    above: boolean,
+    position: 'top' | 'bottom',
+    align: 'left' | 'center' | 'right' = 'center',
   ): object => ({
     value: [point.x, point.y],
     point,
@@ -462,7 +544,8 @@ function trajectorySeries(
     label: {
       show: true,
       formatter: text,
-      position: above ? 'top' : 'bottom',
+      position,
+      align,
       distance: 6,
       color: overRamp.ink,
       textBorderColor: overRamp.halo,
@@ -470,6 +553,15 @@ function trajectorySeries(
       fontSize: compact ? 10 : theme.fontSize - 1,
       fontWeight: 600,
     },
+  });
+  /** A ring around the model that stands out, which leaves its own mark to be seen. */
+  const ringed = ({ corner, name }: ComparedModel): object => ({
+    value: [corner.x, corner.y],
+    point: { ...corner, name },
+    symbol: 'circle',
+    symbolSize: compact ? 20 : 26,
+    itemStyle: { color: 'rgba(0, 0, 0, 0)', borderColor: '#ffffff', borderWidth: 2.5, opacity: 1 },
+    label: { show: false },
   });
   return [
     ...(upTo < trajectory.length - 1 ? [line('whole-path', 1.4, overRamp.isoline, 3, whole)] : []),
@@ -481,7 +573,7 @@ function trajectorySeries(
       z: 6,
       symbolSize: small,
       data: trajectory.map((point) => ({ value: [point.x, point.y], point })),
-      itemStyle: { color: overRamp.ink, borderColor: '#101010', borderWidth: 1, opacity: 1 },
+      itemStyle: { color: overRamp.ink, borderColor: '#101010', borderWidth: 1, opacity },
       emphasis: { scale: 1.7 },
     },
     {
@@ -492,25 +584,48 @@ function trajectorySeries(
       // The starting point of a path that ends where it began would only hide its end.
       data: [
         ...(first && last && first.step !== last.step
-          ? [marker(first, strings.start, 'circle', compact ? 8 : 11, '#8ecbff', startAbove)]
+          ? [
+              marker(
+                first,
+                strings.start,
+                'circle',
+                compact ? 8 : 11,
+                '#8ecbff',
+                startAbove ? 'top' : 'bottom',
+              ),
+            ]
           : []),
-        ...(last ? [marker(last, strings.last, 'diamond', compact ? 11 : 15, '#ff7a59', !startAbove)] : []),
+        ...(last
+          ? [
+              marker(
+                last,
+                strings.last,
+                'diamond',
+                compact ? 11 : 15,
+                '#ff7a59',
+                startAbove ? 'bottom' : 'top',
+              ),
+            ]
+          : []),
         ...(here && upTo < trajectory.length - 1 && upTo > 0
-          ? [marker(here, strings.step(here.step), 'circle', 12, '#ffd23f', true)]
+          ? [marker(here, strings.step(here.step), 'circle', 12, '#ffd23f', 'top')]
           : []),
         // Models that the plane goes through; the last snapshot has its mark already.
-        ...(plane.corners ?? [])
-          .filter(({ at }) => at !== String(last?.step) && at !== String(first?.step))
-          .map((corner) =>
+        ...models
+          .filter(({ corner: { at } }) => at !== String(last?.step) && at !== String(first?.step))
+          .map(({ corner, name, path }) =>
             marker(
-              corner,
-              /^\d+$/.test(corner.at) ? strings.step(corner.at) : corner.at,
+              { ...corner, name },
+              name,
               'rect',
               compact ? 9 : 12,
-              '#7be0a5',
-              true,
+              path === null ? '#7be0a5' : inkOf(path).color,
+              'top',
+              // A long name would reach over the plot's edge, across the colour bar.
+              corner.x > share(result.x, 0.6) ? 'right' : corner.x < share(result.x, 0.3) ? 'left' : 'center',
             ),
           ),
+        ...(focus === undefined ? [] : [ringed(focus)]),
       ],
       emphasis: { scale: 1.3 },
     },
@@ -542,6 +657,8 @@ function pickedSeries(at: Point | null): SeriesOption {
   });
 }
 
+type HoveredPoint = (TrajectoryPoint & { readonly of?: string }) | (PlaneCorner & { readonly name: string });
+
 interface HoveredItem {
   readonly seriesId?: string | undefined;
   readonly data?: unknown;
@@ -552,11 +669,18 @@ function describeItem(
   item: HoveredItem,
   chart: Pick<Chart, 'pointer' | 'coordinates'> | null,
 ): HTMLElement | string {
-  const point = (item.data as { point?: TrajectoryPoint | PlaneCorner } | undefined)?.point;
-  if (point !== undefined && 'at' in point)
-    return tip(point.at, [[strings.evaluatedLoss, formatNumber(point.evaluated)]]);
+  const point = (item.data as { point?: HoveredPoint } | undefined)?.point;
+  if (point !== undefined && 'at' in point) {
+    return tip(point.name, [
+      [strings.evaluatedLoss, formatNumber(point.evaluated)],
+      ...(point.distance === undefined
+        ? []
+        : [[strings.distanceFromPlane, formatNumber(point.distance, 3)] as const]),
+    ]);
+  }
   if (point !== undefined) {
-    return tip(strings.snapshot(point.step), [
+    const snapshot = strings.snapshot(point.step);
+    return tip(point.of === undefined ? snapshot : `${point.of}, ${snapshot}`, [
       [strings.evaluatedLoss, formatNumber(point.evaluated)],
       [strings.recordedLoss, formatNumber(point.loss)],
       [strings.distanceFromPlane, formatNumber(point.distance, 3)],
@@ -602,6 +726,7 @@ function describeContour({ result, scale, resolution }: ContourPicture): string 
           formatNumber(last.evaluated ?? last.loss),
         )
       : '',
+    result.paths === undefined ? '' : strings.compared.describe(comparedNames(result).join('; ')),
     result.complete ? '' : strings.refining(String(resolution?.[0] ?? 0), String(result.x.length)),
   ]
     .filter(Boolean)

@@ -1,5 +1,5 @@
 /** The loss on a plane: PCA of the trajectory or filter-normalised random, in 2-D or 3-D. */
-import type { AnalysisResult } from '../src/protocol/analyses.ts';
+import type { AnalysisResult, ContourJob } from '../src/protocol/analyses.ts';
 import { planeNames, type PlaneName } from '../src/protocol/plane.ts';
 import type { ContourResult } from '../src/protocol/results.ts';
 import { button, checkbox, dropdown } from './controls.ts';
@@ -9,6 +9,7 @@ import type { ContourPicture } from './contourChart.ts';
 import { DataTable } from './dataTable.ts';
 import { fill, h, setText } from './dom.ts';
 import { exportButtons } from './exporting.ts';
+import { comparedNames } from './comparedModels.ts';
 import { emptyElement, JobStatus } from './lens.ts';
 import { PickedPoint } from './pickedPoint.ts';
 import type { Lens, PanelActions } from './lens.ts';
@@ -37,6 +38,14 @@ export class ContourLens implements Lens {
   private readonly table = new DataTable();
   private readonly chart = new ContourChart(this.chartElement);
   private readonly scrubber = new Scrubber(strings.scrubContour, (place) => this.chart.go(place));
+  /** Between the models that a plane goes through, of one run or of several. */
+  private readonly between = new Scrubber(strings.compared.scrub, (model) => this.chart.compare(model));
+  private readonly compared = h(
+    'div',
+    { class: 'compared', hidden: true },
+    h('span', { class: 'note' }, strings.compared.title),
+    this.between.element,
+  );
   private readonly status: JobStatus;
   private readonly picked: PickedPoint;
   private readonly plane;
@@ -107,7 +116,7 @@ export class ContourLens implements Lens {
     this.status = new JobStatus(
       ['contour', 'point'],
       actions,
-      (job) => job.kind === 'point' || (job.kind === 'contour' && typeof job.plane === 'string'),
+      (job) => job.kind === 'point' || (job.kind === 'contour' && isDrawnHere(job)),
     );
     this.picked = new PickedPoint(actions, (at) => this.chart.mark(at));
     this.chart.onClick((at) => this.picked.pick(at));
@@ -122,6 +131,7 @@ export class ContourLens implements Lens {
       this.chartElement,
       this.surfaceElement,
       this.scrubber.element,
+      this.compared,
       this.picked.element,
       this.caption,
       h(
@@ -179,13 +189,20 @@ export class ContourLens implements Lens {
     this.status.update(state);
     // Other planes are asked for elsewhere; what is kept of them is drawn here as well.
     if (state.view !== null)
-      this.plane.setChoices(planeChoices(resultsOf(state.view, 'contour').map(({ plane }) => plane.kind)));
+      this.plane.setChoices(
+        planeChoices([
+          ...resultsOf(state.view, 'contour').map(({ plane }) => plane.kind),
+          ...state.running.flatMap(({ job }) => (job.kind === 'contour' ? (planeKind(job) ?? []) : [])),
+        ]),
+      );
     const running = runningOf(state, ['contour']);
     // A picture that has just been asked for comes to the front with its plane.
     const job = running?.job.kind === 'contour' ? running.job : null;
     if (job !== null && running !== null && this.followed !== running.number) {
       this.followed = running.number;
-      if (typeof job.plane === 'string') this.plane.value = job.plane;
+      const kind = planeKind(job);
+      if (kind !== null) this.plane.value = kind;
+      if (kind === 'snapshots') this.asked = null;
       this.split.value = job.split ?? 'train';
     }
     this.compute.disabled =
@@ -218,8 +235,7 @@ export class ContourLens implements Lens {
     const kept = resultsOf(view, 'contour').filter(
       (result) => result.plane.kind === this.plane.value && result.data.split === this.split.value,
     );
-    const partial =
-      running?.job.kind === 'contour' && typeof running.job.plane === 'string' ? running.partial : null;
+    const partial = running?.job.kind === 'contour' && isDrawnHere(running.job) ? running.partial : null;
     const result =
       partial ??
       kept.find(({ id }) => id === this.asked) ??
@@ -241,6 +257,7 @@ export class ContourLens implements Lens {
       this.chart.mark(this.picked.at);
       this.describe(picture);
       this.followPath(picture.result);
+      this.showCompared(picture.result);
     }
     void this.showView(picture);
   }
@@ -292,13 +309,23 @@ export class ContourLens implements Lens {
     this.chart.go(null);
   }
 
+  private showCompared(result: ContourResult): void {
+    const names = comparedNames(result);
+    this.compared.hidden = names.length < 2 || !this.surfaceElement.hidden;
+    if (result.id !== this.comparing) this.chart.compare(null);
+    this.comparing = result.id;
+    this.between.show(names);
+  }
+  private comparing = '';
+
   private async showView(picture: ContourPicture | null): Promise<void> {
     const wanted = this.view.value === 'surface' && picture !== null && !this.surfaceRefused;
     this.chartElement.hidden = wanted;
     this.surfaceElement.hidden = !wanted;
     this.picked.element.hidden = wanted;
     this.scrubber.element.hidden = wanted || (picture?.result.trajectory.length ?? 0) < 2;
-    if (wanted) this.scrubber.stop();
+    this.compared.hidden = wanted || (picture?.result.plane.corners?.length ?? 0) < 2;
+    if (wanted) for (const one of [this.scrubber, this.between]) one.stop();
     if (!wanted) {
       if (this.view.value === 'surface' && this.surfaceRefused) setText(this.caption, strings.noWebgl);
       return;
@@ -338,6 +365,18 @@ export class ContourLens implements Lens {
 }
 
 const isName = (plane: string): plane is PlaneName => planeNames.some((name) => name === plane);
+
+type PlaneJob = Pick<ContourJob, 'plane' | 'beside'>;
+
+/** The kind of plane that a job's picture will have here; null for one that is drawn elsewhere, as through an average. */
+function planeKind({ plane, beside }: PlaneJob): Plane | null {
+  if (typeof plane === 'string') return plane;
+  const compares = beside !== undefined || plane.some((at) => String(at).includes(':'));
+  const snapshots = plane.length === 3 && plane.every((at) => /^(\d+|first|last)$/.test(String(at)));
+  return plane.length === 3 && (compares || snapshots) ? 'snapshots' : null;
+}
+
+const isDrawnHere = (job: PlaneJob): boolean => planeKind(job) !== null;
 
 /** Planes that can be asked for by name, and those that there are results of. @param kept kinds of plane */
 function planeChoices(kept: readonly string[]): { value: string; label: string }[] {

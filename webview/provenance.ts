@@ -16,8 +16,8 @@ export function commandLine(result: AnalysisResult): string {
   };
   const furtherTraining = ['at', 'train', 'cycle', 'rate', 'momentum', 'clip', 'seed'] as const;
   const names: Record<AnalysisResult['kind'], readonly string[]> = {
-    contour: ['plane', 'size', 'at', 'seed', 'span', 'normalise', 'seeds'],
-    'curvature-map': ['plane', 'size', 'at', 'seed', 'span', 'normalise', 'tolerance'],
+    contour: ['plane', 'beside', 'size', 'at', 'seed', 'span', 'normalise', 'seeds'],
+    'curvature-map': ['plane', 'beside', 'size', 'at', 'seed', 'span', 'normalise', 'tolerance'],
     line: ['from', 'to', 'points'],
     sharpness: ['at', 'top'],
     spectrum: ['at', 'top', 'bottom', 'matrix', 'parameters', 'bandwidth', 'seed'],
@@ -30,7 +30,7 @@ export function commandLine(result: AnalysisResult): string {
     layers: ['from', 'to'],
     noise: ['at', 'batches', 'top', 'seed'],
     trajectory: ['components', 'snapshots'],
-    point: ['plane', 'x', 'y', 'at', 'seed', 'span', 'normalise'],
+    point: ['plane', 'beside', 'x', 'y', 'at', 'seed', 'span', 'normalise'],
     score: ['at'],
     average: ['from', 'to', 'stride', 'last', 'ema'],
     swa: [...furtherTraining, 'low'],

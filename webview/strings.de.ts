@@ -712,6 +712,17 @@ export const german: Strings = {
     share: 'behaltener Anteil, die sichersten zuerst',
     accuracyOfShare: 'Genauigkeit des behaltenen Anteils',
   },
+  compared: {
+    title: 'Verglichene Modelle',
+    scrub: 'Modell unter den verglichenen',
+    stop: (name, loss) => `${name}: Loss ${loss}`,
+    stopAgainst: (name, loss, difference, first) => `${name}: Loss ${loss}, ${difference} gegenüber ${first}`,
+    describe: (models) => `Verglichene Modelle: ${models}.`,
+    table: 'Verglichene Modelle, jedes mit seinem eigenen Loss',
+    model: 'Modell',
+    difference: (first) => `Unterschied zu ${first}`,
+    path: (run) => `Pfad von ${run}`,
+  },
   seeds: {
     title: 'Zufällige Ebenen mehrerer Seeds',
     seed: (seed) => `Seed ${seed}`,

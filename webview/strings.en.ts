@@ -719,6 +719,18 @@ export const english = {
     share: 'share kept, most certain first',
     accuracyOfShare: 'accuracy of the share kept',
   },
+  compared: {
+    title: 'Compared models',
+    scrub: 'Model among those that are compared',
+    stop: (name: string, loss: string) => `${name}: loss ${loss}`,
+    stopAgainst: (name: string, loss: string, difference: string, first: string) =>
+      `${name}: loss ${loss}, ${difference} against ${first}`,
+    describe: (models: string) => `Models that are compared: ${models}.`,
+    table: 'Compared models, each with its own loss',
+    model: 'model',
+    difference: (first: string) => `difference from ${first}`,
+    path: (run: string) => `Path of ${run}`,
+  },
   seeds: {
     title: 'Random planes of several seeds',
     seed: (seed: number) => `seed ${seed}`,

@@ -6,29 +6,33 @@ import { csv } from './dataTable.ts';
 import { formatNumber, formatPercent } from './format.ts';
 import { liveNumbers } from './optimizer.ts';
 import { liveNoiseTable } from './noiseChart.ts';
+import { comparedTable } from './comparedModels.ts';
 import { strings } from './strings.ts';
 
 export function contourTables(result: ContourResult): TableData[] {
+  const path = (caption: string, points: ContourResult['trajectory']): TableData => ({
+    caption,
+    columns: [
+      strings.stepAxis,
+      'x',
+      'y',
+      strings.distanceFromPlane,
+      strings.evaluatedLoss,
+      strings.recordedLoss,
+    ],
+    rows: points.map((p) => [
+      String(p.step),
+      formatNumber(p.x),
+      formatNumber(p.y),
+      formatNumber(p.distance),
+      formatNumber(p.evaluated),
+      formatNumber(p.loss),
+    ]),
+  });
   return [
-    {
-      caption: strings.tableOf.trajectory,
-      columns: [
-        strings.stepAxis,
-        'x',
-        'y',
-        strings.distanceFromPlane,
-        strings.evaluatedLoss,
-        strings.recordedLoss,
-      ],
-      rows: result.trajectory.map((p) => [
-        String(p.step),
-        formatNumber(p.x),
-        formatNumber(p.y),
-        formatNumber(p.distance),
-        formatNumber(p.evaluated),
-        formatNumber(p.loss),
-      ]),
-    },
+    ...(result.plane.corners === undefined ? [] : [comparedTable(result)]),
+    path(strings.tableOf.trajectory, result.trajectory),
+    ...(result.paths ?? []).map(({ name, trajectory }) => path(strings.compared.path(name), trajectory)),
     {
       caption: strings.tableOf.grid,
       columns: ['y \\ x', ...result.x.map((x) => formatNumber(x, 3))],

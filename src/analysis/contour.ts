@@ -159,7 +159,7 @@ class Grid {
     this.refinement = input.adaptive === true ? new Refinement(input.size) : null;
     this.trajectory = [...plane.trajectory];
     const fitting = Math.min(64, Math.max(9, Math.round(input.size ** 2 / 16)));
-    this.corners = plane.corners.map(({ at, x, y }) => ({ at, x, y, evaluated: null }));
+    this.corners = plane.corners.map(({ vector: _, ...place }) => ({ ...place, evaluated: null }));
     const evenly = new Set(spread(this.trajectory.length, input.evaluatedSnapshots ?? fitting));
     this.chosen = this.trajectory.flatMap((t, i) =>
       evenly.has(i) || this.corners.some(({ at }) => at === String(t.step)) ? [i] : [],
@@ -322,6 +322,7 @@ class Grid {
       ...(filled === null ? {} : { interpolation: filled.interpolation }),
       standardError: sorted[Math.floor(sorted.length / 2)] ?? null,
       trajectory: [...this.trajectory],
+      ...(plane.paths === undefined ? {} : { paths: plane.paths }),
       centre: { loss: this.centre },
       evaluated: this.evaluated,
       ...(typeof this.resumed === 'number' ? { resumed: this.resumed } : {}),

@@ -247,7 +247,7 @@ class CurvatureMap {
           ? plane.description
           : {
               ...plane.description,
-              corners: plane.corners.map(({ at, x, y }) => ({ at, x, y, evaluated: null })),
+              corners: plane.corners.map(({ vector: _, ...place }) => ({ ...place, evaluated: null })),
             },
       x: plane.x,
       y: plane.y,

@@ -5,7 +5,7 @@
 import { BasinError } from '../protocol/errors.ts';
 import type { Normalisation, Operand } from '../protocol/evaluator.ts';
 import type { DirectionParts, PlaneName } from '../protocol/plane.ts';
-import type { ContourResult, PlaneCorner, TrajectoryPoint } from '../protocol/results.ts';
+import type { ComparedPath, ContourResult, PlaneCorner, TrajectoryPoint } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { finite } from './finite.ts';
 import type { Evaluation, Model, Snapshot } from './model.ts';
@@ -22,6 +22,14 @@ export interface PlaneInput extends Evaluation {
   /** Origin of the plane; a plane through three models has the first of them as its origin instead. */
   readonly at: Model;
   readonly plane: PlaneName | readonly [Direction, Direction] | readonly [Corner, Corner, Corner];
+  /** Models beside a plane through three. */
+  readonly beside?: readonly Model[];
+  /** Other runs whose paths are projected on a plane through three models. */
+  readonly others?: readonly {
+    readonly run: string;
+    readonly name: string;
+    readonly snapshots: readonly Snapshot[];
+  }[];
   /** Points along each axis, odd, 5 to 401. */
   readonly size: number;
   /** Seed of random directions; default 1. */
@@ -50,8 +58,12 @@ export interface Plane {
   readonly directions: readonly [string, string];
   readonly description: ContourResult['plane'];
   readonly trajectory: readonly TrajectoryPoint[];
-  /** Where the models lie that the plane goes through; empty for other planes. */
-  readonly corners: readonly (Pick<PlaneCorner, 'at' | 'x' | 'y'> & { readonly vector: Operand })[];
+  /** Where the models lie that the plane goes through, and those beside it; empty for other planes. */
+  readonly corners: readonly (Pick<PlaneCorner, 'at' | 'x' | 'y' | 'distance'> & {
+    readonly vector: Operand;
+  })[];
+  /** Of other runs; none where nothing is compared. */
+  readonly paths?: readonly ComparedPath[];
   /** Steps whose weights are NaN or infinite; they are not in the trajectory. */
   readonly leftOut: readonly number[];
   readonly x: readonly number[];

@@ -1,6 +1,6 @@
 /** The plane through three models: snapshots of the run, or models that were built from it. */
 import { BasinError } from '../protocol/errors.ts';
-import type { TrajectoryPoint } from '../protocol/results.ts';
+import type { ComparedPath, TrajectoryPoint } from '../protocol/results.ts';
 import { axesAround, extent } from './axes.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Model } from './model.ts';
@@ -48,9 +48,17 @@ export async function pointsPlane(
   }
   const named = [first, second, third];
   const bySteps = named.every(({ id }) => /^\d+$/.test(id));
+  const beside = (input.beside ?? []).filter(({ id }) => named.every((one) => one.id !== id));
+  const others = input.others ?? [];
   const { rows } = await evaluator.gram(
     {
-      vectors: [second.vector, third.vector, ...input.snapshots.map((s) => s.vector)],
+      vectors: [
+        second.vector,
+        third.vector,
+        ...input.snapshots.map((s) => s.vector),
+        ...beside.map((m) => m.vector),
+        ...others.flatMap(({ snapshots }) => snapshots.map((s) => s.vector)),
+      ],
       origin: first.vector,
     },
     context.signal,
@@ -83,23 +91,37 @@ export async function pointsPlane(
   const origin = await vectors.load(first.vector, 'origin', context.signal);
   const files = named.map((c) => c.vector);
   const [right = '', up = ''] = await buildOrthonormal(evaluator, vectors, files, components, context);
-  const trajectory: TrajectoryPoint[] = [];
-  const leftOut: number[] = [];
-  input.snapshots.forEach((s, k) => {
-    const square = product(k + 2, k + 2);
-    if (!Number.isFinite(square)) {
-      leftOut.push(s.step);
-      return;
-    }
-    const x = product(k + 2, 0) / length;
-    const y = (product(k + 2, 1) - along * x) / height;
-    trajectory.push(pointOf(s, x, y, square - x * x - y * y));
+  /** Coordinates of the k-th model of the Gram matrix, and its squared distance from the plane; null where it is not finite. */
+  const place = (k: number): { x: number; y: number; away: number } | null => {
+    const square = product(k, k);
+    if (!Number.isFinite(square)) return null;
+    const x = product(k, 0) / length;
+    const y = (product(k, 1) - along * x) / height;
+    return { x, y, away: square - x * x - y * y };
+  };
+  /** @param begin index of the first snapshot in the Gram matrix */
+  const pathOf = (snapshots: PlaneInput['snapshots'], begin: number) => {
+    const leftOut: number[] = [];
+    const trajectory = snapshots.flatMap((s, k): TrajectoryPoint[] => {
+      const found = place(begin + k);
+      if (found === null) leftOut.push(s.step);
+      return found === null ? [] : [pointOf(s, found.x, found.y, found.away)];
+    });
+    return { trajectory, leftOut };
+  };
+  const { trajectory, leftOut } = pathOf(input.snapshots, 2);
+  let next = 2 + input.snapshots.length;
+  const besides = beside.map(({ id }) => {
+    const found = place(next++);
+    if (found === null) throw nonFinite(`Model ${id}`, 'Choose a model from before the loss diverged.');
+    return { x: found.x, y: found.y, distance: Math.sqrt(Math.max(0, found.away)) };
   });
-  const places = [
-    { x: 0, y: 0 },
-    { x: length, y: 0 },
-    { x: along, y: height },
-  ];
+  const paths = others.map(({ run, name, snapshots }): ComparedPath => {
+    const path = pathOf(snapshots, next).trajectory;
+    next += snapshots.length;
+    return { run, name, trajectory: path };
+  });
+  const places = [{ x: 0, y: 0 }, { x: length, y: 0 }, { x: along, y: height }, ...besides];
   const [x, y] = axesAround(places, input.size, MARGIN) ?? [[], []];
   const unit = { norm: 1, varianceExplained: null, randomWalk: null, seed: null };
   const name = ({ id }: Model): string => (/^\d+$/.test(id) ? `snapshot ${id}` : id);
@@ -117,12 +139,12 @@ export async function pointsPlane(
       cosine: 0,
     },
     trajectory,
-    corners: named.map(({ id, vector }, k) => ({
+    corners: [...named, ...beside].map(({ id, vector }, k) => ({
       at: id,
-      x: places[k]?.x ?? 0,
-      y: places[k]?.y ?? 0,
+      ...(places[k] ?? { x: 0, y: 0 }),
       vector,
     })),
+    ...(paths.length === 0 ? {} : { paths }),
     leftOut,
     x,
     y,

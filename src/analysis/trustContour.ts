@@ -66,7 +66,9 @@ export function planeSentences(
     }
     case 'snapshots': {
       if (trajectory.length === 0) return [];
-      const corners = plane.corners ?? [];
+      const all = plane.corners ?? [];
+      const corners = all.filter(({ distance }) => distance === undefined);
+      const beside = all.filter(({ distance }) => distance !== undefined);
       const through = corners.every(({ at }) => /^\d+$/.test(at))
         ? 'three snapshots'
         : corners.map(({ at }) => (/^\d+$/.test(at) ? `snapshot ${at}` : at)).join(', ');
@@ -74,6 +76,13 @@ export function planeSentences(
       return [
         `The plane goes through ${through}; of the others, ${farthest}.`,
         ...(corners.length < 3 ? [] : [`The triangle between them has the area ${figures(area, 3)}.`]),
+        ...beside.map(
+          ({ at, distance }) =>
+            `${at} lies beside the plane, ${figures(distance ?? NaN, 3)} away: the loss at its place in the picture is not its own.`,
+        ),
+        ...(all.some(({ at }) => at.includes(':'))
+          ? ['Models of every run are evaluated on the samples and by the loss of this one.']
+          : []),
       ];
     }
     case 'eigenvectors': {

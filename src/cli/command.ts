@@ -7,7 +7,7 @@ import type { Job } from '../protocol/engine.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import { findRoot } from '../runs/runStore.ts';
 import { planeNames, type PlaneName, type PlaneOptions } from '../protocol/plane.ts';
-import { modelReference, plane, positiveNumber, wholeNumber } from './arguments.ts';
+import { modelList, modelReference, plane, positiveNumber, wholeNumber } from './arguments.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, printAnswer, printError, ProgressLine } from './output.ts';
 import { resultText } from './tables.ts';
 
@@ -125,6 +125,11 @@ export function withPlane(target: Command, usual: PlaneName = 'pca'): Command {
         plane,
         usual,
       )
+      .option(
+        '--beside <models>',
+        'further models to compare, with a plane through three: A,B,… or RUN:A',
+        modelList,
+      )
       .option('--seed <seed>', 'of random directions (default: 1)', wholeNumber(0))
       .option('--span <width>', 'half-width of a plane by directions, in units of these', positiveNumber)
       .addOption(
@@ -148,7 +153,15 @@ export function planeOptions(options: Record<string, unknown>): PlaneOptions {
   return {
     plane: options.plane as PlaneOptions['plane'],
     ...at(options),
-    ...given<Partial<PlaneOptions>>(options, 'seed', 'span', 'normalise', 'includeBiases', 'orthogonalise'),
+    ...given<Partial<PlaneOptions>>(
+      options,
+      'beside',
+      'seed',
+      'span',
+      'normalise',
+      'includeBiases',
+      'orthogonalise',
+    ),
   };
 }
 

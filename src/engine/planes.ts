@@ -12,7 +12,7 @@ import {
   type PlaneOptions,
 } from '../protocol/plane.ts';
 import { definite } from './kind.ts';
-import { resolveModel, type RunContents } from './references.ts';
+import { otherRuns, resolveModel, type RunContents } from './references.ts';
 
 /** The options with defaults filled in and references made definite. @throws BasinError `bad-input`, `no-steps` */
 export function completePlane(options: PlaneOptions, contents: RunContents): PlaneOptions {
@@ -31,10 +31,19 @@ export function completePlane(options: PlaneOptions, contents: RunContents): Pla
     }
   }
   const chosen = definiteChoice(plane, contents);
+  const { beside } = options;
+  if (beside !== undefined && !throughModels(plane)) {
+    throw new BasinError(
+      'bad-input',
+      'Models are compared beside a plane through three of them.',
+      'Leave --beside out, or name the plane by three models, such as 0,last,RUN:last.',
+    );
+  }
   const random = pair?.map(partsOf).some(({ kind }) => kind === 'random') === true;
   return {
     ...options,
     plane: chosen,
+    ...(beside === undefined ? {} : { beside: beside.map((model) => definite(contents, model)) }),
     at: throughModels(chosen) ? chosen[0] : definite(contents, options.at ?? 'last'),
     ...(random ? { seed: options.seed ?? 1 } : {}),
     ...(plane === 'random' ? { span: options.span ?? 1, normalise: options.normalise ?? 'filter' } : {}),
@@ -42,11 +51,16 @@ export function completePlane(options: PlaneOptions, contents: RunContents): Pla
 }
 
 /** Every model that complete options name. */
-export function modelsOfPlane({ plane, at }: PlaneOptions): ModelReference[] {
+export function modelsOfPlane({ plane, at, beside }: PlaneOptions): ModelReference[] {
   const between = (directionNames(plane) ?? [])
     .map(partsOf)
     .flatMap((p) => (p.kind === 'between' ? [p.from, p.to] : []));
-  return [...(throughModels(plane) ? plane : []), ...between, ...(at === undefined ? [] : [at])];
+  return [
+    ...(throughModels(plane) ? plane : []),
+    ...(beside ?? []),
+    ...between,
+    ...(at === undefined ? [] : [at]),
+  ];
 }
 
 /** Complete options as the analyses of a plane take them. @throws BasinError `not-found`, `corrupt-run`, `bad-input` */
@@ -54,11 +68,24 @@ export async function planeInput(
   options: PlaneOptions,
   contents: RunContents,
 ): Promise<Omit<PlaneInput, 'size' | 'data' | 'mode'>> {
-  const { plane, at, seed, span, normalise, includeBiases, orthogonalise } = options;
+  const { plane, at, beside, seed, span, normalise, includeBiases, orthogonalise } = options;
+  const others = throughModels(plane) ? await otherRuns(contents, [...plane, ...(beside ?? [])]) : [];
   return {
     snapshots: contents.snapshots,
     at: await resolveModel(contents, at ?? 'last'),
     plane: await withModels(plane, contents),
+    ...(beside === undefined
+      ? {}
+      : { beside: await Promise.all(beside.map((model) => resolveModel(contents, model))) }),
+    ...(others.length === 0
+      ? {}
+      : {
+          others: others.map(({ run, manifest, snapshots }) => ({
+            run: run.id,
+            name: manifest.name,
+            snapshots,
+          })),
+        }),
     ...(seed === undefined ? {} : { seed }),
     ...(span === undefined ? {} : { span }),
     ...(normalise === undefined ? {} : { normalise }),

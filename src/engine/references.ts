@@ -133,6 +133,21 @@ export async function definiteReference(
   return other.run.id === contents.run.id ? model : `${other.run.id}:${model}`;
 }
 
+/** The other runs that references name, each once, in their order. @throws BasinError as {@link resolveModel} does */
+export async function otherRuns(
+  contents: RunContents,
+  references: readonly ModelReference[],
+): Promise<RunContents[]> {
+  const found = new Map<string, RunContents>();
+  for (const reference of references) {
+    const apart = ofOtherRun(reference);
+    if (apart === null) continue;
+    const other = await openOther(contents, apart.run);
+    if (other.run.id !== contents.run.id) found.set(other.run.id, other);
+  }
+  return [...found.values()];
+}
+
 /** `RUN:MODEL` in its parts; null for a model of the run itself. */
 function ofOtherRun(reference: ModelReference): { run: string; model: string } | null {
   const parts = typeof reference === 'string' ? /^([^:]+):([^:]+)$/.exec(reference) : null;

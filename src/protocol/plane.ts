@@ -22,6 +22,11 @@ export type PlaneChoice =
 /** What every job takes that looks at a plane. */
 export interface PlaneOptions {
   readonly plane: PlaneChoice;
+  /**
+   * Further models to compare, of a plane through three: they lie beside it, so their places on it are projections. Of
+   * every other run that is named here or spans the plane, the path is projected too.
+   */
+  readonly beside?: readonly ModelReference[];
   /** Origin of the plane; the first of three models where it goes through these. */
   readonly at?: ModelReference;
   /** Of random directions; default 1. */

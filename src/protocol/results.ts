@@ -26,6 +26,17 @@ export interface PlaneCorner {
   readonly y: number;
   /** Its own loss on the evaluation set; null while it was not evaluated. */
   readonly evaluated: Maybe;
+  /** Distance from the plane, in weight space, of a model beside it; absent for the three that span it. */
+  readonly distance?: number;
+}
+
+/** The path of another run, projected on the plane. */
+export interface ComparedPath {
+  /** Id of the run; its models are called `RUN:MODEL` among the corners. */
+  readonly run: string;
+  readonly name: string;
+  /** Recorded losses are of its own batches; none is evaluated but those of the models that are compared. */
+  readonly trajectory: readonly TrajectoryPoint[];
 }
 
 /** The same summary of several random planes: the mean rise of the loss on a circle around the origin. */
@@ -74,7 +85,7 @@ export interface ContourResult extends Result {
     readonly varianceExplained: number | null;
     /** Cosine between the directions as drawn (0 when orthogonalised). */
     readonly cosine: number;
-    /** The three models that a plane goes through; absent for other planes, and in older results. */
+    /** The three models that a plane goes through, then those beside it; absent for other planes, and in older results. */
     readonly corners?: readonly PlaneCorner[];
     /** How far the second direction turned when it was made orthogonal, and the share of its length that was left. */
     readonly orthogonalised?: { readonly degrees: number; readonly kept: number };
@@ -90,6 +101,8 @@ export interface ContourResult extends Result {
   /** Typical standard error of a loss value (median over the grid); null when unknown. */
   readonly standardError: number | null;
   readonly trajectory: readonly TrajectoryPoint[];
+  /** Of the other runs whose models are compared; absent where none is. */
+  readonly paths?: readonly ComparedPath[];
   /** Loss at the origin of the plane evaluated by itself, and its difference from the grid's. */
   readonly centre: { readonly loss: Maybe };
   /** Points evaluated so far, of x·y. */

@@ -20,7 +20,8 @@ import { setting } from './configuration.ts';
 import { commands, type CommandId } from './ids.ts';
 import { issueReport } from './issueReport.ts';
 import { comparisonText, type TrainedResult } from './resultText.ts';
-import { baselineOf, manageRuns } from './manageRuns.ts';
+import { baselineOf, manageRuns, pinnedBaseline } from './manageRuns.ts';
+import { comparison } from './comparison.ts';
 import { pickRun, type Target } from './pickRun.ts';
 import { requireTrust } from './trust.ts';
 import type { KnownRun } from './workspaceRuns.ts';
@@ -129,6 +130,19 @@ const table: Readonly<Record<CommandId, Command>> = {
     const plane = ['last', `${baselineOf(context, run).id}:last`, 'first'] as const;
     const size = setting('contourSize', run.folder.uri);
     return inPanel(context, run, 'contour', { kind: 'contour', run: run.id, plane, size });
+  },
+
+  [commands.compareModels]: async (context, target?: Target, selection?: unknown) => {
+    const run = await pickRun(context, target);
+    const title = vscode.l10n.t('Which models to compare?');
+    const chosen = chosenModels(run, selection) ?? (await pickCandidates(context, run, title));
+    const job = await comparison(run, chosen, pinnedBaseline(context, run));
+    return inPanel(context, run, 'contour', {
+      kind: 'contour',
+      run: run.id,
+      ...job,
+      size: setting('contourSize', run.folder.uri),
+    });
   },
 
   [commands.sharpness]: async (context, target?: Target, at?: string) => {
@@ -304,6 +318,7 @@ const table: Readonly<Record<CommandId, Command>> = {
 /** Commands that do something with several rows at once; the others are about the one that was clicked. */
 const ofSeveral: ReadonlySet<string> = new Set([
   commands.average,
+  commands.compareModels,
   commands.soup,
   commands.ensemble,
   commands.deleteRun,
@@ -539,8 +554,12 @@ function namedModel(target: Target, argument: string | undefined): ModelReferenc
 /** How many of a run's own snapshots, the latest, a soup is offered. */
 const SNAPSHOTS_OFFERED = 8;
 
-/** Two or more models for a soup: the run's own, and the last ones of other runs of the same architecture. */
-async function pickCandidates({ runs }: CommandContext, run: KnownRun): Promise<string[]> {
+/** Two or more models for a soup or a comparison: the run's own, and the last ones of other runs of the same architecture. */
+async function pickCandidates(
+  { runs }: CommandContext,
+  run: KnownRun,
+  title = vscode.l10n.t('Which models to average?'),
+): Promise<string[]> {
   const own = run.manifest?.objectives[0];
   const alike = runs.all.filter(({ id, manifest }) => {
     const theirs = manifest?.objectives[0];
@@ -573,7 +592,6 @@ async function pickCandidates({ runs }: CommandContext, run: KnownRun): Promise<
       picked: true,
     })),
   ];
-  const title = vscode.l10n.t('Which models to average?');
   const picked = await vscode.window.showQuickPick(items, { title, canPickMany: true });
   if (picked === undefined) throw cancelled();
   return picked.flatMap((item) => item.reference ?? []);

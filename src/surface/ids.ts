@@ -35,6 +35,7 @@ export const commands = {
   unpinBaseline: 'basin.unpinBaseline',
   compareWithBaseline: 'basin.compareWithBaseline',
   planeWithBaseline: 'basin.planeWithBaseline',
+  compareModels: 'basin.compareModels',
   groupRuns: 'basin.groupRuns',
   ungroupRuns: 'basin.ungroupRuns',
   filterRuns: 'basin.filterRuns',

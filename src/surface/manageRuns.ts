@@ -113,12 +113,17 @@ async function requireEnded({ run, manifest }: KnownRun): Promise<void> {
   );
 }
 
+/** The baseline of the run's folder; undefined where none is pinned. */
+export function pinnedBaseline({ runs }: CommandContext, run: KnownRun): KnownRun | undefined {
+  return runs.all.find((r) => r.baseline && r.folder.uri.toString() === run.folder.uri.toString());
+}
+
 /**
- * The baseline of the run's folder.
+ * The baseline of the run's folder, for a run that is to be compared with it.
  * @throws BasinError `not-found` when there is none, `bad-input` for the baseline itself
  */
-export function baselineOf({ runs }: CommandContext, run: KnownRun): KnownRun {
-  const baseline = runs.all.find((r) => r.baseline && r.folder.uri.toString() === run.folder.uri.toString());
+export function baselineOf(context: CommandContext, run: KnownRun): KnownRun {
+  const baseline = pinnedBaseline(context, run);
   if (baseline === undefined) {
     throw new BasinError(
       'not-found',

@@ -453,6 +453,29 @@ describe('from a script to its landscape', function () {
       const plane = await vscode.commands.executeCommand<ContourResult>('basin.planeWithBaseline', run.id);
       assert.ok(plane.plane.corners?.some(({ at }) => at === `${hooked.id}:${last}`));
       assert.equal(plane.complete, true);
+      const steps = (await hooked.run.snapshots()).map(({ step }) => step);
+      assert.deepEqual(
+        plane.paths?.map(({ run, trajectory }) => [run, trajectory.map(({ step }) => step)]),
+        [[hooked.id, steps]],
+        'the other run’s path lies on the same plane',
+      );
+      // Several rows: the baseline is what the others are compared with, and each has its own loss there.
+      const rows = ['last', 'first', `${hooked.id}:${steps[0]}`];
+      const compared = await vscode.commands.executeCommand<ContourResult>(
+        'basin.compareModels',
+        run.id,
+        rows,
+      );
+      const corners = compared.plane.corners ?? [];
+      assert.equal(corners.length, 3);
+      assert.equal(corners[0]?.at, `${hooked.id}:${steps[0]}`);
+      assert.ok(corners.every(({ evaluated }) => Number.isFinite(evaluated)));
+      assert.ok((corners[0]?.evaluated ?? 0) > 1, 'it was not trained yet');
+      assert.equal(
+        await vscode.commands.executeCommand('basin.compareModels', run.id, ['last', 'nothing-like-it']),
+        undefined,
+        'a model that is not there is said so',
+      );
       await vscode.commands.executeCommand('basin.unpinBaseline', hooked.id);
       await hooked.run.delete();
     } finally {

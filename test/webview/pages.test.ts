@@ -1,8 +1,11 @@
 /** The built pages in a browser, under the extension's own policy and wire, with a recorded real run. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import type { LandscapeView } from '../../src/protocol/page.ts';
 import { BasinError } from '../../src/protocol/errors.ts';
+import type { ContourResult } from '../../src/protocol/results.ts';
 import type { PointJob } from '../../src/protocol/points.ts';
 import { packSteps } from '../../src/runs/stepColumns.ts';
 import { resultsOf } from '../../webview/panelState.ts';
@@ -61,6 +64,17 @@ async function jobs(
   return asked();
 }
 
+const compared = JSON.parse(
+  readFileSync(new URL('../fixtures/compared-contours.json', import.meta.url), 'utf8'),
+) as ContourResult[];
+
+const pictures = fileURLToPath(new URL('../../out/screenshots', import.meta.url));
+
+/** Keeps what is on screen in out/screenshots/, to be looked at. */
+async function picture({ page }: HostedPage, name: string): Promise<void> {
+  await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+}
+
 const formatCell = (value: number | null): string => (value === null ? '–' : String(value));
 
 describe('pages', function () {
@@ -103,6 +117,86 @@ describe('pages', function () {
       });
     }
   }
+
+  describe('a comparison of runs', () => {
+    const [beside, through] = compared;
+    assert.ok(beside && through);
+    const scrubber = (page: HostedPage) => page.page.locator('#lens-contour .compared input[type=range]');
+
+    it('has one plane, and goes between its models by keyboard', async () => {
+      const page = await keep(HostedPage.open(browser, 'panel'));
+      await page.page.emulateMedia({ reducedMotion: 'reduce' });
+      page.notify('showRun', { ...digits, results: [beside] });
+      page.notify('showLens', { lens: 'contour', result: beside.id });
+      await drawn(page, '.chart-contour');
+      const name = async (): Promise<string> => (await scrubber(page).getAttribute('aria-valuetext')) ?? '';
+      await scrubber(page).focus();
+      await page.page.keyboard.press('Home');
+      assert.match(await name(), /^step 500: loss 0\.132 ± 0\.028$/);
+      const chart = page.page.locator('.chart-contour').first();
+      const own = await chart.screenshot();
+      await page.page.keyboard.press('ArrowRight');
+      assert.match(
+        await name(),
+        /^smaller rate, step 500: loss 0\.090 ± 0\.028, [-−]0\.042 against step 500$/,
+      );
+      await page.settle();
+      assert.notDeepEqual(await chart.screenshot(), own, 'the other run stands out');
+      await page.page.keyboard.press('End');
+      assert.match(await name(), /^seed 8, step 500: loss 0\.072/);
+      // Played with reduced motion it jumps, and stops at the last one.
+      await page.page.locator('#lens-contour .compared button').click();
+      await until('the first model', async () => /^step 500/.test(await name()));
+      await until('the last model', async () => /^seed 8/.test(await name()), 20);
+
+      await page.page.locator('#lens-contour summary', { hasText: 'Show as table' }).first().click();
+      const tables = page.page.locator('#lens-contour table');
+      const rows = await tables
+        .first()
+        .locator('tbody tr')
+        .evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent ?? '')));
+      assert.deepEqual(
+        rows.map(([model]) => model),
+        ['step 500', 'smaller rate, step 500', 'step 0', 'seed 8, step 500'],
+      );
+      assert.deepEqual(
+        rows.map((row) => row.at(-1)),
+        ['0', '0', '0', '39.89'],
+        'distances from the plane',
+      );
+      const captions = await tables.locator('caption').allTextContents();
+      assert.ok(captions.includes('Path of smaller rate') && captions.includes('Path of seed 8'));
+      assert.deepEqual(await violations(page), []);
+    });
+
+    for (const theme of ['dark', 'light', 'high-contrast'] satisfies ThemeName[]) {
+      it(`is accessible through three runs (${theme})`, async () => {
+        const page = await keep(HostedPage.open(browser, 'panel', { theme }));
+        page.notify('showRun', { ...digits, results: [through] });
+        page.notify('showLens', { lens: 'contour', result: through.id });
+        await drawn(page, '.chart-contour');
+        await scrubber(page).focus();
+        await page.page.keyboard.press('Home');
+        await page.page.keyboard.press('ArrowRight');
+        await page.settle();
+        assert.deepEqual(await violations(page), []);
+        await picture(page, `comparison-${theme}`);
+      });
+    }
+
+    it('speaks German', async () => {
+      const page = await keep(HostedPage.open(browser, 'panel', { language: 'de' }));
+      page.notify('showRun', { ...digits, results: [through] });
+      page.notify('showLens', { lens: 'contour', result: through.id });
+      await drawn(page, '.chart-contour');
+      await scrubber(page).focus();
+      await page.page.keyboard.press('End');
+      assert.match(
+        (await scrubber(page).getAttribute('aria-valuetext')) ?? '',
+        /^seed 8, Schritt 500: Loss 0,072 ± 0,031, −0,06 gegenüber Schritt 500$/,
+      );
+    });
+  });
 
   it('panel draws every kind of result that is kept, each with its sentences', async () => {
     const page = await keep(HostedPage.open(browser, 'panel'));

@@ -132,6 +132,68 @@ describe('planes by directions', () => {
     assert.ok(Math.abs(through.centre.loss! - loss(mean)) < 1e-9, 'a pca plane through an average');
   });
 
+  it('projects the paths of other runs, and models beside it with their own loss and distance', async () => {
+    const [evaluator, input] = setUp();
+    const elsewhere = gaussianRows(4, 5, 8);
+    const snapshots = elsewhere.map((w, i) => ({
+      step: i,
+      vector: evaluator.put(`other${i}`, w),
+      loss: 2 + i,
+    }));
+    const models: Model[] = snapshots.map(({ step, vector }) => ({ id: `b:${step}`, vector }));
+    const [, second, third, last] = models as [Model, Model, Model, Model];
+    const result = await contour(
+      evaluator,
+      {
+        ...input,
+        plane: [50, last, 0],
+        beside: [second, third, last],
+        others: [{ run: 'b', name: 'wider', snapshots }],
+        size: 5,
+      },
+      testContext(),
+    );
+    const corners = result.plane.corners!;
+    assert.deepEqual(
+      corners.map(({ at }) => at),
+      ['50', 'b:3', '0', 'b:1', 'b:2'],
+      'a model that spans the plane is not beside it as well',
+    );
+    // The plane's axes by Gram–Schmidt on the weights themselves, which the analysis never sees.
+    const minus = (a: readonly number[]): number[] => a.map((v, i) => v - origin[i]!);
+    const [u, v] = [minus(elsewhere[3]!), minus(path[0]!)];
+    const right = u.map((value) => value / Math.sqrt(dot(u, u)));
+    const rest = v.map((value, i) => value - dot(v, right) * right[i]!);
+    const up = rest.map((value) => value / Math.sqrt(dot(rest, rest)));
+    const [other] = result.paths!;
+    assert.deepEqual(
+      [result.paths!.length, other!.run, other!.name, other!.trajectory.map((t) => [t.step, t.loss])],
+      [1, 'b', 'wider', [0, 1, 2, 3].map((step) => [step, 2 + step])],
+    );
+    for (const [step, w] of elsewhere.entries()) {
+      const d = minus(w);
+      const [x, y] = [dot(d, right), dot(d, up)];
+      const away = Math.sqrt(Math.max(0, dot(d, d) - x * x - y * y));
+      const point = other!.trajectory[step]!;
+      for (const [got, true_] of [
+        [point.x, x],
+        [point.y, y],
+        [point.distance, away],
+      ])
+        assert.ok(Math.abs(got! - true_!) < 1e-6, `step ${step}: ${got} is not ${true_}`);
+      const corner = corners.find(({ at }) => at === `b:${step}`);
+      if (corner === undefined) continue;
+      assert.ok(Math.abs(corner.evaluated! - loss(w)) < 1e-9, 'its own loss, off the plane as it is');
+      assert.equal(corner.distance === undefined, step === 3);
+      if (corner.distance !== undefined) assert.ok(Math.abs(corner.distance - away) < 1e-6);
+      // The picture holds every model that is compared.
+      assert.ok(corner.x >= result.x[0]! && corner.x <= result.x.at(-1)!);
+      assert.ok(corner.y >= result.y[0]! && corner.y <= result.y.at(-1)!);
+    }
+    assert.ok(result.trust.some((t) => /^b:1 lies beside the plane, \S+ away/.test(t)));
+    assert.ok(result.trust.some((t) => /samples and by the loss of this one/.test(t)));
+  });
+
   it('refuses what is no direction, or the same one twice', async () => {
     const model = { id: '50', vector: { file: 's50' } };
     await assert.rejects(ask({ plane: [{ kind: 'gradient' }, { kind: 'gradient' }] }), {
