@@ -30,8 +30,19 @@ const JAVASCRIPT = /\.[cm]?js$/;
 
 export const isPython = (script: string): boolean => script.endsWith('.py');
 
-/** @throws BasinError `unsupported` for a file that neither runs, `not-found` without Node, Python or, for TypeScript, tsx */
-export function scriptCommand(script: Script, env: NodeJS.ProcessEnv = process.env): Promise<ScriptCommand> {
+/** @throws BasinError `unsupported` for a notebook and for a file that neither runs, `not-found` without Node, Python or, for TypeScript, tsx */
+export async function scriptCommand(
+  script: Script,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ScriptCommand> {
+  if (script.script.endsWith('.ipynb')) {
+    const name = path.basename(script.script);
+    throw new BasinError(
+      'unsupported',
+      `${name} is a notebook: what is recorded runs as a script, from its first line to its last.`,
+      `Run \`jupyter nbconvert --to script ${/\s/.test(name) ? `"${name}"` : name}\` in its folder, then train the .py file that it writes.`,
+    );
+  }
   return isPython(script.script) ? pythonCommand(script, env) : nodeCommand(script, env);
 }
 

@@ -36,7 +36,12 @@ type PanelJob = Exclude<Job, { kind: 'export' | 'report' }>;
 
 /** The file that a command is about: a page's button and the palette name none. @throws BasinError `bad-input` */
 function openFile(target: vscode.Uri | string | undefined): vscode.Uri {
-  const file = target instanceof vscode.Uri ? target : vscode.window.activeTextEditor?.document.uri;
+  const file =
+    target instanceof vscode.Uri
+      ? target
+      : (vscode.window.activeNotebookEditor?.notebook.uri ?? vscode.window.activeTextEditor?.document.uri);
+  // A cell is a document of its own: what it belongs to is the notebook.
+  if (file?.scheme === 'vscode-notebook-cell') return file.with({ scheme: 'file', fragment: '' });
   if (file !== undefined) return file;
   throw new BasinError(
     'bad-input',

@@ -77,6 +77,13 @@ describe('the command that trains a file', () => {
     await assert.rejects(trainCommand(options('a.rb')), failsWith('unsupported', /\.py/));
   });
 
+  it('names the way from a notebook to a script', async () => {
+    await assert.rejects(
+      trainCommand(options('my digits.ipynb')),
+      failsWith('unsupported', /nbconvert --to script "my digits\.ipynb"/),
+    );
+  });
+
   it('finds node on the PATH, or says what to do', async () => {
     const found = await trainCommand(options('a.js', { nodePath: '' }), {
       PATH: path.dirname(process.execPath),
