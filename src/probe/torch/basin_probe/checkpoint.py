@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Optional
+from typing import Any, Sequence
 
 import torch
 
@@ -20,31 +20,31 @@ _NOT_RESTORED = ["the position in the data", "the position of a learning-rate sc
 class Checkpoint:
     """Everything of one moment that can be put back."""
 
-    def __init__(self, objective: Objective, optimizer: Optional[torch.optim.Optimizer]) -> None:
+    def __init__(self, objective: Objective, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         self.step = objective.steps
         with torch.no_grad():
             self.parameters = [p.detach().clone() for p in objective.parameters]
             self.state = [s.now().detach().clone() for s in objective.state]
-        self.optimizer = None if optimizer is None else copy.deepcopy(optimizer.state_dict())
+        self.optimizers = [copy.deepcopy(o.state_dict()) for o in optimizers]
         self.streams = random_streams.read_streams()
 
-    def restore(self, objective: Objective, optimizer: Optional[torch.optim.Optimizer]) -> None:
+    def restore(self, objective: Objective, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         """Every tensor stays the object that the script knows; the optimizer's state is loaded as a script would."""
         with torch.no_grad():
             for p, kept in zip(objective.parameters, self.parameters):
                 p.copy_(kept)
             for s, kept in zip(objective.state, self.state):
                 s.now().copy_(kept)
-        if optimizer is not None and self.optimizer is not None:
-            optimizer.load_state_dict(copy.deepcopy(self.optimizer))
+        for optimizer, kept in zip(optimizers, self.optimizers):
+            optimizer.load_state_dict(copy.deepcopy(kept))
         random_streams.write_streams(self.streams)
 
     def contents(self) -> dict[str, Any]:
         restored = ["weights"]
-        if self.optimizer is not None:
+        if self.optimizers:
             restored.append("the optimizer's state")
         restored += [f"the random stream of {_NAMES.get(name, name)}" for name in self.streams]
-        missing = [] if self.optimizer is not None else ["the optimizer's state"]
+        missing = [] if self.optimizers else ["the optimizer's state"]
         return {"step": self.step, "restored": restored, "notRestored": missing + _NOT_RESTORED}
 
 

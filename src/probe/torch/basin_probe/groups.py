@@ -26,6 +26,13 @@ class Group:
         self.terms: Optional[list[Term]] = []
         self.checks: list[Any] = []
         self.weights: Optional[tuple[int, torch.Tensor]] = None
+        #: the same object for every optimizer that a backward pass reached
+        self.passes: list[object] = []
+
+    def shares(self, other: "Group") -> bool:
+        """Whether the same backward passes reached both."""
+        mine = {id(p) for p in self.passes}
+        return bool(mine) and mine == {id(p) for p in other.passes}
 
     def loss(self) -> Any:
         """Their sum; a tensor while some are still on an accelerator, None without any."""
@@ -60,8 +67,10 @@ class GroupTracker:
                 fresh = False
         return state, fresh
 
-    def after(self, before: dict[int, tuple[Any, int]], fresh: bool, losses: list[Any], terms: Optional[list[Term]]) -> bool:
-        """Call behind it; whether it reached this optimizer's parameters."""
+    def after(
+        self, before: dict[int, tuple[Any, int]], fresh: bool, losses: list[Any], terms: Optional[list[Term]], name: object
+    ) -> bool:
+        """Call behind it, with what is the backward pass's own; whether it reached this optimizer's parameters."""
         reached = []
         for p in self._watched():
             g = p.grad
@@ -88,6 +97,7 @@ class GroupTracker:
             witness = self._witnesses[0]
             group.weights = (version_of(witness), witness.detach().clone())
         group.losses.extend(losses)
+        group.passes.append(name)
         if terms is None or group.terms is None:
             group.terms = None
         else:

@@ -33,8 +33,8 @@ class Host(Protocol):
 
     def status(self, objective: Objective) -> dict[str, Any]: ...
 
-    def optimizer(self, objective: Objective) -> Optional[torch.optim.Optimizer]:
-        """The one that moves the objective; None in a process that does not train."""
+    def optimizers(self, objective: Objective) -> list[torch.optim.Optimizer]:
+        """Those that move the objective; none in a process that does not train."""
 
     def training_data(self, objective: Objective) -> TrainingData:
         """:raises BasinError: ``busy`` while the process trains"""
@@ -159,7 +159,7 @@ class Session:
             return self._keep(params["into"], Vector(self.host.gradient(self._objective), None))
         if source == "second-moment":
             objective = self._objective
-            return self._keep(params["into"], Vector(second_moment(objective, self.host.optimizer(objective)), None))
+            return self._keep(params["into"], Vector(second_moment(objective, self.host.optimizers(objective)), None))
         return self._keep(params["into"], load_file(self._objective, source["file"]))
 
     def _on_combine(self, params: dict, stop: Any) -> Any:
@@ -373,7 +373,7 @@ class Session:
         return {"parameters": statistics(self._objective, self._vector(params["vector"]).flat)}
 
     def _on_checkpoint(self, params: dict, stop: Any) -> Any:
-        kept = Checkpoint(self._objective, self.host.optimizer(self._objective))
+        kept = Checkpoint(self._objective, self.host.optimizers(self._objective))
         self.host.checkpoints[params["name"]] = kept
         return kept.contents()
 
@@ -383,7 +383,7 @@ class Session:
         if kept is None:
             raise BasinError("not-found", f"There is no checkpoint {name}.", "Go back to a snapshot instead.")
         self.host.require_boundary(objective)
-        kept.restore(objective, self.host.optimizer(objective))
+        kept.restore(objective, self.host.optimizers(objective))
         self.host.rewound(objective, kept.step)
         return kept.contents()
 

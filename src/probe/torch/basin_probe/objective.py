@@ -1,8 +1,8 @@
-"""One thing that is minimised: a loss over the parameters of one optimizer. A GAN has two."""
+"""One thing that is minimised: a loss over the parameters of one optimizer, or of several that share it. A GAN has two."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import torch
 from torch import nn
@@ -22,14 +22,14 @@ class Objective:
     def __init__(
         self,
         index: int,
-        optimizer: Optional[torch.optim.Optimizer],
+        optimizers: Sequence[torch.optim.Optimizer],
         parameters: list[torch.Tensor],
         program: Optional[Program],
         site: Optional[CallSite],
     ) -> None:
         self.index = index
         self.site = site
-        self.optimizer_info = None if optimizer is None else describe_optimizer(optimizer)
+        self.optimizer_info = describe_optimizers(optimizers)
         self.parameters = [p for p in parameters if p.requires_grad]
         self.program = program
         roots = [] if program is None else program.modules
@@ -84,6 +84,20 @@ class Objective:
 
 def _dtype(tensor: torch.Tensor) -> str:
     return str(tensor.dtype).replace("torch.", "")
+
+
+def describe_optimizers(optimizers: Sequence[torch.optim.Optimizer]) -> Optional[dict[str, Any]]:
+    """
+    OptimizerInfo of what takes an objective's steps. Several that differ have a name of their own, which no bound of
+    stability is known for, and the first one's learning rate.
+    """
+    described = [describe_optimizer(o) for o in optimizers]
+    if not described:
+        return None
+    first = described[0]
+    if all(d == first for d in described):
+        return first
+    return {"name": " + ".join(d["name"] for d in described), "config": {"learningRate": first["config"].get("learningRate")}}
 
 
 def describe_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from .processes import backend, script, start_time, versions
 from .program import Batch, Program, count_samples, make_terms
 from .recording import ObjectiveRecording
 from .run_writer import RunWriter, evaluation_set_file, now, step_record
+from .sharing import FirstStep, Team, trained
 from .structures import tensor_paths
 from .tape import Entry
 from .training_data import TrainingData
@@ -56,9 +57,9 @@ _LONGEST_TAPE = 2000
 class Course:
     """One objective's way through training."""
 
-    def __init__(self, objective: Objective, optimizer: Optional[Optimizer]) -> None:
+    def __init__(self, objective: Objective, optimizers: list[Optimizer]) -> None:
         self.objective = objective
-        self.optimizer = None if optimizer is None else weakref.ref(optimizer)
+        self.team = Team(optimizers)
         self.recording: Optional[ObjectiveRecording] = None
         self.gatherer: Optional[Gatherer] = None
         self.validation: Optional[ValidationGatherer] = None
@@ -72,7 +73,8 @@ class Course:
         self.written = 0
 
     def learning_rate(self) -> Optional[float]:
-        return learning_rate(None if self.optimizer is None else self.optimizer())
+        """That of the first optimizer."""
+        return learning_rate(next(iter(self.team.members()), None))
 
     def wants_tape(self) -> bool:
         if self.gatherer is None:
@@ -99,6 +101,7 @@ class Probe:
         self._trackers: "weakref.WeakKeyDictionary[Optimizer, GroupTracker]" = weakref.WeakKeyDictionary()
         self._by_optimizer: "weakref.WeakKeyDictionary[Optimizer, Course]" = weakref.WeakKeyDictionary()
         self._manual: Optional[Course] = None
+        self._first_steps: list[FirstStep] = []
         self._stepped: "weakref.WeakSet[Optimizer]" = weakref.WeakSet()
         self._sessions: dict[Connection, Session] = {}
         self._notes: list[str] = []
@@ -309,12 +312,13 @@ class Probe:
         self.interception.unscaled = None
         terms = make_terms(recorder.entries, recorder.looks, given) if taped else None
         check: Optional[Check] = None
+        this = object()
         if checking and terms is not None:
             wanted = parameters or _tape_parameters(recorder.entries)
             check = self._check(terms, own, wanted, factor)
         for tracker, (state, fresh) in zip(trackers, before):
             locked = tracker.locked
-            if tracker.after(state, fresh, losses, terms) and check is not None and not locked:
+            if tracker.after(state, fresh, losses, terms, this) and check is not None and not locked:
                 tracker.group.checks.append(check)
         if not optimizers:
             self._manual_update(losses, terms, check)
@@ -368,7 +372,14 @@ class Probe:
         course = self._course(optimizer)
         if course is None:
             return
-        group = self._tracker(optimizer).take()
+        tracker = self._tracker(optimizer)
+        if course.team.unfinished and not course.team.shares(optimizer, tracker.group):
+            self._record(course, course.group or Group())  # one that it waited for was left out
+            course.group = None
+        if not course.team.begins(optimizer, tracker.group):
+            tracker.take()
+            return
+        group = tracker.take()
         course.group = group if group.losses else None
         if course.group is not None:
             self._absorb(course, course.group, at_weights=True)
@@ -385,7 +396,12 @@ class Probe:
 
     def step_ended(self, optimizer: Optimizer) -> None:
         course = self._by_optimizer.get(optimizer)
+        self._stepped.add(optimizer)
         if course is None:
+            if any(first.of(optimizer) for first in self._first_steps):
+                self._tend_tape()
+            return
+        if not course.team.ends(optimizer, lambda o: self._tracker(o).group):
             return
         group = course.group
         if group is None:  # an optimizer that calls backward() itself (LBFGS)
@@ -393,7 +409,6 @@ class Probe:
             self._absorb(course, group, at_weights=False)
         course.group = None
         self._record(course, group)
-        self._stepped.add(optimizer)
         self._serve_pending()
         if not self.debuggee.idle:
             self._stand("boundary", course)
@@ -423,7 +438,7 @@ class Probe:
         if course is None:
             if not terms or any(t.slot is None for t in terms):
                 return
-            course = self._new_course(None, _tape_parameters(terms[0].entries), terms)
+            course = self._new_course([], _tape_parameters(terms[0].entries), terms)
             if course is None:
                 return
             self._manual = course
@@ -443,22 +458,49 @@ class Probe:
         course = self._by_optimizer.get(optimizer)
         if course is not None:
             return course
-        parameters = _parameters(optimizer)
-        wanted = {id(p) for p in parameters if p.requires_grad}
         for known in self.courses:  # an optimizer made anew for the same weights goes on
-            if {id(p) for p in known.objective.parameters} == wanted:
-                known.optimizer = weakref.ref(optimizer)
+            same = {id(p) for p in known.objective.parameters} == trained(optimizer)
+            if same:
+                known.team.replace_all(optimizer)
+            if same or known.team.replaces(optimizer):
                 self._by_optimizer[optimizer] = known
                 return known
-        group = self._tracker(optimizer).group
-        course = self._new_course(optimizer, parameters, group.terms)
+        tracker = self._tracker(optimizer)
+        if any(first.joins(optimizer, tracker.group) for first in self._first_steps):
+            tracker.take()
+            return None
+        first = next((first for first in self._first_steps if first.of(optimizer)), None)
+        if first is None and self._reached_others(optimizer, tracker.group):
+            self._first_steps.append(FirstStep(optimizer, tracker.take()))
+            return None
+        team = [optimizer]
+        if first is not None:
+            self._first_steps.remove(first)
+            team = first.optimizers()
+        course = self._new_course(team, _unique([p for o in team for p in _parameters(o)]), tracker.group.terms)
         if course is not None:
-            self._by_optimizer[optimizer] = course
+            self._by_optimizer.update({o: course for o in team})
+            if len(team) > 1:
+                kinds = " and ".join(type(o).__name__ for o in team)
+                self._note(f"{kinds} share a loss and step together: the record begins behind their first step.")
         return course
 
+    def _reached_others(self, optimizer: Optimizer, group: Group) -> bool:
+        """Whether the backward passes of a step reached weights of other optimizers, too, that have not stepped yet."""
+        mine = trained(optimizer)
+        return any(
+            o is not optimizer
+            and o not in self._by_optimizer
+            and mine.isdisjoint(trained(o))  # else a shell around it
+            and not any(first.of(o) for first in self._first_steps)
+            and self._tracker(o).group.shares(group)
+            for o in self.interception.live_optimizers()
+        )
+
     def _new_course(
-        self, optimizer: Optional[Optimizer], parameters: list[torch.Tensor], terms: Optional[list[Any]]
+        self, optimizers: list[Optimizer], parameters: list[torch.Tensor], terms: Optional[list[Any]]
     ) -> Optional[Course]:
+        """``optimizers``: those that share the loss; none where the script updates by hand."""
         if not any(p.requires_grad for p in parameters) or not self._claim():
             return None
         if self.started is None:
@@ -467,8 +509,8 @@ class Probe:
             self._like = [t.detach() for t in self._recent[-1][0]] if self._recent else None
         usable = terms is not None and len(terms) > 0 and all(t.slot is not None for t in terms)
         program = self._watched_program(parameters) or (Program(terms) if usable and terms else None)
-        objective = Objective(len(self.courses), optimizer, parameters, program, call_site())
-        course = Course(objective, optimizer)
+        objective = Objective(len(self.courses), optimizers, parameters, program, call_site())
+        course = Course(objective, optimizers)
         if self.interception.recorder.notes_rows:
             # Kept alive: a loader of a function that has returned is wanted when the process is asked later.
             loader = None if self._loader is None else self._loader()
@@ -983,10 +1025,9 @@ class Probe:
             "seconds": time.perf_counter() - started,
         }
 
-    def optimizer(self, objective: Objective) -> Optional[Optimizer]:
-        """Host: the optimizer of an objective that trains here; a frozen process's has not gone the run's way."""
-        reference = self.courses[objective.index].optimizer
-        return None if reference is None or self.role == "frozen" else reference()
+    def optimizers(self, objective: Objective) -> list[Optimizer]:
+        """Host: the optimizers of an objective that trains here; a frozen process's have not gone the run's way."""
+        return [] if self.role == "frozen" else self.courses[objective.index].team.members()
 
     def training_data(self, objective: Objective) -> TrainingData:
         """Host: what the objective trains on."""
@@ -1124,6 +1165,9 @@ class Probe:
             self._record(self._manual, self._manual.group)
             self._manual.group = None
         for course in self.courses:
+            if course.team.unfinished and course.group is not None:
+                self._record(course, course.group)
+                course.group = None
             if course.recording is not None:
                 course.recording.last()
             if course.objective.programs and course.objective.programs[0].watched and not course.objective.train:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import torch
 
@@ -10,30 +10,31 @@ from .errors import BasinError
 from .objective import Objective
 
 
-def second_moment(objective: Objective, optimizer: Optional[torch.optim.Optimizer]) -> torch.Tensor:
+def second_moment(objective: Objective, optimizers: Sequence[torch.optim.Optimizer]) -> torch.Tensor:
     """
-    Flat, over the objective's parameters. Adam and its kin: v/(1 − β₂ᵗ) (of the largest v so far with AMSGrad);
+    Flat, over the objective's parameters, each from the optimizer that moves it. Adam and its kin: v/(1 − β₂ᵗ) (of the largest v so far with AMSGrad);
     RMSprop: the mean square, less the squared mean where it is centred; Adagrad: the sum of squares; Adadelta: the mean
     square.
 
     :raises BasinError: ``unsupported`` where the optimizer keeps none
     """
-    if optimizer is None:
+    if not optimizers:
         raise BasinError(
             "unsupported",
             "This process has no optimizer that has taken a step: second moments are kept by living and held runs only.",
             "Ask while the run trains or is held.",
         )
-    groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    keepers = {id(p): (o, group) for o in optimizers for group in o.param_groups for p in group["params"]}
     found: list[Optional[torch.Tensor]] = []
     with torch.no_grad():
         for named in objective.named:
             p = named.tensor
-            value = _moment(optimizer.state.get(p, {}), groups.get(id(p), {}))
+            keeper, group = keepers.get(id(p), (optimizers[0], {}))
+            value = _moment(keeper.state.get(p, {}), group)
             if value is None or value.shape != p.shape:
                 raise BasinError(
                     "unsupported",
-                    f"The optimizer {type(optimizer).__name__} keeps no second moment of {named.name}.",
+                    f"The optimizer {type(keeper).__name__} keeps no second moment of {named.name}.",
                     "They are known of Adam and its kin, RMSprop, Adagrad and Adadelta, after their first step.",
                 )
             found.append(value)

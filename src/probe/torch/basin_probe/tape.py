@@ -23,6 +23,7 @@ from .versions import AutocastState, autocast_state, version_of
 
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 _TORCH_FOLDER = os.path.dirname(os.path.abspath(torch.__file__))
+_DISTRIBUTIONS = os.path.join(_TORCH_FOLDER, "distributions", "")
 
 
 class Slot(Ref):
@@ -189,7 +190,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         if name in _LOOKS:
             value = func(*args, **kwargs)
             slot = self.slot_of(args[0]) if args else None
-            if slot is not None:
+            if slot is not None and not _validates_a_distribution():
                 self.looks.append(Look(name, slot, len(self.entries), _user_line(), value))
             return value
         if name in _SKIPPED:
@@ -436,6 +437,20 @@ def _user_line() -> Optional[str]:
             return f"{os.path.basename(name)}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def _validates_a_distribution() -> bool:
+    """
+    Whether the value is looked at by ``torch.distributions``, which only raises where an argument is out of its range:
+    no branch that another one could take.
+    """
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(_OWN_FOLDER) and os.path.dirname(name) != _TORCH_FOLDER:
+            return name.startswith(_DISTRIBUTIONS)
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def slice_for(entries: list[Entry], slots: set[int]) -> list[Entry]:
