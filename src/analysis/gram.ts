@@ -12,7 +12,7 @@ import { cancelled } from '../protocol/errors.ts';
  * @returns the matrix of the vectors that are finite, and whether each is; count²/2·length products
  */
 export async function gramOfBlocks(
-  blocks: AsyncIterable<readonly Float32Array[]>,
+  blocks: AsyncIterable<readonly (Float32Array | Float64Array)[]>,
   count: number,
   length: number,
   context: AnalysisContext,

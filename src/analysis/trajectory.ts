@@ -18,7 +18,7 @@ export interface TrajectoryInput {
   /** How many the run has. */
   readonly snapshotsThere: number;
   /** The same stretch of each of these snapshots' weights, stretch after stretch. */
-  readonly blocks: AsyncIterable<readonly Float32Array[]>;
+  readonly blocks: AsyncIterable<readonly (Float32Array | Float64Array)[]>;
   readonly sketch: SketchSource | null;
   readonly steps: readonly StepRecord[];
   /** Number of parameters. */

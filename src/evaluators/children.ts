@@ -37,13 +37,23 @@ export async function startCommand(
     child.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'ENOENT' ? 'it is not on the PATH' : error.message;
       reject(
-        new BasinError('bad-input', `Cannot start ${program}: ${why}.`, 'Check the command line.', {
+        new BasinError('bad-input', `Cannot start ${program}: ${why}.`, cureFor(program, options.cwd), {
           cause: error,
         }),
       );
     });
   });
   return { child, pid: child.pid as number, ended };
+}
+
+/** A script that lies there wants its interpreter before it. */
+function cureFor(program: string, cwd: string): string {
+  const interpreter = /\.py$/i.test(program) ? 'python' : /\.[cm]?[jt]s$/i.test(program) ? 'node' : null;
+  const isThere = statSync(path.resolve(cwd, program), { throwIfNoEntry: false })?.isFile() === true;
+  if (interpreter === null) return 'Check the command line.';
+  return isThere
+    ? `Name what runs it: ${interpreter} ${program}`
+    : `There is no ${program} in ${cwd}; a script is started by its interpreter: ${interpreter} ${program}`;
 }
 
 const signalNumbers: Readonly<Record<number, NodeJS.Signals>> = {

@@ -19,7 +19,7 @@ export async function readSafetensorsHeader(file: string): Promise<SafetensorsHe
 }
 
 /**
- * Checks that a snapshot holds an objective's parameters: each one there, float32, of its shape.
+ * Checks that a snapshot holds an objective's parameters: each one there, of its shape, in float32 or, where it trains in it, float64.
  * @throws BasinError `not-found`, or `corrupt-run` naming the file and the tensor
  */
 export async function checkSnapshot(file: string, objective: ObjectiveInfo): Promise<SafetensorsHeader> {
@@ -28,8 +28,11 @@ export async function checkSnapshot(file: string, objective: ObjectiveInfo): Pro
   for (const p of objective.parameters) {
     const tensor = tensors.get(p.name);
     if (tensor === undefined) throw damaged(file, `it lacks the parameter "${p.name}"`);
-    if (tensor.dtype !== 'F32')
-      throw damaged(file, `parameter "${p.name}" is ${tensor.dtype} where F32 was recorded`);
+    const wide = p.dtype === 'float64';
+    if (tensor.dtype !== 'F32' && !(wide && tensor.dtype === 'F64')) {
+      const wanted = wide ? 'F64' : 'F32';
+      throw damaged(file, `parameter "${p.name}" is ${tensor.dtype} where ${wanted} was recorded`);
+    }
     if (tensor.shape.length !== p.shape.length || tensor.shape.some((d, i) => d !== p.shape[i])) {
       throw damaged(
         file,

@@ -2,10 +2,13 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { BasinError } from '../protocol/errors.ts';
 import type { ObjectiveInfo } from '../protocol/run.ts';
+import type { TensorEntry } from '../protocol/safetensors.ts';
 import { checkSnapshot, readFully } from './safetensorsFile.ts';
 
-/** 64 KB of every file at a time. */
+/** 64 KB of every file at a time, 128 of one in float64. */
 const BLOCK_ELEMENTS = 1 << 14;
+
+export type Stretch = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
 
 /**
  * Yields the same stretch of the parameters from every file, all stretches in the end; memory is one stretch a file.
@@ -15,25 +18,30 @@ const BLOCK_ELEMENTS = 1 << 14;
 export async function* snapshotBlocks(
   files: readonly string[],
   objective: ObjectiveInfo,
-): AsyncGenerator<readonly Float32Array[]> {
-  const begins: Map<string, number>[] = [];
+): AsyncGenerator<readonly Stretch[]> {
+  const entries: Map</* parameter */ string, TensorEntry>[] = [];
   for (const file of files) {
     const { tensors } = await checkSnapshot(file, objective);
-    begins.push(new Map(tensors.map((tensor) => [tensor.name, tensor.begin])));
+    entries.push(new Map(tensors.map((tensor) => [tensor.name, tensor])));
   }
   const handles: FileHandle[] = [];
   try {
     for (const file of files) handles.push(await open(file, 'r'));
-    const buffers = files.map(() => new Float32Array(BLOCK_ELEMENTS));
+    const buffers = files.map(() => new ArrayBuffer(BLOCK_ELEMENTS * Float64Array.BYTES_PER_ELEMENT));
     for (const { name, shape } of objective.parameters) {
       const elements = shape.reduce((product, extent) => product * extent, 1);
       for (let from = 0; from < elements; from += BLOCK_ELEMENTS) {
         const length = Math.min(BLOCK_ELEMENTS, elements - from);
-        const stretch = buffers.map((buffer) => buffer.subarray(0, length));
+        const stretch = buffers.map((buffer, i) =>
+          entries[i]?.get(name)?.dtype === 'F64'
+            ? new Float64Array(buffer, 0, length)
+            : new Float32Array(buffer, 0, length),
+        );
         for (const [i, handle] of handles.entries()) {
           const into = stretch[i] ?? new Float32Array(0);
-          const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
-          await readFully(handle, bytes, (begins[i]?.get(name) ?? 0) + 4 * from).catch((error: unknown) => {
+          const bytes = new Uint8Array(into.buffer, 0, into.byteLength);
+          const begin = (entries[i]?.get(name)?.begin ?? 0) + into.BYTES_PER_ELEMENT * from;
+          await readFully(handle, bytes, begin).catch((error: unknown) => {
             throw new BasinError(
               'corrupt-run',
               `${files[i]} cannot be read: ${(error as Error).message}`,

@@ -18,6 +18,7 @@ REFUSED = {
     "step_in_backward": "steps inside of backward()",
     "reentrant_checkpoint": "reentrant activation checkpointing",
     "gradient_by_hand": "did not come from backward()",
+    "compiled_step": "inside of a function that torch.compile compiles whole",
 }
 TOLERANCE = 1e-5
 
@@ -54,7 +55,9 @@ def test_trains_bit_for_bit_as_without_and_replays_exactly(script: Path) -> None
                     client.call("load", into="a", **{"from": {"file": str(run.snapshot(step, index))}})
                     found = client.call("verify", vector="a", batch=batch)
                     assert found["recorded"] == pytest.approx(steps[step]["loss"], rel=1e-6)
-                    assert found["replayed"] == pytest.approx(found["recorded"], rel=TOLERANCE)
+                    # What is kept in float64 replays to its last digits.
+                    tolerance = 1e-14 if script.stem == "double_precision" else TOLERANCE
+                    assert found["replayed"] == pytest.approx(found["recorded"], rel=tolerance)
             assert trouble(run) == ""
 
 
@@ -65,6 +68,8 @@ def test_says_why_it_cannot_be_replayed(name: str) -> None:
 
     if name == "step_in_backward" and not hasattr(torch.Tensor, "register_post_accumulate_grad_hook"):
         pytest.skip("this torch has no such hook")
+    if name == "compiled_step" and not hasattr(torch, "compile"):
+        pytest.skip("this script does not run before torch 2.0")
     with new_run() as run:
         done = record(run, script)
         assert done.returncode == 0, done.stderr
@@ -72,6 +77,8 @@ def test_says_why_it_cannot_be_replayed(name: str) -> None:
         assert not replay["exact"]
         assert REFUSED[name] in replay["reason"]
         assert "watch(model, loss, loader)" in replay["cure"]
+        if name == "compiled_step":
+            assert [isinstance(step["loss"], float) for step in run.steps()] == [True] * 6
 
 
 def test_leaves_a_sharded_model_alone_and_says_so() -> None:

@@ -72,6 +72,9 @@ class Interception:
         #: answers that are being worked out: what is loaded meanwhile is not the script's
         self.asides = 0
         self._stepping = 0
+        #: calls of compiled functions that are under way; a whole step may be inside
+        self._compiled_calls = 0
+        self._is_untraced = False
         self._changing_mode = False
         self._pushed = False
         self._undo: list[Callable[[], None]] = []
@@ -182,7 +185,7 @@ class Interception:
         @functools.wraps(original)
         def backward(tensors: Any, grad_tensors: Any = None, *args: Any, **kwargs: Any) -> Any:
             recorder = interception.recorder
-            if not interception.enabled or recorder.depth:
+            if not interception.enabled or (recorder.depth and not interception.in_compiled):
                 return original(tensors, grad_tensors, *args, **kwargs)
 
             def call() -> Any:
@@ -273,12 +276,44 @@ class Interception:
                 if model is None:
                     return lambda f: compiled(f, *args, **kwargs)
                 out = compile_(model, *args, **kwargs)
-                return out if isinstance(model, nn.Module) else self._black_box(out)
+                if isinstance(model, nn.Module):
+                    return out
+                self._leave_untraced()
+                return self._black_box(self._compiled(out))
 
             torch.compile = compiled
         for module in (getattr(torch, "func", None), stateless_module):
             if module is not None and hasattr(module, "functional_call"):
                 module.functional_call = self._black_box(module.functional_call)
+
+    @property
+    def in_compiled(self) -> bool:
+        """Whether a compiled function is being called: what happens inside is on no tape."""
+        return self._compiled_calls > 0
+
+    def _compiled(self, f: Any) -> Any:
+        @functools.wraps(f)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._compiled_calls += 1
+            try:
+                return f(*args, **kwargs)
+            finally:
+                self._compiled_calls -= 1
+
+        return call
+
+    def _leave_untraced(self) -> None:
+        """A compiled function with a whole step inside leaves the compiler at what listens, instead of compiling it."""
+        if self._is_untraced:
+            return
+        self._is_untraced = True
+        import torch._dynamo
+
+        disable = torch._dynamo.disable
+        torch.autograd.backward = disable(torch.autograd.backward)
+        torch.autograd.grad = disable(torch.autograd.grad)
+        self._before_step = disable(self._before_step)  # type: ignore[method-assign]
+        self._after_step = disable(self._after_step)  # type: ignore[method-assign]
 
     def _black_box(self, f: Any) -> Any:
         @functools.wraps(f)

@@ -120,6 +120,7 @@ class Probe:
         #: what the script does where no step is seen (interception.py), and whether tapes are over for it
         self._unseen: Optional[str] = None
         self._untaped_for_good = False
+        self._compiled_steps = False
         # loaders
         self._loader: Optional["weakref.ref[Any]"] = None
         self._training_loader: Optional["weakref.ref[Any]"] = None
@@ -282,7 +283,8 @@ class Probe:
         optimizers = self.interception.live_optimizers()
         trackers = [self._tracker(o) for o in optimizers]
         before = [t.before() for t in trackers]
-        taped = recorder.on and recorder.thread == threading.get_ident()
+        taped = recorder.on and recorder.thread == threading.get_ident() and not self.interception.in_compiled
+        self._compiled_steps = self._compiled_steps or self.interception.in_compiled
         if not optimizers and not taped and self._wants_tape():
             self.interception.open()  # weights without modules, updated by hand: from the next step on
         checking = taped and self._wants_check()
@@ -637,6 +639,8 @@ class Probe:
                 reason += f" but from {self._unseen}"
         else:
             problem = next((t.problem for t in group.terms or [] if t.problem is not None), None)
+            if self._compiled_steps:
+                problem = "its backward() is inside of a function that torch.compile compiles whole"
             reason = problem or "it was computed where the tape cannot see it"
         if len(course.checks) < CHECKED_STEPS:
             course.checks.append(Check(reasons=[reason]))

@@ -12,7 +12,7 @@ from .layer_statistics import LayerStatistics, parameters_gradients
 from .non_finite import Origin, parameters_not_finite
 from .objective import Objective
 from .run_writer import RunWriter, SnapshotBuffer, StepTuple
-from .safetensors import can_hold
+from .safetensors import can_hold, kept_dtype
 from .session import StateTensor
 from .versions import copy_into
 from .weights import ReadingBudget, SnapshotSchedule, WeightReader, together
@@ -232,7 +232,7 @@ class ObjectiveRecording:
             if buffer.free:
                 return buffer
         if len(self._buffers) < _BUFFERS:
-            tensors = [(n.name, n.tensor, torch.float32) for n in self.objective.named]
+            tensors = [(n.name, n.tensor, kept_dtype(n.tensor)) for n in self.objective.named]
             tensors += [(s.name, s.now(), s.now().dtype) for s in self.objective.state if can_hold(s.now().dtype)]
             self._buffers.append(SnapshotBuffer(tensors))
             return self._buffers[-1]

@@ -40,6 +40,11 @@ def bytes_of(tensor: torch.Tensor) -> memoryview:
     return memoryview((ctypes.c_char * count).from_address(tensor.data_ptr())).cast("B")
 
 
+def kept_dtype(parameter: torch.Tensor) -> torch.dtype:
+    """In which a parameter's values are kept in files: float64 as it is, all others in float32, which holds half precision exactly."""
+    return torch.float64 if parameter.dtype == torch.float64 else torch.float32
+
+
 def can_hold(dtype: torch.dtype) -> bool:
     return dtype in _NAMES
 

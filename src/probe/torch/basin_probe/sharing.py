@@ -44,27 +44,27 @@ class Team:
     """The optimizers of one objective; of most there is one."""
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
-        self._members = [weakref.ref(o) for o in optimizers]
+        #: each with what it trains, which stays known when a script has dropped it to make another one
+        self._members = [(weakref.ref(o), trained(o)) for o in optimizers]
         #: the backward passes of the step under way
         self._under_way: Optional[Group] = None
         self._moved: "weakref.WeakSet[Optimizer]" = weakref.WeakSet()
 
     def members(self) -> list[Optimizer]:
-        found = [r() for r in self._members]
+        found = [r() for r, _ in self._members]
         return [o for o in found if o is not None]
 
     def replaces(self, optimizer: Optimizer) -> bool:
         """Whether it was made anew for the weights of a member, whose place it has then."""
         wanted = trained(optimizer)
-        for i, reference in enumerate(self._members):
-            member = reference()
-            if member is not None and trained(member) == wanted:
-                self._members[i] = weakref.ref(optimizer)
+        for i, (_, known) in enumerate(self._members):
+            if known == wanted:
+                self._members[i] = (weakref.ref(optimizer), known)
                 return True
         return False
 
     def replace_all(self, optimizer: Optimizer) -> None:
-        self._members = [weakref.ref(optimizer)]
+        self._members = [(weakref.ref(optimizer), trained(optimizer))]
 
     def begins(self, optimizer: Optimizer, group: Group) -> bool:
         """Call before a member moves; False when it moves in the step that is under way."""

@@ -12,7 +12,7 @@ from .elementwise import normalised
 from .errors import BasinError
 from .evaluator import Vector
 from .objective import Objective
-from .safetensors import SafetensorsFile
+from .safetensors import SafetensorsFile, kept_dtype
 
 #: Bytes of the block in which a Gram matrix is computed.
 _BLOCK_BYTES = 64 * 2**20
@@ -67,9 +67,9 @@ def load_file(objective: Objective, path: str) -> Vector:
 
 
 def save_tensors(objective: Objective, vector: Vector) -> list[tuple[str, torch.Tensor]]:
-    """A vector as named tensors: parameters in float32, state as it is."""
+    """A vector as named tensors: parameters in float64 or float32 as they train, state as it is."""
     found = [
-        (named.name, view.detach().to("cpu", torch.float32).contiguous())
+        (named.name, view.detach().to("cpu", kept_dtype(named.tensor)).contiguous())
         for named, view in zip(objective.named, objective.layout.split(vector.flat))
     ]
     if vector.state is not None:
