@@ -1,7 +1,9 @@
 /** The panel: one run through its lenses. */
 import { AveragingLens } from './averagingLens.ts';
 import { keptEnsembles, keptPoints, keptSoups } from './builtFigures.ts';
+import { columnsOfObjective, ofObjective } from './chosenObjective.ts';
 import { ContourLens } from './contourLens.ts';
+import { dropdown } from './controls.ts';
 import { fill, h, setText } from './dom.ts';
 import { flatnessQuestion } from './flatnessQuestion.ts';
 import { generalisationLens } from './generalisationLens.ts';
@@ -36,6 +38,7 @@ import { trajectoryLens } from './trajectoryLens.ts';
 import { connect } from './wire.ts';
 import { formatNumber } from './format.ts';
 import type { Job } from '../src/protocol/engine.ts';
+import type { RunView } from '../src/protocol/page.ts';
 import { toErrorData } from '../src/protocol/errors.ts';
 import './styles/panel.css';
 
@@ -52,10 +55,13 @@ let remembered: Remembered = kept;
 let state: PanelState = initialState;
 let jobNumber = 0;
 let frame = 0;
+/** Index of the objective that is shown and asked about. */
+let chosen = Number(kept.settings?.['objective'] ?? 0);
 
 const actions: PanelActions = {
-  start(job) {
+  start(asked) {
     const number = ++jobNumber;
+    const job = chosen === 0 ? asked : { ...asked, objective: chosen };
     apply(startJob(state, number, job, strings.starting));
     void run(number, job);
   },
@@ -69,7 +75,7 @@ const actions: PanelActions = {
       .catch(() => undefined);
   },
   save: async (file) => (await wire.request('saveFile', file)).saved,
-  readSteps: () => wire.request('readSteps', {}),
+  readSteps: async () => columnsOfObjective(await wire.request('readSteps', {}), chosen),
   recall: (key) => remembered.settings?.[key],
   remember: (key, value) => remember({ settings: { ...remembered.settings, [key]: value } }),
 };
@@ -100,7 +106,9 @@ type LensId = keyof typeof lenses;
 
 const title = h('h1', {});
 const subtitle = h('p', { class: 'note' });
-const head = h('header', { class: 'head', hidden: true }, title, subtitle);
+const objectives = dropdown(strings.objective, [], '0', (value) => choose(Number(value)));
+objectives.element.hidden = true;
+const head = h('header', { class: 'head', hidden: true }, title, subtitle, objectives.element);
 const waiting = h('p', { class: 'note waiting', role: 'status' }, strings.waiting);
 const tabs = new Tabs(
   strings.lensesLabel,
@@ -130,6 +138,8 @@ wire.on('jobDone', (news) => apply(jobDone(state, news)));
 wire.on('showLens', ({ lens, result }) => {
   showLens(lens === 'surface' ? 'contour' : lens);
   const kept = state.view?.results.find(({ id }) => id === result);
+  const of = state.view?.run.objectives.findIndex(({ name }) => name === kept?.objective) ?? -1;
+  if (of >= 0 && of !== chosen) choose(of);
   const shown: Lens | undefined = Object.entries(lenses).find(([id]) => id === lens)?.[1];
   if (kept !== undefined) shown?.show?.(kept);
   if (lens === 'surface') contour.show3d();
@@ -167,7 +177,10 @@ function apply(next: PanelState): void {
 
 function draw(): void {
   frame = 0;
-  const { view } = state;
+  if (state.view === null) return;
+  offerObjectives(state.view.run.objectives);
+  const shown = ofObjective(state, chosen);
+  const { view } = shown;
   if (view === null) return;
   if (remembered.run !== view.run.id) remember({ run: view.run.id });
   waiting.hidden = true;
@@ -186,5 +199,19 @@ function draw(): void {
   const reason = view.run.stateReason;
   head.querySelector('.reason')?.remove();
   if (reason !== null) head.append(h('p', { class: 'reason', lang: 'en' }, reason));
-  for (const lens of Object.values(lenses)) lens.update(state);
+  for (const lens of Object.values(lenses)) lens.update(shown);
+}
+
+function choose(objective: number): void {
+  chosen = objective;
+  actions.remember('objective', String(objective));
+  draw();
+}
+
+function offerObjectives(all: RunView['run']['objectives']): void {
+  objectives.element.hidden = all.length < 2;
+  if (all.length === 0) return;
+  objectives.setChoices(all.map(({ name }, index) => ({ value: String(index), label: name })));
+  if (chosen >= all.length) chosen = 0;
+  objectives.value = String(chosen);
 }

@@ -19,6 +19,7 @@ export const german: Strings = {
     log: 'Protokoll',
   },
   lensesLabel: 'Linsen',
+  objective: 'Zielfunktion',
   step: (step) => `Schritt ${step}`,
   stepAxis: 'Schritt',
   snapshot: (step) => `Snapshot ${step}`,

@@ -22,6 +22,7 @@ export const english = {
     log: 'Log',
   },
   lensesLabel: 'Lenses',
+  objective: 'Objective',
   step: (step: number | string) => `step ${step}`,
   stepAxis: 'step',
   snapshot: (step: number | string) => `snapshot ${step}`,

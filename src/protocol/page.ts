@@ -16,7 +16,10 @@ export interface RunView {
   /** Thinned for drawing, first and last kept. */
   readonly steps: readonly StepRecord[];
   readonly live: readonly LiveSharpness[];
+  /** Of the first objective. */
   readonly snapshots: readonly number[];
+  /** Of each objective, where there are several. */
+  readonly objectiveSnapshots?: readonly (readonly number[])[];
   readonly models: readonly BuiltModel[];
   /** Newest first. */
   readonly results: readonly AnalysisResult[];

@@ -18,11 +18,14 @@ export async function buildRunView(run: Run, objective = 0): Promise<RunView> {
     run.readNoise(),
     readEvents(run),
   ]);
+  const { length } = manifest.objectives;
+  const others = length < 2 ? [] : await Promise.all(manifest.objectives.map((_, i) => run.snapshots(i)));
   return {
     run: manifest,
     steps: thinSteps(steps, POINTS_DRAWN),
     live,
     snapshots: snapshots.map((s) => s.step),
+    ...(length < 2 ? {} : { objectiveSnapshots: others.map((kept) => kept.map((s) => s.step)) }),
     models,
     results,
     noise,

@@ -55,10 +55,10 @@ async function drawn(page: HostedPage, selector: string, least = 40): Promise<vo
 async function jobs(
   { requests }: HostedPage,
   count = 1,
-): Promise<{ number: number; job: { kind: string } }[]> {
-  const asked = (): { number: number; job: { kind: string } }[] =>
+): Promise<{ number: number; job: { kind: string; objective?: number } }[]> {
+  const asked = (): { number: number; job: { kind: string; objective?: number } }[] =>
     requests.flatMap(({ method, params }) =>
-      method === 'runJob' ? [params as { number: number; job: { kind: string } }] : [],
+      method === 'runJob' ? [params as { number: number; job: { kind: string; objective?: number } }] : [],
     );
   await until(`${count} jobs`, () => Promise.resolve(asked().length >= count));
   return asked();
@@ -316,6 +316,41 @@ describe('pages', function () {
     page.notify('jobDone', { number, result: contour, error: null });
     await page.page.getByText('Compute again').waitFor();
     await page.page.getByText('Coarse:').waitFor({ state: 'detached' });
+  });
+
+  it('panel shows one of several objectives at a time, and asks about that one', async () => {
+    const own = digits.run.objectives[0]!;
+    const critic = { ...own, name: 'critic', parameterCount: 77 };
+    const two = {
+      ...digits,
+      run: { ...digits.run, objectives: [own, critic] },
+      steps: [...digits.steps, { ...digits.steps.at(-1)!, objective: 1, loss: 0.125 }],
+      objectiveSnapshots: [digits.snapshots, [0, 7]],
+    };
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', digits);
+    const choice = page.page.getByRole('combobox', { name: 'Objective' });
+    const head = page.page.locator('.head');
+    await head.getByText('digits').first().waitFor();
+    assert.equal(await choice.isVisible(), false);
+    page.notify('showRun', two);
+    await choice.waitFor();
+    await choice.focus();
+    await page.page.keyboard.press('ArrowDown');
+    await page.page.keyboard.press('Enter');
+    await head.getByText('77 parameters').waitFor();
+    await head.getByText('2 snapshots').waitFor();
+    await head.getByText('0.125').waitFor();
+    // The results that are kept are the other's.
+    await page.page.locator('#lens-contour canvas').first().waitFor({ state: 'hidden' });
+    await page.page.getByText('Compute the contour', { exact: true }).click();
+    assert.equal((await jobs(page))[0]?.job.objective, 1);
+    assert.deepEqual(await violations(page), []);
+    await picture(page, 'panel-objectives');
+    page.notify('showLens', { lens: 'contour', result: contour.id });
+    await drawn(page, '#lens-contour');
+    await head.getByText('77 parameters').waitFor({ state: 'detached' });
+    assert.deepEqual(page.problems, []);
   });
 
   it('panel cancels, and shows a failure with its cure', async () => {

@@ -109,6 +109,10 @@ describe('launching', () => {
     await assert.rejects(launchTraining({ ...options, ...there }), hasCode('bad-input'));
     const nowhere = { cwd: path.join(workspace.root, 'gone'), command: ['node'] };
     await assert.rejects(launchTraining({ ...options, ...nowhere }), hasCode('bad-input'));
+    await writeFile(path.join(workspace.root, 'train.py'), '');
+    await assert.rejects(launchTraining({ ...options, cwd: workspace.root, command: ['train.py'] }), {
+      cure: 'Name what runs it: python train.py',
+    });
     assert.deepEqual(await workspace.store.list(), []);
   });
 
