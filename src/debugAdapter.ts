@@ -9,6 +9,7 @@ import { TrainingDebugAdapter } from './debugger/adapter.ts';
 import type { Laboratory } from './debugger/console.ts';
 import { Engine } from './engine/engine.ts';
 import { findInstallation } from './engine/installation.ts';
+import { limitCycleOf } from './engine/limitCycle.ts';
 import { measureWhileTraining } from './engine/liveMeasurements.ts';
 import type { TrainingConnection } from './evaluators/connection.ts';
 import type { LiveSharpness } from './protocol/run.ts';
@@ -53,10 +54,7 @@ const laboratory: Laboratory = {
     const result = await engineOf(root).run(job, { signal: new AbortController().signal, progress: ignore });
     return { result, text: 'trust' in result ? result.trust.join('\n') : '' };
   },
-  async limitCycle(root, run) {
-    const { result, text } = await laboratory.ask(root, { kind: 'cycles', run });
-    return result.kind === 'cycles' && ['fixed-order', 'repeats'].includes(result.verdict) ? text : null;
-  },
+  limitCycle: (run, objective) => limitCycleOf(run, objective, new AbortController().signal),
   follow(run) {
     void measureWhileTraining(run, { signal: following.signal });
   },

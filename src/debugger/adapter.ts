@@ -441,7 +441,7 @@ export class TrainingDebugAdapter extends DebugSession {
     return {
       sharpness: (connection) => this.laboratory.sharpness(connection),
       loss: (connection, split) => this.laboratory.loss(connection, split),
-      limitCycle: (run) => this.laboratory.limitCycle(this.#root, run.id),
+      limitCycle: (run, objective) => this.laboratory.limitCycle(run, objective),
     };
   }
 

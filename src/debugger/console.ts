@@ -8,7 +8,7 @@ import type { Run } from '../runs/run.ts';
 import { shown } from './breakpoints.ts';
 import { Expression, type Value } from './expression.ts';
 import { valueNames } from './stepValues.ts';
-import type { DebugTarget } from './target.ts';
+import type { DebugTarget, Helpers } from './target.ts';
 
 /** Estimates and analyses, done by the rooms that have them. */
 export interface Laboratory {
@@ -19,7 +19,7 @@ export interface Laboratory {
   /** An analysis as the engine does it, kept with the run; text as on the command line. */
   ask(root: string, job: Job): Promise<{ readonly text: string; readonly result: JobResult }>;
   /** What the run's files tell of a limit cycle; null where there is none. */
-  limitCycle(root: string, run: string): Promise<string | null>;
+  limitCycle: Helpers['limitCycle'];
   /** Has λ₁ measured while the run trains, within its budget. */
   follow(run: Run): void;
   unfollow(): void;

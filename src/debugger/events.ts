@@ -45,7 +45,7 @@ export const eventFilters: readonly EventFilter[] = [
   {
     id: 'limit-cycle',
     label: 'Limit cycle',
-    description: 'The updates repeat an epoch later.',
+    description: 'The updates repeat an epoch later. Looked for from step 50 on, in the first 16,000 steps.',
     default: false,
   },
   {

@@ -44,8 +44,8 @@ export interface Helpers {
   sharpness(connection: TrainingConnection): Promise<LiveSharpness>;
   /** The loss at the weights that stand, on the run's evaluation set. @throws BasinError `unsupported` without one */
   loss(connection: TrainingConnection, split: 'train' | 'validation'): Promise<LossValue>;
-  /** What a run's files tell of a limit cycle, as a sentence; null where there is none. */
-  limitCycle(run: Run): Promise<string | null>;
+  /** What a run's files tell of a limit cycle by now, in sentences; null where there is none, or too little to tell. */
+  limitCycle(run: Run, objective: number): Promise<string | null>;
 }
 
 /** Of each parameter, in the order of ObjectiveInfo.parameters. */

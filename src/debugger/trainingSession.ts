@@ -37,8 +37,12 @@ export interface SessionOptions {
   readonly whenGone: WhenGone;
 }
 
-/** Steps between two looks into the run's files for slow evidence. */
-const EVIDENCE_EVERY = 100;
+/**
+ * Steps before the run's files are first asked for a cycle, and share of the steps by which they have to have grown until
+ * they are asked again: all of it is read each time.
+ */
+const FIRST_EVIDENCE = 50;
+const FURTHER_EVIDENCE = 0.25;
 /** Checkpoints that are kept in the process, the latest ones. */
 const MOST_CHECKPOINTS = 8;
 
@@ -66,8 +70,8 @@ export class TrainingSession implements DebugTarget {
   /** Whether the latest λ₁ was below the bound; null before one was measured. */
   #wasStable: boolean | null = null;
   #toldCycle = false;
-  /** The step at which the run's files were last asked for a cycle. */
-  #askedCycle = 0;
+  /** The step at which the run's files are next asked for a cycle. */
+  #asksCycle = FIRST_EVIDENCE;
   #checkpoints: KeptPoint[] = [];
   /** The step whose weights stand, where they were put back. */
   #weightsOf: number | null = null;
@@ -236,7 +240,7 @@ export class TrainingSession implements DebugTarget {
     this.#plateau = new PlateauWatch();
     this.#wasStable = null;
     this.#toldCycle = false;
-    this.#askedCycle = 0;
+    this.#asksCycle = FIRST_EVIDENCE;
     this.#checkpoints = [];
     this.#weightsOf = this.#before = this.#lastSharpness = null;
     await this.#checkpoint(0);
@@ -292,6 +296,13 @@ export class TrainingSession implements DebugTarget {
     return this.#stopPoints.length > 0 || this.#ranges.length > 0 || this.#events.size > 0;
   }
 
+  /** Whether the weights are to be read at every step; recording alone does when it is cheap. */
+  get #readsWeights(): boolean {
+    // A cycle is seen in successive weights alone.
+    const events = ['non-finite', 'limit-cycle'] as const;
+    return events.some((id) => this.#events.has(id)) || [...this.#reads].some((r) => weightReading.has(r));
+  }
+
   /** Goes on until the goal, or until something on the way makes it stop. */
   async #drive(goal: Target): Promise<void> {
     let from = this.#required();
@@ -313,9 +324,7 @@ export class TrainingSession implements DebugTarget {
     try {
       for (;;) {
         const target = this.#watches ? nextLook(from, goal) : goal;
-        const norms =
-          this.#watches &&
-          (this.#events.has('non-finite') || [...this.#reads].some((r) => weightReading.has(r)));
+        const norms = this.#watches && this.#readsWeights;
         const standing = await this.connection.proceed({ target, norms, whenGone: this.options.whenGone });
         if (standing.reason === 'ended') return await this.#stop(standing, endOf(standing));
         const found = await this.#look(standing);
@@ -419,9 +428,9 @@ export class TrainingSession implements DebugTarget {
       const event = await this.#edge(step);
       if (event !== null) return event;
     }
-    if (wanted.has('limit-cycle') && step.step >= this.#askedCycle + EVIDENCE_EVERY && !this.#toldCycle) {
-      this.#askedCycle = step.step;
-      const text = await this.options.helpers.limitCycle(this.run);
+    if (wanted.has('limit-cycle') && step.step >= this.#asksCycle && !this.#toldCycle) {
+      this.#asksCycle = step.step + Math.max(FIRST_EVIDENCE, Math.floor(FURTHER_EVIDENCE * step.step));
+      const text = await this.options.helpers.limitCycle(this.run, step.objective);
       this.#toldCycle = text !== null;
       if (text !== null) return { id: 'limit-cycle', text };
     }
