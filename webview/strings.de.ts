@@ -861,6 +861,8 @@ function nonFiniteInGerman(step: number, found: NonFinite | null): string {
   if (found.what === 'forward') {
     const at = found.first === null ? '' : `, zuerst in ${place(found.first)}`;
     const by = found.operation == null ? '' : ` (${found.operation})`;
+    if (found.cameIn === true)
+      return `Der Loss ist bei Schritt ${step} NaN oder unendlich, weil es die gelesenen Werte sind: Die Daten dieses Schritts enthalten NaN oder Unendlich${at}${by}.`;
     return `Der Loss ist bei Schritt ${step} NaN oder unendlich, obwohl alle Gewichte endlich sind: Es begann im Vorwärtslauf${at}${by}.`;
   }
   const { first, last, parameters } = found;

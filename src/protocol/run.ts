@@ -206,6 +206,8 @@ export const nonFiniteSchema = v.object({
   last: nullable(placeSchema),
   /** forward: the operation that gave it first, where that is known. */
   operation: v.optional(nullable(v.string())),
+  /** forward: that operation was given it, by the data or a constant. */
+  cameIn: v.optional(v.boolean()),
 });
 export type NonFinite = v.InferOutput<typeof nonFiniteSchema>;
 

@@ -70,6 +70,8 @@ export function eventSentence(event: TrainingEvent): string {
   if (found.what === 'forward') {
     const at = found.first === null ? '' : ` first in ${place(found.first)}`;
     const by = found.operation == null ? '' : ` (${found.operation})`;
+    if (found.cameIn === true)
+      return `The loss is NaN or infinite at step ${step} because what is read there is: the data of this step hold NaN or Infinity, met${at}${by}.`;
     return `The loss is NaN or infinite at step ${step} though all weights are finite: it began in the forward pass${at}${by}.`;
   }
   const { first, last, parameters } = found;

@@ -73,7 +73,7 @@ def test_each_parameter_has_the_norms_of_its_snapshots() -> None:
 
 
 @pytest.mark.parametrize("every_step", [True, False], ids=["read", "usual"])
-@pytest.mark.parametrize("fault", ["gradient", "applied", "forward"])
+@pytest.mark.parametrize("fault", ["gradient", "applied", "forward", "data"])
 def test_names_the_step_and_the_layer_of_nan(fault: str, every_step: bool) -> None:
     with new_run() as run:
         done = record(run, SCRIPT, fault, "160", everyStep=every_step)
@@ -83,8 +83,11 @@ def test_names_the_step_and_the_layer_of_nan(fault: str, every_step: bool) -> No
         assert len(found) == 1, "told once"
         event = found[0]["nonFinite"]
         assert event["began"] == 137
-        assert event["first"]["layer"] == event["last"]["layer"] == ("first" if fault == "forward" else "third")
-        if fault == "forward":
+        assert event["first"]["layer"] == event["last"]["layer"] == ("third" if fault in ("gradient", "applied") else "first")
+        if fault == "data":
+            assert event["what"] == "forward" and event["operation"] == "Addmm" and event["cameIn"]
+        elif fault == "forward":
+            assert "cameIn" not in event
             assert event["what"] == "forward" and event["operation"] == "Addmm"
         else:
             assert event["first"]["parameter"] == "third.weight" and event["parameters"] == 1

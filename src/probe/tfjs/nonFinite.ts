@@ -39,6 +39,8 @@ export function originInForward(
   readonly layer: string | null;
   readonly parameter: string | null;
   readonly operation: string | null;
+  /** Whether the operation was given it, by the data or a constant. */
+  readonly cameIn: boolean;
 } | null {
   const { engine } = capture;
   const inside: Layer[] = [];
@@ -56,6 +58,8 @@ export function originInForward(
       layer: layer?.name ?? known?.layer ?? null,
       parameter: layer === undefined ? (known?.name ?? null) : null,
       operation: kernelName ?? null,
+      // Nothing before it gave any.
+      cameIn: Object.values(inputs).some((x) => isTensor(x) && !isVariable(x) && !isFiniteTensor(engine, x)),
     };
   };
   withSession({ ...capture, f, leaves: [] }, (session) => {

@@ -315,7 +315,8 @@ export class ObjectiveRecorder {
       }
       const place = origin === null ? null : { parameter: origin.parameter, layer: origin.layer };
       const operation = origin?.operation ?? null;
-      return { what: 'forward', began: step, parameters: 0, first: place, last: place, operation };
+      const cameIn = origin?.cameIn === true ? { cameIn: true } : {};
+      return { what: 'forward', began: step, parameters: 0, first: place, last: place, operation, ...cameIn };
     }
     const gradients = parametersNotFinite(this.reader, parameters, read.grads);
     // Norms can overflow where no value has.

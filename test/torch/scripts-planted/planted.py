@@ -1,7 +1,7 @@
 """
 Four linear layers with a fault at a step that is named: NaN in the third one's gradient from backward() (gradient), put
-there by hand before the step (applied), or inputs so large that the first one's output overflows (forward). Three of
-the second layer's eight units are dead from the start.
+there by hand before the step (applied), inputs so large that the first one's output overflows (forward), or NaN among the
+inputs (data). Three of the second layer's eight units are dead from the start.
 
     python planted.py fault steps [at]
 """
@@ -37,7 +37,9 @@ if fault == "gradient":
 for step in range(steps):
     begin = step % 3 * 32
     scale = 3e38 if fault == "forward" and step == at else 1.0
-    loss = nn.functional.cross_entropy(net(x[begin : begin + 32] * scale), y[begin : begin + 32])
+    scale = float("nan") if fault == "data" and step == at else scale
+    inputs = (x[begin : begin + 32] * scale).clamp(-3e38, 3e38)  # finite, if they are not NaN
+    loss = nn.functional.cross_entropy(net(inputs), y[begin : begin + 32])
     optimizer.zero_grad()
     loss.backward()
     if fault == "applied" and step == at:

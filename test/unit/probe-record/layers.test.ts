@@ -75,7 +75,7 @@ describe('each parameter of a TensorFlow.js script', function () {
       assert.ok(Number.isNaN(layers.records[13]?.value(bias, 'dead')));
     });
 
-    for (const fault of ['gradient', 'applied', 'forward'] as const) {
+    for (const fault of ['gradient', 'applied', 'forward', 'data'] as const) {
       // Read at every step the gradient itself shows it, else the weights that it has spoilt.
       for (const everyStep of fault === 'gradient' ? [true, false] : [false]) {
         it(`names the step and the layer of NaN: ${fault}, ${everyStep ? 'every step read' : 'as usual'} (${backend})`, async function () {
@@ -90,10 +90,12 @@ describe('each parameter of a TensorFlow.js script', function () {
           assert.equal(found.length, 1, 'told once');
           const [{ step, nonFinite }] = found as [(typeof found)[0]];
           assert.equal(nonFinite?.began, 137);
-          assert.equal(nonFinite.first?.layer, fault === 'forward' ? 'first' : 'third');
+          const inForward = fault === 'forward' || fault === 'data';
+          assert.equal(nonFinite.first?.layer, inForward ? 'first' : 'third');
           assert.equal(nonFinite.last?.layer, nonFinite.first?.layer);
-          if (fault === 'forward') {
+          if (inForward) {
             assert.equal(nonFinite.what, 'forward');
+            assert.equal(nonFinite.cameIn, fault === 'data' ? true : undefined);
             assert.ok(nonFinite.operation !== null && nonFinite.operation !== undefined);
           } else {
             assert.match(nonFinite.first?.parameter ?? '', /^third/);

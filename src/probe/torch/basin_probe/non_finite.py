@@ -12,6 +12,8 @@ from .naming import Named
 #: Nodes of a loss's graph that are looked at.
 _MOST_NODES = 50_000
 _SAVED = "_saved_"
+#: Activations that give finite values for finite ones: what they give that is not came in.
+_PASSING = {"Relu", "LeakyRelu", "Tanh", "Sigmoid", "Gelu", "Silu", "Elu", "Softplus", "Hardtanh", "Threshold", "Mish"}
 
 
 class HookWatch:
@@ -40,9 +42,11 @@ class HookWatch:
 class Origin:
     """What gave a loss that is not finite: the operation, and the nearest parameter that it depends on."""
 
-    def __init__(self, operation: Optional[str], parameter: Optional[torch.Tensor]) -> None:
+    def __init__(self, operation: Optional[str], parameter: Optional[torch.Tensor], came_in: bool = False) -> None:
+        """:param came_in: the operation was given it, by the data or a constant"""
         self.operation = operation
         self.parameter = parameter
+        self.came_in = came_in
 
     def event(self, named: list[Named], step: int) -> dict[str, Any]:
         owner = next((n for n in named if n.tensor is self.parameter), None)
@@ -54,6 +58,7 @@ class Origin:
             "first": place,
             "last": place,
             "operation": self.operation,
+            **({"cameIn": True} if self.came_in else {}),
         }
 
 
@@ -69,8 +74,12 @@ def origin_in_forward(loss: torch.Tensor) -> Origin:
         found = _not_finite(node)
         if found is None:
             continue
+        name, value = found
         made = node
-        if not found.startswith(_SAVED + "result"):
+        given = name.startswith(_SAVED + "result")
+        if not given or _operation(node) in _PASSING:
+            if not given and not value.requires_grad and not name.startswith(_SAVED + "running"):
+                return Origin(_operation(node), _nearest_parameter(node), came_in=True)
             # It came in: what gave it is the operation before, or it is data.
             before = [n for n, _ in node.next_functions if n is not None and not _only_weights(n)]
             made = before[0] if before else node
@@ -113,8 +122,8 @@ def _inputs_first(root: Any) -> list[Any]:
     return order
 
 
-def _not_finite(node: Any) -> Optional[str]:
-    """Name of a saved tensor that is not finite; what a node gives comes before what it takes."""
+def _not_finite(node: Any) -> Optional[tuple[str, torch.Tensor]]:
+    """A saved tensor that is not finite, with its name; what a node gives comes before what it takes."""
     names = sorted((n for n in dir(node) if n.startswith(_SAVED)), key=lambda n: not n.startswith(_SAVED + "result"))
     for name in names:
         try:
@@ -122,7 +131,7 @@ def _not_finite(node: Any) -> Optional[str]:
         except RuntimeError:  # freed already: a second pass over this part of the graph
             continue
         if isinstance(value, torch.Tensor) and not _is_finite(value):
-            return name
+            return name, value
     return None
 
 
