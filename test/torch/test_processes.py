@@ -221,6 +221,44 @@ def test_ends(inside: str, code: int, state: str, reason: str, tmp_path: Path) -
         assert not (run.directory / "endpoint.json").exists()
 
 
+RAISING = """
+import torch
+
+torch.manual_seed(0)
+net = torch.nn.Linear(4, 2)
+
+class Raising(torch.optim.SGD):
+    fails_at, taken = 3, 0
+
+    def step(self, closure=None):
+        self.taken += 1
+        if self.taken == 1 + self.fails_at:
+            raise ArithmeticError("not this one")
+        return super().step(closure)
+
+torch.optim.SGD(net.parameters(), lr=0.1)  # from now on SGD.step has hooks of its own, inside of Raising.step's
+optimizer = Raising(net.parameters(), lr=0.1)
+for step in range(10):
+    optimizer.zero_grad()
+    net(torch.randn(8, 4)).square().mean().backward()
+    try:
+        optimizer.step()
+    except ArithmeticError:
+        pass
+"""
+
+
+def test_a_step_that_raises_is_none_and_those_behind_it_are_recorded(tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    file.write_text(RAISING)
+    with new_run() as run:
+        done = record(run, file)
+        assert done.returncode == 0, done.stderr
+        assert trouble(run) == ""
+        assert [s["step"] for s in run.steps()] == list(range(9))
+        assert run.snapshots()[-1] == 9
+
+
 def test_killed_while_it_is_asked(tmp_path: Path) -> None:
     """The client learns at once that nobody is there any more; what was recorded stands."""
     with new_run() as run:

@@ -7,7 +7,16 @@ import { needs } from '../../harness/requires.ts';
 import { third } from './client.ts';
 import { debugging } from './debugging.ts';
 
-const CATCHING = `import torch
+const CATCHING = `import signal
+
+import torch
+
+
+def changed(number, frame):
+    raise RuntimeError("the file has changed")
+
+
+signal.signal(signal.SIGUSR1, changed)
 
 torch.manual_seed(0)
 x = torch.randn(32, 4)
@@ -19,7 +28,7 @@ for step in range(12):
         optimizer.zero_grad()
         net(x).square().mean().backward()
         optimizer.step()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError):
         caught += 1
 print("caught", caught)
 `;
@@ -56,21 +65,25 @@ describe('signals to a script that stands (torch)', function () {
     });
   }
 
-  it('stands again where a script that caught Ctrl+C trains on', async () => {
-    const program = path.join(on.workspace.root, 'catching.py');
-    writeFileSync(program, CATCHING);
-    await on.client.halt(on.client.begin('torch', { launch: { stopOnEntry: true, program } }));
-    await on.client.over();
-    await on.client.over();
-    await on.client.into();
-    const { reason, description } = await on.client.halt(() => signalled('SIGINT'));
-    assert.equal(reason, 'pause');
-    assert.match(description ?? '', /A signal has taken the script away.*Inside of step 2/);
-    await on.client.over();
-    assert.equal((await on.client.variables('Step')).get('step')?.value, '2');
-    await on.client.finish();
-    assert.match(on.client.output.join(''), /^caught 1$/m);
-  });
+  for (const [signal, what] of [
+    ['SIGINT', 'Ctrl+C'],
+    ['SIGUSR1', "its own handler's exception"],
+  ] as const)
+    it(`stands again where a script that caught ${what} trains on`, async () => {
+      const program = path.join(on.workspace.root, 'catching.py');
+      writeFileSync(program, CATCHING);
+      await on.client.halt(on.client.begin('torch', { launch: { stopOnEntry: true, program } }));
+      await on.client.over();
+      await on.client.over();
+      await on.client.into();
+      const { reason, description } = await on.client.halt(() => signalled(signal));
+      assert.equal(reason, 'pause');
+      assert.match(description ?? '', /A signal has taken the script away.*Inside of step 2/);
+      await on.client.over();
+      assert.equal((await on.client.variables('Step')).get('step')?.value, '2');
+      await on.client.finish();
+      assert.match(on.client.output.join(''), /^caught 1$/m);
+    });
 
   it('says which signal has ended it', async () => {
     await on.client.halt(on.client.begin('torch', { launch: { stopOnEntry: true } }));

@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Any, Callable
 
 
+class FromSignal(BaseException):
+    """
+    What a signal's handler raised while training stood: no failure of the probe's but the script's own, which goes to it
+    as it is. No ``Exception``, so that nothing on the way takes it for the probe's.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 def guarded(call: Callable[[], Any], work: Callable[[Callable[[], Any]], Any], failed: Callable[[BaseException], None]) -> Any:
     """
     Gives what ``call`` gives, called exactly once, also when ``work`` (which is to make that call and watch it) fails.
@@ -26,6 +37,8 @@ def guarded(call: Callable[[], Any], work: Callable[[Callable[[], Any]], Any], f
 
     try:
         return work(once)
+    except FromSignal as torn:
+        raise torn.error from None
     except Exception as error:
         if error is raised:
             raise

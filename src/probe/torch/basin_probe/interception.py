@@ -10,12 +10,13 @@ import os
 import sys
 import threading
 import weakref
+from types import FrameType
 from typing import Any, Callable, Optional, Protocol
 
 import torch
 from torch import nn
 
-from .guard import guarded
+from .guard import FromSignal, guarded
 from .tape import Recorder
 from .versions import BEFORE_2, HAS_STEP_HOOKS, dataloader_module, optimizer_module, stateless_module, top_function_mode
 
@@ -72,6 +73,8 @@ class Interception:
         #: answers that are being worked out: what is loaded meanwhile is not the script's
         self.asides = 0
         self._stepping = 0
+        #: of the outermost step under way
+        self._step_frame: Optional[FrameType] = None
         #: calls of compiled functions that are under way; a whole step may be inside
         self._compiled_calls = 0
         self._is_untraced = False
@@ -105,6 +108,8 @@ class Interception:
         self.recorder.depth += 1
         try:
             call()
+        except FromSignal as torn:
+            raise torn.error from None
         except Exception as error:
             self.listener.failed(where, error)
         finally:
@@ -134,7 +139,7 @@ class Interception:
 
         Optimizer.__init__ = made  # type: ignore[method-assign]
         if HAS_STEP_HOOKS:
-            optimizer_module.register_optimizer_step_pre_hook(lambda o, args, kwargs: self._before_step(o))
+            optimizer_module.register_optimizer_step_pre_hook(lambda o, args, kwargs: self._before_step(o, sys._getframe(1)))
             optimizer_module.register_optimizer_step_post_hook(lambda o, args, kwargs: self._after_step(o))
 
     def _wrap_step(self, kind: type) -> None:
@@ -146,7 +151,7 @@ class Interception:
 
         @functools.wraps(step)
         def wrapped(optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
-            interception._before_step(optimizer)
+            interception._before_step(optimizer, sys._getframe())
             try:
                 out = step(optimizer, *args, **kwargs)
             except BaseException:
@@ -159,19 +164,25 @@ class Interception:
         wrapped.hooked = True  # type: ignore[attr-defined]  # keeps Optimizer.__init__ from wrapping it once more
         kind.step = wrapped  # type: ignore[attr-defined]
 
-    def _before_step(self, optimizer: Optimizer) -> None:
+    def _before_step(self, optimizer: Optimizer, frame: FrameType) -> None:
+        """:param frame: of the call of ``step``"""
+        # No hook tells of a step that has raised. One that is under way has this one inside of it, or is not any more.
+        if self._stepping > 0 and not _calls(self._step_frame, frame):
+            self._stepping = 0
         self._stepping += 1
         if self._stepping == 1:
+            self._step_frame = frame
             try:
                 self._know(optimizer)
                 self._report("the start of a step", lambda: self.listener.step_begins(optimizer))
             except BaseException:  # a signal's, while training stood there: this step is not going to be
-                self._stepping = 0
+                self._stepping, self._step_frame = 0, None
                 raise
 
     def _after_step(self, optimizer: Optimizer) -> None:
         self._stepping = max(0, self._stepping - 1)
         if self._stepping == 0:
+            self._step_frame = None
             self._report("the end of a step", lambda: self.listener.step_ended(optimizer))
 
     @property
@@ -540,6 +551,14 @@ class Interception:
     def pristine(self) -> "_Pristine":
         """Context in which torch is as the script knows it, for the probe's own calls."""
         return _Pristine(self)
+
+
+def _calls(outer: Optional[FrameType], inner: FrameType) -> bool:
+    """Whether one call is under way inside of another."""
+    frame: Optional[FrameType] = inner.f_back
+    while frame is not None and frame is not outer:
+        frame = frame.f_back
+    return frame is not None
 
 
 class _Pristine:

@@ -27,6 +27,7 @@ from .errors import BasinError
 from .evaluation_set import Gatherer, StoredSet, encode
 from .evaluator import Evaluator
 from .groups import Group, GroupTracker
+from .guard import FromSignal
 from .handlers import Session
 from .interception import Interception, Optimizer
 from .naming import call_site
@@ -878,9 +879,12 @@ class Probe:
             if left <= 0:
                 return
             try:
-                self._serve(server.requests.get(timeout=left))
+                request = server.requests.get(timeout=left)
             except queue.Empty:
-                pass
+                continue
+            except Exception as error:  # nothing here raises it but a signal's handler
+                raise FromSignal(error) from None
+            self._serve(request)
 
     def show(self, state: str) -> None:
         """Ground: the run's state, for its manifest."""
