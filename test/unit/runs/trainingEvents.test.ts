@@ -125,6 +125,9 @@ describe('NaN', () => {
     const [event] = trainingEvents(log([...quiet, NaN], { 137: forward }));
     assert.match(eventSentence(event!), /began in the forward pass first in layer third \(Exp\)/);
     const [data] = trainingEvents(log([...quiet, NaN], { 137: { ...forward, cameIn: true } }));
-    assert.match(eventSentence(data!), /the data of this step hold NaN or Infinity, met first in layer third/);
+    assert.match(
+      eventSentence(data!),
+      /the data of this step hold NaN or Infinity, met first in layer third/,
+    );
   });
 });
