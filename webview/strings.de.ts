@@ -883,6 +883,18 @@ function place(of: NonFinite['first']): string {
   return parameter === null ? `Schicht ${layer}` : `Schicht ${layer} (${parameter})`;
 }
 
+/** The probe's reasons (checks.py). */
+const UNTRIED: Readonly<Record<string, string>> = {
+  'the steps come to their losses by different calls':
+    'die Schritte rechnen ihre Losses auf verschiedenen Wegen',
+  "the first step's numbers do not fit the shapes of later data":
+    'die Zahlen des ersten Schritts passen nicht zu den Formen späterer Daten',
+  'a number of the script changes from step to step':
+    'eine Zahl des Skripts ändert sich von Schritt zu Schritt',
+  'the optimizer calls backward() itself, at several weights a step':
+    'der Optimizer ruft backward() selbst auf, bei mehreren Gewichten je Schritt',
+};
+
 /** As replayInWords of the protocol has it; the reason of a failure is the probe's own sentence. */
 function replayInGerman(replay: Replay): string {
   const names = {
@@ -897,9 +909,12 @@ function replayInGerman(replay: Replay): string {
   }
   const worst = (error: number): string =>
     error === 0 ? 'kein Unterschied' : `bis ${formatNumber(error, 2)}`;
-  const checks = replay.checks ?? [{ of: 'loss' as const, ...replay }];
+  const checks = replay.checks ?? [{ of: 'loss' as const, why: null, ...replay }];
   const parts = checks
     .filter((check) => check.checked > 0)
     .map((check) => `${names[check.of]} (${worst(decodeNumber(check.worstRelativeError))})`);
-  return `exakt in ${steps}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
+  const left = checks.flatMap(({ of, why }) =>
+    why == null ? [] : [`; ${names[of]} nicht versucht: ${UNTRIED[why] ?? why}`],
+  );
+  return `exakt in ${steps}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}${left.join('')}`;
 }

@@ -14,11 +14,12 @@ export function replayInWords(replay: Replay): string {
     const reason = replay.reason ?? 'the reason is unknown';
     return replay.checked > 1 ? `not exact (${steps} pass): ${reason}` : `not exact: ${reason}`;
   }
-  const checks = replay.checks ?? [{ of: 'loss' as const, ...replay }];
+  const checks = replay.checks ?? [{ of: 'loss' as const, why: null, ...replay }];
   const parts = checks
     .filter((check) => check.checked > 0)
     .map((check) => `${NAMES[check.of]} (${worst(decodeNumber(check.worstRelativeError))})`);
-  return `exact on ${steps}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
+  const left = checks.flatMap(({ of, why }) => (why == null ? [] : [`; ${NAMES[of]} not tried: ${why}`]));
+  return `exact on ${steps}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}${left.join('')}`;
 }
 
 function worst(error: number): string {

@@ -67,6 +67,8 @@ const replayCheckSchema = v.object({
   checked: count,
   passed: count,
   worstRelativeError: numberSchema,
+  /** Of one that was tried on no step: why. */
+  why: v.optional(nullable(v.string())),
 });
 
 const replaySchema = v.object({

@@ -44,6 +44,7 @@ def test_trains_bit_for_bit_as_without_and_replays_exactly(script: Path) -> None
             replay = objective["replay"]
             assert replay["exact"], replay["reason"]
             assert all(check["passed"] == check["checked"] for check in replay["checks"]), replay["checks"]
+            assert all(check["checked"] > 0 or check["why"] for check in replay["checks"]), replay["checks"]
             steps = [s for s in run.steps() if s["objective"] == index]
             assert run.snapshots(index) == list(range(len(steps) + 1))
             with asking(run, script, objective=index) as client:

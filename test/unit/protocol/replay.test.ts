@@ -27,6 +27,13 @@ describe('replay in words', () => {
     ];
     const once = { exact: true, checked: 1, passed: 1, worstRelativeError: 0, reason: null, cure: null };
     assert.equal(replayInWords({ ...once, checks }), 'exact on 1 of 1 step: loss (no difference)');
+    const untried = checks.map((check) =>
+      check.of === 'later-data' ? { ...check, why: 'no reason' } : check,
+    );
+    assert.equal(
+      replayInWords({ ...once, checks: untried }),
+      'exact on 1 of 1 step: loss (no difference); later data on the first step’s tape not tried: no reason',
+    );
   });
 
   it('tells why and how often it failed', () => {

@@ -39,6 +39,8 @@ class Check:
     cross_error: Optional[float] = None
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: why the first step's tape was not tried with this step's data
+    uncrossed: Optional[str] = None
 
     @property
     def passed(self) -> bool:
@@ -118,6 +120,8 @@ def cross_check(first: Program, program: Program, batch: Batch, recorded: float,
         branch = next((look for look in looked if look.name == "__bool__"), None)
         if branch is not None:
             check.reasons.append(f"the branch at {branch.line or 'an unknown line'} depends on a value of the loss, and took another way")
+        else:
+            check.uncrossed = "the steps come to their losses by different calls"
         return
     frozen = [
         (site, a, b)
@@ -131,7 +135,9 @@ def cross_check(first: Program, program: Program, batch: Batch, recorded: float,
                 values = first.run(bound, grad=first.needs_grad, inference=False)
                 replayed = sum(float(t.detach().double()) for t in first.terms_of(values))
     except Exception:
-        return  # shapes that the first step's numbers do not fit: the batch keeps its own
+        # Shapes that the first step's numbers do not fit: the batch keeps its own.
+        check.uncrossed = "the first step's numbers do not fit the shapes of later data"
+        return
     check.cross_error = relative(replayed, recorded)
     if check.cross_error <= _LOSS_TOLERANCE:
         return
@@ -145,7 +151,8 @@ def cross_check(first: Program, program: Program, batch: Batch, recorded: float,
         )
     elif frozen:
         (name, line), a, b = frozen[0]
-        check.cross_error = None  # the script's own number: the first step's says nothing about a later one
+        # The script's own number: the first step's says nothing about a later one.
+        check.cross_error, check.uncrossed = None, "a number of the script changes from step to step"
         check.notes.append(
             f"A number in {name.strip('_')} ({line or 'unknown line'}) changes from step to step ({_short(a)}, {_short(b)}):"
             " each batch is evaluated with its own."
@@ -214,6 +221,10 @@ def summarise(checks: list[Check]) -> dict[str, Any]:
         _outcome("gradient", [c.gradient_error for c in checks], _GRADIENT_TOLERANCE),
         _outcome("later-data", [c.cross_error for c in checks], _LOSS_TOLERANCE),
     ]
+    if by_check[2]["checked"] == 0:
+        why = next((c.uncrossed for c in checks if c.uncrossed is not None), None)
+        if why is not None or len(checks) > 1:
+            by_check[2]["why"] = why or "the optimizer calls backward() itself, at several weights a step"
     reasons = [r for c in checks for r in c.reasons]
     return {
         "exact": passed == len(checks),
