@@ -1,5 +1,5 @@
 /** Everything that a page says, in German. Trust sentences, errors and progress are the engine's own and stay English. */
-import type { TrainingEvent } from '../src/protocol/trainingEvents.ts';
+import type { LossSpike, TrainingEvent } from '../src/protocol/trainingEvents.ts';
 import { DEAD_AFTER } from '../src/protocol/layerStatistics.ts';
 import { decodeNumber, type NonFinite, type Replay } from '../src/protocol/run.ts';
 import { formatCount, formatNumber } from './format.ts';
@@ -841,7 +841,7 @@ function eventInGerman(event: TrainingEvent): string {
     case 'spike': {
       const { step, peak, median, until } = event;
       const back = until === null ? '' : `, zurück bei Schritt ${until}`;
-      return `Loss-Spitze bei Schritt ${step}: bis ${short(peak.loss)}, der Median davor war ${short(median)}${back}.`;
+      return `Loss-Spitze bei Schritt ${step}: bis ${short(peak.loss)}, der Median davor war ${short(median)}${back}.${originInGerman(event)}`;
     }
     case 'edge': {
       const { step, lambda1, bound } = event;
@@ -854,6 +854,23 @@ function eventInGerman(event: TrainingEvent): string {
     case 'non-finite':
       return nonFiniteInGerman(event.step, event.found);
   }
+}
+
+function originInGerman({ step, origin }: LossSpike): string {
+  if (origin === undefined) return '';
+  if (origin === null)
+    return ' Wo sie begann, ist unbekannt: Zu wenige Einträge der Schichten liegen bei ihr.';
+  const { from, to, first } = origin;
+  if (first === null) {
+    const where =
+      from === to ? `im Eintrag von Schritt ${from}` : `in den Einträgen von Schritt ${from} bis ${to}`;
+    return ` Weder Gradient noch Update einer Schicht lag ${where} außerhalb seines Bereichs.`;
+  }
+  const much = first.times === null ? 'davor null' : `das ${formatNumber(first.times, 3)}-Fache des Medians`;
+  const what = first.what === 'gradient' ? 'der Gradient' : 'das Update';
+  if (first.step > step)
+    return ` Wo sie begann, wurde nicht aufgezeichnet; bei Schritt ${first.step} lag ${what} von ${place(first)} am weitesten außerhalb seines Bereichs, ${much}.`;
+  return ` Sie begann in ${place(first)}: Zuerst lag ${what} außerhalb seines Bereichs, ${much} bei Schritt ${first.step}.`;
 }
 
 function nonFiniteInGerman(step: number, found: NonFinite | null): string {

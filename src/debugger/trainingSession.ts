@@ -7,9 +7,15 @@
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import { BasinError, isCancelled } from '../protocol/errors.ts';
 import type { LossValue } from '../protocol/evaluator.ts';
-import { decodeNumber, type LiveSharpness, type OptimizerInfo, type StepRecord } from '../protocol/run.ts';
+import {
+  decodeNumber,
+  type LiveSharpness,
+  type OptimizerInfo,
+  type ParameterInfo,
+  type StepRecord,
+} from '../protocol/run.ts';
 import { verdictOf } from '../protocol/stability.ts';
-import { eventSentence } from '../protocol/trainingEvents.ts';
+import { eventSentence, type LossSpike } from '../protocol/trainingEvents.ts';
 import type {
   CheckpointContents,
   ParameterStatistics,
@@ -19,6 +25,7 @@ import type {
 } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
 import { RunStore } from '../runs/runStore.ts';
+import { withOrigin } from '../runs/spikeOrigin.ts';
 import { EventFinder } from '../runs/trainingEvents.ts';
 import type { NormRange, StepBreakpoint } from './breakpoints.ts';
 import type { TrainingEvent, TrainingEventId } from './events.ts';
@@ -324,8 +331,11 @@ export class TrainingSession implements DebugTarget {
     try {
       for (;;) {
         const target = this.#watches ? nextLook(from, goal) : goal;
-        const norms = this.#watches && this.#readsWeights;
-        const standing = await this.connection.proceed({ target, norms, whenGone: this.options.whenGone });
+        // What a spike's layer is known by.
+        const layers = this.#watches && this.#events.has('loss-spike');
+        const norms = layers || (this.#watches && this.#readsWeights);
+        const { whenGone } = this.options;
+        const standing = await this.connection.proceed({ target, norms, layers, whenGone });
         if (standing.reason === 'ended') return await this.#stop(standing, endOf(standing));
         const found = await this.#look(standing);
         if (found !== null) return await this.#stop(standing, found);
@@ -413,7 +423,7 @@ export class TrainingSession implements DebugTarget {
     }
     if (wanted.has('loss-spike')) {
       const spike = this.#finder.next(step).find((event) => event.kind === 'spike');
-      if (spike !== undefined) return { id: 'loss-spike', text: eventSentence(spike) };
+      if (spike?.kind === 'spike') return this.#spike(spike, parameters);
     }
     const plateau = wanted.has('plateau') ? this.#plateau.next(decodeNumber(step.loss)) : null;
     if (plateau !== null) return { id: 'plateau', text: plateauSentence(plateau) };
@@ -435,6 +445,17 @@ export class TrainingSession implements DebugTarget {
       if (text !== null) return { id: 'limit-cycle', text };
     }
     return null;
+  }
+
+  async #spike(spike: LossSpike, parameters: readonly ParameterInfo[]): Promise<TrainingEvent> {
+    const recorded = await this.run.readLayers(spike.objective).catch(() => null);
+    const told = withOrigin(spike, recorded?.records ?? [], parameters);
+    const first = told.origin?.first;
+    return {
+      id: 'loss-spike',
+      text: eventSentence(told),
+      ...(first == null ? {} : { parameter: first.parameter }),
+    };
   }
 
   /** λ₁ as it was measured while the run trains, within its budget: no step waits for it here. */

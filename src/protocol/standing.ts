@@ -65,10 +65,14 @@ export interface StandingRequests {
   /** Has the process stand still at its next place, and makes the caller the driver. */
   pause: { params: { whenGone: WhenGone }; result: Standing };
   /**
-   * Lets a standing process train on, until it stands again. `norms` has every weight-reading quantity read at every
+   * Lets a standing process train on, until it stands again. `layers` has each parameter's own numbers recorded at every
+   * step, as layers.bin keeps them; it goes with `norms`. `norms` has every weight-reading quantity read at every
    * step meanwhile. `busy` where another client drives, `unsupported` in a frozen process.
    */
-  proceed: { params: { target: Target; norms: boolean; whenGone: WhenGone }; result: Standing };
+  proceed: {
+    params: { target: Target; norms: boolean; layers?: boolean; whenGone: WhenGone };
+    result: Standing;
+  };
   /** Lets a standing process train on, unattended. */
   detach: { params: object; result: object };
   /** Writes the present weights as a snapshot of the run, which stays. */

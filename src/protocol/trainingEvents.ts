@@ -15,6 +15,27 @@ export interface LossSpike {
   readonly peak: { readonly step: number; readonly loss: number };
   /** The step at which the loss was back; null while it is not, or where it stayed. */
   readonly until: number | null;
+  /** Where it began; null where too few records of the layers lie near it, absent where nobody has looked. */
+  readonly origin?: SpikeOrigin | null;
+}
+
+/** What the records of the layers tell of a spike's beginning, of those from one step to another. */
+export interface SpikeOrigin {
+  readonly from: number;
+  readonly to: number;
+  /** What was first out of its range; null where nothing was. */
+  readonly first: LayerJump | null;
+}
+
+export interface LayerJump {
+  readonly parameter: string;
+  readonly layer: string | null;
+  /** ‖g‖, or ‖θ_k − θ_{k−1}‖/‖θ_k‖ of the update before the step's loss. */
+  readonly what: 'gradient' | 'update';
+  /** Of the record. One after the spike's own step tells what it has come to, and not where it began. */
+  readonly step: number;
+  /** Over its median in the records before; null where that was zero. */
+  readonly times: number | null;
 }
 
 export interface NonFiniteEvent {
@@ -55,7 +76,7 @@ export function eventSentence(event: TrainingEvent): string {
   if (event.kind === 'spike') {
     const { step, peak, median, until } = event;
     const back = until === null ? '' : `, back at step ${until}`;
-    return `Loss spike at step ${step}: up to ${short(peak.loss)}, the median before it was ${short(median)}${back}.`;
+    return `Loss spike at step ${step}: up to ${short(peak.loss)}, the median before it was ${short(median)}${back}.${originSentence(event)}`;
   }
   if (event.kind === 'edge') {
     const { step, lambda1, bound } = event;
@@ -82,6 +103,20 @@ export function eventSentence(event: TrainingEvent): string {
   return found.what === 'gradient'
     ? `The gradient is NaN or infinite at step ${step}, in ${where}.`
     : `The update of step ${step} made weights NaN or infinite, in ${where}.`;
+}
+
+function originSentence({ step, origin }: LossSpike): string {
+  if (origin === undefined) return '';
+  if (origin === null) return ' Where it began is unknown: too few records of the layers lie near it.';
+  const { from, to, first } = origin;
+  if (first === null) {
+    const where = from === to ? `in the record of step ${from}` : `in the records of steps ${from} to ${to}`;
+    return ` No layer's gradient or update was out of its range ${where}.`;
+  }
+  const much = first.times === null ? 'which had been zero' : `${short(first.times)} times its median`;
+  if (first.step > step)
+    return ` Where it began was not recorded; at step ${first.step} the ${first.what} of ${place(first)} was furthest out of its range, ${much}.`;
+  return ` It began in ${place(first)}: its ${first.what} was the first out of its range, ${much} at step ${first.step}.`;
 }
 
 function place(of: NonFinite['first']): string {

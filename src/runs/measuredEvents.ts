@@ -1,9 +1,10 @@
 /** Events that no step tells by itself: the edge of stability by λ₁ measured beside the run, dead units by layers.bin. */
 import { DEAD_AFTER } from '../protocol/layerStatistics.ts';
-import { decodeNumber, type LiveSharpness, type ParameterInfo } from '../protocol/run.ts';
+import { decodeNumber, type LiveSharpness, type ParameterInfo, type RunManifest } from '../protocol/run.ts';
 import type { DeadUnitsEvent, EdgeEvent, TrainingEvent } from '../protocol/trainingEvents.ts';
-import type { LayerRecords } from './layersFile.ts';
+import type { LayerRecord } from './layersFile.ts';
 import type { Run } from './run.ts';
+import { withOrigin } from './spikeOrigin.ts';
 import { trainingEvents } from './trainingEvents.ts';
 
 /** λ₁ has to fall below this share of the bound before it can cross it anew: at the edge it goes up and down. */
@@ -43,7 +44,7 @@ export function edgeEvents(live: readonly LiveSharpness[]): readonly EdgeEvent[]
 
 /** The first dead units of each parameter, and each time that they have doubled since. */
 export function deadUnitEvents(
-  { records }: LayerRecords,
+  records: readonly LayerRecord[],
   parameters: readonly ParameterInfo[],
   objective: number,
 ): DeadUnitsEvent[] {
@@ -64,6 +65,16 @@ export function deadUnitEvents(
   return events.sort((a, b) => a.step - b.step);
 }
 
+/** The events, their spikes with the layer where each began. Without records of the layers that stays unknown. */
+export async function nameSpikes(
+  run: Run,
+  { objectives }: Pick<RunManifest, 'objectives'>,
+  events: readonly TrainingEvent[],
+): Promise<readonly TrainingEvent[]> {
+  if (!events.some(({ kind }) => kind === 'spike')) return events;
+  return withOrigins(events, await readRecords(run, objectives));
+}
+
 /** Every event of a run that its files tell, by step. @throws BasinError when run.json cannot be read */
 export async function readEvents(run: Run): Promise<readonly TrainingEvent[]> {
   const [{ objectives }, steps, live] = await Promise.all([
@@ -71,13 +82,28 @@ export async function readEvents(run: Run): Promise<readonly TrainingEvent[]> {
     run.readSteps(),
     run.readLive(),
   ]);
-  const dead = await Promise.all(
+  const recorded = await readRecords(run, objectives);
+  const ofLog = withOrigins(trainingEvents(steps), recorded);
+  const dead = recorded.flatMap(({ records, parameters }, k) => deadUnitEvents(records, parameters, k));
+  return [...ofLog, ...edgeEvents(live), ...dead].sort((a, b) => a.step - b.step);
+}
+
+interface Recorded {
+  readonly parameters: readonly ParameterInfo[];
+  readonly records: readonly LayerRecord[];
+}
+
+/** By objective; no records where there are none, or none of these parameters. */
+const readRecords = (run: Run, objectives: RunManifest['objectives']): Promise<Recorded[]> =>
+  Promise.all(
     objectives.map(async ({ parameters }, k) => {
-      const records = await run.readLayers(k).catch(() => null);
-      return records === null || records.parameters !== parameters.length
-        ? []
-        : deadUnitEvents(records, parameters, k);
+      const found = await run.readLayers(k).catch(() => null);
+      return { parameters, records: found?.parameters === parameters.length ? found.records : [] };
     }),
   );
-  return [...trainingEvents(steps), ...edgeEvents(live), ...dead.flat()].sort((a, b) => a.step - b.step);
-}
+
+const withOrigins = (events: readonly TrainingEvent[], recorded: readonly Recorded[]): TrainingEvent[] =>
+  events.map((event) => {
+    const of = recorded[event.objective];
+    return event.kind === 'spike' && of !== undefined ? withOrigin(event, of.records, of.parameters) : event;
+  });

@@ -28,7 +28,7 @@ import {
 import { exists, isMissing, writeAtomically } from './files.ts';
 import { JsonLinesReader } from './jsonLines.ts';
 import { lastRecord } from './lastRecord.ts';
-import { readLayers, type LayerRecords } from './layersFile.ts';
+import { LayersReader, readLayers, type LayerRecords } from './layersFile.ts';
 import { isAlive } from './processes.ts';
 import { openSketch, readSketch, type Sketch, type SketchReader } from './sketchFile.ts';
 
@@ -185,6 +185,11 @@ export class Run {
   /** What was recorded of each parameter. @throws BasinError `corrupt-run` */
   async readLayers(objective = 0): Promise<LayerRecords | null> {
     return readLayers(this.path(layersFile(objective)));
+  }
+
+  /** The same while the run goes on. */
+  layersReader(objective = 0): LayersReader {
+    return new LayersReader(this.path(layersFile(objective)));
   }
 
   /** @throws BasinError `corrupt-run` */

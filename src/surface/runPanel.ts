@@ -1,9 +1,10 @@
 /** The panel: an editor tab for each run, restored after a restart. */
 import * as vscode from 'vscode';
 import type { LensName } from '../protocol/page.ts';
+import type { RunManifest } from '../protocol/run.ts';
 import type { TrainingEvent } from '../protocol/trainingEvents.ts';
 import { followRun } from '../runs/follow.ts';
-import { EdgeFinder } from '../runs/measuredEvents.ts';
+import { EdgeFinder, nameSpikes } from '../runs/measuredEvents.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EventFinder } from '../runs/trainingEvents.ts';
 import { DisposableStore } from './disposables.ts';
@@ -106,13 +107,23 @@ class RunPanel implements vscode.Disposable {
             steps: change.steps,
             live: change.live,
             run: change.manifest,
-            // Dead units come with the whole, which new snapshots bring.
-            ...(more ? { events: [...events, ...this.#dead].sort((a, b) => a.step - b.step) } : {}),
           });
+          if (more) void this.#showEvents(known, change.manifest, events);
         }
       },
       { throttle: DELTA_MS },
     );
+  }
+
+  /** Dead units come with the whole, which new snapshots bring; the layers of spikes from what is recorded by now. */
+  async #showEvents(
+    { run }: KnownRun,
+    manifest: RunManifest,
+    found: readonly TrainingEvent[],
+  ): Promise<void> {
+    const named = await nameSpikes(run, manifest, found);
+    const events = [...named, ...this.#dead].sort((a, b) => a.step - b.step);
+    this.#host.wire.notify('addSteps', { steps: [], live: [], run: manifest, events });
   }
 
   async #showWhole({ run }: KnownRun): Promise<void> {

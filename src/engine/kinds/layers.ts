@@ -1,5 +1,6 @@
 import { layers } from '../../analysis/layers.ts';
 import { BasinError } from '../../protocol/errors.ts';
+import { withOrigin } from '../../runs/spikeOrigin.ts';
 import { trainingEvents } from '../../runs/trainingEvents.ts';
 import { requireInteger, type RunKind } from '../kind.ts';
 
@@ -28,7 +29,13 @@ export const layersKind: RunKind<'layers'> = {
     return layers({
       records: recorded?.records ?? [],
       parameters: objective.parameters,
-      events: trainingEvents(steps).filter((event) => within(event.step)),
+      events: trainingEvents(steps)
+        .filter((event) => within(event.step))
+        .map((event) =>
+          event.kind === 'spike' && event.objective === objectiveIndex
+            ? withOrigin(event, recorded?.records ?? [], objective.parameters)
+            : event,
+        ),
       noiseScale: noise.filter((n) => within(n.step)).at(-1) ?? null,
       from,
       to: to ?? null,

@@ -42,6 +42,7 @@ interface Driver {
   readonly objective: number;
   whenGone: WhenGone;
   norms: boolean;
+  layers: boolean;
 }
 
 export class Debuggee {
@@ -78,6 +79,10 @@ export class Debuggee {
   }
 
   /** Whether weights are to be read at every step, whatever it costs. */
+  get wantsLayers(): boolean {
+    return this.driver?.layers === true;
+  }
+
   get wantsNorms(): boolean {
     return this.driver?.norms === true;
   }
@@ -121,7 +126,7 @@ export class Debuggee {
     request: number,
     connection: number,
     objective: number,
-    { target, norms, whenGone }: StandingRequests['proceed']['params'],
+    { target, norms, layers, whenGone }: StandingRequests['proceed']['params'],
   ): void {
     const driver = this.takeWheel(connection, objective);
     if (this.over !== null) return this.ground.answer(request, this.over);
@@ -129,6 +134,7 @@ export class Debuggee {
       throw new BasinError('bad-input', 'Training is on its way already.', 'Pause it first.');
     driver.whenGone = whenGone;
     driver.norms = norms;
+    driver.layers = layers === true;
     this.proceeding = { request, target, objective, epoch: this.epoch };
     this.standing = null;
   }
@@ -242,7 +248,7 @@ export class Debuggee {
         'End its session, or disconnect it, and attach again.',
       );
     this.met = true;
-    this.driver ??= { connection, objective, whenGone: 'continue', norms: false };
+    this.driver ??= { connection, objective, whenGone: 'continue', norms: false, layers: false };
     return this.driver;
   }
 }

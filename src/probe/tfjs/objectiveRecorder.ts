@@ -68,6 +68,8 @@ const LAYER_MILLISECONDS = 100;
 export class ObjectiveRecorder {
   /** Weights are read at every step: a debugger looks at each of them. */
   readEveryStep = false;
+  /** So are each parameter's own numbers. */
+  layersEveryStep = false;
   private lastStep: StepOfObjective | null = null;
   private schedule: SnapshotSchedule;
   private readonly budget: ReadingBudget;
@@ -245,7 +247,7 @@ export class ObjectiveRecorder {
       sketch = this.reader.gather(variables, this.sketch.coordinates);
       const { scale } = this.sketch;
       for (let i = 0; i < sketch.length; i++) sketch[i] = (sketch[i] as number) * scale;
-      if (this.budget.dueLayers(step)) {
+      if (this.layersEveryStep || this.budget.dueLayers(step)) {
         const began = performance.now();
         layers = this.statistics.read(this.reader, {
           step,
@@ -261,7 +263,7 @@ export class ObjectiveRecorder {
       this.previous = { step, held: this.reader.hold(variables, this.previous?.held) };
     }
     if (read) this.budget.cost(performance.now() - started - readLayers);
-    if (this.budget.dueLayers(step + 1)) {
+    if (this.layersEveryStep || this.budget.dueLayers(step + 1)) {
       const began = performance.now();
       this.statistics.remember(this.reader, step, grads);
       readLayers += performance.now() - began;
@@ -408,7 +410,8 @@ export class ObjectiveRecorder {
     this.statistics.forget();
   }
 
-  private postLayers(): void {
+  /** Hands over what was read of the parameters, for whoever reads the run at this moment. */
+  postLayers(): void {
     const records = this.layerRecords;
     if (records.length === 0) return;
     this.layerRecords = [];

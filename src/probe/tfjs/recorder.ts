@@ -570,6 +570,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         values: () => written(stepDone),
       });
       objective.readEveryStep = debuggee.wantsNorms;
+      objective.layersEveryStep = debuggee.wantsLayers;
     }
   }
 
@@ -580,6 +581,8 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     const { stepUnderWay } = objective;
     if (stepUnderWay === null) return;
     this.gradients = grads;
+    // Before the debugger hears of this step: it may ask which layer a loss spike began in.
+    objective.postLayers();
     debuggee.reached({
       place: 'gradient',
       objective: objective.index,
@@ -589,6 +592,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     });
     this.gradients = null;
     objective.readEveryStep = debuggee.wantsNorms;
+    objective.layersEveryStep = debuggee.wantsLayers;
   }
 
   /**

@@ -1,7 +1,8 @@
 """
 Four linear layers with a fault at a step that is named: NaN in the third one's gradient from backward() (gradient), put
-there by hand before the step (applied), inputs so large that the first one's output overflows (forward), or NaN among the
-inputs (data). Three of the second layer's eight units are dead from the start.
+there by hand before the step (applied), inputs so large that the first one's output overflows (forward), NaN among the
+inputs (data), or steps of the third one's weights the wrong way and a thousand times as long, six times (spike). Three
+of the second layer's eight units are dead from the start.
 
     python planted.py fault steps [at]
 """
@@ -44,5 +45,7 @@ for step in range(steps):
     loss.backward()
     if fault == "applied" and step == at:
         net.third.weight.grad.mul_(float("nan"))
+    if fault == "spike" and at <= step < at + 6:
+        net.third.weight.grad.mul_(-1000)
     optimizer.step()
 print(sum(float(p.detach().double().sum()) for p in net.parameters()))

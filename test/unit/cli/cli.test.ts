@@ -188,6 +188,23 @@ describe('command line', function () {
       );
       assert.match((await basin('show', 'last')).stdout, /events.*Dead units at step 7/);
     });
+
+    it('name the layer of a loss spike that was planted in one', async () => {
+      const planted = path.join(repository, 'test', 'fixtures', 'scripts', 'planted.mjs');
+      const record = ['train', '--every-step', '--name', 'spiked', '--', process.execPath, planted];
+      const { code, stderr } = await start([cli, ...record], {
+        TFJS_BACKEND: 'wasm',
+        FAULT: 'spike',
+        AT: '137',
+      }).finished;
+      assert.equal(code, 0, stderr);
+      const spike =
+        /Loss spike at step 13[89]: .*It began in layer third \(third\/kernel\): its update .* at step 138\./;
+      assert.match(stderr, spike);
+      assert.equal(stderr.split('warning: Loss spike').length, 2, stderr);
+      assert.match((await basin('show', 'last')).stdout, spike);
+      assert.match((await basin('layers')).stdout, spike);
+    });
   });
 
   describe('with a run', () => {

@@ -96,6 +96,28 @@ for (const framework of frameworks)
       await leave();
     });
 
+    it('names the layer in which a loss spike began, by layers read at every step', async () => {
+      const [folder, planted] =
+        framework === 'tfjs' ? [scripts, 'planted.mjs'] : ['test/torch/scripts-planted', 'planted.py'];
+      const launch = {
+        program: path.resolve(folder, planted),
+        args: ['spike', '560', '500'],
+        env: { TFJS_BACKEND: 'wasm', FAULT: 'spike', AT: '137' },
+      };
+      const { reason } = await on.client.halt(
+        on.client.begin(framework, { launch, filters: ['loss-spike'] }),
+      );
+      assert.equal(reason, 'exception');
+      const { description } = (await on.client.exceptionInfoRequest({ threadId: 1 })).body;
+      assert.match(
+        description ?? '',
+        framework === 'tfjs'
+          ? /Loss spike at step 13[89]: .*It began in layer third \(third\/kernel\): its update .* at step 138\./
+          : /Loss spike at step 501: .*It began in layer third \(third\.weight\): its gradient .* at step 500\./,
+      );
+      await leave();
+    });
+
     // The adapter's own tests have these two in TensorFlow.js.
     if (framework === 'torch') {
       it('finds a loss spike when it is more than one batch', async () => {

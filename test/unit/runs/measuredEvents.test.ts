@@ -59,7 +59,7 @@ describe('events that are measured', () => {
       step: 4 * k,
       value: (parameter: number) => (parameter === 0 ? dead : parameter === 1 ? 8 : NaN),
     }));
-    const events = deadUnitEvents({ parameters: 3, records }, parameters, 0);
+    const events = deadUnitEvents(records, parameters, 0);
     assert.deepEqual(
       events.map(({ step, units }) => [step, units]),
       [

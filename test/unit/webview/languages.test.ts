@@ -86,6 +86,13 @@ describe('catalogues of the pages', () => {
         peak: { step: 1, loss: 7003 },
         until: 7004,
       },
+      ...[
+        null,
+        { from: 7005, to: 7006, first: null },
+        { from: 7005, to: 7005, first: null },
+        { from: 7005, to: 7006, first: { ...found, what: 'update', step: 7007, times: 7008 } },
+        { from: 6990, to: 7006, first: { ...found, what: 'gradient', step: 6999, times: null } },
+      ].map((origin) => ({ ...at, kind: 'spike', median: 7002, peak: { loss: 7003 }, until: 7004, origin })),
       { ...at, kind: 'edge', lambda1: 7002, bound: 7003 },
       { ...at, kind: 'dead-units', ...found, units: 7002, of: 7003 },
       { ...at, kind: 'non-finite', seen: 1, found: null },

@@ -32,7 +32,7 @@ class _Driver:
         self.connection = connection
         self.objective = objective
         self.when_gone = "continue"
-        self.norms = False
+        self.norms = self.layers = False
 
 
 class Debuggee:
@@ -70,6 +70,11 @@ class Debuggee:
     @property
     def wants_norms(self) -> bool:
         return self._driver is not None and self._driver.norms
+
+    @property
+    def wants_layers(self) -> bool:
+        """Whether each parameter's own numbers are to be recorded at every step as well."""
+        return self._driver is not None and self._driver.layers
 
     def require_boundary(self) -> None:
         """:raises BasinError: ``not-allowed`` where weights must not be written"""
@@ -111,6 +116,7 @@ class Debuggee:
         request.params["target"]["place"]  # a request without one fails here, while it still can
         driver.when_gone = request.params["whenGone"]
         driver.norms = bool(request.params["norms"])
+        driver.layers = bool(request.params.get("layers"))
         self._proceeding = request
         self._begun_in = self._epoch
         self.standing = None

@@ -853,6 +853,8 @@ class Probe:
         def values() -> Optional[dict[str, Any]]:
             if place == "boundary":
                 return None if recording.done is None else step_record(recording.done)
+            # Before the debugger hears of this step: it may ask which layer a loss spike began in.
+            self.writer.flush()
             loss = None if group is None else group.loss()
             seconds = time.perf_counter() - started
             loss = float("nan") if loss is None else loss
@@ -867,6 +869,7 @@ class Probe:
             self._standing_at = self._stood_since = None
         if course.recording is not None:  # another one, perhaps: the run may have been changed meanwhile
             course.recording.read_always = self.debuggee.wants_norms
+            course.recording.layers_always = self.debuggee.wants_layers
         # Training's clock stands as well.
         self.started += stood
         self._aside(stood)
@@ -965,6 +968,7 @@ class Probe:
         course.recording = ObjectiveRecording(objective, writer, self.options.every, self.options.every_step)
         if before is not None:
             course.recording.read_always = before.read_always
+            course.recording.layers_always = before.layers_always
         course.recording.first([s.now().detach() for s in objective.state])
         self._write_set(course, "train")
         self._write_set(course, "validation")

@@ -49,6 +49,8 @@ class ObjectiveRecording:
         self._spent = 0.0
         #: weights are read at every step: a debugger looks at each of them
         self.read_always = False
+        #: so are each parameter's own numbers
+        self.layers_always = False
         #: the last record that was written; None before any
         self.done: Optional[StepTuple] = None
         #: time that the probe took since the last step, taping included; told by the probe
@@ -70,14 +72,14 @@ class ObjectiveRecording:
         if self._reads(step):
             gradients = parameters_gradients(parameters)
             self._gradient = together([g for p, g in zip(parameters, gradients) if p.grad is not None])
-            if step % self.budget.layers_every == 0:
+            if self.layers_always or step % self.budget.layers_every == 0:
                 began = time.perf_counter()
                 self._layers = self.statistics.read(step, gradients, self._updates)
                 self._reading_layers = time.perf_counter() - began
         self._remembered = self._reads(step + 1)
         if self._remembered:
             self.reader.remember()
-        if (step + 1) % self.budget.layers_every == 0:
+        if self.layers_always or (step + 1) % self.budget.layers_every == 0:
             began = time.perf_counter()
             self.statistics.remember(step)
             self._reading_layers += time.perf_counter() - began
