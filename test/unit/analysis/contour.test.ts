@@ -369,6 +369,26 @@ describe('contour', () => {
     }
   });
 
+  it('tells the area of the triangle between three models as it is in the space of the weights', async () => {
+    // Sides 3, 4 and 5, tilted against every axis, a fourth snapshot elsewhere; then each side ten times as long.
+    for (const [scale, area] of [
+      [1, '6'],
+      [10, '600'],
+    ] as const) {
+      const along = (u: number, v: number): number[] =>
+        [1 / 3, 2 / 3, 2 / 3].map((e, k) => 0.5 + scale * (u * e + v * [2 / 3, 1 / 3, -2 / 3][k]!));
+      const { evaluator, input } = setUp(diagonalQuadratic([1, 2, 3]), [
+        along(0, 0),
+        along(3, 0),
+        [9, 9, -9],
+        along(0, 4),
+      ]);
+      const { trust } = await contour(evaluator, { ...input, plane: [0, 10, 30], size: 5 }, testContext());
+      const told = trust.filter((sentence) => /triangle/.test(sentence));
+      assert.deepEqual(told, [`The triangle between them has the area ${area}.`]);
+    }
+  });
+
   it('refuses snapshots that span no plane, with what to do', async () => {
     const ask = async (weights: number[][], plane: ContourInput['plane'], size = 5): Promise<unknown> => {
       const { evaluator, input } = setUp(diagonalQuadratic([1, 2, 3]), weights);
