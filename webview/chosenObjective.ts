@@ -34,9 +34,16 @@ export function ofObjective(state: PanelState, index: number): PanelState {
 export function columnsOfObjective(columns: StepColumns, index: number): StepColumns {
   const rows = [...columns.objective.keys()].filter((row) => columns.objective[row] === index);
   if (rows.length === columns.objective.length) return columns;
-  const taken = Object.entries(columns).map(([name, values]: [string, Float64Array]) => [
-    name,
-    Float64Array.from(rows, (row) => values[row] ?? NaN),
-  ]);
-  return Object.fromEntries(taken);
+  const take = (values: Float64Array): Float64Array => Float64Array.from(rows, (row) => values[row] ?? NaN);
+  return {
+    step: take(columns.step),
+    objective: take(columns.objective),
+    epoch: take(columns.epoch),
+    loss: take(columns.loss),
+    learningRate: take(columns.learningRate),
+    gradientNorm: take(columns.gradientNorm),
+    updateNorm: take(columns.updateNorm),
+    distance: take(columns.distance),
+    time: take(columns.time),
+  };
 }
