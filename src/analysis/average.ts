@@ -4,10 +4,12 @@ import type { EvaluationMode } from '../protocol/evaluator.ts';
 import type { AverageResult } from '../protocol/results.ts';
 import { barrierSentences, heedBarrier, linesOfAverage, measureBarriers } from './barrier.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { measureMembers } from './measure.ts';
 import type { Draft, Snapshot } from './model.ts';
 import { requireReplay } from './replay.ts';
-import { judgedOn, scoreMembers } from './score.ts';
-import { comparisonSentences, dataSentence, replaySentence } from './trust.ts';
+import { judgedOn } from './score.ts';
+import { dataSentence, figures, replaySentence } from './trust.ts';
+import { comparisonSentences } from './trustComparison.ts';
 import { withVectors } from './vectors.ts';
 
 /** Which snapshots to average: steps from..to, every stride-th snapshot counted back from the last of them. */
@@ -125,10 +127,12 @@ export async function average(
     });
     heedBarrier(barriers, input.stopAtBarrier === true, context);
     context.progress(0.6, 'scoring the average');
-    const score = await scoreMembers(evaluator, [into], input, context);
+    const own = await measureMembers(evaluator, [into], input, context);
+    const { score, calibrationError } = own;
     context.progress(0.8, 'scoring the last snapshot');
     const lastVector = await vectors.load(last.vector, 'last', context.signal);
-    const baseline = { ...(await scoreMembers(evaluator, [lastVector], input, context)), step: last.step };
+    const before = await measureMembers(evaluator, [lastVector], input, context);
+    const baseline = { ...before.score, calibrationError: before.calibrationError, step: last.step };
     context.progress(0.9, 'saving');
     await evaluator.save(
       { vector: into, file: input.model.file, metadata: input.model.metadata },
@@ -142,15 +146,18 @@ export async function average(
       decay: input.window.ema ?? null,
       data,
       score,
+      calibrationError,
       baseline,
       barriers,
       refreshedStatistics: refreshed,
       trust: [
         ...comparisonSentences(
           `${input.window.ema === undefined ? 'Average' : `Moving average (decay ${input.window.ema})`} of ${members.length} snapshots`,
-          score,
-          baseline,
+          own,
+          before,
+          last.step,
         ),
+        ...calibrationSentence(calibrationError, baseline),
         ...barrierSentences(barriers),
         dataSentence(data, input.mode, false),
         ...(refreshed
@@ -160,4 +167,14 @@ export async function average(
       ],
     };
   });
+}
+
+function calibrationSentence(
+  error: number | null,
+  last: { readonly step: number; readonly calibrationError: number | null },
+): string[] {
+  if (error === null || last.calibrationError === null) return [];
+  return [
+    `Its expected calibration error is ${figures(error, 2)}, that of snapshot ${last.step} ${figures(last.calibrationError, 2)}.`,
+  ];
 }

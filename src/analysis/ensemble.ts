@@ -3,7 +3,7 @@ import { BasinError } from '../protocol/errors.ts';
 import type { Combination, EvaluationMode, Predictions } from '../protocol/evaluator.ts';
 import type { EnsembleSize } from '../protocol/ensembles.ts';
 import type { ModelReference } from '../protocol/job.ts';
-import type { EnsembleResult, Scores } from '../protocol/results.ts';
+import type { EnsembleResult } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { finite } from './finite.ts';
 import type { Draft, Model, Snapshot } from './model.ts';
@@ -19,9 +19,11 @@ import {
 } from './predictions.ts';
 import { requireReplay } from './replay.ts';
 import { showPredictions } from './showPredictions.ts';
-import { judgedOn, scoreMembers } from './score.ts';
+import { measureMembers, type Measured } from './measure.ts';
+import { judgedOn } from './score.ts';
 import { judgedSelection } from './selection.ts';
-import { comparisonSentences, dataSentence, replaySentence } from './trust.ts';
+import { dataSentence, replaySentence } from './trust.ts';
+import { comparisonSentences } from './trustComparison.ts';
 import { diversitySentences, selectionSentences } from './trustEnsemble.ts';
 import { withVectors } from './vectors.ts';
 
@@ -78,22 +80,22 @@ export async function ensemble(
   return withVectors(evaluator, async (vectors) => {
     const data = { split, ...(input.samples === undefined ? {} : { samples: input.samples }) } as const;
     const how = { data, mode: input.mode, refresh: false };
-    const found: { model: Model; rows: Rows | null; scores: Scores }[] = [];
+    const found: { model: Model; rows: Rows | null; measured: Measured }[] = [];
     const reasons = new Set<string>();
     let output: Predictions['form'] = null;
     const look = async (model: Model): Promise<(typeof found)[number]> => {
       const vector = await vectors.load(model.vector, 'member', signal);
-      const scores = await scoreMembers(evaluator, [vector], input, context);
+      const measured = await measureMembers(evaluator, [vector], input, context);
       const predictions = await evaluator.predictions({ vector, how }, signal);
       output ??= predictions.form;
       if (predictions.reason !== null) reasons.add(predictions.reason);
       if (vector !== model.vector) await vectors.release([vector]);
-      return { model, rows: toRows(predictions), scores };
+      return { model, rows: toRows(predictions), measured };
     };
     for (const [i, model] of input.members.entries()) {
       context.progress((0.8 * i) / input.members.length, `member ${i + 1} of ${input.members.length}`);
       const one = await look(model);
-      if (one.scores.train.loss === null) {
+      if (one.measured.score.train.loss === null) {
         throw new BasinError(
           'non-finite',
           `The loss of member ${model.id} is NaN or infinite: it would spoil every prediction.`,
@@ -127,8 +129,9 @@ export async function ensemble(
     context.progress(0.85, 'scoring the ensemble');
     const names: string[] = [];
     for (const { model } of members) names.push(await vectors.load(model.vector, 'member', signal));
-    const score = await scoreMembers(evaluator, names, { ...input, combine }, context);
-    const baseline = { ...own.scores, step: input.last.step };
+    const together = await measureMembers(evaluator, names, { ...input, combine }, context);
+    const { score } = together;
+    const baseline = { ...own.measured.score, step: input.last.step };
     const judged = judgedOn(score);
     const rows = members.flatMap((m) => m.rows ?? []);
     const known = rows.length === members.length && combine !== undefined;
@@ -143,7 +146,7 @@ export async function ensemble(
       data: judged,
       score,
       baseline,
-      memberScores: members.map((m) => m.scores),
+      memberScores: members.map((m) => m.measured.score),
       forwardPasses: members.length,
       diversity,
       byCount: known ? sizesOf(rows, combine) : null,
@@ -152,8 +155,9 @@ export async function ensemble(
       trust: [
         ...comparisonSentences(
           `Ensemble of ${members.length} ${ids.every((id) => /^\d+$/.test(id)) ? 'snapshots' : 'models'}`,
-          score,
-          baseline,
+          together,
+          own.measured,
+          input.last.step,
         ),
         ...selectionSentences(selection, input.last.step),
         ...diversitySentences(diversity, reason),

@@ -2,11 +2,10 @@
 import { isCancelled } from '../protocol/errors.ts';
 import type { EvaluationMode, TrainingSource } from '../protocol/evaluator.ts';
 import type { FurtherTraining } from '../protocol/furtherTraining.ts';
-import type { Scores } from '../protocol/results.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
+import { measureModel, type Measured } from './measure.ts';
 import type { Model, Snapshot } from './model.ts';
 import { rateAt, requireSchedule, takenAfter, type RateSchedule } from './rateSchedule.ts';
-import { scoreMembers } from './score.ts';
 import { requireSettings, Sgd, trainingSource, type SgdSettings } from './sgd.ts';
 import { figures } from './trust.ts';
 import type { Vectors } from './vectors.ts';
@@ -135,17 +134,17 @@ export async function asModel(
   return into;
 }
 
-/** The last snapshot's score. */
-export async function scoreLast(
+/** The last snapshot's score, and what its samples come to. */
+export async function measureLast(
   evaluator: Evaluator,
   vectors: Vectors,
   { last, mode }: Pick<FurtherTrainingInput, 'last' | 'mode'>,
   context: AnalysisContext,
-): Promise<Scores & { step: number }> {
+): Promise<Measured & { step: number }> {
   const vector = await vectors.load(last.vector, 'last', context.signal);
-  const scores = await scoreMembers(evaluator, [vector], { mode }, context);
+  const measured = await measureModel(evaluator, vector, mode, context);
   await vectors.release([vector]);
-  return { ...scores, step: last.step };
+  return { ...measured, step: last.step };
 }
 
 /** Means of successive losses. */

@@ -8,7 +8,7 @@ import { deviation, mean } from './moments.ts';
  */
 const WORTH_IT = 0.01;
 
-/** loss(baseline) − loss(other), sample for sample; null where either is unknown. */
+/** loss(baseline) − loss(other), or any other value of each, sample for sample; null where either is unknown. */
 export function pairedDifferences(
   baseline: readonly number[] | null,
   other: readonly number[] | null,

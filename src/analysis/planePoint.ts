@@ -7,8 +7,10 @@ import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import type { Draft } from './model.ts';
 import type { PlaneInput } from './plane.ts';
 import { requireReplay } from './replay.ts';
-import { judgedOn, scoreMembers } from './score.ts';
-import { comparisonSentences, dataSentence, figures, replaySentence } from './trust.ts';
+import { measureMembers } from './measure.ts';
+import { judgedOn } from './score.ts';
+import { dataSentence, figures, replaySentence } from './trust.ts';
+import { comparisonSentences } from './trustComparison.ts';
 import { withVectors } from './vectors.ts';
 
 export interface PointInput extends Omit<PlaneInput, 'size'> {
@@ -71,10 +73,12 @@ export async function planePoint(
       await evaluator.refreshStatistics({ vector: into, data: { split: 'train' } }, signal);
     }
     context.progress(0.5, 'scoring the point');
-    const score = await scoreMembers(evaluator, [into], input, context);
+    const own = await measureMembers(evaluator, [into], input, context);
+    const { score } = own;
     context.progress(0.7, 'scoring the last snapshot');
     const lastVector = await vectors.load(last.vector, 'last', signal);
-    const baseline = { ...(await scoreMembers(evaluator, [lastVector], input, context)), step: last.step };
+    const before = await measureMembers(evaluator, [lastVector], input, context);
+    const baseline = { ...before.score, step: last.step };
     context.progress(0.9, 'saving');
     await evaluator.save({ vector: into, file: model.file, metadata: model.metadata }, signal);
     const data = judgedOn(score);
@@ -95,7 +99,7 @@ export async function planePoint(
       baseline,
       refreshedStatistics: refreshed,
       trust: [
-        ...comparisonSentences('The point', score, baseline),
+        ...comparisonSentences('The point', own, before, last.step),
         nearestSentence(nearest, distance, plane.at),
         dataSentence(data, mode, false),
         ...(refreshed

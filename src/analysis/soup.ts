@@ -20,7 +20,8 @@ import { notFinite, type Draft, type Model } from './model.ts';
 import { mean } from './moments.ts';
 import { requireReplay } from './replay.ts';
 import { judgedOn } from './score.ts';
-import { comparisonOf, dataSentence, figures, replaySentence } from './trust.ts';
+import { dataSentence, figures, replaySentence } from './trust.ts';
+import { comparisonOf } from './trustComparison.ts';
 import { withVectors } from './vectors.ts';
 
 export interface SoupInput {
@@ -150,7 +151,8 @@ export async function soup(
     }
     const heldOut = description.validation !== null;
     const expectedGain = heldOut && judged.length >= 4 ? gainOf(judged) : null;
-    const baseline = (await measure([best])).score;
+    const alone = await measure([best]);
+    const baseline = alone.score;
 
     context.progress(0.95, 'saving');
     await mix(members);
@@ -184,7 +186,7 @@ export async function soup(
     return {
       ...body,
       trust: [
-        ...soupSentences(body, heldOut),
+        ...soupSentences(body, together, alone, heldOut),
         ...barrierSentences(barriers),
         ...(method === 'greedy' ? leftOutSentence(found, names) : []),
         dataSentence(data, mode, false),
@@ -259,14 +261,12 @@ function soupSentences(
     by,
     members,
     candidates,
-    score,
     baseline,
     expectedGain,
     verdict,
-  }: Pick<
-    SoupResult,
-    'method' | 'by' | 'members' | 'candidates' | 'score' | 'baseline' | 'expectedGain' | 'verdict'
-  >,
+  }: Pick<SoupResult, 'method' | 'by' | 'members' | 'candidates' | 'baseline' | 'expectedGain' | 'verdict'>,
+  together: Measured,
+  alone: Measured,
   heldOut: boolean,
 ): string[] {
   const name = method === 'greedy' ? 'Greedy soup' : 'Uniform soup';
@@ -274,7 +274,7 @@ function soupSentences(
   const sentences = [
     members.length === 1
       ? `${of}: no other could be averaged with ${baseline.id}, the best, without making the held-out score worse.`
-      : comparisonOf(of, score, baseline, `${baseline.id}, the best of them`),
+      : comparisonOf(of, together, alone, `${baseline.id}, the best of them`),
   ];
   if (!heldOut) {
     sentences.push('No validation data was recorded: this says nothing about new samples.');
@@ -283,7 +283,11 @@ function soupSentences(
     sentences.push(
       `${verdict === 'gain' ? 'It pays' : 'No gain'}: on samples that had no part in choosing${
         method === 'greedy' ? ` by ${by}` : ' the best'
-      } the soup's validation loss is ${expectedGain.value < 0 ? 'higher' : 'lower'} than the best model's by ${size}.`,
+      } the soup's validation loss is ${
+        expectedGain.value === 0
+          ? "the best model's"
+          : `${expectedGain.value < 0 ? 'higher' : 'lower'} than the best model's by ${size}`
+      }.`,
     );
   } else {
     sentences.push(

@@ -2,11 +2,13 @@
 import type { Scores } from '../protocol/results.ts';
 import type { SwaResult, Taken } from '../protocol/furtherTraining.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { asModel, scoreLast, trainFurther, type FurtherTrainingInput } from './furtherTraining.ts';
+import { asModel, measureLast, trainFurther, type FurtherTrainingInput } from './furtherTraining.ts';
 import type { Draft } from './model.ts';
 import { requireReplay } from './replay.ts';
+import { measureMembers } from './measure.ts';
 import { judgedOn, scoreMembers } from './score.ts';
-import { comparisonSentences, dataSentence, replaySentence } from './trust.ts';
+import { dataSentence, replaySentence } from './trust.ts';
+import { comparisonSentences } from './trustComparison.ts';
 import { furtherTrainingSentences, iterateSentence, type ScriptsOptimizer } from './trustFurtherTraining.ts';
 import { withVectors } from './vectors.ts';
 
@@ -28,7 +30,7 @@ export async function swa(
   requireReplay(evaluator.description);
   return withVectors(evaluator, async (vectors) => {
     context.progress(0, 'scoring the origin');
-    const baseline = await scoreLast(evaluator, vectors, input, context);
+    const last = await measureLast(evaluator, vectors, input, context);
     const weights = vectors.name('weights');
     const origin = await vectors.load(input.at.vector, 'origin', context.signal);
     await evaluator.combine(
@@ -65,11 +67,11 @@ export async function swa(
     const refreshed = evaluator.description.hasStatistics;
     finishing.progress(0.9, refreshed ? 'batch-norm statistics' : 'scoring the average');
     if (refreshed) await evaluator.refreshStatistics({ vector: average, data: { split: 'train' } });
-    const own = await score(average, finishing);
+    const own = await measureMembers(evaluator, [average], input, finishing);
     finishing.progress(0.98, 'saving');
     const { id, file, metadata } = input.model;
     await evaluator.save({ vector: average, file, metadata });
-    const data = judgedOn(own);
+    const data = judgedOn(own.score);
     const meanIterate = { train: meanLoss(iterates, 'train'), validation: meanLoss(iterates, 'validation') };
     return {
       kind: 'swa',
@@ -79,12 +81,17 @@ export async function swa(
       iterates,
       meanIterate,
       data,
-      score: own,
-      baseline,
+      score: own.score,
+      baseline: { ...last.score, step: last.step },
       refreshedStatistics: refreshed,
       trust: [
-        ...comparisonSentences(`Average of ${iterates.length} points of further training`, own, baseline),
-        ...iterateSentence(own, meanIterate),
+        ...comparisonSentences(
+          `Average of ${iterates.length} points of further training`,
+          own,
+          last,
+          last.step,
+        ),
+        ...iterateSentence(own.score, meanIterate),
         ...furtherTrainingSentences(training, stopped, input.script),
         dataSentence(data, input.mode, false),
         ...(refreshed

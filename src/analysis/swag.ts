@@ -5,16 +5,17 @@ import type { Doubt, SwagModel, SwagResult } from '../protocol/averaging.ts';
 import { BasinError } from '../protocol/errors.ts';
 import type { Uncertainty } from '../protocol/uncertainty.ts';
 import { chooseMembers, type AverageWindow } from './average.ts';
-import { calibrationErrorOf } from './calibration.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { notFinite, type Draft, type Snapshot } from './model.ts';
 import { mean } from './moments.ts';
 import { toRows, type Rows } from './predictions.ts';
 import { requireReplay } from './replay.ts';
 import { showPredictions } from './showPredictions.ts';
-import { judgedOn, scoreMembers } from './score.ts';
+import { measureMembers, type Measured } from './measure.ts';
+import { judgedOn } from './score.ts';
 import { drawWeights, swagPosterior } from './swagPosterior.ts';
-import { comparisonSentences, dataSentence, percent, replaySentence } from './trust.ts';
+import { dataSentence, percent, replaySentence } from './trust.ts';
+import { comparisonSentences } from './trustComparison.ts';
 import { uncertaintyOf } from './uncertainty.ts';
 import { withVectors } from './vectors.ts';
 
@@ -86,14 +87,14 @@ export async function swag(
       if (seen !== null) rows.push(seen);
     }
     context.progress(0.7, 'scoring the draws');
-    const together = await scored(evaluator, draws, input.mode, context);
+    const together = await measured(evaluator, draws, input.mode, context);
     await vectors.release(draws);
     context.progress(0.9, 'scoring the average');
     await refresh(posterior.mean);
-    const average = await scored(evaluator, [posterior.mean], input.mode, context);
+    const average = await measured(evaluator, [posterior.mean], input.mode, context);
     const lastVector = await vectors.load(last.vector, 'last', signal);
-    const baseline = { ...(await scored(evaluator, [lastVector], input.mode, context)), step: last.step };
-    const data = judgedOn(together);
+    const before = await measured(evaluator, [lastVector], input.mode, context);
+    const data = judgedOn(together.score);
     const uncertainty = rows.length === draws.length ? uncertaintyOf(rows) : null;
     const { diagonalTrace, lowRankTrace } = posterior;
     return {
@@ -103,18 +104,18 @@ export async function swag(
       draws: input.draws,
       scale: input.scale,
       data,
-      score: together,
-      average,
-      baseline,
+      score: together.model,
+      average: average.model,
+      baseline: { ...before.model, step: last.step },
       uncertainty,
       kept: input.keep.map((k) => k.id),
       variance: { diagonal: diagonalTrace, lowRank: lowRankTrace },
       forwardPasses: input.draws,
       refreshedStatistics: description.hasStatistics,
       trust: [
-        ...comparisonSentences(`SWAG over ${members.length} snapshots`, together, baseline),
-        ...comparisonSentences('Its average alone', average, baseline).slice(0, 1),
-        ...doubtSentences(together, average),
+        ...comparisonSentences(`SWAG over ${members.length} snapshots`, together, before, last.step),
+        ...comparisonSentences('Its average alone', average, before, last.step).slice(0, 1),
+        ...doubtSentences(together.model, average.model),
         ...uncertaintySentences(uncertainty),
         `It costs ${input.draws} forward passes per prediction; another seed draws other weights.`,
         ...(members.length < 10
@@ -127,24 +128,24 @@ export async function swag(
   });
 }
 
-/** Scores, calibration and doubt of one model, or of the mean prediction of several. */
-async function scored(
+/** One model, or the mean prediction of several, and how sure it is of itself. */
+async function measured(
   evaluator: Evaluator,
   members: readonly string[],
   mode: EvaluationMode,
   context: AnalysisContext,
-): Promise<SwagModel> {
-  const scores = await scoreMembers(evaluator, members, { mode }, context);
-  const how = { data: { split: judgedOn(scores).split }, mode, refresh: false };
-  const found = await evaluator.samples({ members, how, inputGradient: false }, context.signal);
-  const { confidence, correct } = found;
-  if (confidence === null || correct === null) return { ...scores, calibrationError: null, doubt: null };
+): Promise<Measured & { readonly model: SwagModel }> {
+  const found = await measureMembers(evaluator, members, { mode }, context);
+  const { score, calibrationError, confidence, correct } = found;
+  if (confidence === null || correct === null) {
+    return { ...found, model: { ...score, calibrationError: null, doubt: null } };
+  }
   const of = (right: number): number | null => {
     const values = confidence.filter((_, i) => correct[i] === right);
     return values.length === 0 ? null : mean(values);
   };
   const doubt: Doubt = { right: of(1), wrong: of(0) };
-  return { ...scores, calibrationError: calibrationErrorOf(confidence, correct), doubt };
+  return { ...found, model: { ...score, calibrationError, doubt } };
 }
 
 function uncertaintySentences(uncertainty: Uncertainty | null): string[] {

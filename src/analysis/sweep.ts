@@ -79,9 +79,14 @@ export async function sweep(
     ): Promise<Measured> => {
       if (description.hasStatistics)
         await evaluator.refreshStatistics({ vector, data: { split: 'train' } }, signal);
-      const { score, calibrationError, losses } = await measureModel(evaluator, vector, input.mode, context);
-      const differences = pairedDifferences(baselineOf().losses, losses);
-      return { candidate: { ...what, score, calibrationError, gain: gainOf(differences) }, differences };
+      const found = await measureModel(evaluator, vector, input.mode, context);
+      const { score, calibrationError } = found;
+      const differences = pairedDifferences(baselineOf().losses, found.losses);
+      const accuracyGain = gainOf(pairedDifferences(found.correct, baselineOf().correct));
+      return {
+        candidate: { ...what, score, calibrationError, gain: gainOf(differences), accuracyGain },
+        differences,
+      };
     };
 
     const first = inside[0] as Snapshot;

@@ -5,13 +5,15 @@
 import { BasinError } from '../protocol/errors.ts';
 import type { Member, TrainedEnsembleResult } from '../protocol/furtherTraining.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { asModel, scoreLast, trainFurther, type FurtherTrainingInput } from './furtherTraining.ts';
+import { asModel, measureLast, trainFurther, type FurtherTrainingInput } from './furtherTraining.ts';
 import type { Draft } from './model.ts';
 import { takenAfter } from './rateSchedule.ts';
 import { requireReplay } from './replay.ts';
 import { showPredictions } from './showPredictions.ts';
+import { measureMembers } from './measure.ts';
 import { judgedOn, scoreMembers } from './score.ts';
-import { comparisonSentences, dataSentence, replaySentence } from './trust.ts';
+import { dataSentence, replaySentence } from './trust.ts';
+import { comparisonSentences } from './trustComparison.ts';
 import { furtherTrainingSentences, type ScriptsOptimizer } from './trustFurtherTraining.ts';
 import { withVectors } from './vectors.ts';
 
@@ -50,7 +52,7 @@ export async function trainedEnsemble(
   requireMembers(input);
   return withVectors(evaluator, async (vectors) => {
     context.progress(0, 'scoring the last snapshot');
-    const baseline = await scoreLast(evaluator, vectors, input, context);
+    const last = await measureLast(evaluator, vectors, input, context);
     const origin = await vectors.load(input.at.vector, 'origin', context.signal);
     const weights = vectors.name('weights');
     await evaluator.combine(
@@ -76,14 +78,14 @@ export async function trainedEnsemble(
       context,
     );
     finishing.progress(0.92, 'scoring the ensemble');
-    const score = await scoreMembers(evaluator, names, input, finishing);
+    const own = await measureMembers(evaluator, names, input, finishing);
     const how = { data: { split: 'train', samples: 1 }, mode: input.mode, refresh: false } as const;
     const [one] = names;
     const { form } =
       one === undefined
         ? { form: null }
         : await evaluator.predictions({ vector: one, how }, finishing.signal);
-    const data = judgedOn(score);
+    const data = judgedOn(own.score);
     const refreshed = evaluator.description.hasStatistics;
     const what = `${input.schedule.name === 'triangular' ? 'Fast geometric ensemble' : 'Snapshot ensemble'} of ${members.length}`;
     return {
@@ -93,12 +95,12 @@ export async function trainedEnsemble(
       members,
       output: form,
       data,
-      score,
-      baseline,
+      score: own.score,
+      baseline: { ...last.score, step: last.step },
       forwardPasses: members.length,
       refreshedStatistics: refreshed,
       trust: [
-        ...comparisonSentences(what, score, baseline),
+        ...comparisonSentences(what, own, last, last.step),
         `It costs ${members.length} forward passes per prediction.`,
         ...furtherTrainingSentences(training, stopped, input.script),
         dataSentence(data, input.mode, false),

@@ -1,5 +1,5 @@
 /** One place that turns the honesty of numbers into sentences for people: what was measured, on what, and how well. */
-import type { LineResult, Score, Scores, SharpnessResult } from '../protocol/results.ts';
+import type { LineResult, Scores, SharpnessResult } from '../protocol/results.ts';
 import type { EvaluationMode, EvaluatorDescription } from '../protocol/evaluator.ts';
 
 /** What the numbers were computed on. */
@@ -101,44 +101,6 @@ export function scoreSentences(scores: Scores): string[] {
   return sentences;
 }
 
-/** What was gained over the last snapshot, beside the noise of the comparison. */
-export function comparisonSentences(
-  what: string,
-  scores: Scores,
-  baseline: Scores & { step: number },
-): string[] {
-  const sentences = [comparisonOf(what, scores, baseline, `snapshot ${baseline.step}`)];
-  if (scores.validation === null || baseline.validation === null)
-    sentences.push('No validation data was recorded: this says nothing about new samples.');
-  return sentences;
-}
-
-/** The same beside any other model. @param other what it is called */
-export function comparisonOf(what: string, scores: Scores, baseline: Scores, other: string): string {
-  const [mine, theirs, on] =
-    scores.validation !== null && baseline.validation !== null
-      ? ([scores.validation, baseline.validation, 'validation'] as const)
-      : ([scores.train, baseline.train, 'training'] as const);
-  const accuracy = mine.accuracy !== null && theirs.accuracy !== null;
-  const difference = accuracy ? mine.accuracy - theirs.accuracy : (theirs.loss ?? NaN) - (mine.loss ?? NaN);
-  const error = accuracy
-    ? hypotenuse(mine.accuracyStandardError, theirs.accuracyStandardError)
-    : hypotenuse(mine.lossStandardError, theirs.lossStandardError);
-  const amount = accuracy ? percent(Math.abs(difference)) : figures(Math.abs(difference), 3);
-  const quantity = accuracy ? 'accuracy' : 'loss';
-  const better = difference >= 0 ? 'better' : 'worse';
-  if (!Number.isFinite(difference))
-    return `${what} cannot be compared with ${other}: a loss is NaN or infinite.`;
-  if (difference === 0) return `${what}: ${on} ${quantity} is the same as at ${other}.`;
-  if (error === null) return `${what}: ${on} ${quantity} is ${better} by ${amount} than at ${other}.`;
-  const noise = Math.abs(difference) < 2 * error ? ': no more than noise' : '';
-  const spread = accuracy ? percent(error) : figures(error, 2);
-  return (
-    `${what}: ${on} ${quantity} is ${better} by ${amount} than at ${other}, standard error ${spread}${noise}` +
-    ' (both on the same samples, so the error is a cautious one).'
-  );
-}
-
 /** A share as people read it. */
 export function percent(share: number): string {
   return `${figures(100 * share, share >= 0.9995 || share < 0.1 ? 2 : 3)} %`;
@@ -153,10 +115,6 @@ export function figures(x: number, digits: number): string {
 
 function plusMinus(error: number | null, format: (x: number) => string): string {
   return error === null ? '' : ` ± ${format(error)}`;
-}
-
-function hypotenuse(a: Score['lossStandardError'], b: Score['lossStandardError']): number | null {
-  return a === null || b === null ? null : Math.hypot(a, b);
 }
 
 /** Some steps as people read them. */

@@ -1,7 +1,7 @@
 /** Sentences on whether an average of snapshots pays. */
 import type { Candidate, SweepResult } from '../protocol/averaging.ts';
 import { circlingSentences } from './trustCircling.ts';
-import { figures } from './trust.ts';
+import { figures, percent } from './trust.ts';
 
 /** First the suggestion, then what it rests on. @param heldOut whether the judged samples were kept out of training */
 export function sweepSentences(
@@ -36,7 +36,25 @@ export function sweepSentences(
       (best.gain === null
         ? '.'
         : `; by its own samples the choice would seem worth ${figures(best.gain.value, 2)}.`),
+    ...(verdict === 'gain' ? lossAloneSentence(best, last) : []),
     ...evidence(result),
+  ];
+}
+
+/** A lower loss of as many right answers is another confidence: no better decisions, and a temperature may do as much. */
+function lossAloneSentence(best: Candidate, last: SweepResult['last']): string[] {
+  const gain = best.accuracyGain ?? null;
+  if (gain === null || gain.value > 2 * gain.standardError) return [];
+  const calibration =
+    best.calibrationError === null || last.calibrationError === null
+      ? ''
+      : ` (expected calibration error ${figures(best.calibrationError, 2)}, of the last snapshot ${figures(last.calibrationError, 2)})`;
+  const change =
+    gain.value === 0
+      ? 'is the same'
+      : `is ${gain.value > 0 ? 'higher' : 'lower'} by ${percent(Math.abs(gain.value))} ± ${percent(gain.standardError)}`;
+  return [
+    `More right answers are not shown: accuracy ${change}. What is gained is how sure the answers are${calibration}.`,
   ];
 }
 
@@ -58,7 +76,11 @@ function evidence({
   return [
     ...sentences,
     below
-      ? `The best average's loss lies ${size} below the mean of ${iterates} of its own iterates${training}: they lie at the boundary of a flat region, the average inside.`
+      ? `The best average's loss lies ${size} below the mean of ${iterates} of its own iterates${training}: ${
+          train !== null && train < 0
+            ? 'it fits the training samples less closely than they do, as an earlier snapshot would too.'
+            : 'they lie at the boundary of a flat region, the average inside.'
+        }`
       : above
         ? `The best average's loss lies ${size} above the mean of ${iterates} of its own iterates${training}: they do not surround it.`
         : `The best average's loss is that of ${iterates} of its own iterates (difference ${size})${training}.`,

@@ -33,6 +33,8 @@ export interface Candidate {
   readonly calibrationError: number | null;
   /** Null where the loss of single samples is not known, or not finite. */
   readonly gain: Gain | null;
+  /** The same of the share of right answers: its own less the last snapshot's. Absent in older results. */
+  readonly accuracyGain?: Gain | null;
 }
 
 /** The best average beside some of the iterates that it is made of: below them, they lie at the boundary of a flat region. */

@@ -219,8 +219,10 @@ export interface AverageResult extends Result {
   /** Between the members; null without training samples. Absent in older results. */
   readonly barriers?: Barriers | null;
   readonly score: Scores;
+  /** Expected, over 15 bins of equal width, on the judged samples; null without classes. Absent in older results. */
+  readonly calibrationError?: number | null;
   /** The last snapshot's. */
-  readonly baseline: Scores & { readonly step: number };
+  readonly baseline: Scores & { readonly step: number; readonly calibrationError?: number | null };
 }
 
 export interface EnsembleResult extends Result {

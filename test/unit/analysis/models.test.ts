@@ -69,6 +69,11 @@ describe('average of snapshots', () => {
       result.trust[0]!,
       /^Average of 3 snapshots: validation accuracy is (better|worse) by .* standard error/,
     );
+    assert.ok(result.calibrationError! > 0 && result.baseline.calibrationError! > 0);
+    assert.match(
+      result.trust[1]!,
+      /^Its expected calibration error is 0\.\d+, that of snapshot 70 0\.\d+\.$/,
+    );
     assert.deepEqual(evaluator.held, []);
   });
 

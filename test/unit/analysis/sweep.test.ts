@@ -136,6 +136,33 @@ describe('sweep over averages', () => {
     }
   });
 
+  it('says so where a lower loss comes of other confidence alone, by as many right answers', async () => {
+    // One direction in which only the size of the logits changes: late snapshots are far too sure of themselves.
+    const grown = Array.from({ length: 12 }, (_, i) => [2, -2, 0, 0, 0, 0, 0, 0].map((c) => c * (1 + 2 * i)));
+    const { evaluator, snapshots } = setUp(softmax, grown);
+    const result = await sweep(evaluator, { ...asked, snapshots }, testContext());
+    assert.equal(result.verdict, 'gain', result.trust[0]);
+    assert.deepEqual(result.best!.accuracyGain, { value: 0, standardError: 0 });
+    const said = result.trust.join(' ');
+    assert.match(said, /More right answers are not shown: accuracy is the same\. What is gained is how sure/);
+    assert.match(said, /\(expected calibration error 0\.\d+, of the last snapshot 0\.\d+\)/);
+    assert.ok(result.best!.calibrationError! < result.last.calibrationError!);
+  });
+
+  it('tells the gain in accuracy, paired', async () => {
+    const { evaluator, snapshots } = setUp(softmax, around(1.5, 11));
+    const { best, last, trust } = await sweep(evaluator, { ...asked, snapshots }, testContext());
+    const { value, standardError } = best!.accuracyGain!;
+    assert.ok(Math.abs(value - (best!.score.validation!.accuracy! - last.validation!.accuracy!)) < 1e-12);
+    // Of ones and zeros and minus ones over 400 samples.
+    const { samples } = last.validation!;
+    const changed = standardError ** 2 * (samples - 1) + value ** 2;
+    assert.ok(
+      Math.abs(changed * samples - Math.round(changed * samples)) < 1e-6 && changed >= Math.abs(value),
+    );
+    assert.equal(/More right answers are not shown/.test(trust.join(' ')), value <= 2 * standardError);
+  });
+
   it('holds the best average against its own iterates, and names what the path says', async () => {
     const { evaluator, snapshots } = setUp(softmax, around(1.5, 5));
     const stretch = {

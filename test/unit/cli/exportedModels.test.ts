@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { EnsembleManifest } from '../../../src/engine/exportEnsemble.ts';
@@ -128,6 +128,20 @@ describe('exported averages and ensembles', function () {
     const [first = '', second = ''] = await ensembles(basin, members, 'safetensors');
     assert.deepEqual(await losses(first), [a, b, c, probability]);
     assert.deepEqual(await losses(second), [a, b, c, logit]);
+
+    const counted = path.join(first, 'ensemble.json');
+    const said = JSON.parse(await readFile(counted, 'utf8')) as EnsembleManifest;
+    await writeFile(counted, JSON.stringify({ ...said, output: null }));
+    await assert.rejects(losses(first), /It is not known what the members predict: set "output"/);
+    await copyFile(files[1]![0]!, path.join(second, said.members[0]!.file)); // still one of this architecture
+    await losses(second);
+    await writeFile(path.join(second, said.members[0]!.file), Buffer.from('\x02\0\0\0\0\0\0\0{}', 'latin1'));
+    await assert.rejects(
+      losses(second),
+      /model\.safetensors has no "[^"]+" of shape \[[\d,]+\]\. Give the layers the names .* export the ensemble as tfjs/,
+    );
+
+    for (const spoiled of [first, second]) await rm(spoiled, { recursive: true });
 
     const taken = path.join(workspace.root, 'taken');
     await writeFile(taken, '');
