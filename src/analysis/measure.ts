@@ -1,9 +1,9 @@
 /** Scores of a model or an ensemble, each member with its own state, and what each sample of the split that judges comes to. */
-import type { Combination, EvaluationMode } from '../protocol/evaluator.ts';
+import type { EvaluationMode } from '../protocol/evaluator.ts';
 import type { Scores } from '../protocol/results.ts';
 import { calibrationErrorOf } from './calibration.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
-import { judgedOn, scoreMembers } from './score.ts';
+import { askMembers, judgedOn, scoreMembers, type MembersOptions } from './score.ts';
 
 export interface Measured {
   readonly score: Scores;
@@ -29,23 +29,12 @@ export function measureModel(
 export async function measureMembers(
   evaluator: Evaluator,
   members: readonly string[],
-  options: {
-    readonly mode: EvaluationMode;
-    readonly samples?: number;
-    readonly combine?: Combination | undefined;
-  },
+  options: MembersOptions,
   context: AnalysisContext,
 ): Promise<Measured> {
-  const { mode, samples, combine } = options;
   const score = await scoreMembers(evaluator, members, options, context);
-  const data = { split: judgedOn(score).split, ...(samples === undefined ? {} : { samples }) };
   const found = await evaluator.samples(
-    {
-      members,
-      how: { data, mode, refresh: false },
-      inputGradient: false,
-      ...(combine === undefined || members.length < 2 ? {} : { combine }),
-    },
+    { ...askMembers(members, options, judgedOn(score).split), inputGradient: false },
     context.signal,
   );
   const { loss, confidence, correct } = found;

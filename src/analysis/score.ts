@@ -47,6 +47,28 @@ export async function score(
   });
 }
 
+/** How a model, or the ensemble of several, is asked. */
+export interface MembersOptions {
+  readonly mode: EvaluationMode;
+  /** At most this many samples of each split; all when absent. */
+  readonly samples?: number;
+  readonly combine?: Combination | undefined;
+}
+
+/** What the evaluator is asked of them on one split. One model alone has nothing to combine. */
+export function askMembers(
+  members: readonly string[],
+  { mode, samples, combine }: MembersOptions,
+  split: 'train' | 'validation',
+) {
+  const data = { split, ...(samples === undefined ? {} : { samples }) };
+  return {
+    members,
+    how: { data, mode, refresh: false },
+    ...(combine === undefined || members.length < 2 ? {} : { combine }),
+  };
+}
+
 /**
  * Scores of one model, or of the ensemble of several, on both splits; state is each member's own. `combine` as the
  * evaluator has it.
@@ -55,19 +77,11 @@ export async function score(
 export async function scoreMembers(
   evaluator: Evaluator,
   members: readonly string[],
-  options: {
-    readonly mode: EvaluationMode;
-    readonly samples?: number;
-    readonly combine?: Combination | undefined;
-  },
+  options: MembersOptions,
   context: AnalysisContext,
 ): Promise<Scores> {
-  const on = async (split: 'train' | 'validation'): Promise<Score> => {
-    const data = { split, ...(options.samples === undefined ? {} : { samples: options.samples }) };
-    const how = { data, mode: options.mode, refresh: false };
-    const combine = options.combine === undefined || members.length < 2 ? {} : { combine: options.combine };
-    return toScore(await evaluator.score({ members, how, ...combine }, context.signal));
-  };
+  const on = async (split: 'train' | 'validation'): Promise<Score> =>
+    toScore(await evaluator.score(askMembers(members, options, split), context.signal));
   return {
     train: await on('train'),
     validation: evaluator.description.validation === null ? null : await on('validation'),

@@ -19,7 +19,12 @@ export async function buildRunView(run: Run, objective = 0): Promise<RunView> {
     readEvents(run),
   ]);
   const { length } = manifest.objectives;
-  const others = length < 2 ? [] : await Promise.all(manifest.objectives.map((_, i) => run.snapshots(i)));
+  const others =
+    length < 2
+      ? []
+      : await Promise.all(
+          manifest.objectives.map(async (_, i) => (i === objective ? snapshots : run.snapshots(i))),
+        );
   return {
     run: manifest,
     steps: thinSteps(steps, POINTS_DRAWN),
