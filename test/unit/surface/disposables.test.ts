@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { mock } from 'node:test';
 import { DisposableStore } from '../../../src/surface/disposables.ts';
 import { throttle } from '../../../src/surface/throttle.ts';
 
@@ -31,31 +31,39 @@ describe('DisposableStore', () => {
 });
 
 describe('throttle', () => {
-  it('lets a steady stream of calls through, at its own pace', async () => {
-    let runs = 0;
-    const throttled = throttle(100, () => runs++);
-    const end = performance.now() + 550;
-    while (performance.now() < end) {
-      throttled();
-      await sleep(10);
-    }
-    throttled.dispose();
-    assert.ok(runs >= 3 && runs <= 7, `${runs} runs in 550 ms`);
+  beforeEach(() => {
+    mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+    mock.method(performance, 'now', () => Date.now());
+  });
+  afterEach(() => {
+    mock.timers.reset();
+    mock.restoreAll();
   });
 
-  it('runs once more for calls that came during the wait, and never after its end', async () => {
+  it('lets a steady stream of calls through, at its own pace', () => {
+    let runs = 0;
+    const throttled = throttle(100, () => runs++);
+    for (let ms = 0; ms < 550; ms += 10) {
+      throttled();
+      mock.timers.tick(10);
+    }
+    throttled.dispose();
+    assert.equal(runs, 6, 'at once, and after each 100 ms');
+  });
+
+  it('runs once more for calls that came during the wait, and never after its end', () => {
     let runs = 0;
     const throttled = throttle(30, () => runs++);
     throttled();
-    await sleep(20);
+    mock.timers.tick(20);
     throttled();
     throttled();
-    await sleep(100);
+    mock.timers.tick(100);
     assert.equal(runs, 2);
     throttled();
     throttled.dispose();
     throttled();
-    await sleep(60);
+    mock.timers.tick(60);
     assert.equal(runs, 2);
   });
 });
