@@ -9,6 +9,7 @@ import { boundFormula, verdictOf } from '../src/protocol/stability.ts';
 import { liveNumbers } from './optimizer.ts';
 import { stateElement } from './runFacts.ts';
 import { drawSparkline, sparkline } from './sparkline.ts';
+import { lossOf } from './stepLoss.ts';
 import { strings } from './strings.ts';
 import { connect } from './wire.ts';
 import './styles/landscape.css';
@@ -123,9 +124,9 @@ function draw({
   chart.show(contour, 'log');
 
   lossRow.hidden = steps.length === 0;
-  const losses = thin(steps.map(({ loss }) => Number(loss)));
-  drawSparkline(lossSpark, { values: losses, log: losses.every((x) => !(x <= 0)) });
-  setText(lossValue, last ? formatNumber(Number(last.loss), 3) : '');
+  const losses = thin(steps.map(lossOf));
+  drawSparkline(lossSpark, { values: losses, log: losses.every((x) => x === null || !(x <= 0)) });
+  setText(lossValue, last ? formatNumber(lossOf(last), 3) : '');
 
   const sharp = live.at(-1);
   lambdaRow.hidden = sharp === undefined;
@@ -201,7 +202,7 @@ function showActions(state: string, trained: boolean): void {
 }
 
 /** Every n-th value, the last one always. */
-function thin(values: readonly number[]): number[] {
+function thin<T>(values: readonly T[]): T[] {
   const stride = Math.ceil(values.length / SPARK_POINTS);
   return values.filter((_, k) => (values.length - 1 - k) % stride === 0);
 }

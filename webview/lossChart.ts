@@ -9,6 +9,7 @@ import { formatNumber } from './format.ts';
 import type { ScaleKind } from './lossScale.ts';
 import { boundFormula } from '../src/protocol/stability.ts';
 import { liveNumbers } from './optimizer.ts';
+import { lossOf } from './stepLoss.ts';
 import { strings } from './strings.ts';
 import { isHighContrast } from './theme.ts';
 import type { Theme } from './theme.ts';
@@ -307,7 +308,7 @@ function describeStep(
   const step = data.steps.reduce((best, one) =>
     Math.abs(one.step - x) < Math.abs(best.step - x) ? one : best,
   );
-  const rows: TipRow[] = [[strings.trainLoss, formatNumber(Number(step.loss))]];
+  const rows: TipRow[] = [[strings.trainLoss, formatNumber(lossOf(step))]];
   if (quantity !== 'loss' && quantity !== 'learningRate')
     rows.push([
       quantityNames[quantity],

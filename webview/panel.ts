@@ -30,13 +30,13 @@ import { SeedsFigure } from './seedsFigure.ts';
 import { SharpnessLens } from './sharpnessLens.ts';
 import { spectrumQuestion } from './spectrumLens.ts';
 import { stateElement } from './runFacts.ts';
+import { lossText } from './stepLoss.ts';
 import { strings } from './strings.ts';
 import { stabilityQuestion } from './stabilityQuestion.ts';
 import { swagQuestion } from './swagQuestion.ts';
 import { Tabs } from './tabs.ts';
 import { trajectoryLens } from './trajectoryLens.ts';
 import { connect } from './wire.ts';
-import { formatNumber } from './format.ts';
 import type { Job } from '../src/protocol/engine.ts';
 import type { RunView } from '../src/protocol/page.ts';
 import { toErrorData } from '../src/protocol/errors.ts';
@@ -193,7 +193,7 @@ function draw(): void {
     objective && optimizerText(objective.optimizer),
     strings.steps(view.run.recording.steps),
     strings.snapshots(view.snapshots.length),
-    last && `${strings.loss} ${formatNumber(Number(last.loss))}`,
+    last && lossText(last),
   ].filter(Boolean);
   fill(subtitle, stateElement(view.run), ...facts.map((fact) => h('span', {}, String(fact))));
   const reason = view.run.stateReason;

@@ -26,7 +26,7 @@ import { stabilityFigure } from './figures/stability.ts';
 import { swagFigure } from './figures/swag.ts';
 import { sweepFigure } from './figures/sweep.ts';
 import { trajectoryFigure } from './figures/trajectory.ts';
-import { formatNumber, formatPercent, formatTime } from './format.ts';
+import { formatPercent, formatTime } from './format.ts';
 import { barrierText, lineDrawing, modelName } from './lineChart.ts';
 import { lossDrawing } from './lossChart.ts';
 import { optimizerText } from './optimizer.ts';
@@ -35,6 +35,7 @@ import { provenanceElement, trustElement } from './provenance.ts';
 import { factsElement, runFacts, stateElement } from './runFacts.ts';
 import { newestBuilt, newestTrained, scoreTable } from './scoreTable.ts';
 import { sharpnessElements } from './sharpnessFigure.ts';
+import { lossText } from './stepLoss.ts';
 import { strings } from './strings.ts';
 import { contourCsv, contourTables, lineCsv, lineTables, stepCsv, stepTables } from './tables.ts';
 import './styles/report.css';
@@ -139,7 +140,7 @@ function headline({ run, snapshots, steps }: RunView): string[] {
     objective ? optimizerText(objective.optimizer) : null,
     strings.steps(run.recording.steps),
     strings.snapshots(snapshots.length),
-    last ? `${strings.loss} ${formatNumber(Number(last.loss))}` : null,
+    last ? lossText(last) : null,
   ].filter((fact) => fact !== null);
 }
 

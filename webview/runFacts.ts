@@ -3,6 +3,7 @@ import type { RunManifest, StepRecord } from '../src/protocol/run.ts';
 import { h } from './dom.ts';
 import { formatCount, formatNumber, formatTime } from './format.ts';
 import { optimizerText } from './optimizer.ts';
+import { lossOf } from './stepLoss.ts';
 import { strings } from './strings.ts';
 
 export function runFacts(
@@ -18,7 +19,7 @@ export function runFacts(
     [facts.parameters, objective ? formatCount(objective.parameterCount) : null],
     [facts.steps, formatCount(run.recording.steps)],
     [facts.snapshots, strings.snapshotsEvery(run.recording.snapshots, run.recording.snapshotEvery)],
-    [facts.finalLoss, last ? formatNumber(Number(last.loss)) : null],
+    [facts.finalLoss, last ? formatNumber(lossOf(last)) : null],
     [facts.evaluation, run.evaluationSet?.train.source ?? null],
     [
       facts.framework,

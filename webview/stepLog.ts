@@ -1,5 +1,5 @@
 /** Every step as a row, events marked; the rows can be narrowed to steps at which something happened. */
-import type { RunView, StepColumns } from '../src/protocol/page.ts';
+import { NOT_KNOWN, type RunView, type StepColumns } from '../src/protocol/page.ts';
 import type { TrainingEvent } from '../src/protocol/trainingEvents.ts';
 import { dropdown } from './controls.ts';
 import { h, setText } from './dom.ts';
@@ -44,7 +44,7 @@ class Columns {
       if (this.count === this.data.step.length) this.grow();
       for (const name of Object.keys(this.data) as (keyof StepColumns)[]) {
         const value = step[name];
-        this.data[name][this.count] = value === null ? -1 : Number(value);
+        this.data[name][this.count] = value === null ? NOT_KNOWN : Number(value);
       }
       this.count++;
     }
@@ -163,7 +163,7 @@ export class StepLog {
         const row = at(place);
         const number = (name: keyof StepColumns): string => {
           const value = columns.get(name, row);
-          return value === -1 ? '–' : formatNumber(value);
+          return value === NOT_KNOWN ? '–' : formatNumber(value);
         };
         return [
           formatCount(columns.get('step', row)),

@@ -34,6 +34,7 @@ export const german: Strings = {
   residual: 'Residuum',
   ofVariance: (plane, percent) => `${plane}, ${percent} der Varianz`,
   loss: 'Loss',
+  lossNotKnown: 'Loss nicht bekannt',
   accuracy: 'Genauigkeit',
   trainLoss: 'Trainings-Loss',
   validationLoss: 'Validierungs-Loss',

@@ -38,6 +38,7 @@ export const english = {
   residual: 'residual',
   ofVariance: (plane: string, percent: string) => `${plane}, ${percent} of variance`,
   loss: 'loss',
+  lossNotKnown: 'loss not known',
   accuracy: 'accuracy',
   trainLoss: 'training loss',
   validationLoss: 'validation loss',

@@ -7,7 +7,7 @@
  */
 import { cancelled } from '../protocol/errors.ts';
 import type { Circling, CirclingStretch, CirclingVerdict } from '../protocol/circling.ts';
-import { decodeNumber, type StepRecord } from '../protocol/run.ts';
+import { knownNumber, type StepRecord } from '../protocol/run.ts';
 import { autocorrelation, centre, type Series } from './autocorrelation.ts';
 import { deviation, mean } from './moments.ts';
 import type { SketchSource } from './sketchedPath.ts';
@@ -49,8 +49,8 @@ export async function circling(
 ): Promise<Circling> {
   const points = sketch === null ? [] : await readPoints(sketch, to, signal);
   const losses = steps.flatMap((record) => {
-    const loss = decodeNumber(record.loss);
-    return Number.isFinite(loss) ? [{ step: record.step, loss }] : [];
+    const loss = knownNumber(record.loss);
+    return loss !== null && Number.isFinite(loss) ? [{ step: record.step, loss }] : [];
   });
   if (points.length < FEWEST_POINTS) return { verdict: 'unknown', stretch: null };
   const look = (begin: number): CirclingStretch | null => {

@@ -11,6 +11,7 @@ import type {
 } from '../protocol/results.ts';
 import {
   decodeNumber,
+  knownNumber,
   type BuiltModel,
   type LiveNoiseScale,
   type LiveSharpness,
@@ -118,7 +119,7 @@ export function detailsText(details: RunDetails): string {
   row('optimizer', optimizer == null ? null : `${optimizer.name} ${JSON.stringify(optimizer.config)}`);
   row('replay', replayLines(run).join('\n') || null);
   row('steps', run.recording.steps);
-  row('last loss', last === undefined ? null : `${figures(decodeNumber(last.loss))} at step ${last.step}`);
+  row('last loss', last === undefined ? null : lossText(last));
   row('λ₁ while training', liveText(details.live));
   row('gradient noise scale', noiseText(details.noise));
   row(
@@ -362,6 +363,11 @@ function scoreCells(score: Score | null): string[] {
 
 function percentage(x: number | null | undefined): string {
   return x === null || x === undefined ? '–' : `${(100 * x).toFixed(2)} %`;
+}
+
+function lossText({ step, loss }: StepRecord): string {
+  const known = knownNumber(loss);
+  return known === null ? `not known at step ${step}` : `${figures(known)} at step ${step}`;
 }
 
 function liveText(live: LiveSharpness | null): string | null {

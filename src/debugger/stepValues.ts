@@ -1,5 +1,5 @@
 /** The names under which a step's numbers stand in conditions, watches, hovers and the debug console. */
-import { decodeNumber, type LiveSharpness, type StepRecord } from '../protocol/run.ts';
+import { knownNumber, type LiveSharpness, type StepRecord } from '../protocol/run.ts';
 import type { Value } from './expression.ts';
 
 export const valueNames = [
@@ -27,8 +27,7 @@ export function stepValues(
   step: StepRecord | null,
   sharpness: LiveSharpness | null,
 ): Readonly<Record<(typeof valueNames)[number], Value>> {
-  const number = (x: StepRecord['loss'] | null | undefined): number | null =>
-    x == null ? null : decodeNumber(x);
+  const number = (x: StepRecord['loss'] | undefined): number | null => knownNumber(x ?? null);
   return {
     step: step?.step ?? null,
     epoch: step?.epoch ?? null,

@@ -9,6 +9,7 @@ import { BasinError, isCancelled } from '../protocol/errors.ts';
 import type { LossValue } from '../protocol/evaluator.ts';
 import {
   decodeNumber,
+  knownNumber,
   type LiveSharpness,
   type OptimizerInfo,
   type ParameterInfo,
@@ -425,7 +426,7 @@ export class TrainingSession implements DebugTarget {
       const spike = this.#finder.next(step).find((event) => event.kind === 'spike');
       if (spike?.kind === 'spike') return this.#spike(spike, parameters);
     }
-    const plateau = wanted.has('plateau') ? this.#plateau.next(decodeNumber(step.loss)) : null;
+    const plateau = wanted.has('plateau') ? this.#plateau.next(knownNumber(step.loss) ?? NaN) : null;
     if (plateau !== null) return { id: 'plateau', text: plateauSentence(plateau) };
     if (
       ['gradient-vanished', 'gradient-exploded', 'dead-units'].some((id) => wanted.has(id as TrainingEventId))

@@ -8,7 +8,7 @@ import type { Combination } from '../protocol/evaluator.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import { BasinError } from '../protocol/errors.ts';
 import {
-  decodeNumber,
+  knownNumber,
   type BuiltModel,
   type ObjectiveInfo,
   type RunManifest,
@@ -41,7 +41,7 @@ export async function readContents(run: Run, objective: number | string | undefi
   const manifest = await run.readManifest();
   const found = findObjective(manifest, objective);
   const steps = (await run.readSteps()).filter((s) => s.objective === found.index);
-  const losses = new Map(steps.map((s) => [s.step, decodeNumber(s.loss)]));
+  const losses = new Map(steps.map((s) => [s.step, knownNumber(s.loss)]));
   const snapshots: Snapshot[] = [];
   const damaged: { step: number; error: BasinError }[] = [];
   for (const { step, file } of await run.snapshots(found.index)) {
@@ -51,7 +51,7 @@ export async function readContents(run: Run, objective: number | string | undefi
       snapshots.push({
         step,
         vector: { file },
-        loss: loss !== undefined && Number.isFinite(loss) ? loss : null,
+        loss: loss != null && Number.isFinite(loss) ? loss : null,
       });
     } catch (error) {
       if (!(error instanceof BasinError)) throw error;
@@ -233,5 +233,5 @@ export function learningRateAt(contents: RunContents, step: number | null): numb
       ? contents.steps.at(-1)
       : (contents.steps.find((s) => s.step === step) ?? contents.steps.filter((s) => s.step < step).at(-1));
   const recorded = record?.learningRate ?? null;
-  return recorded === null ? null : decodeNumber(recorded);
+  return knownNumber(recorded);
 }

@@ -61,7 +61,10 @@ export interface PageJob {
   readonly progress: JobProgress;
 }
 
-/** Every step of a run, a number each; −1 where it was not read. */
+/** Stands in a column of steps where a number was not read or is not known: none that a step has, and no NaN. */
+export const NOT_KNOWN = -Number.MAX_VALUE;
+
+/** Every step of a run, a number each; {@link NOT_KNOWN} where it was not read. */
 export interface StepColumns {
   readonly step: Float64Array;
   readonly objective: Float64Array;

@@ -219,7 +219,8 @@ export const stepSchema = v.object({
   /** Index into RunManifest.objectives. */
   objective: count,
   epoch: nullable(count),
-  loss: numberSchema,
+  /** Null where it is not known: gradients that came from elsewhere than a loss. NaN is a loss that is not finite. */
+  loss: nullable(numberSchema),
   learningRate: nullable(numberSchema),
   /** ‖∇L‖ of this step's batch; null on a step whose weights were not read (see recording.weightsEvery). */
   gradientNorm: nullable(numberSchema),
@@ -313,6 +314,11 @@ export function encodeNumber(x: number): number | 'NaN' | 'Infinity' | '-Infinit
 /** The inverse of {@link encodeNumber}. */
 export function decodeNumber(x: v.InferOutput<typeof numberSchema>): number {
   return typeof x === 'number' ? x : Number(x);
+}
+
+/** {@link decodeNumber} of one that need not be known; null where it is not. */
+export function knownNumber(x: v.InferOutput<typeof numberSchema> | null): number | null {
+  return x === null ? null : decodeNumber(x);
 }
 
 /** Name of a snapshot's file; the padding keeps directory order and step order the same. */

@@ -1,6 +1,6 @@
 /** What a page or a report shows of a run. */
 import type { RunView } from '../protocol/page.ts';
-import { decodeNumber, type StepRecord } from '../protocol/run.ts';
+import { knownNumber, type StepRecord } from '../protocol/run.ts';
 import { readEvents } from './measuredEvents.ts';
 import type { Run } from './run.ts';
 
@@ -52,15 +52,16 @@ export function thinSteps(steps: readonly StepRecord[], count: number): readonly
     let low = from;
     let high = from;
     for (let i = from + 1; i < to; i++) {
-      if (height(steps[i]) < height(steps[low])) low = i;
-      if (height(steps[i]) > height(steps[high])) high = i;
+      if (height(steps[i], Infinity) < height(steps[low], Infinity)) low = i;
+      if (height(steps[i], -Infinity) > height(steps[high], -Infinity)) high = i;
     }
     kept.add(low).add(high);
   }
   return [...kept].sort((a, b) => a - b).map((i) => steps[i] as StepRecord);
 }
 
-function height(step: StepRecord | undefined): number {
-  const loss = step === undefined ? 0 : decodeNumber(step.loss);
+/** @param unknown where the loss is not known, which makes a step neither low nor high */
+function height(step: StepRecord | undefined, unknown: number): number {
+  const loss = (step === undefined ? null : knownNumber(step.loss)) ?? unknown;
   return Number.isNaN(loss) ? Infinity : loss;
 }

@@ -1,12 +1,12 @@
 /** All steps of a run, packed for the page: binary columns cross to a webview many times faster than objects. */
-import type { StepColumns } from '../protocol/page.ts';
-import { decodeNumber, type StepRecord } from '../protocol/run.ts';
+import { NOT_KNOWN, type StepColumns } from '../protocol/page.ts';
+import { knownNumber, type StepRecord } from '../protocol/run.ts';
 
 export function packSteps(steps: readonly StepRecord[]): StepColumns {
-  const column = (of: (step: StepRecord) => StepRecord['loss'] | null): Float64Array =>
+  const column = (of: (step: StepRecord) => StepRecord['loss']): Float64Array =>
     Float64Array.from(steps, (step) => {
       const value = of(step);
-      return value === null ? -1 : decodeNumber(value);
+      return knownNumber(value) ?? NOT_KNOWN;
     });
   return {
     step: column((s) => s.step),

@@ -6,7 +6,7 @@
  * far out is a batch: of stationary noise with heavy tails each loss is out there with some probability p, three of
  * five are with 10·p³.
  */
-import { decodeNumber, type StepRecord } from '../protocol/run.ts';
+import { knownNumber, type StepRecord } from '../protocol/run.ts';
 import type { LossSpike, NonFiniteEvent, TrainingEvent } from '../protocol/trainingEvents.ts';
 
 const WINDOW = 100;
@@ -35,7 +35,7 @@ export class EventFinder {
 
   /** @returns what this record makes known */
   next(record: StepRecord): readonly TrainingEvent[] {
-    const loss = decodeNumber(record.loss);
+    const loss = knownNumber(record.loss);
     const events: Mutable<TrainingEvent>[] = [];
     const nonFinite = this.nonFinite(record, loss);
     if (nonFinite !== null) events.push(nonFinite);
@@ -44,7 +44,7 @@ export class EventFinder {
       watch = new LossWatch(record.objective);
       this.watches.set(record.objective, watch);
     }
-    const spike = watch.next(record.step, loss);
+    const spike = loss === null ? null : watch.next(record.step, loss);
     if (spike !== null) events.push(spike);
     this.found.push(...events);
     return events;
@@ -55,8 +55,14 @@ export class EventFinder {
     return [...this.found].sort((a, b) => a.step - b.step);
   }
 
-  private nonFinite({ step, objective, nonFinite }: StepRecord, loss: number): NonFiniteEvent | null {
+  private nonFinite({ step, objective, nonFinite }: StepRecord, loss: number | null): NonFiniteEvent | null {
     const since = this.lost.get(objective);
+    if (loss === null) {
+      // Of a loss that is not known nothing follows; the probe tells what it found in weights and gradients, each once.
+      return nonFinite === undefined
+        ? null
+        : { kind: 'non-finite', objective, step: nonFinite.began, seen: step, found: nonFinite };
+    }
     if (nonFinite === undefined && Number.isFinite(loss)) {
       if (since !== undefined && step > since) this.lost.delete(objective);
       return null;

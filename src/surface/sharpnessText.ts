@@ -1,6 +1,6 @@
 /** Words for λ₁ against the optimizer's stability bound, as hints, tree and status show them. */
 import * as vscode from 'vscode';
-import { decodeNumber } from '../protocol/run.ts';
+import { decodeNumber, knownNumber } from '../protocol/run.ts';
 import { boundFormula, verdictOf } from '../protocol/stability.ts';
 import type { LiveSharpness, OptimizerInfo, RunManifest, RunState, StepRecord } from '../protocol/run.ts';
 import type { SharpnessResult, Verdict } from '../protocol/results.ts';
@@ -62,7 +62,10 @@ export function atSnapshot(result: SharpnessResult, objective: number): LiveShar
 
 /** `step 1200 · loss 0.312`. */
 export function stepText(step: StepRecord): string {
-  return vscode.l10n.t('step {0} · loss {1}', step.step, localNumber(decodeNumber(step.loss)));
+  const loss = knownNumber(step.loss);
+  return loss === null
+    ? vscode.l10n.t('step {0} · loss not known', step.step)
+    : vscode.l10n.t('step {0} · loss {1}', step.step, localNumber(loss));
 }
 
 /** A run's description in the tree: state in words where it matters, last loss, λ₁'s verdict. */

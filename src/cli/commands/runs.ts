@@ -1,4 +1,4 @@
-import { decodeNumber } from '../../protocol/run.ts';
+import { knownNumber } from '../../protocol/run.ts';
 import { RunStore } from '../../runs/runStore.ts';
 import type { CommandLine } from '../command.ts';
 import { printAnswer } from '../output.ts';
@@ -10,8 +10,8 @@ export function addRuns(cli: CommandLine): void {
     const rows: RunRow[] = [];
     for (const entry of await new RunStore(root).list()) {
       const last = await entry.run.readLastStep().catch(() => null);
-      const loss = last === null ? NaN : decodeNumber(last.loss);
-      rows.push({ entry, lastLoss: Number.isFinite(loss) ? loss : null });
+      const loss = knownNumber(last?.loss ?? null);
+      rows.push({ entry, lastLoss: loss !== null && Number.isFinite(loss) ? loss : null });
     }
     const runs = rows.map(({ entry: { id, manifest, error, baseline }, lastLoss }) => ({
       id,

@@ -94,6 +94,36 @@ describe('command line with PyTorch', function () {
     assert.match(stdout, /events.*Dead units at step 7/);
   });
 
+  it('records what there is where no loss is known, and warns of no NaN', async () => {
+    const script = await write(
+      'by hand.py',
+      'import torch',
+      'torch.manual_seed(1)',
+      'net = torch.nn.Linear(6, 3)',
+      'optimizer = torch.optim.SGD(net.parameters(), lr=0.1)',
+      'for step in range(40):',
+      '    x, y = torch.randn(32, 6), torch.randint(3, (32,))',
+      '    loss = torch.nn.functional.cross_entropy(net(x), y)',
+      '    gradients = torch.autograd.grad(loss, list(net.parameters()))',
+      '    for p, g in zip(net.parameters(), gradients): p.grad = g',
+      '    optimizer.step()',
+    );
+    const { code, stderr } = await basin.run('train', '--every-step', '--', python, script);
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /NaN|infinite/);
+    const { stdout } = await basin.run('show', 'last');
+    assert.match(stdout, /last loss *│ not known at step 39/);
+    assert.doesNotMatch(stdout, /NaN|infinite/);
+    const shown = await basin.ask<{ lastLoss: number | null; runs: { lastLoss: number | null }[] }>('runs');
+    assert.equal(shown.runs.at(-1)?.lastLoss, null);
+    for (const kind of ['trajectory', 'layers', 'cycles']) await basin.ask(kind, 'last');
+    const refused = await basin.run('sharpness', 'last');
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /gradients did not come from backward/);
+    const report = await basin.run('report', 'last', '--to', 'by-hand.html');
+    assert.equal(report.code, 0, report.stderr);
+  });
+
   describe('a run', () => {
     before(async () => {
       const { code, stderr } = await train(python, 'träin me.py');

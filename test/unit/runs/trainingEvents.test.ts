@@ -5,12 +5,15 @@ import { eventSentence, type LossSpike } from '../../../src/protocol/trainingEve
 import { EventFinder, trainingEvents } from '../../../src/runs/trainingEvents.ts';
 import { gaussians } from '../../fixtures/gaussian.ts';
 
-const log = (losses: readonly number[], nonFinite: Readonly<Record<number, NonFinite>> = {}): StepRecord[] =>
+const log = (
+  losses: readonly (number | null)[],
+  nonFinite: Readonly<Record<number, NonFinite>> = {},
+): StepRecord[] =>
   losses.map((loss, step) => ({
     step,
     objective: 0,
     epoch: null,
-    loss: encodeNumber(loss),
+    loss: loss === null ? null : encodeNumber(loss),
     learningRate: 0.1,
     gradientNorm: null,
     updateNorm: null,
@@ -105,6 +108,23 @@ describe('NaN', () => {
     const early = trainingEvents(log([...quiet, 1, NaN, NaN], { 137: gradient }));
     assert.equal(early.length, 1);
     assert.match(eventSentence(early[0]!), /at step 137, in 3 parameters, layer first .* to layer third/);
+  });
+
+  it('is not what a loss is that is not known: only what was found in weights and gradients is told', () => {
+    const unknown = quiet.map(() => null);
+    assert.deepEqual(trainingEvents(log([...unknown, null])), []);
+    const events = trainingEvents(log([...unknown, null, null, null, null], { 138: found, 140: found }));
+    assert.deepEqual(
+      events.map((e) => e.kind === 'non-finite' && e.seen),
+      [138, 140],
+    );
+    // It says nothing of whether NaN has gone again, and is no part of what a spike is held against.
+    assert.equal(trainingEvents(log([...quiet, NaN, null, NaN])).length, 1);
+    const spike = trainingEvents(log([...quiet, null, 9, null, 9, 9])) as LossSpike[];
+    assert.deepEqual(
+      spike.map((e) => [e.kind, e.step]),
+      [['spike', 138]],
+    );
   });
 
   it('is told from the loss alone where nothing more is known, and again after it had gone', () => {

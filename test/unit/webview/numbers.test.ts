@@ -13,8 +13,13 @@ import { smoothingWindow, trailingMeans } from '../../../webview/lossChart.ts';
 import { linearLevels, logLevels, lossScale } from '../../../webview/lossScale.ts';
 import { boundFormula, verdictOf } from '../../../src/protocol/stability.ts';
 import { rampColor } from '../../../webview/ramp.ts';
+import { NOT_KNOWN } from '../../../src/protocol/page.ts';
+import type { StepRecord } from '../../../src/protocol/run.ts';
+import { thinSteps } from '../../../src/runs/runView.ts';
+import { packSteps } from '../../../src/runs/stepColumns.ts';
 import { compare } from '../../../webview/scoreTable.ts';
 import { sparklinePaths } from '../../../webview/sparkline.ts';
+import { lossText } from '../../../webview/stepLoss.ts';
 
 describe('numbers on a page', () => {
   it('shows few digits and says what is no number', () => {
@@ -27,6 +32,22 @@ describe('numbers on a page', () => {
     assert.equal(formatNumber(NaN), 'NaN');
     assert.equal(formatPercent(0.7134), '71\u00a0%');
     assert.equal(formatDuration(75), '1\u00a0min 15\u00a0s');
+  });
+
+  it('tells a loss that is not known from one that is not finite and from any that there is', () => {
+    const step = (k: number, loss: StepRecord['loss']): StepRecord => ({
+      ...{ step: k, objective: 0, epoch: null, loss, learningRate: 0.1, gradientNorm: null },
+      ...{ updateNorm: null, distance: null, time: k, samples: null },
+    });
+    assert.deepEqual(
+      [null, 'NaN' as const, -1, 0].map((loss) => lossText(step(0, loss))),
+      ['loss not known', 'loss NaN', 'loss −1', 'loss 0'],
+    );
+    const columns = packSteps([null, 'NaN' as const, -1, 0].map((loss, k) => step(k, loss)));
+    assert.deepEqual([...columns.loss], [NOT_KNOWN, NaN, -1, 0]);
+    // A long log is thinned to what is drawn: of losses that are not known, none is a peak.
+    const many = Array.from({ length: 10_000 }, (_, k) => step(k, k === 5003 ? 7 : k % 2 === 0 ? 1 : null));
+    assert.ok(thinSteps(many, 200).some(({ loss }) => loss === 7));
   });
 
   it('gives an uncertainty two digits and the value as many decimals', () => {

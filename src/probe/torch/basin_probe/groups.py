@@ -29,6 +29,13 @@ class Group:
         #: the same object for every optimizer that a backward pass reached
         self.passes: list[object] = []
 
+    @classmethod
+    def inside(cls, losses: list[Any]) -> "Group":
+        """Of a step that is taken inside of a backward pass: its loss is that pass's, which no tape can replay."""
+        group = cls()
+        group.losses, group.terms = list(losses), None
+        return group
+
     def shares(self, other: "Group") -> bool:
         """Whether the same backward passes reached both."""
         return len(self.passes) > 0 and self.passes == other.passes

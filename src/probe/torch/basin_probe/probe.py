@@ -109,6 +109,10 @@ class Probe:
         self._quit = False
         self._ended = False
         self._in_backward = 0
+        #: of the backward pass under way
+        self._losses_under_way: list[Any] = []
+        #: optimizers that have stepped inside of it
+        self._stepped_inside: "weakref.WeakSet[Optimizer]" = weakref.WeakSet()
         self._hooks = HookWatch()
         #: of the last loss that was not finite
         self._origin: Optional[Origin] = None
@@ -292,16 +296,9 @@ class Probe:
         parameters = _unique([p for t in trackers for p in t.parameters])
         own = {id(p): p.grad.detach().clone() for p in parameters if checking and p.grad is not None}
         self._look_at_losses(tensors)
-        spent = time.perf_counter() - start
-        self._in_backward += 1
-        try:
-            out = call()
-        finally:
-            self._in_backward -= 1
-        start = time.perf_counter()
         factor = 1.0
         losses: list[Any] = []
-        given: list[tuple[Optional[int], Any, float]] = []
+        given: list[tuple[torch.Tensor, Any, float]] = []
         for t, g in zip(tensors, gradients):
             unscaled = self.interception.unscaled
             if unscaled is not None and unscaled[0]() is t:
@@ -311,18 +308,33 @@ class Probe:
             known: Any = float(value) if taped or value.device.type == "cpu" else value.clone()
             losses.append(known)
             if taped:
-                given.append((recorder.slot_of(t), g, float(known)))
+                given.append((t, g, float(known)))
         self.interception.unscaled = None
-        terms = make_terms(recorder.entries, recorder.looks, given) if taped else None
+        outer, self._losses_under_way = self._losses_under_way, losses
+        spent = time.perf_counter() - start
+        self._in_backward += 1
+        try:
+            out = call()
+        finally:
+            self._in_backward -= 1
+            self._losses_under_way = outer
+        start = time.perf_counter()
+        # Steps that were taken meanwhile have begun another tape.
+        places = [(recorder.slot_of(t), g, known) for t, g, known in given]
+        terms = make_terms(recorder.entries, recorder.looks, places) if taped else None
         check: Optional[Check] = None
         this = object()
         if checking and terms is not None:
             wanted = parameters or _tape_parameters(recorder.entries)
             check = self._check(terms, own, wanted, factor)
-        for tracker, (state, fresh) in zip(trackers, before):
+        for optimizer, tracker, (state, fresh) in zip(optimizers, trackers, before):
+            if optimizer in self._stepped_inside:
+                continue  # its gradients have had their step
             locked = tracker.locked
             if tracker.after(state, fresh, losses, terms, this) and check is not None and not locked:
                 tracker.group.checks.append(check)
+        if self._in_backward == 0:
+            self._stepped_inside.clear()
         if not optimizers:
             self._manual_update(losses, terms, check)
         self._aside(spent + time.perf_counter() - start)
@@ -383,6 +395,9 @@ class Probe:
             tracker.take()
             return
         group = tracker.take()
+        if self._in_backward:
+            self._stepped_inside.add(optimizer)
+            group = Group.inside(self._losses_under_way)
         course.group = group if group.losses else None
         if course.group is not None:
             self._absorb(course, course.group, at_weights=True)
@@ -421,9 +436,7 @@ class Probe:
         loss = group.loss()
         if course.recording is not None and self.started is not None:
             epoch, samples = self._epoch_and_samples(course)
-            course.recording.end(
-                float("nan") if loss is None else loss, course.learning_rate(), epoch, samples, self.started
-            )
+            course.recording.end(loss, course.learning_rate(), epoch, samples, self.started)
         else:
             course.objective.steps += 1
 
@@ -857,7 +870,6 @@ class Probe:
             self.writer.flush()
             loss = None if group is None else group.loss()
             seconds = time.perf_counter() - started
-            loss = float("nan") if loss is None else loss
             return step_record(recording.record(loss, course.learning_rate(), epoch, samples, seconds))
 
         objective = course.objective
