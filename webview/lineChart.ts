@@ -138,10 +138,11 @@ export function modelName(reference: string, words: Pick<Strings, 'snapshot'> = 
 /** The barrier in words. */
 export function barrierText(result: LineResult): string {
   if (result.barrier === null) return '–';
-  const error = Math.max(0, ...result.standardError.map((e) => e ?? 0));
   if (result.barrier <= 0) return strings.line.noBarrier;
+  // Older results have no error of the barrier. Values along the line share their samples, so it is known better than
+  // the error of a single value says.
+  const error = result.barrierStandardError ?? Math.max(0, ...result.standardError.map((e) => e ?? 0));
   const text = formatWithError(result.barrier, error);
-  // Values along the line share their samples, so a barrier is known better than either error says.
   return result.barrier <= 2 * error ? strings.line.smallBarrier(text) : strings.line.barrier(text);
 }
 

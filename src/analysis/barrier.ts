@@ -5,7 +5,8 @@ import type { Barrier, Barriers } from '../protocol/barriers.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { finite } from './finite.ts';
 import type { Model } from './model.ts';
-import { deviation, mean } from './moments.ts';
+import { mean } from './moments.ts';
+import { errorOfSum, type MeasuredLoss } from './pairedError.ts';
 import { figures } from './trust.ts';
 import type { Vectors } from './vectors.ts';
 
@@ -158,20 +159,14 @@ function riseOf(
   stop: Losses,
   t: number,
 ): { value: number; standardError: number | null } {
-  if (start.samples !== null && here.samples !== null && stop.samples !== null) {
-    const [first, last] = [start.samples, stop.samples];
-    const rises = here.samples.map((l, i) => l - (1 - t) * (first[i] ?? NaN) - t * (last[i] ?? NaN));
-    const error = deviation(rises) / Math.sqrt(rises.length);
-    return { value: mean(rises), standardError: finite(error) };
-  }
-  const errors = [here.standardError, start.standardError, stop.standardError];
-  const known = errors.every((e) => e !== null);
+  const term = (coefficient: number, { samples, standardError }: Losses): MeasuredLoss => ({
+    coefficient,
+    losses: samples,
+    standardError,
+  });
   return {
     value: here.mean - (1 - t) * start.mean - t * stop.mean,
-    // Of the same samples, so their errors go together: this is a cautious one.
-    standardError: known
-      ? Math.hypot(errors[0] ?? 0, (1 - t) * (errors[1] ?? 0), t * (errors[2] ?? 0))
-      : null,
+    standardError: errorOfSum([term(1, here), term(t - 1, start), term(-t, stop)]),
   };
 }
 

@@ -7,6 +7,8 @@ declare module 'jstat' {
   interface Normal {
     /** The quantile of the normal distribution. @param p probability, 0 < p < 1 */
     inv(p: number, mean: number, deviation: number): number;
+    /** The share of the normal distribution below x. */
+    cdf(x: number, mean: number, deviation: number): number;
   }
   interface ChiSquare {
     /** The quantile of the χ² distribution. @param p probability, 0 < p < 1 @param degrees of freedom */

@@ -5,10 +5,10 @@ import type { LineResult, MatchedUnits } from '../protocol/results.ts';
 import type { Maybe } from '../protocol/result.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
 import { finite } from './finite.ts';
-import { deviation } from './moments.ts';
 import { largestIncrease, monotoneSentence, monotonicity } from './monotone.ts';
 import { matchedSentences } from './matchUnits.ts';
 import { howToEvaluate, type Draft, type Evaluation, type Model } from './model.ts';
+import { errorOfSum } from './pairedError.ts';
 import { requireReplay } from './replay.ts';
 import { dataSentence, lineSentences, replaySentence } from './trust.ts';
 import { withVectors } from './vectors.ts';
@@ -26,7 +26,9 @@ export interface LineInput extends Evaluation {
  * Loss at (1 − t)·from + t·to, on `data` and, when `data` is the train split, on the validation split as well;
  * accuracy where the loss has one. Batch-norm statistics are computed anew at each point, once for both splits.
  * Whether the loss falls all the way from the worse end to the better one is looked at on both splits.
- * The barrier is max over t of loss(t) − ((1 − t)·loss(0) + t·loss(1)) (Frankle et al. 2020).
+ * The barrier is max over t of loss(t) − ((1 − t)·loss(0) + t·loss(1)) (Frankle et al. 2020). Its standard error is that of
+ * this difference on the same samples, at the point where it is largest; that the point was chosen by these samples is
+ * not in it.
  * @throws BasinError `bad-input`, `non-finite` when an end's weights are not finite, `not-replayable`, `cancelled`
  */
 export async function line(
@@ -88,29 +90,48 @@ export async function line(
       if (validation) onValidation.push(await evaluate({ ...input.data, split: 'validation' }));
       context.progress((i + 1) / points, `line ${i + 1} of ${points}`);
     }
-    /** Whether it falls all the way, with the error of its largest rise from the differences of the same samples. */
-    const falls = async (values: readonly ScoreValue[], data: DataSelection) => {
-      const increase = largestIncrease(values.map((v) => finite(v.loss)));
-      if (increase === null || increase.value === 0) return monotonicity(t, increase, null);
+    /** Losses of the single samples at a point; null where the script's loss does not show them. */
+    const samplesAt = async (k: number, data: DataSelection): Promise<readonly number[] | null> => {
+      if (!description.predictions) return null;
+      await go(t[k] ?? 0);
       const how = { data, mode: input.mode, refresh: false };
-      const losses: (readonly number[] | null)[] = [];
-      for (const k of [increase.from, increase.to]) {
-        await go(t[k] ?? 0);
-        const request = { members: [at], how, inputGradient: false };
-        losses.push(description.predictions ? (await evaluator.samples(request, context.signal)).loss : null);
-      }
-      const [low, high] = losses;
-      const apart = (k: number): number => values[k]?.standardError ?? 0;
-      const error =
-        low && high && low.length > 1
-          ? deviation(high.map((l, i) => l - (low[i] ?? NaN))) / Math.sqrt(low.length)
-          : Math.hypot(apart(increase.from), apart(increase.to));
-      return monotonicity(t, increase, Number.isFinite(error) && error > 0 ? error : null);
+      return (await evaluator.samples({ members: [at], how, inputGradient: false }, context.signal)).loss;
     };
-    const monotone = await falls(onData, input.data);
-    const onHeldOut = validation ? await falls(onValidation, { ...input.data, split: 'validation' }) : null;
-    const loss = onData.map((v) => finite(v.loss));
-    const lossOnValidation = onValidation.map((v) => finite(v.loss));
+    /** The barrier, and whether the loss falls all the way, each with the error of its differences. */
+    const judge = async (values: readonly ScoreValue[], data: DataSelection) => {
+      const loss = values.map((v) => finite(v.loss));
+      const known = new Map</* place on the line */ number, readonly number[] | null>();
+      const errorOf = async (terms: readonly Term[]): Promise<number | null> => {
+        for (const { at: k } of terms) if (!known.has(k)) known.set(k, await samplesAt(k, data));
+        return errorOfSum(
+          terms.map(({ at: k, coefficient }) => ({
+            coefficient,
+            losses: known.get(k) ?? null,
+            standardError: values[k]?.standardError ?? null,
+          })),
+        );
+      };
+      const rise = highestRise(t, loss);
+      const increase = largestIncrease(loss);
+      return {
+        loss,
+        barrier: rise?.value ?? null,
+        barrierStandardError:
+          rise === null || rise.value === 0 ? null : await errorOf(aboveChord(t, rise.at)),
+        monotone: monotonicity(
+          t,
+          increase,
+          increase === null || increase.value === 0
+            ? null
+            : await errorOf([
+                { at: increase.to, coefficient: 1 },
+                { at: increase.from, coefficient: -1 },
+              ]),
+        ),
+      };
+    };
+    const judged = await judge(onData, input.data);
+    const heldOut = validation ? await judge(onValidation, { ...input.data, split: 'validation' }) : null;
     const ends = { from: input.from.id, to: input.to.id };
     const body = {
       kind: 'line' as const,
@@ -118,21 +139,15 @@ export async function line(
       to: input.to.id,
       data: { split: input.data.split, samples: onData[0]?.samples ?? 0 },
       t,
-      loss,
+      ...judged,
       standardError: onData.map((v) => finite(v.standardError)),
       accuracy: accuracies(onData),
-      validation: validation
-        ? {
-            loss: lossOnValidation,
-            accuracy: accuracies(onValidation),
-            samples: onValidation[0]?.samples ?? 0,
-            standardError: onValidation.map((v) => finite(v.standardError)),
-            barrier: barrier(t, lossOnValidation),
-            ...(onHeldOut === null ? {} : { monotone: onHeldOut }),
-          }
-        : null,
-      barrier: barrier(t, loss),
-      monotone,
+      validation: heldOut && {
+        ...heldOut,
+        accuracy: accuracies(onValidation),
+        samples: onValidation[0]?.samples ?? 0,
+        standardError: onValidation.map((v) => finite(v.standardError)),
+      },
       length,
       ...(input.matched === undefined ? {} : { matched: input.matched }),
       refreshedStatistics: refresh,
@@ -142,11 +157,11 @@ export async function line(
       trust: [
         ...lineSentences(body),
         monotoneSentence(
-          monotone,
+          judged.monotone,
           { ...ends, points },
           input.data.split === 'train' ? 'training' : 'validation',
         ),
-        ...(onHeldOut === null ? [] : [monotoneSentence(onHeldOut, { ...ends, points }, 'validation')]),
+        ...(heldOut === null ? [] : [monotoneSentence(heldOut.monotone, { ...ends, points }, 'validation')]),
         ...(input.matched === undefined ? [] : matchedSentences(input.matched, input.to.id)),
         dataSentence(body.data, input.mode, refresh),
         ...replaySentence(description),
@@ -155,19 +170,43 @@ export async function line(
   });
 }
 
-/** Largest rise of the loss above the straight line between its ends; null where a loss is not finite. */
-export function barrier(t: readonly number[], loss: readonly Maybe[]): number | null {
+/**
+ * Largest rise of the loss above the straight line between its ends, and the index where it is; 0 at the start where it
+ * never rises, null where a loss is not finite.
+ */
+export function highestRise(
+  t: readonly number[],
+  loss: readonly Maybe[],
+): { readonly value: number; readonly at: number } | null {
   const first = loss[0] ?? null;
   const last = loss.at(-1) ?? null;
   if (first === null || last === null) return null;
-  let highest = 0;
-  for (const [i, value] of loss.entries()) {
-    if (value === null) return null;
-    const s = t[i] ?? 0;
+  let highest = { value: 0, at: 0 };
+  for (const [at, here] of loss.entries()) {
+    if (here === null) return null;
     // The ends are their own straight line: 0 whatever rounding says.
-    if (i > 0 && i < loss.length - 1) highest = Math.max(highest, value - ((1 - s) * first + s * last));
+    if (at === 0 || at === loss.length - 1) continue;
+    const s = t[at] ?? 0;
+    const value = here - ((1 - s) * first + s * last);
+    if (value > highest.value) highest = { value, at };
   }
   return highest;
+}
+
+/** A point of the line, by its index, and what its loss is multiplied by. */
+interface Term {
+  readonly at: number;
+  readonly coefficient: number;
+}
+
+/** The loss at a point less that of the straight line between the ends. */
+function aboveChord(t: readonly number[], at: number): Term[] {
+  const s = t[at] ?? 0;
+  return [
+    { at, coefficient: 1 },
+    { at: 0, coefficient: s - 1 },
+    { at: t.length - 1, coefficient: -s },
+  ];
 }
 
 function accuracies(values: readonly ScoreValue[]): Maybe[] | null {

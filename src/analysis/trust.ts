@@ -22,7 +22,10 @@ export function replaySentence(description: EvaluatorDescription): string[] {
 }
 
 export function lineSentences(
-  result: Pick<LineResult, 'from' | 'to' | 'loss' | 'standardError' | 'barrier' | 't'>,
+  result: Pick<
+    LineResult,
+    'from' | 'to' | 'loss' | 'standardError' | 'barrier' | 'barrierStandardError' | 't' | 'validation'
+  >,
 ): string[] {
   const { barrier, standardError, loss } = result;
   const missing = loss.filter((value) => value === null).length;
@@ -33,14 +36,23 @@ export function lineSentences(
   } else if (barrier === 0) {
     sentences.push('There is no barrier: the loss never rises above the straight line between its ends.');
   } else {
-    const noise =
-      error > 0 && barrier < 2 * error ? ', which is within two standard errors of no barrier' : '';
-    sentences.push(`The barrier is ${figures(barrier, 3)}${noise}.`);
+    sentences.push(`The barrier is ${barrierWords(barrier, result.barrierStandardError ?? null)}.`);
   }
+  const held = result.validation?.barrier ?? 0;
+  if (held > 0)
+    sentences.push(
+      `On validation samples it is ${barrierWords(held, result.validation?.barrierStandardError ?? null)}.`,
+    );
   if (error > 0) sentences.push(`A loss value has a standard error of at most ${figures(error, 2)}.`);
   if (missing > 0)
     sentences.push(`${missing} of ${result.t.length} points have a loss that is NaN or infinite.`);
   return sentences;
+}
+
+function barrierWords(height: number, error: number | null): string {
+  const noise =
+    error !== null && height < 2 * error ? ', which is within two standard errors of no barrier' : '';
+  return `${figures(height, 3)}${plusMinus(error, (x) => figures(x, 2))}${noise}`;
 }
 
 export function sharpnessSentences(

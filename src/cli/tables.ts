@@ -294,7 +294,8 @@ function lineTable(result: LineResult): string {
       ...(result.validation?.accuracy ? [percentage(result.validation.accuracy[i])] : []),
     ]);
   });
-  return `${table.toString()}\nbarrier ${figures(result.barrier)} between ${result.from} and ${result.to}, ${figures(result.length)} apart`;
+  const spread = result.barrierStandardError == null ? '' : ` ± ${figures(result.barrierStandardError)}`;
+  return `${table.toString()}\nbarrier ${figures(result.barrier)}${spread} between ${result.from} and ${result.to}, ${figures(result.length)} apart`;
 }
 
 function sharpnessTable(result: SharpnessResult): string {

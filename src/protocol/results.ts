@@ -156,11 +156,14 @@ export interface LineResult extends Result {
     /** Absent in older results, as what follows. */
     readonly standardError?: readonly Maybe[];
     readonly barrier?: Maybe;
+    readonly barrierStandardError?: Maybe;
     readonly monotone?: Monotonicity;
   } | null;
   /** max over t of loss(t) − ((1−t)·loss(0) + t·loss(1)) (Frankle et al. 2020); null when an end is not finite. */
   readonly barrier: number | null;
-  /** Absent in older results. */
+  /** Of the barrier, from differences of the same samples; null without a barrier and where no error is known. */
+  readonly barrierStandardError?: Maybe;
+  /** Absent in older results, as the barrier's error. */
   readonly monotone?: Monotonicity;
   /** ‖θ_to − θ_from‖. */
   readonly length: number;

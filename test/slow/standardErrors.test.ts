@@ -8,46 +8,16 @@ import { score } from '../../src/analysis/score.ts';
 import { sharpness } from '../../src/analysis/sharpness.ts';
 import { sweep } from '../../src/analysis/sweep.ts';
 import { assertCovers, countInside } from '../fixtures/coverage.ts';
+import { draw, expected, lossAt, sigmoid, twoClasses, weights } from '../fixtures/drawnClasses.ts';
 import { gaussians, scattered } from '../fixtures/gaussian.ts';
-import { classifier, linearRegression } from '../fixtures/problems.ts';
+import { linearRegression } from '../fixtures/problems.ts';
 import { ReferenceEvaluator, testContext } from '../fixtures/referenceEvaluator.ts';
 
 const mode = 'inference' as const;
-const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
 const mean = (values: readonly number[]): number => values.reduce((s, x) => s + x, 0) / values.length;
 /** Student's t at 97.5 % with 7 degrees of freedom: λ₁'s error comes from eight parts. */
 const T7 = 2.365;
 const Z = 1.96;
-
-/** One input, two classes: logits w·x and −w·x, labels drawn with P(0) = σ(2x), so that w = 1 is calibrated. */
-function draw(count: number, seed: number): { x: number[][]; labels: number[] } {
-  const next = gaussians(scattered(seed));
-  const x = Array.from({ length: count }, () => [1.2 * next()]);
-  // A logistic variable as the difference of two exponential ones, each half of a χ² with two degrees of freedom.
-  const exponential = (): number => (next() ** 2 + next() ** 2) / 2;
-  const labels = x.map(([v = 0]) => (2 * v + Math.log(exponential() / exponential()) > 0 ? 0 : 1));
-  return { x, labels };
-}
-const twoClasses = (train: ReturnType<typeof draw>, validation = train) =>
-  classifier({ units: [1, 2], activation: 'tanh', bias: false, train, validation });
-const weights = (w: number): number[] => [w, -w];
-
-/** The mean over x ~ N(0, 1.2²) and its labels, by the trapezoidal rule. */
-function expected(value: (x: number, label: 0 | 1) => number): number {
-  const step = 0.001;
-  let total = 0;
-  for (let z = -8; z <= 8; z += step) {
-    const x = 1.2 * z;
-    const right = sigmoid(2 * x);
-    const density = Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
-    total += density * step * (right * value(x, 0) + (1 - right) * value(x, 1));
-  }
-  return total;
-}
-const lossAt =
-  (w: number) =>
-  (x: number, label: 0 | 1): number =>
-    Math.log(1 + Math.exp(label === 0 ? -2 * w * x : 2 * w * x));
 
 describe('standard errors over draws of the data', function () {
   this.timeout(600_000);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { barrier, line } from '../../../src/analysis/line.ts';
+import { highestRise, line } from '../../../src/analysis/line.ts';
 import { largestIncrease, monotonicity } from '../../../src/analysis/monotone.ts';
 import { isCancelled } from '../../../src/protocol/errors.ts';
 import { gaussianRows, gaussians } from '../../fixtures/gaussian.ts';
@@ -159,11 +159,39 @@ describe('line between two models', () => {
     assert.deepEqual(evaluator.held, []);
   });
 
+  it('knows the error of its barrier from the same samples at three points', async () => {
+    const [train, validation] = [gaussianRows(40, 1, 1), gaussianRows(9, 1, 2)].map((x) => ({
+      x,
+      labels: x.map(([v = 0]) => (v > 0 ? 0 : 1)),
+    }));
+    const problem = classifier({
+      units: [1, 2, 2],
+      activation: 'tanh',
+      bias: false,
+      train: train!,
+      validation: validation!,
+    });
+    const net = [1.5, -1.2, 1, -1, -0.5, 0.5];
+    const swapped = [-1.2, 1.5, -0.5, 0.5, 1, -1];
+    const middle = net.map((w, i) => (w + (swapped[i] ?? 0)) / 2);
+    const evaluator = new ReferenceEvaluator(problem, { batchSize: 7 });
+    const from = { id: '0', vector: evaluator.put('a', net) };
+    const to = { id: '1', vector: evaluator.put('b', swapped) };
+    const result = await line(evaluator, { from, to, points: 5, ...evaluation }, testContext());
+    const [start, between, stop] = [net, middle, swapped].map((w) => problem.losses(w, [], 'train', 0, 40));
+    const rises = between!.map((l, i) => l - (start![i]! + stop![i]!) / 2);
+    const variance = rises.reduce((s, r) => s + (r - average(rises)) ** 2, 0) / 39;
+    assert.ok(Math.abs(result.barrier! - average(rises)) < 1e-12);
+    assert.ok(Math.abs(result.barrierStandardError! - Math.sqrt(variance / 40)) < 1e-12);
+    assert.match(result.trust[0]!, /^The barrier is 0\.\d+ ± 0\.\d+\.$/);
+    assert.match(result.trust[1]!, /^On validation samples it is 0\.\d+ ± 0\.\d+/);
+  });
+
   it('has no barrier below its chord, and none to state where a loss is not finite', () => {
-    assert.equal(barrier([0, 0.5, 1], [1, 0.2, 1]), 0);
-    assert.equal(barrier([0, 0.25, 1], [0, 1, 1]), 0.75);
-    assert.equal(barrier([0, 0.5, 1], [1, null, 1]), null);
-    assert.equal(barrier([0, 0.5, 1], [null, 1, 1]), null);
+    assert.equal(highestRise([0, 0.5, 1], [1, 0.2, 1])?.value, 0);
+    assert.equal(highestRise([0, 0.25, 1], [0, 1, 1])?.value, 0.75);
+    assert.equal(highestRise([0, 0.5, 1], [1, null, 1]), null);
+    assert.equal(highestRise([0, 0.5, 1], [null, 1, 1]), null);
   });
 
   it('refuses ends that are not finite and impossible sizes; stops when cancelled', async () => {
