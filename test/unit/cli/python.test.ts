@@ -94,6 +94,18 @@ describe('command line with PyTorch', function () {
     assert.match(stdout, /events.*Dead units at step 7/);
   });
 
+  it('names the layer of a loss spike that was planted in one', async () => {
+    const planted = path.resolve('test/torch/scripts-planted/planted.py');
+    const { code, stderr } = await basin.run('train', '--every-step', '--', python, planted, 'spike', '200');
+    assert.equal(code, 0, stderr);
+    const spike =
+      /Loss spike at step 13[89]: .*It began in layer third \(third\.weight\): its gradient .* at step 137\./;
+    assert.match(stderr, spike);
+    assert.equal(stderr.split('warning: Loss spike').length, 2, stderr);
+    assert.match((await basin.run('show', 'last')).stdout, spike);
+    assert.match((await basin.run('layers')).stdout, spike);
+  });
+
   it('records what there is where no loss is known, and warns of no NaN', async () => {
     const script = await write(
       'by hand.py',
