@@ -48,7 +48,12 @@ export function finishedResult<R extends AnalysisResult>(
   };
   const result = {
     ...rest,
-    trust: [...draft.trust, ...objectiveSentences(contents), ...damageSentences(contents)],
+    trust: [
+      ...draft.trust,
+      ...sampleSentences(draft, contents),
+      ...objectiveSentences(contents),
+      ...damageSentences(contents),
+    ],
     id,
     run: contents.run.id,
     objective: contents.objective.name,
@@ -153,6 +158,26 @@ function objectiveSentences({ manifest, objective }: RunContents): string[] {
     `This is of the objective ${objective.name}, over the ${objective.parameterCount} parameters that its optimizer updates; ` +
       `the run also has ${others.join(', ')} (--objective).`,
   ];
+}
+
+/** Where validation samples may be such as the script trains on. */
+function sampleSentences(draft: object, { manifest, objectiveIndex }: RunContents): string[] {
+  const { train, validation } = manifest.evaluationSet ?? { train: null, validation: null };
+  const also = validation?.alsoTraining ?? 0;
+  if (train === null || validation === null || objectiveIndex !== 0 || also === 0) return [];
+  if (!isOnValidation(draft)) return [];
+  return [
+    `${also} of the ${validation.samples} validation samples are among the ${train.samples} training samples that were kept, too: ` +
+      'they may be part of what the script trains on.',
+  ];
+}
+
+/** Whether any number of it is of validation samples. */
+function isOnValidation(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if ('split' in value && value.split === 'validation') return true;
+  if ('validation' in value && value.validation !== null) return true;
+  return Object.values(value).some(isOnValidation);
 }
 
 function damageSentences({ damaged }: RunContents): string[] {

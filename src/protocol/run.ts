@@ -109,6 +109,8 @@ export const evaluationSplitSchema = v.object({
   batches: count,
   /** Where they come from, in words for people: "the first 1024 training samples, batches of 128". */
   source: v.string(),
+  /** Of validation: how many of them are among the training samples, too, where that was looked for and found. */
+  alsoTraining: v.optional(count),
 });
 
 export const runStateSchema = v.picklist([

@@ -63,6 +63,26 @@ describe('a finished result', () => {
     assert.deepEqual(result.trust, draft.trust);
   });
 
+  it('says how many of the validation samples are among those that the script trains on, where it is about them', () => {
+    const split = (samples: number) => ({ samples, batches: 2, source: 'its own' });
+    const told = (alsoTraining: number | undefined, data: typeof draft): readonly string[] => {
+      const evaluationSet = {
+        train: split(1024),
+        validation: { ...split(500), ...(alsoTraining === undefined ? {} : { alsoTraining }) },
+      };
+      const manifest = { ...circumstances.contents.manifest, evaluationSet };
+      const contents = { ...circumstances.contents, manifest };
+      return finishedResult<ScoreResult>(data, { ...circumstances, contents }).trust.slice(1);
+    };
+    const both = { ...draft, score: { ...draft.score, validation: draft.score.train } };
+    assert.deepEqual(told(20, both as never), [
+      '20 of the 500 validation samples are among the 1024 training samples that were kept, too: they may be part of what the script trains on.',
+    ]);
+    assert.deepEqual(told(20, draft), []);
+    assert.deepEqual(told(undefined, both as never), []);
+    assert.equal(told(20, { ...draft, data: { split: 'validation', samples: 500 } } as never).length, 1);
+  });
+
   it('names damaged snapshots after the sentence that matters most', () => {
     const damaged = [4, 5].map((step) => ({ step, error: new BasinError('corrupt-run', 'torn') }));
     const contents = { ...circumstances.contents, damaged };

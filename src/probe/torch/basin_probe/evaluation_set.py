@@ -35,6 +35,10 @@ class Gatherer:
     def done(self) -> bool:
         return self.count >= self.wanted or self._stale >= _STALE
 
+    def known(self, marks: list[float]) -> int:
+        """How many of these samples, as :func:`fingerprints` has them, it has taken."""
+        return sum(mark in self._seen for mark in marks)
+
     def offer(self, program: Program, batch: Batch) -> bool:
         """Keeps the batch if most of its samples are new."""
         rows = fingerprints(batch)

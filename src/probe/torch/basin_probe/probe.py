@@ -30,6 +30,7 @@ from .groups import Group, GroupTracker
 from .guard import FromSignal
 from .handlers import Session
 from .interception import Interception, Optimizer
+from .loaders import brings
 from .naming import call_site
 from .non_finite import HookWatch, Origin, origin_in_forward
 from .objective import Objective, find_state, learning_rate
@@ -42,7 +43,7 @@ from .sharing import FirstStep, Team, trained
 from .structures import tensor_paths
 from .tape import Entry
 from .training_data import TrainingData
-from .validation import ValidationGatherer, is_second_loader
+from .validation import ValidationGatherer
 from .watching import Watch
 from .wire import Connection, Request, WireServer
 
@@ -72,6 +73,10 @@ class Course:
         self.untaped = 0
         self.taped = 0
         self.written = 0
+        #: the validation samples stand in the run
+        self.validated = False
+        #: of these, how many are among the training samples
+        self.also_training = 0
 
     def learning_rate(self) -> Optional[float]:
         """That of the first optimizer."""
@@ -134,6 +139,9 @@ class Probe:
         self._recent: "deque[tuple[list[torch.Tensor], int, int]]" = deque(maxlen=2)
         self._loaded = 0
         self._epochs: dict[int, int] = {}
+        #: what loaders bring (loaders.py), and by id those that bring what training reads
+        self._brought: "weakref.WeakKeyDictionary[Any, Optional[str]]" = weakref.WeakKeyDictionary()
+        self._trained_by: set[int] = set()
         self._batch_samples: Optional[int] = None
         #: where training stands just now, inside of a step or between two
         self._standing_at: Optional[tuple[Course, str]] = None
@@ -207,24 +215,35 @@ class Probe:
         return None
 
     def loader_started(self, loader: Any) -> None:
+        if self.courses and self._evaluates():
+            return  # a look at the data is no epoch of them
         key = id(getattr(loader, "dataset", loader))
         self._epochs[key] = self._epochs.get(key, -1) + 1
 
     def batch_loaded(self, loader: Any, batch: Any) -> None:
         fields = [t for _, t in tensor_paths(batch)]
-        training = None if self._training_loader is None else self._training_loader()
-        if is_second_loader(loader, training):
-            course = self.courses[0] if self.courses else None
-            if course is not None and course.validation is not None and not course.validation.done and self._evaluates():
-                if course.validation.from_loader(fields, self._like) and course.validation.done:
-                    self._write_set(course, "validation")
+        evaluates = bool(self.courses) and self._evaluates()
+        if self._brings(loader) == "others":
+            validation = self.courses[0].validation
+            if validation is not None and not validation.done and evaluates:
+                validation.from_loader(fields, self._like)
             return
-        self._loader = None if loader is None else weakref.ref(loader)
-        self._batch_samples = int(fields[0].shape[0]) if fields and fields[0].dim() > 0 else None
+        if not evaluates:
+            self._loader = None if loader is None else weakref.ref(loader)
+            self._batch_samples = int(fields[0].shape[0]) if fields and fields[0].dim() > 0 else None
         if self.interception.is_open:
             self._loaded += 1
             self._recent.append((fields, id(loader), self._loaded))
             self._tag(*self._recent[-1])
+
+    def _brings(self, loader: Any) -> Optional[str]:
+        if loader is None or not self.courses:
+            return None
+        if loader not in self._brought:
+            what = brings(loader, None if self._training_loader is None else self._training_loader())
+            self._brought[loader] = what
+            (self._trained_by.add if what == "training" else self._trained_by.discard)(id(loader))
+        return self._brought[loader]
 
     def _evaluates(self) -> bool:
         """Whether the script is in a validation pass: no gradient, or its modules out of training."""
@@ -263,22 +282,29 @@ class Probe:
         if validation is None:
             return
         recorder = self.interception.recorder
-        if validation.from_tape(recorder, entry):
+        if validation.from_tape(recorder, entry, self._trained_by):
             if validation.done:
-                self._write_set(course, "validation")
                 self._end_validation()
+        elif validation.looks_trained:
+            self._end_validation()  # until the script's next pass
         elif len(recorder.entries) > 200 and not entry.grad:
             recorder.entries.clear()
 
     def _end_validation(self) -> None:
         if not self._validating:
             return
-        self._validating = False
-        self.interception.recorder.on_entry = None
+        self._stop_validating()
         if self._wants_tape():
             self._reset_tape()
         else:
             self.interception.close()
+
+    def _stop_validating(self) -> None:
+        self._validating = False
+        self.interception.recorder.on_entry = None
+        validation = self.courses[0].validation
+        if validation is not None:
+            validation.pass_ended()
 
     # ---- backward -------------------------------------------------------------------------------------------------
     def backward(self, call: Callable[[], Any], tensors: list[torch.Tensor], gradients: list[Any]) -> Any:
@@ -356,8 +382,7 @@ class Probe:
 
     def _end_validation_in_training(self) -> None:
         if self._validating and torch.is_grad_enabled():
-            self._validating = False
-            self.interception.recorder.on_entry = None
+            self._stop_validating()
 
     def _tracker(self, optimizer: Optimizer) -> GroupTracker:
         tracker = self._trackers.get(optimizer)
@@ -427,6 +452,8 @@ class Probe:
             self._absorb(course, group, at_weights=False)
         course.group = None
         self._record(course, group)
+        if course.validation is not None and not course.validated:
+            self._tend_validation(course)
         self._serve_pending()
         if not self.debuggee.idle:
             self._stand("boundary", course)
@@ -522,6 +549,8 @@ class Probe:
         if self.started is None:
             self.started = time.perf_counter()
             self._training_loader = self._loader
+            loader = None if self._loader is None else self._loader()
+            self._trained_by.add(id(loader))
             self._like = [t.detach() for t in self._recent[-1][0]] if self._recent else None
         usable = terms is not None and len(terms) > 0 and all(t.slot is not None for t in terms)
         program = self._watched_program(parameters) or (Program(terms) if usable and terms else None)
@@ -536,7 +565,7 @@ class Probe:
         if self.options.mode == "record":
             course.gatherer = Gatherer(objective, self.options.evaluation_samples)
             if objective.index == 0:
-                course.validation = ValidationGatherer(objective, self.options.evaluation_samples)
+                course.validation = ValidationGatherer(objective, self.options.evaluation_samples, course.gatherer)
             assert self.writer is not None
             course.recording = ObjectiveRecording(objective, self.writer, self.options.every, self.options.every_step)
             if objective.index == 0:
@@ -680,6 +709,23 @@ class Probe:
         if gatherer is not None and count != course.written and (count in (1, 4) or gatherer.done):
             self._write_set(course, "train")
 
+    def _tend_validation(self, course: Course, ended: bool = False) -> None:
+        """Between steps: writes the validation samples once it can be told which of them are training's."""
+        validation, gatherer = course.validation, course.gatherer
+        if validation is None or gatherer is None or course.validated:
+            return
+        if not ended and not (validation.done and gatherer.done):
+            return
+        also = validation.review()
+        if validation.done or ended:
+            course.validated = True
+            if validation.left_out and not validation.count:
+                self._note(
+                    "What the script evaluates without gradient are samples that it trains on: the run has no validation data."
+                )
+            course.also_training = also
+            self._write_set(course, "validation")
+
     def _write_set(self, course: Course, split: str) -> None:
         objective = course.objective
         batches = objective.train if split == "train" else objective.validation
@@ -694,13 +740,16 @@ class Probe:
             samples = sum(b.samples for b in batches)
             word = "training" if split == "train" else "validation"
             repeats = course.gatherer.repeats if split == "train" and course.gatherer is not None else 0
+            also = course.also_training if split == "validation" else 0
             source = course.validation.source if split == "validation" and course.validation is not None else None
             info = {
                 "samples": samples,
                 "batches": len(batches),
                 "source": f"the first {samples} {word} samples, batches of {batches[0].samples}"
                 + (f", from {source}" if source else "")
-                + (f", {repeats} of them drawn before" if repeats else ""),
+                + (f", {repeats} of them drawn before" if repeats else "")
+                + (f", {also} of them training samples as well" if also else ""),
+                **({"alsoTraining": also} if also else {}),
             }
         self.writer.evaluation_set(objective.index, split, tensors, metadata, info)
 
@@ -983,7 +1032,8 @@ class Probe:
             course.recording.layers_always = before.layers_always
         course.recording.first([s.now().detach() for s in objective.state])
         self._write_set(course, "train")
-        self._write_set(course, "validation")
+        if course.validated:
+            self._write_set(course, "validation")
 
     def _why(self) -> Optional[str]:
         """Why the script is over, where it did not come to its end by itself."""
@@ -1198,8 +1248,7 @@ class Probe:
                 self.gather_watched(course)
             if len(course.objective.train) != course.written:
                 self._write_set(course, "train")
-            if course.validation is not None and course.objective.validation and not course.validation.done:
-                self._write_set(course, "validation")
+            self._tend_validation(course, ended=True)
 
     def _settle(self) -> None:
         if self._ended or self.writer is None:

@@ -10,39 +10,97 @@ from typing import Any, Optional
 import torch
 
 from . import random_streams
+from .evaluation_set import Gatherer, fingerprints
 from .loss_site import find_sites
 from .objective import Objective
-from .program import Batch, Operation, Program, from_loader, make_terms
+from .program import Batch, Operation, Program, batches_read, from_loader, make_terms
 from .structures import tensors_in
 from .tape import Entry, Leaf, Recorder
 
+#: Passes in a row that bring no new sample: the script's data have been seen.
+_STALE_PASSES = 2
+#: Batches of training samples in a row behind which the rest of a pass is not looked at.
+_LEFT_OUT = 2
+
 
 class ValidationGatherer:
-    """Takes validation batches of one objective until there are enough samples."""
+    """
+    Takes validation batches of one objective until there are enough samples. What a script evaluates without gradient
+    may be its training data (the accuracy that it prints for them): such batches are known by the loader that they
+    come from or by their samples, and are none.
+    """
 
-    def __init__(self, objective: Objective, samples: int) -> None:
+    def __init__(self, objective: Objective, samples: int, train: Gatherer) -> None:
         self.objective = objective
         self.wanted = samples
+        self.train = train
         self.count = 0
         self.source: Optional[str] = None
-        self._seen: set[tuple] = set()
+        #: samples that were left out because training has them
+        self.left_out = 0
+        self._marks: list[list[float]] = []
+        self._seen: set[float] = set()
+        self._left_out_in_a_row = 0
+        self._stale = 0
+        #: (samples kept, samples left out) before the pass under way
+        self._before = (0, 0)
+
+    @property
+    def looks_trained(self) -> bool:
+        """Whether the pass under way brings training samples."""
+        return self._left_out_in_a_row >= _LEFT_OUT
 
     @property
     def done(self) -> bool:
-        return self.count >= self.wanted
+        return self.count >= self.wanted or self._stale >= _STALE_PASSES
+
+    def pass_ended(self) -> None:
+        """Call at the end of each of the script's passes over data that it does not train on."""
+        # A pass over training samples says nothing of the next one, which may be over others.
+        self._stale = self._stale + 1 if (self.count, self.left_out) == self._before else 0
+        self._before = (self.count, self.left_out)
+        self._left_out_in_a_row = 0
+
+    def review(self) -> int:
+        """
+        Call when the training samples are gathered: lets go of batches that are theirs. How many of the samples that
+        stay are among them nevertheless.
+        """
+        kept = [(batch, marks) for batch, marks in zip(self.objective.validation, self._marks) if not self._trained(marks)]
+        found = sum(self.train.known(marks) for _, marks in kept)
+        # All of the training data, evaluated at once: most of it has not been trained on so far.
+        if found * 2 >= min(self.train.count, sum(len(marks) for _, marks in kept)) > 0:
+            kept, found = [], 0
+        self.left_out += self.count - sum(batch.samples for batch, _ in kept)
+        self.objective.validation = [batch for batch, _ in kept]
+        self._marks = [marks for _, marks in kept]
+        self.count = sum(batch.samples for batch, _ in kept)
+        return found
+
+    def _trained(self, marks: list[float]) -> bool:
+        return self.train.known(marks) * 2 >= len(marks)
+
+    def _leave_out(self, samples: int) -> None:
+        self.left_out += samples
+        self._left_out_in_a_row += 1
 
     def _keep(self, leaves: list[torch.Tensor], samples: int, source: str) -> bool:
         program = self.objective.programs[0]
-        mark = tuple(float(t.double().sum()) for t in leaves if not t.is_complex())
-        if mark in self._seen or (self.source is not None and self.source != source):
-            return False
-        self._seen.add(mark)
-        self.source = source
         # Of its first training batch it takes what does not belong to samples.
         like = self.objective.train[0]
-        self.objective.validation.append(
-            Batch(leaves, like.numbers, dict(like.streams), like.attributes, samples, -1, None, program)
-        )
+        batch = Batch(leaves, like.numbers, dict(like.streams), like.attributes, samples, -1, None, program)
+        marks = fingerprints(batch)
+        if self._trained(marks):
+            self._leave_out(samples)
+            return False
+        new = sum(mark not in self._seen for mark in marks)
+        if new * 2 < len(marks) or (self.source is not None and self.source != source):
+            return False
+        self._seen.update(marks)
+        self._left_out_in_a_row = 0
+        self.source = source
+        self.objective.validation.append(batch)
+        self._marks.append(marks)
         self.count += samples
         return True
 
@@ -64,8 +122,12 @@ class ValidationGatherer:
             return False
         return self._keep(leaves, int(fields[0].shape[0]), "a second DataLoader")
 
-    def from_tape(self, recorder: Recorder, entry: Entry) -> bool:
-        """A recorded call without gradient; kept when it is the training loss's function on the same modules."""
+    def from_tape(self, recorder: Recorder, entry: Entry, trained: "set[int]") -> bool:
+        """
+        A recorded call without gradient; kept when it is the training loss's function on the same modules.
+
+        :param trained: loaders that bring what training reads, by id: their batches are no validation data
+        """
         if self.done or entry.grad or not self.objective.train or not entry.outputs:
             return False
         train = self.objective.programs[0]
@@ -78,7 +140,11 @@ class ValidationGatherer:
         if leaves is None:
             return False
         sizes = [int(t.shape[0]) for t, old in zip(leaves, train.leaves) if t is not old.tensor and t.dim() > 0]
-        return self._keep(leaves, sizes[0] if sizes else 1, "forward passes without gradient")
+        samples = sizes[0] if sizes else 1
+        if any(loader in trained for loader, _ in batches_read(program)):
+            self._leave_out(samples)
+            return False
+        return self._keep(leaves, samples, "forward passes without gradient")
 
 
 def _match(train: Program, site: Operation, other: Program) -> Optional[list[torch.Tensor]]:
@@ -110,10 +176,3 @@ def _match(train: Program, site: Operation, other: Program) -> Optional[list[tor
             return None  # data of the training samples that validation does not bring
         leaves.append(found.get(i, t))
     return leaves if found else None
-
-
-def is_second_loader(loader: Any, training: Any) -> bool:
-    """Whether a loader brings other data than the one that training reads."""
-    if loader is None or training is None or loader is training:
-        return False
-    return getattr(loader, "dataset", None) is not getattr(training, "dataset", loader)

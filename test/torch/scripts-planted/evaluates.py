@@ -1,0 +1,48 @@
+"""Evaluates without gradient what the argument says: held-out samples, those that it trains on, or both; by loaders or by hand."""
+import sys
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, Subset, SubsetRandomSampler, TensorDataset
+
+how, what = sys.argv[1:3]
+torch.manual_seed(0)
+x = torch.randn(2000, 8)
+y = x[:, :3].argmax(1)
+data = TensorDataset(x, y)
+trained, held_out = range(1500), range(1500, 2000)
+if what == "a few trained":
+    x[1500:1520], y[1500:1520] = x[:20], y[:20]
+net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+optimizer = torch.optim.SGD(net.parameters(), 0.1)
+if how == "samplers":
+    loaders = [DataLoader(data, 60, sampler=SubsetRandomSampler(rows)) for rows in (trained, held_out)]
+else:
+    loaders = [DataLoader(Subset(data, rows), 60, shuffle=rows is trained) for rows in (trained, held_out)]
+looking = DataLoader(loaders[0].dataset, 100, sampler=loaders[0].sampler if how == "samplers" else None)
+
+
+def by_hand(rows, order):
+    return [(x[rows][i], y[rows][i]) for i in order.split(60)]
+
+
+def evaluate(batches):
+    net.eval()
+    with torch.no_grad():
+        for a, b in batches:
+            F.cross_entropy(net(a), b).item()
+    net.train()
+
+
+for epoch in range(3):
+    # What is held against the samples that are evaluated are the first thousand.
+    order = torch.arange(1500) if what == "a few trained" else torch.randperm(1500)
+    for a, b in by_hand(trained, order) if how == "hand" else loaders[0]:
+        optimizer.zero_grad()
+        F.cross_entropy(net(a), b).backward()
+        optimizer.step()
+    if what not in ("held-out", "a few trained"):
+        evaluate(by_hand(trained, torch.arange(1500)) if how == "hand" else looking)
+    if what != "trained" and (what != "held-out at the end" or epoch == 2):
+        evaluate(by_hand(held_out, torch.arange(500)) if how == "hand" else loaders[1])
