@@ -12,6 +12,7 @@ import type { AnalysisJob, AnalysisResult } from '../protocol/analyses.ts';
 import type { ExportResult, ReportResult } from '../protocol/results.ts';
 import type { BuiltModel } from '../protocol/run.ts';
 import { standsStill } from '../protocol/run.ts';
+import { changedSentence, tellingOfChanges } from '../runs/changedSources.ts';
 import { newResultId } from '../runs/runId.ts';
 import { RunStore } from '../runs/runStore.ts';
 import { buildRunView } from '../runs/runView.ts';
@@ -196,8 +197,9 @@ export class Engine {
     const { signal } = observer;
     const contents = await readContents(await this.store.open(request.run), request.objective);
     const job = await completeJob(request, contents);
+    const changed = await changedSentence(contents.manifest);
     const kept = await findKept(job, contents, this.options.version);
-    if (kept !== null) return kept;
+    if (kept !== null) return tellingOfChanges(kept, changed);
     await requireModels(job, contents);
     const progress = (fraction: number | null, message: string): void =>
       observer.progress?.({ fraction, message });
@@ -213,7 +215,7 @@ export class Engine {
       if (signal.aborted) throw cancelled();
       const result = finishedResult(draft, { ...circumstances, by: byRun(contents), started });
       await keepResult(result, contents);
-      return result;
+      return tellingOfChanges(result, changed);
     }
     return this.#pool.use(
       contents,
@@ -256,7 +258,7 @@ export class Engine {
           const result = finish(draft);
           await keepResult(result, contents);
           await unfinished?.discard();
-          return result;
+          return tellingOfChanges(result, changed);
         } catch (error) {
           await unfinished?.settled();
           for (const id of reserved) await contents.run.discardModel(id);

@@ -156,6 +156,8 @@ export const manifestSchema = v.object({
   script: nullable(v.string()),
   versions: v.record(v.string(), v.string()),
   gitCommit: nullable(v.string()),
+  /** SHA-256 of the script's own files as they were at the first step, by absolute path. */
+  sources: v.optional(v.record(v.string(), v.string())),
   /** Where this run's training set out, when it goes on from another run's. */
   parent: v.optional(momentSchema),
   /** The run that this run's process went on to record, from the moment named. */

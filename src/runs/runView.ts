@@ -1,6 +1,7 @@
 /** What a page or a report shows of a run. */
 import type { RunView } from '../protocol/page.ts';
 import { knownNumber, type StepRecord } from '../protocol/run.ts';
+import { changedSentence, tellingOfChanges } from './changedSources.ts';
 import { readEvents } from './measuredEvents.ts';
 import type { Run } from './run.ts';
 
@@ -19,6 +20,7 @@ export async function buildRunView(run: Run, objective = 0): Promise<RunView> {
     readEvents(run),
   ]);
   const { length } = manifest.objectives;
+  const changed = results.length === 0 ? null : await changedSentence(manifest);
   const others =
     length < 2
       ? []
@@ -32,7 +34,7 @@ export async function buildRunView(run: Run, objective = 0): Promise<RunView> {
     snapshots: snapshots.map((s) => s.step),
     ...(length < 2 ? {} : { objectiveSnapshots: others.map((kept) => kept.map((s) => s.step)) }),
     models,
-    results,
+    results: results.map((result) => tellingOfChanges(result, changed)),
     noise,
     events,
   };

@@ -61,6 +61,14 @@ class RunPanel implements vscode.Disposable {
       }),
     );
     this.#store.add(
+      vscode.workspace.onDidSaveTextDocument(({ uri }) => {
+        const known = runs.find(this.#directory);
+        // What its results say of the script is another thing now.
+        if (known?.manifest?.sources?.[uri.fsPath] !== undefined && panel.visible && this.#ready)
+          void this.#showWhole(known);
+      }),
+    );
+    this.#store.add(
       runs.onDidChangeList(() => {
         // It was known when the panel was made: it has been deleted, or its folder was closed.
         if (runs.find(this.#directory) === undefined) panel.dispose();

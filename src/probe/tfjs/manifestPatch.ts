@@ -8,6 +8,7 @@ export type ManifestPatch = Partial<
     | 'stateReason'
     | 'ended'
     | 'script'
+    | 'sources'
     | 'versions'
     | 'framework'
     | 'backend'

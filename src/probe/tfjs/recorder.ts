@@ -3,6 +3,7 @@
  * between their steps. Whatever goes wrong in here is noted and ends the recording; the script never sees it.
  */
 import { openSync, closeSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { BasinError } from '../../protocol/errors.ts';
 import { CLAIM_FILE, LOADED_FILE, type ProbeOptions } from '../../protocol/launch.ts';
@@ -37,6 +38,7 @@ import { noteLayerClass } from './layers.ts';
 import { safetensorsDtype } from './layout.ts';
 import { ObjectiveRecorder, type RecordingEnvironment, type StepOfObjective } from './objectiveRecorder.ts';
 import { Dispatcher } from './serve.ts';
+import { ownFiles } from './sourceFiles.ts';
 import { currentEngine, type Engine, type LayersModel, type Tensor, type Variable } from './tf.ts';
 import { DatasetWanted, FitDataset } from './fitDataset.ts';
 import { FitTensors, TrainingData } from './trainingData.ts';
@@ -401,6 +403,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         state: 'training',
         stateReason: null,
         script: process.argv[1] ?? null,
+        sources: ownFiles(process.argv[1], Object.keys(createRequire(this.file).cache)),
         versions: this.versions,
         framework: 'tfjs',
         backend: engine.backendName,

@@ -22,6 +22,7 @@ import type {
 } from '../../../src/protocol/results.ts';
 import type { CalibrationResult, MarginsResult } from '../../../src/protocol/generalisation.ts';
 import type { RunManifest } from '../../../src/protocol/run.ts';
+import { buildRunView } from '../../../src/runs/runView.ts';
 import { RunStore } from '../../../src/runs/runStore.ts';
 import { CommandLine } from '../../fixtures/commandLine.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
@@ -369,6 +370,34 @@ describe('command line with PyTorch', function () {
     const count = 'import torch, sys; print(sum(t.numel() for t in torch.load(sys.argv[1]).values()))';
     const { stdout } = await run(python, ['-c', count, path.join(to, 'model.pt')]);
     assert.equal(stdout.trim(), '226');
+  });
+
+  it('says of kept and of new answers that the script or a module of its own has changed since', async () => {
+    await write('own/__init__.py', '');
+    const model = await write('own/model.py', 'import torch', 'net = torch.nn.Linear(4, 2)');
+    const lines = loop();
+    lines[1] = 'from own.model import net';
+    const script = await write('changing.py', ...lines);
+    assert.equal((await train(python, script)).code, 0);
+    const before = await basin.ask<ScoreResult>('score', 'last', '--at', '3');
+    assert.ok(!before.trust.some((sentence) => /changed/.test(sentence)));
+    await writeFile(model, 'import torch\nnet = torch.nn.Linear(4, 2)  # as before');
+    const kept = await basin.ask<ScoreResult>('score', 'last', '--at', '3');
+    const sentence = `${path.join('own', 'model.py')} has changed since the run was recorded: this is about the script as it was then.`;
+    assert.deepEqual([kept.id, kept.trust], [before.id, [...before.trust, sentence]]);
+    await writeFile(script, [...lines, '# a word more'].join('\n'));
+    const fresh = await basin.ask<ScoreResult>('score', 'last', '--at', '4');
+    assert.match(fresh.trust.at(-1) ?? '', /^changing\.py and own.model\.py have changed since/);
+    const { stdout } = await basin.run('score', 'last', '--at', '4');
+    assert.match(stdout, /have changed since the run was recorded/);
+    // What the panel and the report show; the files of the results are as old as the answers.
+    const recorded = await new RunStore(workspace.root).open('last');
+    const { results } = await buildRunView(recorded);
+    assert.ok(results.every(({ trust }) => /have changed since/.test(trust.at(-1) ?? '')));
+    assert.ok((await recorded.analyses()).every(({ trust }) => !trust.some((s) => /changed/.test(s))));
+    await writeFile(script, lines.join('\n'));
+    await writeFile(model, 'import torch\nnet = torch.nn.Linear(4, 2)');
+    assert.deepEqual((await basin.ask<ScoreResult>('score', 'last', '--at', '3')).trust, before.trust);
   });
 
   it('does not train a script on that has changed since, and says so', async () => {

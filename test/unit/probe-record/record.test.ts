@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeNumber, type StepRecord } from '../../../src/protocol/run.ts';
 import type { Run } from '../../../src/runs/run.ts';
+import { changedSentence, changedSources } from '../../../src/runs/changedSources.ts';
 import { readFloat32 } from '../../../src/runs/safetensorsFile.ts';
 import { needs } from '../../harness/requires.ts';
 import { Recording, scripts, type Backend } from './recording.ts';
@@ -52,6 +53,14 @@ describe('recording a TensorFlow.js script', function () {
       assert.equal(manifest.framework, 'tfjs');
       assert.equal(manifest.backend, backend);
       assert.match(manifest.versions.tfjs ?? '', /^4\./);
+      assert.ok(Object.keys(manifest.sources ?? {}).includes(join(scripts, 'fit.cjs')));
+      assert.ok(Object.keys(manifest.sources ?? {}).every((file) => !file.includes('node_modules')));
+      assert.deepEqual(await changedSources(manifest), []);
+      const gone = { ...manifest.sources, [join(scripts, 'gone.cjs')]: '0' };
+      assert.equal(
+        await changedSentence({ sources: gone, cwd: scripts }),
+        'gone.cjs has changed since the run was recorded: this is about the script as it was then.',
+      );
 
       const steps = await run.readSteps();
       assert.deepEqual(

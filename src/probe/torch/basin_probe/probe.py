@@ -40,6 +40,7 @@ from .program import Batch, Program, count_samples, make_terms
 from .recording import ObjectiveRecording
 from .run_writer import RunWriter, evaluation_set_file, now, step_record
 from .sharing import FirstStep, Team, trained
+from .source_files import digests, own_files
 from .structures import tensor_paths
 from .tape import Entry
 from .training_data import TrainingData
@@ -608,6 +609,8 @@ class Probe:
                     "process": {"pid": pid, "startTime": start_time(pid), "exitCode": None},
                 }
             )
+            files = own_files(script())
+            self.writer.later(lambda: {"sources": digests(files)})
             for note in self._notes:
                 self.writer.note(note)
             self._listen()
@@ -1009,7 +1012,7 @@ class Probe:
         os.close(os.open(os.path.join(directory, CLAIM_FILE), os.O_CREAT | os.O_WRONLY, 0o600))
         self.writer = writer = RunWriter(directory)
         pid = os.getpid()
-        known = {key: old.manifest.get(key) for key in ("framework", "backend", "script", "versions")}
+        known = {key: old.manifest.get(key) for key in ("framework", "backend", "script", "versions", "sources") if key in old.manifest}
         writer.patch({**known, "process": {"pid": pid, "startTime": start_time(pid), "exitCode": None}})
         server.move(os.path.join(directory, "endpoint.json"))
         self.started = self._stood_since

@@ -189,6 +189,10 @@ class RunWriter:
     def patch(self, changes: dict[str, Any]) -> None:
         self.submit(lambda: self._patch(changes))
 
+    def later(self, changes: Callable[[], dict[str, Any]]) -> None:
+        """:meth:`patch` with what is found out on the writer's thread."""
+        self.submit(lambda: self._patch(changes()))
+
     def note(self, text: str) -> None:
         self.submit(lambda: self._note(text))
 
