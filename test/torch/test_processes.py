@@ -299,6 +299,77 @@ def test_interrupted_while_it_is_asked(tmp_path: Path) -> None:
         assert run.manifest()["state"] == "finished"  # the script has caught it
 
 
+TORN = """
+import pathlib, signal, torch
+
+class Net(torch.nn.Linear):
+    def forward(self, x):
+        # Answers are given at other weights.
+        if self.weight.data_ptr() != own and pathlib.Path('asked').exists() and not came:
+            {come}
+        return super().forward(x)
+
+def spin():
+    while signal.getitimer(signal.ITIMER_REAL)[0] > 0: pass
+
+net = Net(4, 2)
+own = net.weight.data_ptr()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+came = []
+
+def handle(number, frame):
+    came.append(net.weight.data_ptr() == own)
+    {handle}
+
+signal.signal(signal.{number}, handle)
+torn, step = 0, 0
+while step < 12 or not came:
+    try:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(torch.randn(8, 4)), torch.randint(2, (8,))).backward()
+        optimizer.step()
+        step += 1
+    except {error}:
+        torn += 1
+print("torn", torn, "own weights", all(came), "handler", signal.getsignal(signal.{number}) is handle)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "come", "handle", "error"),
+    [
+        ("SIGINT", "signal.raise_signal(signal.SIGINT)", "raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("SIGUSR1", "signal.raise_signal(signal.SIGUSR1)", "raise RuntimeError('now')", "RuntimeError"),
+        ("SIGALRM", "signal.setitimer(signal.ITIMER_REAL, 1e-6); spin()", "raise TimeoutError", "TimeoutError"),
+        ("SIGUSR1", "signal.raise_signal(signal.SIGUSR1)", "pass", "RuntimeError"),
+    ],
+    ids=["interrupted", "raises", "alarm", "returns"],
+)
+def test_a_signals_handler_runs_after_the_answer_and_raises_into_the_script(
+    number: str, come: str, handle: str, error: str, tmp_path: Path
+) -> None:
+    """At the script's own weights; what was asked has its answer, or is told why not."""
+    file = tmp_path / "script.py"
+    file.write_text(TORN.format(come=come, handle=handle, error=error, number=number))
+    with new_run() as run, contextlib.ExitStack() as stack:
+        process = start(run, file)
+        stack.callback(process.kill)
+        asked = client(run, process)
+        asked.call("load", into="a", **{"from": "current"})
+        (run.directory / "asked").touch()
+        asked.send("gradient", {"at": "a", "into": "g", "how": how("as-trained")})
+        answer = asked.receive()
+        assert "result" in answer or answer["error"]["data"]["code"] == "busy", answer
+        asked.close()
+        output, _ = process.communicate(timeout=60)
+        torn = 0 if handle == "pass" else 1
+        assert f"torn {torn} own weights True handler True".encode() in output, output
+        assert trouble(run) == ""
+        manifest = run.manifest()
+        assert manifest["state"] == "finished"
+        assert manifest["recording"]["steps"] == len(run.steps())
+
+
 ENGINE = """
 import json, sys, time
 sys.path.insert(0, {tests!r})

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from .guard import FromSignal, guarded
+from .held_signals import HeldSignals
 from .tape import Recorder
 from .versions import BEFORE_2, HAS_STEP_HOOKS, dataloader_module, optimizer_module, stateless_module, top_function_mode
 
@@ -70,6 +71,7 @@ class Interception:
         #: loss tensor that GradScaler.scale made → the script's own, and the factor
         self.unscaled: Optional[tuple[Any, torch.Tensor, float]] = None
         self.enabled = True
+        self.signals = HeldSignals()
         #: answers that are being worked out: what is loaded meanwhile is not the script's
         self.asides = 0
         self._stepping = 0
@@ -107,7 +109,8 @@ class Interception:
             return
         self.recorder.depth += 1
         try:
-            call()
+            with self.signals:
+                call()
         except FromSignal as torn:
             raise torn.error from None
         except Exception as error:

@@ -6,6 +6,7 @@ wrong in it is noted in the run and nowhere else; training goes on.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import math
 import os
@@ -869,7 +870,11 @@ class Probe:
                 request = server.requests.get_nowait()
             except queue.Empty:
                 break
-            self._serve(request)
+            try:
+                self._serve(request)
+            except BaseException:  # a signal's: what else was asked waits for the next step
+                server.pending = True
+                raise
 
     def _serve(self, request: Optional[Request]) -> None:
         server = self.server
@@ -880,6 +885,10 @@ class Probe:
             self.debuggee.left(gone)
         if request is None or request.connection.closed:
             return
+        with self.interception.signals.telling(request.interrupt):
+            self._answer(request)
+
+    def _answer(self, request: Request) -> None:
         session = self._sessions.setdefault(request.connection, Session(self))
         start = time.perf_counter()
         try:
@@ -940,18 +949,18 @@ class Probe:
 
     def answer_until(self, done: Callable[[], bool], deadline: Optional[float]) -> None:
         """Ground: answers whatever is asked."""
-        server = self.server
-        while server is not None and not done():
-            left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
-            if left <= 0:
-                return
-            try:
-                request = server.requests.get(timeout=left)
-            except queue.Empty:
-                continue
-            except Exception as error:  # nothing here raises it but a signal's handler
-                raise FromSignal(error) from None
-            self._serve(request)
+        server, signals = self.server, self.interception.signals
+        if server is None:
+            return
+        # A signal wakes it: its handler runs between two requests, none of which is lost to what it raises.
+        with signals.telling(lambda meant: server.requests.put(None)):
+            while not done():
+                left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
+                if left <= 0:
+                    return
+                with contextlib.suppress(queue.Empty):
+                    self._serve(server.requests.get(timeout=left))
+                signals.deliver()
 
     def show(self, state: str) -> None:
         """Ground: the run's state, for its manifest."""
@@ -1061,6 +1070,8 @@ class Probe:
                 self._serve(server.requests.get(timeout=0.5))
             except queue.Empty:
                 pass
+            except FromSignal as torn:
+                raise torn.error from None
             if (until is not None and time.monotonic() > until) or forsaken():
                 break
             if self.role == "frozen":

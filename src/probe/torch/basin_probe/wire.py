@@ -59,7 +59,7 @@ def decode(data: bytes) -> Any:
 class Request:
     """A request that waits for the training thread."""
 
-    __slots__ = ("connection", "id", "method", "params", "cancelled")
+    __slots__ = ("connection", "id", "method", "params", "cancelled", "_interrupted")
 
     def __init__(self, connection: "Connection", id_: Any, method: str, params: Any) -> None:
         self.connection = connection
@@ -67,6 +67,16 @@ class Request:
         self.method = method
         self.params = params
         self.cancelled = False
+        self._interrupted = False
+
+    def interrupt(self, meant: bool) -> None:
+        """
+        A signal has come whose handler waits for this answer.
+
+        :param meant: whether it is one that someone interrupts by
+        """
+        if meant:
+            self.cancelled = self._interrupted = True
 
     def stopped(self) -> bool:
         return self.cancelled or self.connection.closed
@@ -76,6 +86,8 @@ class Request:
 
     def fail(self, error: BaseException) -> None:
         data = to_error_data(error)
+        if self._interrupted and data["code"] == "cancelled":
+            data = to_error_data(BasinError("busy", "A signal to the script has interrupted the answer.", "Ask again."))
         self.connection.send(
             {"jsonrpc": "2.0", "id": self.id, "error": {"code": BASIN_ERROR, "message": data["message"], "data": data}}
         )
@@ -198,7 +210,8 @@ class WireServer:
         self.options = options
         self.role = role
         self.on_left = on_left
-        self.requests: "queue.Queue[Optional[Request]]" = queue.Queue()
+        # A signal's handler may put something there in the midst of a get.
+        self.requests: "queue.SimpleQueue[Optional[Request]]" = queue.SimpleQueue()
         self.pending = False
         self.clients = 0
         self.last_client = time.monotonic()
