@@ -12,7 +12,7 @@ import { findInstallation } from './engine/installation.ts';
 import { limitCycleOf } from './engine/limitCycle.ts';
 import { measureWhileTraining } from './engine/liveMeasurements.ts';
 import type { TrainingConnection } from './evaluators/connection.ts';
-import type { LiveSharpness } from './protocol/run.ts';
+import { LIVE_BUDGET, type LiveSharpness } from './protocol/run.ts';
 
 const installation = findInstallation();
 const engines = new Map</* workspace folder */ string, Engine>();
@@ -56,7 +56,12 @@ const laboratory: Laboratory = {
   },
   limitCycle: (run, objective) => limitCycleOf(run, objective, new AbortController().signal),
   follow(run) {
-    void measureWhileTraining(run, { signal: following.signal });
+    const { signal } = following;
+    void run.readRecordedManifest().then(
+      ({ recording: { liveBudget = LIVE_BUDGET } }) =>
+        measureWhileTraining(run, { budget: liveBudget, signal }),
+      ignore, // a run without a manifest is told of by whoever needs it
+    );
   },
   unfollow() {
     following.abort();

@@ -12,7 +12,7 @@ import { isUnfinished, type RunManifest } from '../protocol/run.ts';
 import type { WhenGone } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
 import { findRoot, RunStore } from '../runs/runStore.ts';
-import { scriptCommand } from '../runs/scriptCommand.ts';
+import { moduleFile, scriptCommand } from '../runs/scriptCommand.ts';
 import { requireWorkersInReach } from './nodeInspector.ts';
 import { FollowedOutput, outputFile, streams, type Stream } from './scriptOutput.ts';
 
@@ -39,6 +39,8 @@ export interface LaunchConfiguration {
   readonly hold?: number;
   /** Updates between snapshots. */
   readonly snapshotEvery?: number;
+  /** Percent of the training's time that measuring λ₁ and the noise scale beside it may take; 0: nothing is measured. */
+  readonly liveBudget?: number;
   readonly whenGone?: WhenGone;
   /** Has a code debugger start the script, so that breakpoints in the code and in training live together. */
   readonly under?: CodeDebugger;
@@ -127,6 +129,7 @@ export async function launch(
     holdSeconds: hold,
     environment,
     ...(configuration.snapshotEvery === undefined ? {} : { every: configuration.snapshotEvery }),
+    ...(configuration.liveBudget === undefined ? {} : { liveBudget: configuration.liveBudget / 100 }),
   };
   const { run, own } =
     under === undefined ? await start(options, client) : await startUnder(under, options, client);
@@ -142,7 +145,7 @@ export async function launch(
 }
 
 /** @throws BasinError `bad-input` for what a configuration must not be, naming the setting */
-function check({ program, module, under, args, hold, whenGone }: LaunchConfiguration): void {
+function check({ program, module, under, args, hold, liveBudget, whenGone }: LaunchConfiguration): void {
   const refuse = (what: string, cure: string): never => {
     throw new BasinError('bad-input', what, cure);
   };
@@ -158,6 +161,8 @@ function check({ program, module, under, args, hold, whenGone }: LaunchConfigura
     refuse('"args" is no list of texts.', 'Write "args": ["--epochs", "3"].');
   if (hold !== undefined && !(typeof hold === 'number' && hold >= 0))
     refuse('"hold" is no number of seconds.', 'Write "hold": 600.');
+  if (liveBudget !== undefined && !(typeof liveBudget === 'number' && liveBudget >= 0 && liveBudget <= 50))
+    refuse('"liveBudget" is no percentage up to 50.', 'Write "liveBudget": 5.');
   if (whenGone !== undefined && !['continue', 'hold'].includes(whenGone))
     refuse(`"whenGone" cannot be ${JSON.stringify(whenGone)}.`, 'Set it to "continue" or "hold".');
   if (under !== undefined && !codeDebuggers.includes(under))
@@ -183,10 +188,7 @@ async function commandOf(
   const root = path.resolve(configuration.root ?? findRoot(folder));
   const { run: words, cwd } = await scriptCommand(
     {
-      script:
-        program === undefined
-          ? path.join(root, `${(module ?? '').replaceAll('.', path.sep)}.py`)
-          : path.resolve(root, program),
+      script: program === undefined ? moduleFile(root, module ?? '') : path.resolve(root, program),
       scriptArguments: args,
       root,
       nodePath: '',

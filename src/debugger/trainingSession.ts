@@ -239,6 +239,7 @@ export class TrainingSession implements DebugTarget {
       gitCommit,
       every: recording.requestedEvery,
       parent,
+      ...(recording.liveBudget === undefined ? {} : { liveBudget: recording.liveBudget }),
       ...(environment === undefined ? {} : { environment }),
     });
     this.#standing = await this.connection.branch({ directory: run.directory });

@@ -30,6 +30,10 @@ const JAVASCRIPT = /\.[cm]?js$/;
 
 export const isPython = (script: string): boolean => script.endsWith('.py');
 
+/** The file that stands for a Python module where an interpreter is looked for. */
+export const moduleFile = (root: string, module: string): string =>
+  path.join(root, `${module.replaceAll('.', path.sep)}.py`);
+
 /** @throws BasinError `unsupported` for a notebook and for a file that neither runs, `not-found` without Node, Python or, for TypeScript, tsx */
 export async function scriptCommand(
   script: Script,

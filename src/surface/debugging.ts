@@ -2,7 +2,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { BasinError } from '../protocol/errors.ts';
-import { scriptCommand } from '../runs/scriptCommand.ts';
+import { moduleFile, scriptCommand } from '../runs/scriptCommand.ts';
 import { activePython } from './activePython.ts';
 import { setting } from './configuration.ts';
 import { folderOf } from './folderOf.ts';
@@ -95,14 +95,19 @@ export class Debugging
         ?.uri ?? folder?.uri;
     const resolved: vscode.DebugConfiguration = { ...configuration };
     if (root !== undefined) resolved.root ??= root.fsPath;
-    if (configuration.request === 'launch' && program !== undefined && resolved.runtime === undefined) {
+    if (configuration.request !== 'launch') return resolved;
+    resolved.liveBudget ??= setting('liveBudget', root);
+    const every = setting('snapshotEvery', root);
+    if (every > 0) resolved.snapshotEvery ??= every;
+    const script = program ?? this.#fileOf(resolved);
+    if (script !== undefined && resolved.runtime === undefined) {
       const { run, cwd } = await scriptCommand({
-        script: program,
+        script,
         scriptArguments: [],
-        root: String(resolved.root ?? path.dirname(program)),
+        root: String(resolved.root ?? path.dirname(script)),
         nodePath: setting('nodePath', root),
         pythonPath: setting('pythonPath', root),
-        activePython: await activePython(program),
+        activePython: await activePython(script),
       });
       resolved.runtime = run[0];
       resolved.cwd ??= cwd;
@@ -115,6 +120,11 @@ export class Debugging
     return new vscode.DebugAdapterExecutable(process.execPath, [this.adapter], {
       env: { ...(process.env as Record<string, string>), ELECTRON_RUN_AS_NODE: '1' },
     });
+  }
+
+  /** Of a module, the file that its interpreter is found by. */
+  #fileOf({ module, root }: vscode.DebugConfiguration): string | undefined {
+    return typeof module === 'string' && typeof root === 'string' ? moduleFile(root, module) : undefined;
   }
 
   #ofFile(program: string): vscode.DebugConfiguration {
