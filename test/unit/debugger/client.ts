@@ -80,14 +80,18 @@ export class Client extends DebugClient {
   readonly output: string[] = [];
   private abandoned = false;
 
-  private constructor(private readonly workspace: DebuggedWorkspace) {
-    super(process.execPath, adapterFile, 'basin');
+  private constructor(
+    private readonly workspace: DebuggedWorkspace,
+    file: string,
+  ) {
+    super(process.execPath, file, 'basin');
     this.defaultTimeout = 90_000;
     this.on('output', (event: DebugProtocol.OutputEvent) => this.output.push(event.body.output));
   }
 
-  static async open(workspace: DebuggedWorkspace): Promise<Client> {
-    const client = new Client(workspace);
+  /** @param file the adapter, or what starts it */
+  static async open(workspace: DebuggedWorkspace, file = adapterFile): Promise<Client> {
+    const client = new Client(workspace, file);
     await client.start();
     await client.initializeRequest({ adapterID: 'basin', linesStartAt1: true, pathFormat: 'path' });
     return client;

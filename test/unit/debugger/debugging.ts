@@ -8,8 +8,8 @@ export const frameworks = ['tfjs', 'torch'] as const satisfies readonly Framewor
 export interface Debugging {
   readonly workspace: DebuggedWorkspace;
   readonly client: Client;
-  /** Ends the adapter and starts another one, as a new session does. */
-  reopen(): Promise<void>;
+  /** Ends the adapter and starts another one, as a new session does; by another file, where one is named. */
+  reopen(file?: string): Promise<void>;
 }
 
 /** Call it in `describe`: its hooks make and remove both. */
@@ -32,9 +32,9 @@ export function debugging(): Debugging {
     get client() {
       return client;
     },
-    async reopen() {
+    async reopen(file) {
       await client.stop();
-      client = await Client.open(workspace);
+      client = await Client.open(workspace, file);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** The adapter or the engine killed while training stands: it goes on or stays held as it was told, and costs nothing standing. */
+/** The adapter, the process that hosts it or the engine killed while training stands: it goes on or stays held as it was told, and costs nothing standing. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,11 +12,23 @@ import { needs } from '../../harness/requires.ts';
 import { third } from './client.ts';
 import { debugging, frameworks, until } from './debugging.ts';
 
+const hostFile = fileURLToPath(new URL('adapterHost.mjs', import.meta.url));
 const engineModule = fileURLToPath(new URL('../../../dist/engine.cjs', import.meta.url));
 const words = { ended: (how: string) => how, exit: (code: number) => `exit ${code}`, again: '', closing: '' };
 /** Of the seconds that it is watched for, what a standing process may take; one that spins takes all it is given. */
 const WATCHED_SECONDS = 3;
 const MOST_CPU_SECONDS = 0.3;
+
+const killable = ['adapter', 'extension host'] as const;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Processor time that a process has taken, in seconds. */
 function cpuSeconds(pid: number): number {
@@ -43,36 +55,44 @@ describe('a debugger that is killed', function () {
     return { pid: training?.pid ?? 0, sockets: path.dirname(endpoint?.socket ?? '') };
   }
 
-  /** The adapter has started the script. */
-  function killAdapter(trainingPid: number): void {
-    const parent = execFileSync('ps', ['-o', 'ppid=', '-p', String(trainingPid)], { encoding: 'utf8' });
-    process.kill(Number(parent), 'SIGKILL');
+  const parentOf = (pid: number): number =>
+    Number(execFileSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }));
+
+  /** The adapter has started the script, and the host of an adapter that. */
+  async function kill(who: 'adapter' | 'extension host', trainingPid: number): Promise<void> {
+    const adapter = parentOf(trainingPid);
+    process.kill(who === 'adapter' ? adapter : parentOf(adapter), 'SIGKILL');
     on.client.abandon();
+    await until(() => !isAlive(adapter));
   }
 
-  for (const framework of frameworks) {
-    it(`trains on to its end without its adapter, and leaves no socket folder (${framework})`, async function () {
+  for (const [framework, who] of frameworks.flatMap((one) =>
+    killable.map((other) => [one, other] as const),
+  )) {
+    it(`trains on to its end without its ${who}, and leaves no socket folder (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
+      if (who === 'extension host') await on.reopen(hostFile);
       await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true } }));
       await on.client.over();
       const run = await on.workspace.store.open(await on.client.runId());
       const { pid, sockets } = await stood(run);
       await assertIdle(pid);
       assert.ok(existsSync(sockets));
-      killAdapter(pid);
+      await kill(who, pid);
       await until(async () => (await run.readManifest()).state === 'finished');
       assert.equal((await run.readSteps()).length, 40);
       await until(() => !existsSync(sockets));
     });
 
-    it(`stays held where it was told to, idle, until another one attaches (${framework})`, async function () {
+    it(`stays held without its ${who} where it was told to, idle, until another one attaches (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
+      if (who === 'extension host') await on.reopen(hostFile);
       await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true, whenGone: 'hold' } }));
       await on.client.over();
       const run = await on.workspace.store.open(await on.client.runId());
       const norm = await on.client.evaluate(`norm("${third[framework]}")`);
       const { pid, sockets } = await stood(run);
-      killAdapter(pid);
+      await kill(who, pid);
       await on.reopen();
       await assertIdle(pid);
       assert.equal((await run.readManifest()).state, 'paused');
@@ -84,7 +104,9 @@ describe('a debugger that is killed', function () {
       assert.equal((await run.readSteps()).length, 40);
       await until(() => !existsSync(sockets));
     });
+  }
 
+  for (const framework of frameworks) {
     it(`stands for its adapter when the engine that asked it is killed (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
       await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true } }));
