@@ -16,6 +16,7 @@ import { placeLabels } from './labelPlacement.ts';
 import { lossScale } from './lossScale.ts';
 import type { LossScale, ScaleKind } from './lossScale.ts';
 import { overRamp, rampColor } from './ramp.ts';
+import { amount } from './provenance.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
 import { tip } from './tip.ts';
@@ -711,7 +712,7 @@ function describeContour({ result, scale, resolution }: ContourPicture): string 
   const first = result.trajectory[0];
   return [
     strings.describeContour(
-      result.data.samples,
+      amount(result.data),
       strings.split[result.data.split],
       x,
       y,

@@ -1,5 +1,6 @@
 /** Where a result comes from: the command line that gives the same, versions, and how it was evaluated. */
 import type { AnalysisResult } from '../src/protocol/analyses.ts';
+import type { EvaluatedOn } from '../src/protocol/result.ts';
 import { definitions, h } from './dom.ts';
 import { formatDuration, formatTime } from './format.ts';
 import { strings } from './strings.ts';
@@ -113,8 +114,13 @@ function evaluationRows({ provenance, data }: AnalysisResult): readonly (readonl
       words.evaluation,
       `${words.mode[provenance.mode]}${provenance.refreshedStatistics ? words.refreshed : ''}`,
     ],
-    [words.data, `${strings.samples(data.samples)}, ${strings.split[data.split]}`],
+    [words.data, `${amount(data)}, ${strings.split[data.split]}`],
   ];
+}
+
+/** How many samples, or batches where samples cannot be counted. */
+export function amount({ samples, unit }: EvaluatedOn): string {
+  return (unit === 'batches' ? strings.batches : strings.samples)(samples);
 }
 
 /** A fold with the command line (and a button that copies it) and the facts. */

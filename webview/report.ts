@@ -31,7 +31,7 @@ import { barrierText, lineDrawing, modelName } from './lineChart.ts';
 import { lossDrawing } from './lossChart.ts';
 import { optimizerText } from './optimizer.ts';
 import { resultsOf } from './panelState.ts';
-import { provenanceElement, trustElement } from './provenance.ts';
+import { amount, provenanceElement, trustElement } from './provenance.ts';
 import { factsElement, runFacts, stateElement } from './runFacts.ts';
 import { newestBuilt, newestTrained, scoreTable } from './scoreTable.ts';
 import { sharpnessElements } from './sharpnessFigure.ts';
@@ -210,7 +210,7 @@ function contourFigure(result: ContourResult, run: string): HTMLElement {
       h(
         'span',
         { class: 'note' },
-        `${strings.samples(result.data.samples)}, ${strings.split[result.data.split]} · ${result.x.length} × ${result.y.length}${equal ? '' : ` · ${strings.scales}`}`,
+        `${amount(result.data)}, ${strings.split[result.data.split]} · ${result.x.length} × ${result.y.length}${equal ? '' : ` · ${strings.scales}`}`,
       ),
     ),
     element,

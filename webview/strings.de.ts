@@ -24,6 +24,7 @@ export const german: Strings = {
   stepAxis: 'Schritt',
   snapshot: (step) => `Snapshot ${step}`,
   samples: (n) => `${formatCount(n)} Samples`,
+  batches: (n) => `${formatCount(n)} Batches`,
   parameters: (n) => `${formatCount(n)} Parameter`,
   steps: (n) => `${formatCount(n)} Schritte`,
   snapshots: (n) => `${formatCount(n)} Snapshots`,
@@ -191,8 +192,8 @@ export const german: Strings = {
   refining: (now, whole) => `Grob: ${now} von ${whole} Punkten entlang der Achsen; wird verfeinert`,
   partial: (done, all) => `${done} von ${all} Punkten berechnet`,
   scales: 'Die Achsen sind in verschiedenen Maßstäben gezeichnet.',
-  describeContour: (samples, split, x, y, min, max) =>
-    `Kontur des Loss auf ${samples} Samples der ${split} über ${x} und ${y}, von ${min} bis ${max}.`,
+  describeContour: (amount, split, x, y, min, max) =>
+    `Kontur des Loss auf ${amount} der ${split} über ${x} und ${y}, von ${min} bis ${max}.`,
   describePath: (from, fromLoss, to, toLoss) =>
     `Die Trajektorie führt von ${from}, Loss ${fromLoss}, bis ${to}, Loss ${toLoss}.`,
   describeSurface: (x, y) => `Loss als Fläche über ${x} und ${y}`,

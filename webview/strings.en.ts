@@ -27,6 +27,7 @@ export const english = {
   stepAxis: 'step',
   snapshot: (step: number | string) => `snapshot ${step}`,
   samples: (n: number) => `${formatCount(n)} samples`,
+  batches: (n: number) => `${formatCount(n)} batches`,
   parameters: (n: number) => `${formatCount(n)} parameters`,
   steps: (n: number) => `${formatCount(n)} steps`,
   snapshots: (n: number) => `${formatCount(n)} snapshots`,
@@ -193,8 +194,8 @@ export const english = {
   refining: (now: string, whole: string) => `Coarse: ${now} of ${whole} points along the axes; refining`,
   partial: (done: string, all: string) => `${done} of ${all} points computed`,
   scales: 'The axes are drawn to different scales.',
-  describeContour: (samples: number, split: string, x: string, y: string, min: string, max: string) =>
-    `Contour of the loss on ${samples} samples of ${split} over ${x} and ${y}, from ${min} to ${max}.`,
+  describeContour: (amount: string, split: string, x: string, y: string, min: string, max: string) =>
+    `Contour of the loss on ${amount} of ${split} over ${x} and ${y}, from ${min} to ${max}.`,
   describePath: (from: string, fromLoss: string, to: string, toLoss: string) =>
     `The trajectory goes from ${from}, loss ${fromLoss}, to ${to}, loss ${toLoss}.`,
   describeSurface: (x: string, y: string) => `loss as a surface over ${x} and ${y}`,

@@ -268,7 +268,7 @@ function contourTable(result: ContourResult): string {
     ],
     ['highest loss', figures(highest)],
     ['standard error', figures(result.standardError)],
-    ['evaluated on', `${result.data.samples} ${result.data.split} samples`],
+    ['evaluated on', `${result.data.samples} ${result.data.split} ${result.data.unit ?? 'samples'}`],
   );
   return table.toString();
 }

@@ -78,7 +78,8 @@ export async function train(options: TrainArguments, installation: Installation)
   const summary = { kind: 'train', run: run.id, state: manifest.state, stateReason: manifest.stateReason };
   await say(
     `run ${run.id} ${manifest.state}: ${steps} steps, ${snapshots} snapshots` +
-      (manifest.stateReason === null ? '' : `. ${manifest.stateReason}`),
+      // The cure of a run that recorded nothing stands below.
+      (manifest.stateReason === null || manifest.state === 'no-training' ? '' : `. ${manifest.stateReason}`),
   );
   for (const line of replayLines(manifest)) await say(`replay: ${line}`);
   if (options.json) {

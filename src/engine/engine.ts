@@ -19,6 +19,7 @@ import { buildRunView } from '../runs/runView.ts';
 import { EvaluatorPool } from './evaluatorPool.ts';
 import { exportEnsemble } from './exportEnsemble.ts';
 import { exportByProcess, exportSafetensors, requireFormat } from './exportModel.ts';
+import { countingBatches } from './countingBatches.ts';
 import { byRun, finishedResult, keepResult } from './finishedResult.ts';
 import { completeJob, kindOf, requireModels } from './jobs.ts';
 import { modeOf } from './kind.ts';
@@ -224,9 +225,14 @@ export class Engine {
         const started = performance.now();
         const { framework, backend, versions } = evaluator.description;
         const mode = modeOf('mode' in job ? job : {}, evaluator.description);
+        const { train } = evaluator.description;
         const by = { mode, framework, backend, versions, evaluator: source };
         const finish = (draft: Draft<AnalysisResult>): AnalysisResult =>
-          finishedResult(draft, { ...circumstances, by, started });
+          finishedResult(train?.unit === 'batches' ? countingBatches(draft) : draft, {
+            ...circumstances,
+            by,
+            started,
+          });
         const unfinished =
           kind.resumes === true ? new Unfinished(contents.run, job, this.options.version) : null;
         const resume = 'resume' in job && job.resume === true;

@@ -1,6 +1,6 @@
 /** Starting a user's command and learning how it ended. */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { BasinError } from '../protocol/errors.ts';
 
@@ -26,6 +26,14 @@ export async function startCommand(
   if (statSync(options.cwd, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new BasinError('bad-input', `The working directory ${options.cwd} is not there.`);
   }
+  const missing = missingScript(program, args, options.cwd);
+  if (missing !== null) {
+    throw new BasinError(
+      'bad-input',
+      `There is no ${missing} in ${options.cwd}.`,
+      'Check its name, and the folder that the command is started in.',
+    );
+  }
   // npm, npx and the like are .cmd files on Windows, which only a shell can start.
   const shell = process.platform === 'win32' && path.extname(program) === '' && program !== 'node';
   const child = spawn(program, args, { ...options, shell });
@@ -44,6 +52,18 @@ export async function startCommand(
     });
   });
   return { child, pid: child.pid as number, ended };
+}
+
+/** Options of Python and Node that take no argument of their own, and leave the next word to be the script. */
+const FLAGS =
+  /^(?:-[bBdOqsuv]+|--(?:trace-warnings|trace-uncaught|no-warnings|enable-source-maps|expose-gc))$/;
+
+/** The script that an interpreter is given and that is not there; null where that is not known for sure. */
+export function missingScript(program: string, args: readonly string[], cwd: string): string | null {
+  if (!/^(?:python[\d.]*|node(?:js)?)(?:\.exe)?$/i.test(path.basename(program))) return null;
+  const script = args.find((word) => !FLAGS.test(word));
+  if (script === undefined || script.startsWith('-') || !/\.(?:py|[cm]?[jt]s)$/.test(script)) return null;
+  return existsSync(path.resolve(cwd, script)) ? null : script;
 }
 
 /** A script that lies there wants its interpreter before it. */

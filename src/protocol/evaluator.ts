@@ -134,6 +134,13 @@ export interface Predictions {
   readonly reason: string | null;
 }
 
+/** How much a split holds; `unit` where samples cannot be counted, and each batch counts as one. */
+export interface SplitSize {
+  readonly samples: number;
+  readonly batches: number;
+  readonly unit?: 'batches';
+}
+
 export interface EvaluatorDescription {
   readonly protocol: number;
   readonly role: 'live' | 'frozen';
@@ -148,8 +155,8 @@ export interface EvaluatorDescription {
   readonly hasStatistics: boolean;
   /** Whether predictions can be told apart from the loss, as scores with accuracy and ensembles need. */
   readonly predictions: boolean;
-  readonly train: { readonly samples: number; readonly batches: number } | null;
-  readonly validation: { readonly samples: number; readonly batches: number } | null;
+  readonly train: SplitSize | null;
+  readonly validation: SplitSize | null;
 }
 
 /** Where the process stands, and what questions have cost it so far. */

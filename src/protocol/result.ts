@@ -23,6 +23,8 @@ export interface Provenance {
 export interface EvaluatedOn {
   readonly split: 'train' | 'validation';
   readonly samples: number;
+  /** Where samples cannot be counted: `samples` are batches then. */
+  readonly unit?: 'batches';
 }
 
 /** What every kept result has, whatever its kind; `Result<null>` is one for which nothing was evaluated. */

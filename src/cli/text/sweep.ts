@@ -31,7 +31,7 @@ export function sweepTable(result: SweepResult): string {
   return [
     table.toString(),
     `* the best of ${windows.length + moving.length}${apart > 0 ? `; windows that end earlier are in the result` : ''}. ` +
-      `The numbers are of ${result.data.samples} ${result.data.split} samples.`,
+      `The numbers are of ${result.data.samples} ${result.data.split} ${result.data.unit ?? 'samples'}.`,
   ].join('\n');
 }
 

@@ -495,13 +495,39 @@ describe('command line with PyTorch', function () {
       assert.match(stderr, /option -I shuts out/);
     });
 
-    it('tells a script that trained nothing from one that loaded nothing', async () => {
-      assert.match(
-        (await train(python, await write('none.py', 'import torch'))).stderr,
-        /without a training step/,
-      );
+    it('tells a script that trained nothing from one that loaded nothing, once', async () => {
+      const { stderr } = await train(python, await write('none.py', 'import torch'));
+      assert.equal(stderr.match(/without a training step/g)?.length, 1, stderr);
+      assert.match(stderr, /^error: nothing was recorded\ncure: The script loaded its framework/m);
       assert.match((await train(python, await write('none.py', 'print(1)'))).stderr, /without loading/);
     });
+  });
+
+  it('leaves no run of a script that is not there, and says which and where', async () => {
+    const before = (await new RunStore(workspace.root).list()).length;
+    for (const command of [
+      [python, 'trian.py'],
+      [python, '-u', 'trian.py', '--lr', '0.1'],
+      ['node', '--no-warnings', 'trian.mjs'],
+    ]) {
+      const { code, stderr } = await train(...command);
+      assert.equal(code, 1);
+      assert.match(stderr, /^error: There is no trian\.(py|mjs) in .*\ncure: Check its name/);
+    }
+    const named = await train(path.basename(await write('alone.py', '')));
+    assert.match(named.stderr, /cure: Name what runs it: python alone\.py/);
+    assert.equal((await new RunStore(workspace.root).list()).length, before);
+  });
+
+  it("leaves torch's warnings at the line of the script that they are of", async () => {
+    const lines = loop('value = float(loss)');
+    lines[5] =
+      '    loss = torch.nn.functional.cross_entropy(net(torch.randn(8, 4)), torch.randint(2, (8,))); loss.backward()';
+    const script = await write('warned.py', ...lines);
+    const plain = await run(python, [script]);
+    const { stderr } = await train(python, script);
+    const own = stderr.split('\n').filter((line) => !line.startsWith('basin: '));
+    assert.deepEqual(own, plain.stderr.split('\n'));
   });
 
   it('passes on to the sitecustomize that it shadows, and keeps PYTHONPATH', async () => {

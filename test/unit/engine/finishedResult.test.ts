@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { byRun, finishedResult, type Circumstances } from '../../../src/engine/finishedResult.ts';
 import { readContents } from '../../../src/engine/references.ts';
+import { dataSentence } from '../../../src/analysis/trust.ts';
+import { countingBatches } from '../../../src/engine/countingBatches.ts';
 import { resultText } from '../../../src/cli/tables.ts';
 import type { ScoreResult } from '../../../src/protocol/results.ts';
 import { BasinError } from '../../../src/protocol/errors.ts';
@@ -81,6 +83,20 @@ describe('a finished result', () => {
     assert.deepEqual(told(20, draft), []);
     assert.deepEqual(told(undefined, both as never), []);
     assert.equal(told(20, { ...draft, data: { split: 'validation', samples: 500 } } as never).length, 1);
+  });
+
+  it('speaks of batches where samples cannot be counted', () => {
+    const on = { split: 'validation' as const, samples: 7 };
+    const trust = [dataSentence(on, 'as-trained', false), 'λ₁ has 9 samples.'];
+    const counted = countingBatches({ ...draft, data: on, trust });
+    assert.deepEqual(counted.data, { ...on, unit: 'batches' });
+    assert.deepEqual(counted.trust, [
+      'Evaluated on 7 validation batches, with the loss as it was trained, noise replayed.',
+      'λ₁ has 9 samples.',
+      'How many samples are behind this loss cannot be told from what it reads: each batch counts as one.',
+    ]);
+    const result = finishedResult<ScoreResult>(counted as never, circumstances);
+    assert.match(resultText(result), /validation batches/);
   });
 
   it('names damaged snapshots after the sentence that matters most', () => {

@@ -17,6 +17,8 @@ from .safetensors import SafetensorsFile, can_hold
 
 #: Batches in a row that bring hardly a new sample: the data have been seen.
 _STALE = 8
+#: Batches of one sample each would be a pass each, over all of them for every number.
+_MOST_BATCHES = 256
 
 
 class Gatherer:
@@ -30,10 +32,15 @@ class Gatherer:
         self.repeats = 0
         self._seen: set[float] = set()
         self._stale = 0
+        #: of batches whose samples cannot be counted
+        self._rows = 0
 
     @property
     def done(self) -> bool:
-        return self.count >= self.wanted or self._stale >= _STALE
+        return (
+            self.count >= self.wanted or self._rows >= self.wanted or self._stale >= _STALE
+            or len(self.objective.train) >= _MOST_BATCHES
+        )  # fmt: skip
 
     def known(self, marks: list[float]) -> int:
         """How many of these samples, as :func:`fingerprints` has them, it has taken."""
@@ -58,12 +65,15 @@ class Gatherer:
             self.objective.programs.append(program)
         self.objective.train.append(batch)
         self.count += batch.samples
+        if not batch.program.counted:
+            self._rows += max((int(t.shape[0]) for t in batch.leaves if t.dim() > 0), default=1)
         return True
 
 
 def fingerprints(batch: Batch) -> list[float]:
     """One number a sample, from the largest leaf that has one row a sample; of the whole batch where none has."""
-    rows = [t for t in batch.leaves if t.dim() > 0 and t.shape[0] == batch.samples]
+    by_rows = batch.program.rows_are_samples
+    rows = [t for t in batch.leaves if by_rows and t.dim() > 0 and t.shape[0] == batch.samples]
     chosen = max(rows, key=lambda t: (t.is_floating_point(), t.numel())) if rows else None
     if chosen is None:
         return [sum(float(t.double().sum()) for t in batch.leaves if not t.is_complex())]

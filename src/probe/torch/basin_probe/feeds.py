@@ -93,7 +93,7 @@ class Feeds:
 def cut(batches: list[Batch], size: int, channels_last: bool = False) -> Optional[list[Batch]]:
     """The batches' samples in batches of ``size``; None when they cannot be joined."""
     program: Program = batches[0].program
-    if len(program.terms) != 1 or any(b.program is not program or b.numbers != batches[0].numbers for b in batches):
+    if not program.rows_are_samples or len(program.terms) != 1 or any(b.program is not program or b.numbers != batches[0].numbers for b in batches):
         return None
     joined: list[torch.Tensor] = []
     split: list[bool] = []

@@ -109,8 +109,11 @@ class Session:
         evaluator = self._evaluator
         objective = evaluator.objective
 
-        def size(batches: list) -> Optional[dict[str, int]]:
-            return {"samples": sum(b.samples for b in batches), "batches": len(batches)} if batches else None
+        def size(batches: list) -> Optional[dict[str, Any]]:
+            if not batches:
+                return None
+            unit = {} if all(b.program.counted for b in batches) else {"unit": "batches"}
+            return {"samples": sum(b.samples for b in batches), "batches": len(batches), **unit}
 
         return {
             "protocol": EVALUATOR_PROTOCOL,

@@ -206,6 +206,22 @@ def find_sites(program: Program) -> list[LossSite]:
     return sites
 
 
+def judged(program: Program) -> list[tuple[Entry, Slot]]:
+    """
+    Every call of a loss function (without any, every difference that is squared) with the prediction that it judges, as
+    far as that is made of weights and of data; a penalty's weights are none.
+    """
+    weights, data = _made_of(program)
+    calls = [LossSite(o, name, False) for o in program.operations for name in [_loss_name(o)] if name is not None]
+    found = []
+    for site in calls or _differences(program):
+        entry = site.operation.entry
+        ref = entry.args[site.place] if entry.args else entry.kwargs.get("input")
+        if isinstance(ref, Slot) and ref.index in weights and ref.index in data:
+            found.append((entry, ref))
+    return found
+
+
 def _prediction_slot(site: LossSite) -> Optional[int]:
     entry = site.operation.entry
     ref = entry.args[site.place] if entry.args else entry.kwargs.get("input")
@@ -214,9 +230,25 @@ def _prediction_slot(site: LossSite) -> Optional[int]:
 
 def _differences(program: Program) -> list[LossSite]:
     """Predictions (made of weights and data) less targets (made of data alone) whose square or size is taken."""
+    weights, data = _made_of(program)
+    found = []
+    for operation in program.operations:
+        entry = operation.entry
+        made = [slot for _, slot in (*entry.outputs, *entry.mutated)]
+        if entry.kind != "function" or entry.name not in _DIFFERENCES or len(entry.args) != 2:
+            continue
+        predicted = [isinstance(r, Slot) and r.index in weights and r.index in data for r in entry.args]
+        wanted = [_is_data(r, weights, data) for r in entry.args]
+        for place in (0, 1):
+            if predicted[place] and wanted[1 - place] and _is_sized(program, made):
+                found.append(LossSite(operation, None, False, place))
+    return found
+
+
+def _made_of(program: Program) -> tuple[set[int], set[int]]:
+    """Slots whose values depend on weights, and those that depend on data."""
     weights: set[int] = set()
     data: set[int] = set()
-    found = []
     for operation in program.operations:
         entry = operation.entry
         refs = list(tensors_in((entry.args, entry.kwargs)))
@@ -227,14 +259,7 @@ def _differences(program: Program) -> list[LossSite]:
             weights.update(made)
         if any(isinstance(r, Leaf) for r in refs) or slots & data:
             data.update(made)
-        if entry.kind != "function" or entry.name not in _DIFFERENCES or len(entry.args) != 2:
-            continue
-        predicted = [isinstance(r, Slot) and r.index in weights and r.index in data for r in entry.args]
-        wanted = [_is_data(r, weights, data) for r in entry.args]
-        for place in (0, 1):
-            if predicted[place] and wanted[1 - place] and _is_sized(program, made):
-                found.append(LossSite(operation, None, False, place))
-    return found
+    return weights, data
 
 
 def _is_data(ref: Any, weights: set[int], data: set[int]) -> bool:

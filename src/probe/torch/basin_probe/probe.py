@@ -37,9 +37,10 @@ from .non_finite import HookWatch, Origin, origin_in_forward
 from .objective import Objective, find_state, learning_rate
 from .options import CLAIM_FILE, ProbeOptions
 from .processes import backend, script, start_time, versions
-from .program import Batch, Program, count_samples, make_terms
+from .program import Batch, Program, make_terms
 from .recording import ObjectiveRecording
 from .run_writer import RunWriter, evaluation_set_file, now, step_record
+from .sample_count import count_samples
 from .sharing import FirstStep, Team, trained
 from .source_files import digests, own_files
 from .structures import tensor_paths
@@ -73,7 +74,9 @@ class Course:
         #: of a process that will stand still; a script that only trains is not asked to train more
         self.training: Optional[TrainingData] = None
         self.untaped = 0
-        self.taped = 0
+        #: samples of the last step that was taped, where they could be counted, and whether there is a row for each
+        self.taped: Optional[int] = None
+        self.by_rows = True
         self.written = 0
         #: the validation samples stand in the run
         self.validated = False
@@ -472,7 +475,7 @@ class Probe:
     def _epoch_and_samples(self, course: Course) -> tuple[Optional[int], Optional[int]]:
         loader = None if self._loader is None else self._loader()
         epoch = None if loader is None else self._epochs.get(id(getattr(loader, "dataset", loader)))
-        return epoch, self._batch_samples if loader is not None else course.taped or None
+        return epoch, self._batch_samples if loader is not None and course.by_rows else course.taped
 
     def _manual_update(self, losses: list[Any], terms: Optional[list[Any]], check: Optional[Check]) -> None:
         """A script without an optimizer updates weights by hand: each backward pass is a step."""
@@ -556,6 +559,8 @@ class Probe:
             self._like = [t.detach() for t in self._recent[-1][0]] if self._recent else None
         usable = terms is not None and len(terms) > 0 and all(t.slot is not None for t in terms)
         program = self._watched_program(parameters) or (Program(terms) if usable and terms else None)
+        if program is not None and not program.watched:
+            count_samples(program)
         objective = Objective(len(self.courses), optimizers, parameters, program, call_site())
         course = Course(objective, optimizers)
         if self.interception.recorder.notes_rows:
@@ -632,9 +637,10 @@ class Probe:
                 if course.recording is not None:
                     course.recording.layout_changed()
             samples = count_samples(program)
-            course.taped = samples
+            course.by_rows, course.taped = program.rows_are_samples, samples
             loss = float(sum(t.value for t in group.terms))
-            batch = program.own_batch(samples, objective.steps, loss)
+            # Where they cannot be counted the batch is one.
+            batch = program.own_batch(1 if samples is None else samples, objective.steps, loss)
             if self.options.mode == "evaluate":
                 self._offer_structure(objective, program, batch)
             elif course.gatherer is not None and course.wants_tape():
@@ -743,13 +749,15 @@ class Probe:
         if objective.index == 0:
             samples = sum(b.samples for b in batches)
             word = "training" if split == "train" else "validation"
+            counted = all(b.program.counted for b in batches)
+            what = f"{samples} {word} samples, batches of {batches[0].samples}" if counted else f"{samples} {word} batches"
             repeats = course.gatherer.repeats if split == "train" and course.gatherer is not None else 0
             also = course.also_training if split == "validation" else 0
             source = course.validation.source if split == "validation" and course.validation is not None else None
             info = {
                 "samples": samples,
                 "batches": len(batches),
-                "source": f"the first {samples} {word} samples, batches of {batches[0].samples}"
+                "source": f"the first {what}"
                 + (f", from {source}" if source else "")
                 + (f", {repeats} of them drawn before" if repeats else "")
                 + (f", {also} of them training samples as well" if also else ""),

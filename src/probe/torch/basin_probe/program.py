@@ -96,6 +96,9 @@ class Program:
         self.terms = terms
         #: Made from a loss that the script named, not from a tape.
         self.watched = False
+        #: What its modules read has one row a sample; and how many samples it is over is known (sample_count.py).
+        self.rows_are_samples = True
+        self.counted = True
         entries: dict[int, Entry] = {}
         for term in terms:
             for entry in term.entries:
@@ -469,41 +472,6 @@ def sources_of(program: Program) -> list[Any]:
 def batches_read(program: Program) -> list[Any]:
     """(loader, number) of each batch of a loader that the program reads, in the order they were loaded."""
     return sorted({s[2:] for s in sources_of(program) if s[0] == "batch"}, key=lambda x: x[1])
-
-
-def count_samples(program: Program) -> int:
-    """
-    Samples behind the loss: the leading size that most data of the module calls share (of all leaves without modules).
-    Micro-batches of gradient accumulation, which are several terms of one form, add up.
-    """
-    total = 0
-    forms: dict[str, int] = {}
-    for term in program.terms:
-        form = " ".join(e.name for e in term.entries)
-        size = _leading_size(term.entries)
-        if form in forms:
-            total += size
-        elif not forms:
-            total = size
-        else:
-            total = max(total, size)
-        forms[form] = size
-    return max(1, total)
-
-
-def _leading_size(entries: list[Entry]) -> int:
-    for only_modules in (True, False):
-        votes: dict[int, int] = {}
-        for entry in entries:
-            if only_modules and entry.kind != "module":
-                continue
-            for ref in tensors_in((entry.args, entry.kwargs)):
-                if isinstance(ref, Leaf) and ref.tensor.dim() > 0:
-                    size = int(ref.tensor.shape[0])
-                    votes[size] = votes.get(size, 0) + 1
-        if votes:
-            return max(votes, key=lambda s: (votes[s], s))
-    return 1
 
 
 def make_terms(

@@ -164,7 +164,10 @@ class _Batch:
             self.inputs = [
                 i
                 for i, t in enumerate(batch.leaves)
-                if t.is_floating_point() and t.dim() > 0 and t.shape[0] == batch.samples
+                if self.program.rows_are_samples
+                and t.is_floating_point()
+                and t.dim() > 0
+                and t.shape[0] == batch.samples
             ]
             # What the probe keeps stays as it is: the run makes leaves of its own of these.
             leaves = [

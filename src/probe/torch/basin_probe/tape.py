@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import types
 import weakref
 from typing import Any, Callable, Optional
 
@@ -29,10 +30,11 @@ _DISTRIBUTIONS = os.path.join(_TORCH_FOLDER, "distributions", "")
 class Slot(Ref):
     """A value made on the tape, by number."""
 
-    __slots__ = ("index",)
+    __slots__ = ("index", "shape")
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, shape: "tuple[int, ...]" = ()) -> None:
         self.index = index
+        self.shape = shape
 
 
 class Leaf(Ref):
@@ -76,6 +78,7 @@ class Entry:
         "args",
         "kwargs",
         "outputs",  # [(path, slot number)]
+        "shapes",  # of the outputs
         "mutated",  # [(ref, slot number)]: arguments changed in place go on under a new number
         "reads",  # slot numbers
         "grad",
@@ -93,6 +96,7 @@ class Entry:
         self.name = name
         self.reads: list[int] = []
         self.outputs: list[tuple[Any, int]] = []
+        self.shapes: list[tuple[int, ...]] = []
         self.mutated: list[tuple[Any, int]] = []
         self.streams: random_streams.Streams = {}
         self.training: list[tuple[nn.Module, bool]] = []
@@ -188,7 +192,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
             if not name.endswith(_TENSOR_PROPERTIES):
                 return func(*args, **kwargs)
         if name in _LOOKS:
-            value = func(*args, **kwargs)
+            value = _called_by_the_user(func, args, kwargs)
             slot = self.slot_of(args[0]) if args else None
             if slot is not None and not _validates_a_distribution():
                 self.looks.append(Look(name, slot, len(self.entries), _user_line(), value))
@@ -273,6 +277,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         outputs = list(tensor_paths(out))
         for path, t in outputs:
             entry.outputs.append((path, self._new_slot(t)))
+            entry.shapes.append(tuple(t.shape))
         made = {id(t) for _, t in outputs}
         changed = False
         for t, version, ref in zip(inputs, versions, tensors_in((entry.args, entry.kwargs))):
@@ -293,7 +298,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
     def _new_slot(self, tensor: torch.Tensor) -> int:
         index = self._slots
         self._slots += 1
-        self._refs[id(tensor)] = Slot(index)
+        self._refs[id(tensor)] = Slot(index, tuple(tensor.shape))
         self._versions[id(tensor)] = version_of(tensor)
         self._kept.append(tensor)
         return index
@@ -428,15 +433,32 @@ def unwrap(module: nn.Module) -> nn.Module:
     return inner if isinstance(inner, nn.Module) else module
 
 
-def _user_line() -> Optional[str]:
-    """'file.py:12' of the innermost frame that is the user's own."""
-    frame = sys._getframe(1)
+def _user_frame() -> Optional[types.FrameType]:
+    """The innermost one that is the user's own."""
+    frame: Optional[types.FrameType] = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith((_OWN_FOLDER, _TORCH_FOLDER, "<")):
-            return f"{os.path.basename(name)}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        if not frame.f_code.co_filename.startswith((_OWN_FOLDER, _TORCH_FOLDER, "<")):
+            return frame
+        frame = frame.f_back
     return None
+
+
+def _user_line() -> Optional[str]:
+    """'file.py:12' of that frame."""
+    frame = _user_frame()
+    return None if frame is None else f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+_CALL = (lambda func, args, kwargs: func(*args, **kwargs)).__code__  # noqa: E731
+
+
+def _called_by_the_user(func: Any, args: Any, kwargs: Any) -> Any:
+    """The call as from the user's line, which is where torch's warnings of it belong, each once a line."""
+    frame = _user_frame()
+    if frame is None:
+        return func(*args, **kwargs)
+    code = _CALL.replace(co_filename=frame.f_code.co_filename, co_firstlineno=frame.f_lineno)
+    return types.FunctionType(code, frame.f_globals)(func, args, kwargs)
 
 
 def _validates_a_distribution() -> bool:
