@@ -453,3 +453,11 @@ def test_mixed_loops_say_where_their_gradients_came_from(tmp_path: Path) -> None
         assert record(run, file).returncode == 0
         reason = run.manifest()["objectives"][0]["replay"]["reason"]
         assert "did not come from backward() but from torch.func.grad" in reason
+
+
+def test_a_short_run_of_a_small_model_keeps_its_snapshots_however_slow_the_disk() -> None:
+    with new_run() as run:
+        done = record(run, SCRIPTS.with_name("scripts-planted") / "slow_disk.py")
+        assert done.returncode == 0, done.stderr
+        assert run.snapshots() == list(range(61))
+        assert run.manifest()["recording"]["snapshots"] == 61

@@ -14,7 +14,7 @@ export function addTrain(cli: CommandLine): void {
       .usage('[options] -- command…')
       .option(
         '--every <steps>',
-        'steps between snapshots (default: chosen so that 50 to 200 are kept)',
+        'steps between snapshots (default: 1, doubled where more than 200 would be kept or they cost too much)',
         wholeNumber(1),
       )
       .option('--every-step', 'record norms and the trajectory at every step, whatever it costs')

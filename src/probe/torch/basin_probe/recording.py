@@ -17,7 +17,10 @@ from .session import StateTensor
 from .versions import copy_into
 from .weights import ReadingBudget, SnapshotSchedule, WeightReader, together
 
-_BUFFERS = 2
+#: Snapshots that may wait for the disk: of small models as many as a short run has, of large ones two.
+_MOST_BUFFERS = 64
+_BUFFER_BYTES = 32 << 20
+_FEWEST_BUFFERS = 2
 
 
 class ObjectiveRecording:
@@ -229,11 +232,14 @@ class ObjectiveRecording:
                 copy_into([buffer.views[i] for i in places], [now[buffer.order[i]] for i in places])
         self.writer.snapshot(self.objective.index, step, buffer, dropped, self.schedule.every)
 
+    def _may_have_more(self, size: int) -> bool:
+        return len(self._buffers) < min(_MOST_BUFFERS, _BUFFER_BYTES // max(1, size))
+
     def _free_buffer(self, wait: bool) -> Optional[SnapshotBuffer]:
         for buffer in self._buffers:
             if buffer.free:
                 return buffer
-        if len(self._buffers) < _BUFFERS:
+        if len(self._buffers) < _FEWEST_BUFFERS or self._may_have_more(self._buffers[0].memory.numel()):
             tensors = [(n.name, n.tensor, kept_dtype(n.tensor)) for n in self.objective.named]
             tensors += [(s.name, s.now(), s.now().dtype) for s in self.objective.state if can_hold(s.now().dtype)]
             self._buffers.append(SnapshotBuffer(tensors))

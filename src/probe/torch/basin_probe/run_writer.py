@@ -170,6 +170,8 @@ class RunWriter:
         self._dirty = False
         self._written = 0.0
         self._spare: list[str] = []
+        #: by objective, the snapshots that are there
+        self._kept: dict[int, set[int]] = {}
         #: by objective, what writing its last snapshot cost this thread
         self._snapshot_seconds: dict[int, float] = {}
         self._wake = threading.Event()
@@ -352,7 +354,9 @@ class RunWriter:
         recording = self.manifest["recording"]
         if objective == 0:
             recording["snapshotEvery"] = every
-        recording["snapshots"] = sum(name.endswith(".safetensors") for name in os.listdir(folder))
+        self._kept.setdefault(objective, set()).add(step)
+        self._kept[objective].difference_update(drop)
+        recording["snapshots"] = sum(map(len, self._kept.values()))
         self._dirty = True
         self._snapshot_seconds[objective] = time.thread_time() - began
 
