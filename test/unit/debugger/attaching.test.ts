@@ -88,6 +88,9 @@ describe('attaching and ending', function () {
         memory: 'MemoryError',
         exit: 'sys.exit\\(3\\)',
         'hard exit': 'os._exit\\(3\\)',
+        'builtin exit': 'exit\\(3\\)',
+        'raised exit': 'SystemExit\\(3\\)',
+        'deep exit': 'SystemExit, in what line \\d+ of train mé.py calls',
       },
     }[framework];
     for (const [how, why] of Object.entries(ways)) {
@@ -117,6 +120,14 @@ describe('attaching and ending', function () {
       });
     }
   }
+
+  it('takes no exit for a failure that the script has caught', async function () {
+    needs(this, 'torch');
+    const env = { STEPS: '20', FAIL: '6', HOW: 'caught exit' };
+    await on.client.halt(on.client.begin('torch', { launch: { env, stopOnEntry: true } }));
+    await on.client.finish();
+    assert.match(on.client.output.join(''), /finished: 20 steps/);
+  });
 
   it('lets a script that has failed end when its debugger goes', async () => {
     await on.client.halt(on.client.begin('tfjs', { launch: { env: { FAIL: '6', HOW: 'throw' } } }));

@@ -14,6 +14,11 @@ const PYTHON = `import os
 import sys
 import torch
 
+
+def leave():
+    raise SystemExit(3)
+
+
 torch.manual_seed(0)
 x = torch.randn(96, 6)
 y = x[:, :3].argmax(1)
@@ -35,6 +40,17 @@ for step in range(int(os.environ.get("STEPS", 40))):
             bytearray(2**62)
         if how == "hard exit":
             os._exit(3)
+        if how == "builtin exit":
+            exit(3)
+        if how == "raised exit":
+            raise SystemExit(3)
+        if how == "deep exit":
+            leave()
+        if how == "caught exit":
+            try:
+                sys.exit(3)
+            except SystemExit:
+                continue
         sys.exit(3)
 print("trained")
 `;

@@ -24,6 +24,7 @@ from torch import nn
 from .checkpoint import Checkpoint
 from .checks import CHECKED_STEPS, WATCH_CURE, Check, check_backward, cross_check, summarise
 from .debuggee import DRIVING, Debuggee
+from .ending import Ending
 from .errors import BasinError
 from .evaluation_set import Gatherer, StoredSet, encode
 from .evaluator import Evaluator
@@ -127,9 +128,7 @@ class Probe:
         #: of the last loss that was not finite
         self._origin: Optional[Origin] = None
         self._validating = False
-        self._failure: Optional[tuple[str, str]] = None
-        #: what the script gave to sys.exit(), where that tells of a failure
-        self._exit: Optional[str] = None
+        self.ending = Ending()
         #: when the present stop began
         self._stood_since: Optional[float] = None
         #: what the script does where no step is seen (interception.py), and whether tapes are over for it
@@ -157,7 +156,6 @@ class Probe:
         self.interception.recorder.notes_rows = self.role == "frozen" or self.options.hold_seconds > 0
         self.interception.await_module(self._module_called)
         atexit.register(self.finish)
-        self._watch_failure()
         self._watch_hard_exit()
 
     # ---- what the interception reports ----------------------------------------------------------------------------
@@ -1057,7 +1055,7 @@ class Probe:
 
     def _why(self) -> Optional[str]:
         """Why the script is over, where it did not come to its end by itself."""
-        return self._exit if self._failure is None else self._failure[1]
+        return self.ending.why
 
     def _tell_of_the_end(self) -> None:
         if not self.courses:
@@ -1186,26 +1184,6 @@ class Probe:
             return None
 
     # ---- the end --------------------------------------------------------------------------------------------------
-    def _watch_failure(self) -> None:
-        previous = sys.excepthook
-
-        def hook(kind: Any, error: BaseException, trace: Any) -> Any:
-            if issubclass(kind, KeyboardInterrupt):
-                self._failure = ("interrupted", "Interrupted (Ctrl+C).")
-            else:
-                lines = str(error).strip().splitlines()
-                self._failure = ("failed", f"{kind.__name__}: {lines[0] if lines else ''}".strip())
-            return previous(kind, error, trace)
-
-        sys.excepthook = hook
-        leave = sys.exit
-
-        def noted(status: Any = None) -> Any:
-            self._exit = None if status is None or status == 0 else f"sys.exit({status!r})."
-            leave(status)
-
-        sys.exit = noted  # type: ignore[assignment]
-
     def _watch_hard_exit(self) -> None:
         """``os._exit`` runs no exit handlers: what is recorded by then has to reach the disk before it."""
         original = os._exit
@@ -1216,7 +1194,7 @@ class Probe:
         def leave(status: int) -> Any:
             if os.getpid() == pid and not self._ended and self.role == "live":
                 try:
-                    self._exit = None if status == 0 else f"os._exit({status})."
+                    self.ending.leave("os._exit", status)
                     # Only the thread that trains can stand: another one's exit is that of both.
                     hold = status != 0 and threading.get_ident() == trains and self.debuggee.driven
                     self.finish() if hold else self._settle()
@@ -1279,7 +1257,7 @@ class Probe:
         if self.state != "held":
             self._last_words()
         self._tell_of_the_end()
-        state, reason = self._failure or ("finished", None)
+        state, reason = self.ending.failure or ("finished", None)
         self.writer.patch({"state": state, "stateReason": reason, "ended": now()})
         self.writer.end()
         if self.server is not None:
