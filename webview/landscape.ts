@@ -1,6 +1,6 @@
 /** The sidebar's view: the contour with the path so far, loss and λ₁ as sparklines, a verdict, an action or two. */
 import type { LandscapeView } from '../src/protocol/page.ts';
-import { button } from './controls.ts';
+import { button, dropdown } from './controls.ts';
 import { ContourChart } from './contourChart.ts';
 import { fill, h, setText } from './dom.ts';
 import { formatCount, formatNumber } from './format.ts';
@@ -23,6 +23,10 @@ let frame = 0;
 let actionsShown = '';
 
 const heading = h('div', { class: 'landscape-head' });
+const objectives = dropdown(strings.objective, [], '0', (value) => {
+  void wire.request('chooseObjective', { objective: Number(value) }).catch(() => undefined);
+});
+objectives.element.hidden = true;
 const message = h('p', { class: 'message' });
 const chartElement = h('div', { class: 'chart-live' });
 const chart = new ContourChart(chartElement);
@@ -57,6 +61,7 @@ fill(
   root,
   h('h1', { class: 'visually-hidden' }, strings.landscape.title),
   heading,
+  objectives.element,
   message,
   chartElement,
   progress,
@@ -99,6 +104,7 @@ function schedule(): void {
 
 function draw({
   run,
+  objective,
   steps,
   live,
   contour,
@@ -115,6 +121,12 @@ function draw({
       stateElement(run),
       last ? h('span', { class: 'note' }, strings.step(formatCount(last.step))) : null,
     );
+  }
+  const several = run?.objectives ?? [];
+  objectives.element.hidden = several.length < 2;
+  if (several.length > 1) {
+    objectives.setChoices(several.map(({ name }, index) => ({ value: String(index), label: name })));
+    objectives.value = String(objective);
   }
   const text =
     words ?? (run === null ? strings.landscape.none : contour === null ? strings.landscape.noContour : '');
@@ -141,7 +153,7 @@ function draw({
     const state = verdictOf(lambda1, bound);
     setText(lambdaValue, formatNumber(lambda1, 3));
     verdict.className = `verdict-line verdict-${state}`;
-    const formula = boundFormula(run.objectives[0]?.optimizer);
+    const formula = boundFormula(run.objectives[objective]?.optimizer);
     setText(
       verdict,
       bound === null

@@ -146,6 +146,7 @@ wire.on('showLens', ({ lens, result }) => {
 });
 wire.listen();
 void wire.request('ready', {});
+if (chosen !== 0) tellObjective();
 
 async function run(number: number, job: Job): Promise<void> {
   try {
@@ -205,7 +206,13 @@ function draw(): void {
 function choose(objective: number): void {
   chosen = objective;
   actions.remember('objective', String(objective));
+  tellObjective();
   draw();
+}
+
+/** The sidebar shows what is chosen here. */
+function tellObjective(): void {
+  void wire.request('chooseObjective', { objective: chosen }).catch(() => undefined);
 }
 
 function offerObjectives(all: RunView['run']['objectives']): void {

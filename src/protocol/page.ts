@@ -32,6 +32,8 @@ export interface RunView {
 /** What the sidebar's Landscape view shows. */
 export interface LandscapeView {
   readonly run: RunManifest | null;
+  /** Index of the one that steps, sharpness and contour are of. */
+  readonly objective: number;
   readonly steps: readonly StepRecord[];
   readonly live: readonly LiveSharpness[];
   /** The newest contour, and the trajectory projected on its plane up to now. */
@@ -91,6 +93,8 @@ export interface PageRequests {
   };
   /** All steps, where those of the view are thinned. */
   readSteps: { params: object; result: StepColumns };
+  /** Which of the run's objectives the page shows: the sidebar follows. */
+  chooseObjective: { params: { objective: number }; result: object };
   /** Runs one of the extension's own commands with this run as its argument. */
   runCommand: { params: { command: string; argument?: string }; result: object };
 }

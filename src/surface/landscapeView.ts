@@ -7,6 +7,7 @@ import type { ContourResult } from '../protocol/results.ts';
 import type { LiveSharpness, RunManifest, StepRecord } from '../protocol/run.ts';
 import { followRun, type RunChange } from '../runs/follow.ts';
 import { thinSteps } from '../runs/runView.ts';
+import type { ChosenObjectives } from './chosenObjectives.ts';
 import { setting } from './configuration.ts';
 import { DisposableStore } from './disposables.ts';
 import type { ErrorDisplay } from './errorDisplay.ts';
@@ -34,13 +35,22 @@ export class LandscapeProvider implements vscode.WebviewViewProvider, vscode.Dis
     private readonly runs: WorkspaceRuns,
     private readonly jobs: Jobs,
     private readonly relaunch: Relaunch,
+    private readonly objectives: ChosenObjectives,
     private readonly errors: ErrorDisplay,
   ) {
     this.#store.add(runs.onDidChangeList(() => this.#choose()));
   }
 
   resolveWebviewView(view: vscode.WebviewView): void {
-    const landscape = new Landscape(view, this.extension, this.jobs, this.relaunch, this.runs, this.errors);
+    const landscape = new Landscape(
+      view,
+      this.extension,
+      this.jobs,
+      this.relaunch,
+      this.objectives,
+      this.runs,
+      this.errors,
+    );
     this.#view = landscape;
     view.onDidDispose(() => {
       landscape.dispose();
@@ -94,6 +104,7 @@ class Landscape implements vscode.Disposable {
     extension: vscode.Uri,
     private readonly jobs: Jobs,
     private readonly relaunch: Relaunch,
+    private readonly objectives: ChosenObjectives,
     runs: WorkspaceRuns,
     private readonly errors: ErrorDisplay,
   ) {
@@ -105,6 +116,9 @@ class Landscape implements vscode.Disposable {
           page: 'landscape',
           title: vscode.l10n.t('Landscape'),
           run: () => (this.#directory === null ? null : (runs.find(this.#directory) ?? null)),
+          choose: (objective) => {
+            if (this.#directory !== null) objectives.choose(this.#directory, objective);
+          },
           ready: () => {
             this.#ready = true;
             this.#visibilityChanged();
@@ -114,6 +128,16 @@ class Landscape implements vscode.Disposable {
       ),
     );
     this.#subscriptions.add(view.onDidChangeVisibility(() => this.#visibilityChanged()));
+    this.#subscriptions.add(
+      objectives.onDidChoose((directory) => {
+        if (directory === this.#directory) this.#begin();
+      }),
+    );
+  }
+
+  get #objective(): number {
+    const chosen = this.#directory === null ? 0 : this.objectives.of(this.#directory);
+    return chosen < (this.#manifest?.objectives.length ?? 0) ? chosen : 0;
   }
 
   show(run: KnownRun | null): void {
@@ -121,8 +145,14 @@ class Landscape implements vscode.Disposable {
     this.#known = run;
     if (directory === this.#directory) return;
     this.#directory = directory;
+    this.#begin();
+  }
+
+  /** With nothing of what was shown before: another run, or another of its objectives. */
+  #begin(): void {
     this.#unfollow();
-    this.#manifest = run?.manifest ?? null;
+    this.#asking = null;
+    this.#manifest = this.#known?.manifest ?? null;
     this.#steps = [];
     this.#live = [];
     this.#contour = null;
@@ -160,17 +190,20 @@ class Landscape implements vscode.Disposable {
       this.#steps = [];
       this.#live = [];
     }
-    for (const step of change.steps) this.#steps.push(step);
-    for (const live of change.live) this.#live.push(live);
+    const steps = change.steps.filter((one) => one.objective === this.#objective);
+    const live = change.live.filter((one) => one.objective === this.#objective);
+    for (const one of steps) this.#steps.push(one);
+    for (const one of live) this.#live.push(one);
     this.#manifest = change.manifest ?? this.#manifest;
     if (change.contents) {
-      const kept = (await known.run.analyses()).find((r) => r.kind === 'contour');
+      const name = this.#manifest?.objectives[this.#objective]?.name;
+      const kept = (await known.run.analyses()).find((r) => r.kind === 'contour' && r.objective === name);
       if (this.#directory !== known.run.directory || this.#disposed) return;
       // A picture that is being refined here is newer than what is on disk.
       if (kept?.kind === 'contour' && this.#asking === null) this.#contour = kept;
     }
     if (change.fresh || change.contents || change.manifest === null) this.#showWhole();
-    else this.#host.wire.notify('addSteps', { steps: change.steps, live: change.live, run: change.manifest });
+    else this.#host.wire.notify('addSteps', { steps, live, run: change.manifest });
     await this.#askWhenDue(known);
   }
 
@@ -194,7 +227,9 @@ class Landscape implements vscode.Disposable {
     const asking = new AbortController();
     this.#asking = asking;
     const started = performance.now();
-    const current = (): boolean => this.#asking === asking && this.#directory === known.run.directory;
+    const objective = this.#objective;
+    const current = (): boolean =>
+      this.#asking === asking && this.#directory === known.run.directory && this.#objective === objective;
     try {
       const job = this.#job(known, training ? LIVE_SIZE : FINAL_SIZE, training);
       const result = await this.jobs.run({ ...known, manifest }, job, {
@@ -232,7 +267,8 @@ class Landscape implements vscode.Disposable {
   }
 
   #job(known: KnownRun, size: number, live: boolean) {
-    return { kind: 'contour', run: known.id, plane: 'pca', size, live } as const;
+    const objective = this.#objective === 0 ? {} : { objective: this.#objective };
+    return { kind: 'contour', run: known.id, plane: 'pca', size, live, ...objective } as const;
   }
 
   #showWhole(): void {
@@ -244,6 +280,7 @@ class Landscape implements vscode.Disposable {
   #content(): LandscapeContent {
     return {
       run: this.#manifest,
+      objective: this.#objective,
       steps: thinSteps(this.#steps, POINTS_DRAWN),
       live: this.#live,
       contour: this.#contour,

@@ -20,6 +20,8 @@ export interface PageContent {
   readonly title: string;
   /** The run that requests are about, as it is known now. */
   readonly run: () => KnownRun | null;
+  /** The page shows this one of the run's objectives. */
+  readonly choose: (objective: number) => void;
   /** The page can show things: send it the whole. */
   readonly ready: () => void;
 }
@@ -49,6 +51,10 @@ export class PageHost implements vscode.Disposable {
         saveFile: async ({ name, content: text, encoding }) => ({
           saved: await this.#saveFile(name, text, encoding),
         }),
+        chooseObjective: ({ objective }) => {
+          content.choose(objective);
+          return {};
+        },
         readSteps: async () => packSteps(await this.#runOrThrow().run.readSteps()),
         runCommand: async ({ command, argument }) => {
           const id = known.has(command) ? command : `basin.${command}`;

@@ -70,6 +70,7 @@ export class PageWire implements Disposable {
     this.#answer('cancelJob', handlers);
     this.#answer('saveFile', handlers);
     this.#answer('readSteps', handlers);
+    this.#answer('chooseObjective', handlers);
     this.#answer('runCommand', handlers);
     this.#connection.listen();
   }

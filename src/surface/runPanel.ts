@@ -7,6 +7,7 @@ import { followRun } from '../runs/follow.ts';
 import { EdgeFinder, nameSpikes } from '../runs/measuredEvents.ts';
 import { buildRunView } from '../runs/runView.ts';
 import { EventFinder } from '../runs/trainingEvents.ts';
+import type { ChosenObjectives } from './chosenObjectives.ts';
 import { DisposableStore } from './disposables.ts';
 import type { ErrorDisplay } from './errorDisplay.ts';
 import { PANEL_TYPE } from './ids.ts';
@@ -32,6 +33,7 @@ class RunPanel implements vscode.Disposable {
     run: KnownRun,
     private readonly runs: WorkspaceRuns,
     jobs: Jobs,
+    objectives: ChosenObjectives,
     private readonly errors: ErrorDisplay,
   ) {
     this.#directory = run.run.directory;
@@ -46,6 +48,7 @@ class RunPanel implements vscode.Disposable {
           page: 'panel',
           title: name,
           run: () => runs.find(this.#directory) ?? null,
+          choose: (objective) => objectives.choose(this.#directory, objective),
           ready: () => {
             this.#ready = true;
             this.#follow();
@@ -163,6 +166,7 @@ export class RunPanels implements vscode.WebviewPanelSerializer, vscode.Disposab
     private readonly extension: vscode.Uri,
     private readonly runs: WorkspaceRuns,
     private readonly jobs: Jobs,
+    private readonly objectives: ChosenObjectives,
     private readonly errors: ErrorDisplay,
   ) {}
 
@@ -187,7 +191,15 @@ export class RunPanels implements vscode.WebviewPanelSerializer, vscode.Disposab
 
   #adopt(panel: vscode.WebviewPanel, run: KnownRun): RunPanel {
     const { directory } = run.run;
-    const adopted = new RunPanel(panel, this.extension, run, this.runs, this.jobs, this.errors);
+    const adopted = new RunPanel(
+      panel,
+      this.extension,
+      run,
+      this.runs,
+      this.jobs,
+      this.objectives,
+      this.errors,
+    );
     this.#panels.set(directory, adopted);
     panel.onDidDispose(() => {
       this.#panels.delete(directory);

@@ -208,7 +208,7 @@ describe('pages in German', function () {
         initScript: recorder,
       });
       const [contour] = resultsOf(digits, 'contour');
-      const plain = { message: null, progress: null, error: null };
+      const plain = { objective: 0, message: null, progress: null, error: null };
       const { run, steps, live } = digits;
       page.notify('showLandscape', { run, steps, live, contour: contour!, ...plain });
       await page.page.getByText('Loss-Kontur zeigen').waitFor();

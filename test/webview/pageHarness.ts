@@ -208,6 +208,7 @@ export class HostedPage {
         cancelJob: () => ({}),
         saveFile: ({ name }) => ({ saved: name }),
         readSteps: () => packSteps(digits.steps),
+        chooseObjective: () => ({}),
         runCommand: () => ({}),
         ...own,
       };

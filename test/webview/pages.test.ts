@@ -24,6 +24,7 @@ import type { ThemeName } from './vscodeThemes.ts';
 
 const contour = resultsOf(digits, 'contour')[0]!;
 const landscape: LandscapeView = {
+  objective: 0,
   run: digits.run,
   steps: digits.steps,
   live: digits.live,
@@ -347,6 +348,11 @@ describe('pages', function () {
     await page.page.locator('#lens-contour canvas').first().waitFor({ state: 'hidden' });
     await page.page.getByText('Compute the contour', { exact: true }).click();
     assert.equal((await jobs(page))[0]?.job.objective, 1);
+    // The sidebar is told which one it is.
+    assert.deepEqual(
+      page.requests.filter(({ method }) => method === 'chooseObjective').map(({ params }) => params),
+      [{ objective: 1 }],
+    );
     assert.deepEqual(await violations(page), []);
     await picture(page, 'panel-objectives');
     page.notify('showLens', { lens: 'contour', result: contour.id });
@@ -700,6 +706,29 @@ describe('pages', function () {
     await page.page.getByText('step 1,220').waitFor();
     const framesPerSecond = await counted;
     if (process.env['BASIN_VERBOSE']) console.log(`      ${framesPerSecond} frames a second`);
+  });
+
+  it('landscape shows one of several objectives, with its own bound, and has another one chosen', async () => {
+    const own = digits.run.objectives[0]!;
+    const optimizer = { name: 'SGD', config: { learningRate: 0.5, momentum: 0.5 } };
+    const run = { ...digits.run, objectives: [own, { ...own, name: 'critic', optimizer }] };
+    const page = await keep(HostedPage.open(browser, 'landscape', { width: 300, height: 640 }));
+    page.notify('showLandscape', landscape);
+    const choice = page.page.getByRole('combobox', { name: 'Objective' });
+    await page.page.locator('.landscape-head').getByText('step').waitFor();
+    assert.equal(await choice.isVisible(), false);
+    page.notify('showLandscape', { ...landscape, run });
+    await choice.focus();
+    await page.page.keyboard.press('ArrowDown');
+    await page.page.keyboard.press('Enter');
+    await until('the choice', () =>
+      Promise.resolve(page.requests.some(({ method }) => method === 'chooseObjective')),
+    );
+    assert.deepEqual(page.requests.at(-1), { method: 'chooseObjective', params: { objective: 1 } });
+    page.notify('showLandscape', { ...landscape, run, objective: 1, contour: null });
+    await page.page.getByText('(2+2β)/η').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await picture(page, 'landscape-objectives');
   });
 
   it('landscape says what to do when there is no run', async () => {

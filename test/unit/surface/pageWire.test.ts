@@ -33,6 +33,7 @@ function connectPage(handlers: Partial<PageHandlers>): {
     cancelJob: missing,
     saveFile: missing,
     readSteps: missing,
+    chooseObjective: missing,
     runCommand: missing,
     ...handlers,
   });
