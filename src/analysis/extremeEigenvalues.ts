@@ -45,7 +45,7 @@ export async function extremeEigenvalues(
   const product = sign === 1 ? block.multiply : negated(block, curvature);
   const count = Math.min(options.count, block.dimension);
   let searches = 0;
-  const search = async (top: number, locked: readonly string[]) => {
+  const search = async (top: number, known: readonly Pair[]) => {
     const found = await lanczos(
       evaluator,
       vectors,
@@ -56,7 +56,8 @@ export async function extremeEigenvalues(
         tolerance: options.tolerance,
         seed: derivedSeed(options.seed, 1000 * searches++),
         like: place.at,
-        locked,
+        locked: known.map((p) => p.vector),
+        norm: Math.max(0, ...known.map((p) => Math.abs(p.value))),
         ...(block.subspace === null ? {} : { subspace: block.subspace }),
       },
       context,
@@ -74,10 +75,7 @@ export async function extremeEigenvalues(
   let { converged } = first;
   // Every search that adds a value pushes another out, so there are at most `count` of them and the one that finds none.
   for (let round = 0; converged && round <= count && pairs.length < block.dimension; round++) {
-    const more = await search(
-      1,
-      pairs.map((p) => p.vector),
-    );
+    const more = await search(1, pairs);
     converged = more.converged;
     const [next] = more.pairs;
     const last = kth(pairs, count);

@@ -35,6 +35,8 @@ export interface LanczosOptions {
   readonly subspace?: Subspace;
   /** Orthonormal vectors that are known already (deflation): only what is orthogonal to them is searched. */
   readonly locked?: readonly string[];
+  /** A lower bound of ‖H‖ that is known already: what is left beside locked vectors may be rounding alone. */
+  readonly norm?: number;
 }
 
 /** A coordinate subspace: some of the parameters. A product that belongs to it is zero outside. */
@@ -64,6 +66,10 @@ const WARM_NOISE = 0.1;
 export const BASIS_BYTES = 2 ** 30;
 /** Products are computed in float32, so nothing made of them is known better than this share of the largest. */
 export const SINGLE_PRECISION = 2 ** -20;
+/** Vectors of a norm below this lose digits when float32 holds them. */
+const UNDERFLOW = 1e-30;
+/** Largest residual, as a share of ‖H‖, that rounding explains once the basis spans the whole space. */
+const SPANNED = 1e-3;
 
 /**
  * @throws BasinError `non-finite` when a product is NaN or infinite, `cancelled`
@@ -129,6 +135,7 @@ export async function lanczos(
   /** coupled[i][j] = locked[i]ᵀ·H·basis[j]: what locked vectors that are not quite eigenvectors hide from the search. */
   let coupled: number[][] = locked.map(() => []);
   let products = 0;
+  let largest = options.norm ?? 0;
   for (;;) {
     const size = basis.length;
     const newest = basis[size - 1] ?? '';
@@ -146,14 +153,21 @@ export async function lanczos(
     coupled = coupled.map((row, i) => [...row, all[i] ?? 0]);
 
     const ritz = ritzPairs(projected, coupled, beta);
-    const spectralNorm = Math.max(...ritz.map((p) => Math.abs(p.value)));
+    // Of unit vectors, so ‖H‖ is at least this.
+    largest = Math.max(largest, norm, ...ritz.map((p) => Math.abs(p.value)));
+    const rounding = Math.max(UNDERFLOW, SINGLE_PRECISION * largest);
     const complete = size === dimension;
     const wanted = [...ritz.slice(0, top), ...ritz.slice(size - Math.min(size, bottom)).reverse()];
     const converged =
       wanted.length === top + bottom &&
       wanted.every(
         (p) =>
-          complete || p.residual <= options.tolerance * Math.max(Math.abs(p.value), floor * spectralNorm),
+          p.residual <=
+          Math.max(
+            rounding,
+            options.tolerance * Math.max(Math.abs(p.value), floor * largest),
+            complete ? SPANNED * largest : 0,
+          ),
       );
     context.progress(Math.min(1, products / options.maxProducts), `eigenvalues: product ${products}`);
     if (converged || complete || products >= options.maxProducts) {
@@ -169,8 +183,9 @@ export async function lanczos(
       };
     }
 
-    // An invariant subspace is exhausted: what follows starts from a direction outside it.
-    const exhausted = !(beta > 1e-10 * spectralNorm);
+    // An invariant subspace is exhausted: what follows starts from a direction outside it. A remainder as small as the
+    // products' rounding is made of that, and normalised it would be searched as if it were curvature.
+    const exhausted = !(beta > rounding);
     let next = remainder;
     if (exhausted) {
       await vectors.release([remainder]);
