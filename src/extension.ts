@@ -104,7 +104,13 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
     ),
   );
 
-  return { activationMs: performance.now() - started, commandsRun, tree };
+  return {
+    activationMs: performance.now() - started,
+    commandsRun,
+    tree,
+    onDidHearOfJob: jobs.onDidHear,
+    listeners: () => jobs.listeners + runs.listeners,
+  };
 }
 
 export async function deactivate(): Promise<void> {

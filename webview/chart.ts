@@ -4,6 +4,7 @@
  */
 import { init } from './echarts.ts';
 import type { ECharts, Option } from './echarts.ts';
+import { withLegendMarks } from './legendMarks.ts';
 import { chartTheme, isHighContrast, onThemeChange, readTheme } from './theme.ts';
 import type { Theme } from './theme.ts';
 
@@ -105,7 +106,11 @@ export class Chart {
     const drawing = this.draw(theme, size);
     if (drawing === null || size.width === 0) return null;
     const offscreen = init(null, chartTheme(theme), { renderer: 'svg', ssr: true, ...size });
-    offscreen.setOption({ ...drawing.option, animation: false, backgroundColor: theme.background });
+    offscreen.setOption({
+      ...withLegendMarks(drawing.option),
+      animation: false,
+      backgroundColor: theme.background,
+    });
     const text = offscreen.renderToSVGString();
     offscreen.dispose();
     return text;
@@ -148,7 +153,7 @@ export class Chart {
           label: { description: drawing.description },
           decal: { show: isHighContrast(theme) },
         },
-        ...drawing.option,
+        ...withLegendMarks(drawing.option),
       },
       { notMerge: shape !== this.shape, lazyUpdate: false },
     );

@@ -15,6 +15,7 @@ import type { RenderApi } from './layer.ts';
 import { placeLabels } from './labelPlacement.ts';
 import { lossScale } from './lossScale.ts';
 import type { LossScale, ScaleKind } from './lossScale.ts';
+import { planeFrame } from './planeFrame.ts';
 import { overRamp, rampColor } from './ramp.ts';
 import { amount } from './provenance.ts';
 import { strings } from './strings.ts';
@@ -117,16 +118,9 @@ export function contourLayout(result: ContourResult, size: Size): ContourLayout 
     width: Math.max(60, size.width - margin.left - margin.right),
     height: Math.max(60, size.height - margin.top - margin.bottom),
   };
-  const span = (along: readonly number[], k: number): number =>
-    ((along.at(-1) ?? 1) - (along[0] ?? 0)) * (result.plane.directions[k]?.norm ?? 1);
-  const ratio = span(result.y, 1) / span(result.x, 0);
-  const equal = ratio > 0.28 && ratio < 1 / 0.28;
-  let { width, height } = available;
-  if (equal && ratio < height / width) height = width * ratio;
-  else if (equal) width = height / ratio;
-  const left = margin.left + Math.max(0, (available.width - width) / 2);
+  const { frame, equal } = planeFrame(result, { left: margin.left, top: margin.top, ...available });
   return {
-    plot: { left, top: margin.top, width, height },
+    plot: frame,
     bottom: margin.bottom,
     equal,
     compact,
@@ -603,7 +597,7 @@ function trajectorySeries(
                 strings.last,
                 'diamond',
                 compact ? 11 : 15,
-                '#ff7a59',
+                overRamp.last,
                 startAbove ? 'bottom' : 'top',
               ),
             ]

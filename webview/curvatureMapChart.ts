@@ -8,6 +8,7 @@ import type { Option } from './echarts.ts';
 import type { FigureSpec } from './figure.ts';
 import { formatNumber } from './format.ts';
 import { lossScale } from './lossScale.ts';
+import { planeFrame } from './planeFrame.ts';
 import { overRamp, rampColor } from './ramp.ts';
 import { strings } from './strings.ts';
 import type { Theme } from './theme.ts';
@@ -33,9 +34,13 @@ export function curvatureMapDrawing(result: CurvatureMapResult, theme: Theme, si
   if (scale === null) return null;
   const compact = size.width < 420;
   const [left, bottom] = [compact ? 46 : 64, compact ? 38 : 48];
-  const height = size.height - bottom - 14;
-  const plot = { left, top: 14, width: Math.max(80, size.width - left - (compact ? 56 : 100)), height };
-  const bar = barAxes(scale, height, compact, words.ratio);
+  const { frame: plot } = planeFrame(result, {
+    left,
+    top: 14,
+    width: Math.max(80, size.width - left - (compact ? 56 : 100)),
+    height: Math.max(60, size.height - bottom - 14),
+  });
+  const bar = barAxes(scale, plot.height, compact, words.ratio);
   const axis = (values: readonly number[], name: string | undefined) => {
     const half = ((values[1] ?? 1) - (values[0] ?? 0)) / 2;
     return {
@@ -46,7 +51,13 @@ export function curvatureMapDrawing(result: CurvatureMapResult, theme: Theme, si
       name: name ?? '',
       nameLocation: 'middle' as const,
       splitLine: { show: false },
-      axisLabel: { formatter: (value: number) => formatNumber(value, 2) },
+      // The ends lie half a cell beyond the grid.
+      axisLabel: {
+        formatter: (value: number) => formatNumber(value, 2),
+        showMinLabel: false,
+        showMaxLabel: false,
+        hideOverlap: true,
+      },
     };
   };
   const cells = y.flatMap((v, row) =>
@@ -88,10 +99,19 @@ export function curvatureMapDrawing(result: CurvatureMapResult, theme: Theme, si
         type: 'line',
         silent: true,
         clip: true,
-        symbolSize: 4,
+        symbol: 'none',
         data: trajectory.map((point) => [point.x, point.y]),
         lineStyle: { color: overRamp.ink, width: 1.5 },
-        itemStyle: { color: overRamp.ink },
+      },
+      {
+        id: 'last',
+        type: 'scatter',
+        silent: true,
+        clip: true,
+        symbol: 'diamond',
+        symbolSize: 11,
+        data: trajectory.slice(-1).map((point) => [point.x, point.y]),
+        itemStyle: { color: overRamp.last, borderColor: overRamp.halo, borderWidth: 1.5 },
       },
       barSeries(),
     ],

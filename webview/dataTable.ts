@@ -8,6 +8,9 @@ export interface TableData {
   readonly rows: readonly (readonly string[])[];
 }
 
+/** In a cell that holds a number; a column with more has words, which may take several lines. */
+const MOST_LETTERS = 28;
+
 export class DataTable {
   readonly element: HTMLDetailsElement;
   private readonly body = h('div', { class: 'table-body' });
@@ -38,6 +41,7 @@ export class DataTable {
 
 /** A table with row headers in its first column, in a region of its own that scrolls. */
 export function table({ caption, columns, rows }: TableData): HTMLElement {
+  const wordy = columns.map((_, k) => rows.some((row) => (row[k]?.length ?? 0) > MOST_LETTERS));
   return h(
     'div',
     { class: 'table-scroll', role: 'region', 'aria-label': caption, tabindex: 0 },
@@ -57,7 +61,11 @@ export function table({ caption, columns, rows }: TableData): HTMLElement {
           h(
             'tr',
             {},
-            ...row.map((text, k) => (k === 0 ? h('th', { scope: 'row' }, text) : h('td', {}, text))),
+            ...row.map((text, k) =>
+              k === 0
+                ? h('th', { scope: 'row' }, text)
+                : h('td', wordy[k] === true ? { class: 'words' } : {}, text),
+            ),
           ),
         ),
       ),

@@ -23,7 +23,11 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
     { left, right, top, height: upper },
     ...(accurate ? [{ left, right, top: top + upper + gap, height: room - gap - upper }] : []),
   ];
-  const losses = [...result.loss, ...(result.validation?.loss ?? [])];
+  // With the band of errors, which may reach above the loss.
+  const reached = result.loss.map((value, k) =>
+    value === null ? null : value + (result.standardError[k] ?? 0),
+  );
+  const losses = [...result.loss, ...reached, ...(result.validation?.loss ?? [])];
   const lossAxis = scaledAxis(losses, wanted ?? (prefersLog(losses) ? 'log' : 'linear'), upper / 34);
   const accuracyAxis = scaledAxis(
     [...(result.accuracy ?? []), ...(result.validation?.accuracy ?? [])],
@@ -43,7 +47,6 @@ export function lineDrawing(result: LineResult, wanted: ScaleKind | null, theme:
       right,
       itemWidth: 18,
       itemHeight: 8,
-      icon: 'roundRect',
       selectedMode: false,
       data: [strings.trainLoss, ...(result.validation ? [strings.validationLoss] : [])].map((name) => ({
         name,

@@ -145,9 +145,13 @@ export class LineLens implements Lens {
         this.described = result.id;
         fill(
           this.summary,
-          h('strong', {}, barrierText(result)),
-          monotoneText(result) === null ? null : ` · ${monotoneText(result)}`,
-          ` · ${strings.line.apart(formatNumber(result.length, 3))}`,
+          h(
+            'p',
+            {},
+            h('strong', {}, barrierText(result)),
+            monotoneText(result) === null ? null : ` · ${monotoneText(result)}`,
+            ` · ${strings.line.apart(formatNumber(result.length, 3))}`,
+          ),
         );
         fill(this.below, trustElement(result.trust), provenanceElement(result));
       }

@@ -33,7 +33,7 @@ export class LiveNoise implements Lens {
     );
     this.element = h(
       'section',
-      { class: 'lens', hidden: true },
+      { class: 'lens question', hidden: true },
       h('h2', {}, strings.noise.liveTitle),
       chart,
       h('div', { class: 'chart-tools' }, exports),

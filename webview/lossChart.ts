@@ -101,7 +101,6 @@ export function lossDrawing(
       right,
       itemWidth: 18,
       itemHeight: 8,
-      icon: 'roundRect',
       selectedMode: false,
     },
     xAxis: plots.map((_, k) => xAxis(k, k === plots.length - 1)),

@@ -292,6 +292,7 @@ export function liveNoiseDrawing(all: readonly LiveNoiseScale[], theme: Theme, s
           [steps[k] ?? 0, (low > 0 ? axis.to(low) : null) ?? option_.min],
           // Where the gradient may be zero the interval has no upper end: the line goes to the edge.
           [steps[k] ?? 0, (Number.isFinite(high) ? axis.to(high) : null) ?? option_.max],
+          { from: !(low > 0), to: !Number.isFinite(high) },
         ]),
         theme.muted,
       ),

@@ -277,18 +277,20 @@ export function band(
   );
 }
 
-/** Lines with ends across, from one point to another: standard errors, intervals. */
-export function whiskers(
-  id: string,
-  grid: number,
-  spans: readonly (readonly [from: readonly [number, number], to: readonly [number, number]])[],
-  color: string,
-): SeriesOption {
+/** A line with ends across between two points; an open one goes on beyond what can be seen. */
+export type Whisker = readonly [
+  from: readonly [number, number],
+  to: readonly [number, number],
+  open?: { readonly from?: boolean; readonly to?: boolean },
+];
+
+/** Lines from one point to another with ends across: standard errors, intervals. An open end is an arrow. */
+export function whiskers(id: string, grid: number, spans: readonly Whisker[], color: string): SeriesOption {
   return layer(
     id,
     4,
     (api) =>
-      spans.flatMap(([from, to]) => {
+      spans.flatMap(([from, to, open]) => {
         const [x1 = 0, y1 = 0] = api.coord([...from]);
         const [x2 = 0, y2 = 0] = api.coord([...to]);
         const upright = Math.abs(x2 - x1) < Math.abs(y2 - y1);
@@ -298,10 +300,20 @@ export function whiskers(
           shape,
           style: { stroke: color, lineWidth: 1.4 },
         });
+        const across = (x: number, y: number): object[] => [
+          line({ x1: x - dx, y1: y - dy, x2: x + dx, y2: y + dy }),
+        ];
+        // From the tip back towards the other end.
+        const arrow = (x: number, y: number, towards: readonly [number, number]): object[] => {
+          const [bx, by] = [5 * Math.sign(towards[0] - x), 5 * Math.sign(towards[1] - y)];
+          return [-1, 1].map((side) =>
+            line({ x1: x, y1: y, x2: x + bx + side * dx, y2: y + by + side * dy }),
+          );
+        };
         return [
           line({ x1, y1, x2, y2 }),
-          line({ x1: x1 - dx, y1: y1 - dy, x2: x1 + dx, y2: y1 + dy }),
-          line({ x1: x2 - dx, y1: y2 - dy, x2: x2 + dx, y2: y2 + dy }),
+          ...(open?.from === true ? arrow(x1, y1, [x2, y2]) : across(x1, y1)),
+          ...(open?.to === true ? arrow(x2, y2, [x1, y1]) : across(x2, y2)),
         ];
       }),
     { xAxisIndex: grid, yAxisIndex: grid },

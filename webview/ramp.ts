@@ -18,5 +18,7 @@ export function rampColors(count: number): string[] {
 export const overRamp = {
   ink: '#ffffff',
   halo: 'rgba(0, 0, 0, 0.62)',
+  /** Of the last snapshot's mark. */
+  last: '#ff7a59',
   isoline: 'rgba(255, 255, 255, 0.38)',
 } as const;

@@ -220,9 +220,11 @@ export function layersDrawing(result: SpectrumResult, theme: Theme, size: Size):
   ];
   const at = (values: readonly (number | null)[], k: number): [number | null, number][] =>
     values.map((value, row) => [axes[k]?.to(value) ?? null, row]);
-  const titles = [strings.lambda1, words.trace];
+  const ranked = least.some((value) => value !== null);
+  const titles = [ranked ? words.eigenvalue : strings.lambda1, words.trace];
   const option: Option = {
     grid: grids(frames),
+    legend: legend(ranked ? [words.largest, words.smallest] : [], room),
     xAxis: axes.map((axis, gridIndex) => ({
       gridIndex,
       name: titles[gridIndex] ?? '',
@@ -242,7 +244,7 @@ export function layersDrawing(result: SpectrumResult, theme: Theme, size: Size):
     },
     series: [
       dots('largest', words.largest, 0, at(lambda, 0), theme.sharpness, { theme }),
-      ...(least.some((value) => value !== null)
+      ...(ranked
         ? [dots('smallest', words.smallest, 0, at(least, 0), theme.validation, { symbol: 'diamond', theme })]
         : []),
       ...(traced

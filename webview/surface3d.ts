@@ -8,7 +8,7 @@ import type { ContourPicture } from './contourChart.ts';
 import { axisNames } from './contourChart.ts';
 import { nearestIndex } from './contourGeometry.ts';
 import { formatNumber } from './format.ts';
-import { rampColor } from './ramp.ts';
+import { overRamp, rampColor } from './ramp.ts';
 import { strings } from './strings.ts';
 import { chartTheme, onThemeChange, readTheme } from './theme.ts';
 
@@ -173,7 +173,11 @@ export class Surface3d {
             symbolSize: 11,
             data: [path[0], path.at(-1)].map((point, k) => ({
               value: point?.value ?? [],
-              itemStyle: { color: k === 0 ? '#8ecbff' : '#ff7a59', borderColor: '#101010', borderWidth: 1 },
+              itemStyle: {
+                color: k === 0 ? '#8ecbff' : overRamp.last,
+                borderColor: '#101010',
+                borderWidth: 1,
+              },
             })),
           },
         ],

@@ -20,6 +20,7 @@ import {
 } from '../protocol/run.ts';
 import { connect, type EvaluatorConnection } from '../evaluators/connection.ts';
 import { waitForEndpoint } from '../evaluators/waitForEndpoint.ts';
+import { exists } from '../runs/files.ts';
 import type { Run } from '../runs/run.ts';
 
 export interface LiveOptions {
@@ -96,7 +97,8 @@ export async function measureWhileTraining(run: Run, options: LiveOptions): Prom
     try {
       if (await measureOverOneConnection(run, account, signal, tell)) return;
     } catch (error) {
-      if (stopped()) return;
+      // A run that was deleted meanwhile has nothing to be measured for.
+      if (stopped() || !(await exists(run.path('run.json')))) return;
       // Weights that are lost seldom come back.
       if (tell(error, 'λ₁').code === 'non-finite') await pause(5, signal);
     }

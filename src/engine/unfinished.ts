@@ -7,6 +7,10 @@ import { writeAtomically } from '../runs/files.ts';
 import type { Run } from '../runs/run.ts';
 import { comparable } from './resultCache.ts';
 
+const ifThere = (error: unknown): void => {
+  if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+};
+
 export class Unfinished {
   readonly #file: string;
   #writing: Promise<void> = Promise.resolve();
@@ -41,7 +45,8 @@ export class Unfinished {
         const [now, text] = [this.#next, JSON.stringify(this.#next)];
         this.#next = null;
         if (now === null) return;
-        await mkdir(path.dirname(this.#file), { recursive: true });
+        // Of a run that is deleted meanwhile nothing is made anew.
+        await mkdir(path.dirname(this.#file)).catch(ifThere);
         await writeAtomically(this.#file, `${text}\n`);
       })
       .catch(() => undefined);

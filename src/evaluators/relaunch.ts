@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BasinError, isCancelled } from '../protocol/errors.ts';
 import type { ObjectiveInfo, RunManifest } from '../protocol/run.ts';
 import { decodeNumber } from '../protocol/run.ts';
+import { processNamespace } from '../runs/processes.ts';
 import type { Run } from '../runs/run.ts';
 import { startCommand, type StartedChild } from './children.ts';
 import { connect, type TrainingConnection } from './connection.ts';
@@ -76,6 +77,7 @@ export async function relaunch(
             everyStep: false,
             holdSeconds: 0,
             evaluationSamples: EVALUATION_SAMPLES,
+            starter: { pid: process.pid, namespace: processNamespace() },
           },
         ),
       });

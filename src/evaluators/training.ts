@@ -15,6 +15,7 @@ import {
   type ProbeOptionsInput,
   type PythonTrouble,
 } from '../protocol/launch.ts';
+import { BasinError } from '../protocol/errors.ts';
 import { isUnfinished, type RunManifest, type RunState } from '../protocol/run.ts';
 import { exists } from '../runs/files.ts';
 import { isAlive } from '../runs/processes.ts';
@@ -104,6 +105,7 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
   const { run, environment, clear, discard } = await prepareTraining(options);
   const { stdio = 'inherit' } = options;
   try {
+    const begun = await run.readRecordedManifest();
     const { child, pid, ended } = await startCommand(options.command, {
       cwd: path.resolve(options.cwd),
       stdio: typeof stdio === 'function' ? stdio(run) : stdio,
@@ -115,7 +117,7 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
       kill: (signal) => void child.kill(signal),
       output: { stdout: child.stdout, stderr: child.stderr },
       ended: ended.then(async (ending) => {
-        const manifest = await settleRun(run, ending);
+        const manifest = await settleRun(run, ending).catch((error: unknown) => lostRun(begun, error));
         if (!isRunning(manifest)) await clear();
         return { manifest, ending };
       }),
@@ -202,6 +204,16 @@ export async function settleRun(run: Run, ending: Ending): Promise<RunManifest> 
   await run.writeManifest(manifest);
   await rm(run.path('endpoint.json'), { force: true });
   return manifest;
+}
+
+/** What is left to say of a run whose files have been deleted or damaged while its command went on. */
+function lostRun(begun: RunManifest, error: unknown): RunManifest {
+  const now = new Date().toISOString();
+  const deleted = error instanceof BasinError && error.code === 'not-found';
+  const stateReason = deleted
+    ? 'The run was deleted while its script went on; nothing of it is kept.'
+    : `The end of the run could not be written down: ${error instanceof Error ? error.message : String(error)}`;
+  return { ...begun, state: 'failed', stateReason, updated: now, ended: now };
 }
 
 type Final = Pick<RunManifest, 'state' | 'stateReason'>;

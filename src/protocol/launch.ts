@@ -43,6 +43,14 @@ export const pythonTroubleSchema = v.object({
 });
 export type PythonTrouble = v.InferOutput<typeof pythonTroubleSchema>;
 
+/** Who started a process for questions. Process ids mean something inside of their namespace only. */
+export const starterSchema = v.object({
+  pid: v.number(),
+  /** Of process ids, as Linux names it; null elsewhere. */
+  namespace: v.nullable(v.string()),
+});
+export type Starter = v.InferOutput<typeof starterSchema>;
+
 export const probeOptionsSchema = v.object({
   /** record: write a run. evaluate: freeze before the first update and answer questions. */
   mode: v.picklist(['record', 'evaluate']),
@@ -65,6 +73,8 @@ export const probeOptionsSchema = v.object({
   holdSeconds: v.number(),
   /** Samples in the evaluation set, per split. */
   evaluationSamples: v.number(),
+  /** Nobody asks a frozen process (evaluate) once this one is gone. */
+  starter: v.optional(starterSchema),
 });
 /** What a launcher writes. */
 export type ProbeOptionsInput = v.InferInput<typeof probeOptionsSchema>;

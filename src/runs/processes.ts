@@ -1,5 +1,5 @@
 /** Whether the process that writes a run is still the one it was. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { parseStartTime } from '../protocol/processIdentity.ts';
 
 export interface ProcessIdentity {
@@ -13,6 +13,15 @@ export function startTimeOf(pid: number): string | null {
   if (process.platform !== 'linux') return null;
   try {
     return parseStartTime(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** Linux's name for the namespace of this process's ids; null where there is none. */
+export function processNamespace(): string | null {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
   } catch {
     return null;
   }

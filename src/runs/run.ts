@@ -244,6 +244,7 @@ export class Run {
    * Follow it with {@link saveModel} or {@link discardModel}.
    */
   async reserveModelId(kind: BuiltModel['kind']): Promise<string> {
+    await this.requirePresent();
     await mkdir(this.path('models'), { recursive: true });
     for (let number = 1; ; number++) {
       const id = `${kind}-${number}`;
@@ -260,6 +261,7 @@ export class Run {
     await rm(this.modelPath(id), { force: true });
   }
   async saveModel(model: BuiltModel): Promise<void> {
+    await this.requirePresent();
     await writeAtomically(this.path('models', `${model.id}.json`), `${JSON.stringify(model, null, 2)}\n`);
   }
 
@@ -276,6 +278,7 @@ export class Run {
     );
   }
   async saveAnalysis(result: AnalysisResult): Promise<void> {
+    await this.requirePresent();
     await writeAtomically(this.path('analyses', `${result.id}.json`), `${JSON.stringify(result)}\n`);
   }
 
@@ -294,6 +297,16 @@ export class Run {
   async readUnfinished(): Promise<RunManifest | null> {
     const manifest = await this.readManifest().catch(() => null);
     return manifest !== null && isUnfinished(manifest.state) ? manifest : null;
+  }
+
+  /** A folder that is made anew for what is added to it would be a damaged run. @throws BasinError `not-found` once it is deleted */
+  private async requirePresent(): Promise<void> {
+    if (await exists(this.path('run.json'))) return;
+    throw new BasinError(
+      'not-found',
+      `Run ${this.id} was deleted meanwhile; nothing is kept of the answer.`,
+      'Ask about another run.',
+    );
   }
 
   /** @throws BasinError `busy` while its process lives */

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { Job, JobProgress, JobResult } from '../protocol/engine.ts';
 import { isCancelled, toErrorData, type ErrorData } from '../protocol/errors.ts';
 import type { ContourResult } from '../protocol/results.ts';
+import { CountedEvent } from './countedEvent.ts';
 import { DisposableStore } from './disposables.ts';
 import type { EngineClient } from './engineClient.ts';
 import { contextKeys } from './ids.ts';
@@ -38,7 +39,7 @@ export interface JobOptions {
 export class Jobs implements vscode.Disposable {
   readonly #store = new DisposableStore();
   readonly #running = new Set<RunningJob>();
-  readonly #events = this.#store.add(new vscode.EventEmitter<JobEvent>());
+  readonly #events = this.#store.add(new CountedEvent<JobEvent>());
   readonly onDidHear = this.#events.event;
   #nextNumber = -1;
 
@@ -51,6 +52,11 @@ export class Jobs implements vscode.Disposable {
   /** Jobs that someone asked for, oldest first. */
   get running(): readonly RunningJob[] {
     return [...this.#running];
+  }
+
+  /** How many listen. */
+  get listeners(): number {
+    return this.#events.listeners;
   }
 
   /**

@@ -5,6 +5,7 @@ import { isUnfinished, type LiveSharpness, type RunManifest, type StepRecord } f
 import { followRun, followRuns, type RunChange } from '../runs/follow.ts';
 import type { Run } from '../runs/run.ts';
 import { RunStore } from '../runs/runStore.ts';
+import { CountedEvent } from './countedEvent.ts';
 import { DisposableStore } from './disposables.ts';
 import { contextKeys } from './ids.ts';
 
@@ -125,8 +126,8 @@ class FolderRuns implements vscode.Disposable {
 export class WorkspaceRuns implements vscode.Disposable {
   readonly #store = new DisposableStore();
   readonly #folders = new Map</* folder uri */ string, FolderRuns>();
-  readonly #listChanged = this.#store.add(new vscode.EventEmitter<void>());
-  readonly #runChanged = this.#store.add(new vscode.EventEmitter<KnownRun>());
+  readonly #listChanged = this.#store.add(new CountedEvent<void>());
+  readonly #runChanged = this.#store.add(new CountedEvent<KnownRun>());
 
   /** Runs came, went, or all changed. */
   readonly onDidChangeList = this.#listChanged.event;
@@ -141,6 +142,11 @@ export class WorkspaceRuns implements vscode.Disposable {
   /** Of all folders, newest first (ids begin with the time). */
   get all(): readonly KnownRun[] {
     return [...this.#folders.values()].flatMap((f) => f.runs).sort((a, b) => b.id.localeCompare(a.id));
+  }
+
+  /** How many listen, to both events. */
+  get listeners(): number {
+    return this.#listChanged.listeners + this.#runChanged.listeners;
   }
 
   /** By id or directory. */
@@ -174,7 +180,7 @@ export class WorkspaceRuns implements vscode.Disposable {
       contextKeys.hasHeld,
       all.some((r) => r.manifest?.state === 'held'),
     );
-    if (run === null) this.#listChanged.fire();
+    if (run === null) this.#listChanged.fire(undefined);
     else this.#runChanged.fire(run);
   }
 

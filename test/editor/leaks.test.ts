@@ -1,28 +1,11 @@
 /** What a panel takes is given back when it closes, hides, and when its run is deleted under it: watches of files are counted. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import * as vscode from 'vscode';
 import type { Run } from '../../src/runs/run.ts';
 import { RunStore } from '../../src/runs/runStore.ts';
 import { makeFinishedRun } from '../fixtures/runs.ts';
+import { tabs, watches } from './taken.ts';
 import { until } from './until.ts';
-
-/** Watches of files that this process, the extension host, has with the kernel. They keep no process alive, so Node lists none. */
-const watches = (): number =>
-  readdirSync('/proc/self/fdinfo')
-    .map((name) => {
-      try {
-        return readFileSync(`/proc/self/fdinfo/${name}`, 'utf8');
-      } catch {
-        return ''; // closed meanwhile: the one of the reading itself
-      }
-    })
-    .reduce((sum, info) => sum + (info.match(/^inotify wd:/gm)?.length ?? 0), 0);
-
-const tabs = (): readonly vscode.Tab[] =>
-  vscode.window.tabGroups.all
-    .flatMap((group) => group.tabs)
-    .filter(({ input }) => input instanceof vscode.TabInputWebview && /basin\.run/.test(input.viewType));
 
 describe('closing and deleting', function () {
   this.timeout(120_000);

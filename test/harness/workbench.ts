@@ -2,7 +2,7 @@
  * The fixture of the webview suite: the packaged extension in a real VS Code, driven as a person would.
  * Screenshots go to out/screenshots/.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Frame, Locator, Page } from 'playwright-core';
 import { vsixFile } from './build.mjs';
@@ -66,7 +66,11 @@ export async function startWorkbench(options: WorkbenchOptions = {}): Promise<Wo
     const page = await (await browser.newContext({ viewport })).newPage();
     await page.goto(workbenchUrl(server, { folder }));
     await page.locator('.monaco-workbench .statusbar').waitFor({ timeout: 60_000 });
-    await page.locator('.explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 60_000 });
+    // An empty folder has no row.
+    const files = page.locator(
+      readdirSync(folder).length > 0 ? '.explorer-folders-view .monaco-list-row' : '.explorer-folders-view',
+    );
+    await files.first().waitFor({ timeout: 60_000 });
     return { page, folder, close, ...actions(page) };
   } catch (error) {
     await close();

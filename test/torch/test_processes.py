@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional
 
 import pytest
 from harness import SCRIPTS, Client, Run, command, environment, how, new_run, record, trouble, wait_for
@@ -402,6 +402,30 @@ def test_a_frozen_process_goes_with_the_engine_that_was_killed(tmp_path: Path) -
         asking.wait()
         assert frozen.wait(60) == 0
         wait_for(lambda: not any(alive(pid) for pid in workers))
+
+
+def test_a_process_whose_starter_was_lost_before_it_asked_is_not_left_frozen(tmp_path: Path) -> None:
+    file = script(tmp_path)
+    starter = subprocess.Popen([sys.executable, "-c", "pass"])
+    starter.wait()
+    with new_run() as run:
+        assert record(run, file).returncode == 0
+        lost = {"pid": starter.pid, "namespace": pid_namespace()}
+        env = environment(run, mode="evaluate", endpoint=run.directory / "frozen.json", starter=lost)
+        assert subprocess.run(command(file), env=env, cwd=run.directory, timeout=60).returncode == 0
+        # A starter of another namespace of process ids is not looked for: the client decides.
+        env = environment(
+            run, mode="evaluate", endpoint=run.directory / "other.json", starter={**lost, "namespace": "pid:[0]"}
+        )
+        frozen = subprocess.Popen(command(file), env=env, cwd=run.directory)
+        asked = client(run, frozen, "other.json")
+        assert frozen.poll() is None
+        asked.close()
+        assert frozen.wait(60) == 0
+
+
+def pid_namespace() -> Optional[str]:
+    return os.readlink("/proc/self/ns/pid") if sys.platform == "linux" else None
 
 
 def test_loops_without_backward_are_told_by_name() -> None:

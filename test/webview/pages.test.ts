@@ -113,6 +113,7 @@ describe('pages', function () {
             await page.page.locator('#lens-log .step-log summary').click();
             await page.page.locator('#lens-log .step-log tbody tr').first().waitFor();
           }
+          await picture(page, `${lens}-${view === asked ? 'asked' : 'digits'}-${theme}`);
           assert.deepEqual(await violations(page), [], lens);
         }
       });

@@ -13,6 +13,7 @@ import {
 } from './channel.ts';
 import type { NonFinite } from '../../protocol/run.ts';
 import { RunWriter, noteIn, type RecordedStep } from './runWriter.ts';
+import { isForsaken } from './starter.ts';
 import { WireServer } from './wireServer.ts';
 
 /** Steps reach the disk within two of these. */
@@ -116,7 +117,7 @@ export function runWorker(): void {
     drain();
     if (role === 'frozen') {
       const unasked = server?.clientCount === 0 && Date.now() - started > UNASKED_MILLISECONDS;
-      if (unasked || process.ppid !== parent) quit();
+      if (unasked || process.ppid !== parent || isForsaken(options.starter)) quit();
     }
   }, TICK_MILLISECONDS);
 

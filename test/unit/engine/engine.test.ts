@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Engine } from '../../../src/engine/engine.ts';
 import type { Job } from '../../../src/protocol/engine.ts';
@@ -362,6 +363,15 @@ describe('engine', () => {
       if (method === 'loss') held.server.drop();
     };
     await assert.rejects(engine.run(contour), hasCode('process-ended'));
+  });
+
+  it('keeps nothing of a run that is deleted while it is asked, and says so', async () => {
+    const { directory } = held.run;
+    held.reference.before = (method, count) => {
+      if (method === 'loss' && count > 3) rmSync(directory, { recursive: true, force: true });
+    };
+    await assert.rejects(engine.run({ ...contour, size: 21 }), hasCode('not-found'));
+    await assert.rejects(stat(directory), 'no part of it is made anew');
   });
 
   it('releases a held run, and says when nobody waits', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { endingSignal } from '../../../src/evaluators/children.ts';
@@ -147,6 +147,22 @@ describe('launching', () => {
       await assert.rejects(stat(run.path('endpoint.json')));
     });
   }
+
+  it('settles for a run that is deleted while its script goes on, which ends as it would', async () => {
+    // The script waits to be told, so that the folder is gone before its end.
+    const { run, ended } = await launch(
+      `import { existsSync } from 'node:fs';
+       const look = () => (existsSync(${JSON.stringify(path.join(workspace.root, 'go'))}) ? undefined : setTimeout(look, 20));
+       look();`,
+    );
+    await rm(run.directory, { recursive: true });
+    await writeFile(path.join(workspace.root, 'go'), '');
+    const { manifest, ending } = await ended;
+    assert.deepEqual(ending, { code: 0, signal: null });
+    assert.deepEqual([manifest.id, manifest.state], [run.id, 'failed']);
+    assert.match(manifest.stateReason ?? '', /^The run was deleted while/);
+    await assert.rejects(stat(run.directory), 'it is not made anew');
+  });
 
   it("keeps the probe's own reason for a failure", async () => {
     const run = await makeFinishedRun(workspace.store, 2, { state: 'failed', stateReason: 'TypeError: x' });

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import Optional
 
+from .starter import Starter, read_starter
+
 PROBE_VARIABLE = "BASIN_PROBE"
 CLAIM_FILE = "claim"
 LOADED_FILE = "loaded"
@@ -27,6 +29,7 @@ class ProbeOptions:
     hold_seconds: float
     evaluation_samples: int
     stand_first: bool
+    starter: Optional[Starter] = None
 
     def path(self, *parts: str) -> str:
         return os.path.join(self.run_directory, *parts)
@@ -51,6 +54,7 @@ def read_options() -> Optional[ProbeOptions]:
             hold_seconds=float(raw["holdSeconds"]),
             evaluation_samples=int(raw["evaluationSamples"]),
             stand_first=bool(raw.get("standFirst", False)),
+            starter=read_starter(raw.get("starter")),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -1082,7 +1082,8 @@ class Probe:
                 break
             if self.role == "frozen":
                 unasked = server.clients == 0 and time.monotonic() - max(begun, server.last_client) > _UNASKED_SECONDS
-                if unasked or os.getppid() != parent:
+                starter = self.options.starter
+                if unasked or os.getppid() != parent or (starter is not None and starter.is_gone()):
                     break
 
     def evaluator(self, index: int) -> Evaluator:
