@@ -1,14 +1,7 @@
 /** A script under a code debugger beside Basin's: what starts it, as a session below Basin's own. */
 import * as vscode from 'vscode';
+import { configurationOf, type StartUnder } from './codeDebuggerConfiguration.ts';
 import { DEBUG_TYPE } from './ids.ts';
-
-/** What Basin's adapter asks for. */
-export interface StartUnder {
-  readonly under: 'node' | 'debugpy';
-  readonly command: readonly string[];
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
-}
 
 /** Extensions that bring the debug type of Python, the present one and the one before. */
 const PYTHON_DEBUGGERS = ['ms-python.debugpy', 'ms-python.python'];
@@ -67,39 +60,6 @@ function lacks(under: StartUnder['under']): string | null {
   return vscode.l10n.t(
     'No Python debugger is installed. Install the extension Python Debugger (ms-python.debugpy), or leave "under" out.',
   );
-}
-
-/** The same command line in the words of the code debugger: `[interpreter, …its options, script or -m module, …arguments]`. */
-export function configurationOf(
-  { under, command, cwd, env }: StartUnder,
-  name: string,
-): vscode.DebugConfiguration {
-  const [interpreter = '', ...words] = command;
-  const shared = { request: 'launch', name, cwd, env, console: 'internalConsole' } as const;
-  const module = words.indexOf('-m');
-  const script = words.findIndex((word) => /\.(?:py|[cm]?[jt]s)$/.test(word));
-  if (under === 'debugpy' && module >= 0 && (script < 0 || module < script)) {
-    return {
-      ...shared,
-      type: 'debugpy',
-      python: [interpreter],
-      pythonArgs: words.slice(0, module),
-      module: words[module + 1],
-      args: words.slice(module + 2),
-    };
-  }
-  const [before, program, args] = [words.slice(0, script), words[script], words.slice(script + 1)];
-  return under === 'debugpy'
-    ? { ...shared, type: 'debugpy', python: [interpreter], pythonArgs: before, program, args }
-    : {
-        ...shared,
-        type: 'node',
-        runtimeExecutable: interpreter,
-        runtimeArgs: before,
-        program,
-        args,
-        outputCapture: 'std',
-      };
 }
 
 const ignore = (): void => undefined;

@@ -1,6 +1,6 @@
 /** Training under VS Code's own debugger, in the real extension host, in both frameworks; runs after the other suites. */
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { RunManifest } from '../../src/protocol/run.ts';
@@ -41,6 +41,60 @@ for (; step < 40; step++) {
 }
 `;
 
+const FIT = `import * as tf from '@tensorflow/tfjs';
+
+await tf.setBackend('cpu');
+const x = tf.randomNormal([96, 6], 0, 1, 'float32', 1);
+const y = tf.oneHot(tf.argMax(x.slice([0, 0], [96, 3]), 1), 3);
+const model = tf.sequential();
+model.add(tf.layers.dense({ units: 8, activation: 'tanh', inputShape: [6] }));
+model.add(tf.layers.dense({ units: 3, activation: 'softmax' }));
+model.compile({ optimizer: tf.train.momentum(0.2, 0.9), loss: 'categoricalCrossentropy' });
+await model.fit(x, y, { epochs: 6, batchSize: 24, validationSplit: 0.25, verbose: 0 });
+console.log('trained');
+`;
+const MODULE = `from .parts import make
+
+net, optimizer, loss_of = make()
+for step in range(18):
+    optimizer.zero_grad()
+    loss_of(net).backward()
+    optimizer.step()
+print("trained")
+`;
+const PARTS = `import torch
+
+
+def make():
+    torch.manual_seed(0)
+    x = torch.randn(96, 6)
+    y = x[:, :3].argmax(1)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.2, momentum=0.9)
+    return net, optimizer, lambda net: torch.nn.functional.cross_entropy(net(x), y)
+`;
+const WORKERS = `import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def main():
+    torch.manual_seed(0)
+    x = torch.randn(96, 6)
+    loader = DataLoader(TensorDataset(x, x[:, :3].argmax(1)), batch_size=32, shuffle=True, num_workers=2)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.2, momentum=0.9)
+    for _ in range(6):
+        for a, b in loader:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(net(a), b).backward()
+            optimizer.step()
+    print("trained")
+
+
+if __name__ == "__main__":
+    main()
+`;
+
 interface Kind {
   readonly file: string;
   readonly source: string;
@@ -62,6 +116,46 @@ const kinds: Readonly<Record<'tfjs' | 'torch', Kind>> = {
     stepLine: 'optimizer.step()',
     poisoned: '2.weight',
     restored: /Back at the weights of step 8.*random stream of torch/,
+  },
+};
+
+/** Scripts that take their steps otherwise, 18 of them. */
+interface Other {
+  readonly files: Readonly<Record<string, string>>;
+  /** Of those, the one with the line of the step. */
+  readonly file: string;
+  readonly stepLine: string;
+  readonly python: boolean;
+  /** In the launch configuration, in place of the file. */
+  readonly module?: string;
+  readonly epoch: string;
+}
+const others: Readonly<Record<string, Other>> = {
+  'an asynchronous fit': {
+    files: { 'fitted.mjs': FIT },
+    file: 'fitted.mjs',
+    stepLine: 'model.fit(',
+    python: false,
+    epoch: '2',
+  },
+  'a module of a package': {
+    files: {
+      'debugged_package/__init__.py': '',
+      'debugged_package/parts.py': PARTS,
+      'debugged_package/train.py': MODULE,
+    },
+    file: 'debugged_package/train.py',
+    stepLine: 'optimizer.step()',
+    python: true,
+    module: 'debugged_package.train',
+    epoch: 'not known',
+  },
+  'a loader with worker processes': {
+    files: { 'workers.py': WORKERS },
+    file: 'workers.py',
+    stepLine: 'optimizer.step()',
+    python: true,
+    epoch: '2',
   },
 };
 
@@ -157,11 +251,7 @@ describe('the debugger', function () {
 
   for (const [framework, kind] of Object.entries(kinds)) {
     it(`stops at a condition and at a NaN, is looked at, steps, goes back, and is ended (${framework})`, async function () {
-      const python = process.env.BASIN_TEST_PYTHON;
-      if (framework === 'torch' && (!python || !existsSync(python))) {
-        if (process.env.CI) throw new Error('This test needs a Python with torch, in BASIN_TEST_PYTHON.');
-        this.skip();
-      }
+      if (framework === 'torch' && !hasTorch()) this.skip();
       const { uri, line } = place(kind);
       breakAt(uri, line, 'step == 7');
       const document = await vscode.workspace.openTextDocument(uri);
@@ -231,6 +321,51 @@ describe('the debugger', function () {
       const steps = await (await new RunStore(folder.uri.fsPath).open(manifest.id)).readSteps();
       assert.equal(steps.length, 20);
       assert.match(manifest.recording.notes.join(), /were put back to those of step/);
+    });
+  }
+
+  for (const [what, { files, file, stepLine, python, module, epoch }] of Object.entries(others)) {
+    it(`debugs ${what} from a breakpoint to its end`, async function () {
+      if (python && !hasTorch()) this.skip();
+      for (const [name, source] of Object.entries(files)) {
+        const target = path.join(folder.uri.fsPath, name);
+        mkdirSync(path.dirname(target), { recursive: true });
+        writeFileSync(target, source);
+      }
+      const uri = vscode.Uri.file(path.join(folder.uri.fsPath, file));
+      const lines = (files[file] ?? '').split('\n');
+      breakAt(
+        uri,
+        lines.findIndex((text) => text.includes(stepLine)),
+        'step == 7',
+      );
+      assert.ok(
+        await vscode.debug.startDebugging(folder, {
+          type: 'basin',
+          request: 'launch',
+          name: what,
+          ...(module === undefined ? { program: uri.fsPath } : { module }),
+        }),
+      );
+      const { session, reason } = await stop(1);
+      assert.equal(reason, 'breakpoint');
+      const step = await scope('Step');
+      assert.equal(step.get('step'), '7');
+      assert.equal(step.get('lr'), '0.2');
+      assert.equal(step.get('epoch'), epoch);
+      assert.equal((await scope('Optimizer')).get('momentum'), '0.9');
+      assert.match(await evaluate('sharpness()'), /^λ₁ [\d.]+, bound 19$/);
+      assert.match(await evaluate('loss("train")'), /on \d+ train samples/);
+      await does('stepOver', 2);
+      assert.equal(await evaluate('step'), '7');
+      await does('stepInto', 3);
+      assert.equal(await evaluate('step'), '8');
+
+      const ended = endOf(session);
+      await vscode.commands.executeCommand('workbench.action.debug.continue');
+      await ended;
+      const manifest = await runOf(uri, ({ state }) => state === 'finished');
+      assert.equal(manifest.recording.steps, 18);
     });
   }
 
@@ -327,6 +462,14 @@ describe('the debugger', function () {
     assert.match(why, /Install the extension Python Debugger \(ms-python\.debugpy\)/);
   });
 });
+
+/** @throws Error on CI, where it has to */
+function hasTorch(): boolean {
+  const python = process.env.BASIN_TEST_PYTHON;
+  if (python && existsSync(python)) return true;
+  if (process.env.CI) throw new Error('This test needs a Python with torch, in BASIN_TEST_PYTHON.');
+  return false;
+}
 
 function isGone(pid: number): true | null {
   try {

@@ -86,6 +86,8 @@ export async function makeDebuggedWorkspace(): Promise<DebuggedWorkspace> {
 export interface Settings {
   readonly launch?: object;
   readonly breakpoints?: DebugProtocol.SourceBreakpoint[];
+  /** The file that these are in; the workspace's own script by default. */
+  readonly source?: string;
   readonly filters?: string[];
 }
 
@@ -125,7 +127,7 @@ export class Client extends DebugClient {
   /** To the end of the configuration; the script runs from then on. */
   async begin(
     framework: Framework,
-    { launch = {}, breakpoints = [], filters = [] }: Settings = {},
+    { launch = {}, breakpoints = [], source, filters = [] }: Settings = {},
   ): Promise<void> {
     const program = this.workspace.programs[framework];
     const launched = this.launchRequest({
@@ -134,7 +136,7 @@ export class Client extends DebugClient {
       runtime: framework === 'tfjs' ? process.execPath : testPython(),
       ...launch,
     } as DebugProtocol.LaunchRequestArguments);
-    await this.setBreakpointsRequest({ source: { path: program }, breakpoints });
+    await this.setBreakpointsRequest({ source: { path: source ?? program }, breakpoints });
     await this.setExceptionBreakpointsRequest({ filters });
     await launched;
     await this.configurationDoneRequest();
