@@ -4,6 +4,7 @@
  */
 import { DebugSession } from '@vscode/debugadapter';
 import { LiveSharpnessTracker } from './analysis/liveSharpness.ts';
+import { trainedMode } from './protocol/evaluator.ts';
 import { howToEvaluate, lossAt } from './analysis/model.ts';
 import { TrainingDebugAdapter } from './debugger/adapter.ts';
 import type { Laboratory } from './debugger/console.ts';
@@ -35,7 +36,7 @@ const laboratory: Laboratory = {
   async sharpness(connection): Promise<LiveSharpness> {
     let tracker = trackers.get(connection);
     if (tracker === undefined) {
-      const [mode = 'as-trained'] = connection.description.modes;
+      const mode = trainedMode(connection.description);
       const data = { split: 'train', samples: SAMPLES } as const;
       tracker = new LiveSharpnessTracker(connection, { data, mode, products: PRODUCTS });
       trackers.set(connection, tracker);

@@ -691,7 +691,7 @@ function describeItem(
       ? result.complete
         ? strings.notFinite
         : strings.notComputed
-      : formatWithError(loss, result.standardError);
+      : formatWithError(loss, result.pointErrors?.[j]?.[i] ?? null);
   const [nameX, nameY] =
     result.plane.kind === 'pca' ? [strings.componentPlain(1), strings.componentPlain(2)] : ['x', 'y'];
   return tip(`${strings.loss} ${value}`, [

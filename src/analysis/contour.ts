@@ -132,12 +132,15 @@ class Grid {
   evaluated = 0;
   private readonly how: HowToEvaluate;
   private readonly loss: Maybe[][];
+  /** Of each evaluated point's loss. */
+  private readonly errors: Maybe[][];
   /** Every point that was evaluated, in the order it was. */
   private readonly found: KnownPoint[] = [];
   /** Points of `found` that an interrupted run had left; null where what it left does not fit. */
   private resumed: number | null | undefined = undefined;
   private readonly trajectory: TrajectoryPoint[];
   private centre: Maybe = null;
+  private centreError: Maybe = null;
   private samples = 0;
   private seconds = 0;
   private pointsPerRequest = 1;
@@ -156,6 +159,7 @@ class Grid {
   ) {
     this.how = howToEvaluate(evaluator.description, input, true);
     this.loss = plane.y.map(() => plane.x.map(() => null));
+    this.errors = plane.y.map(() => plane.x.map(() => null));
     this.refinement = input.adaptive === true ? new Refinement(input.size) : null;
     this.trajectory = [...plane.trajectory];
     const fitting = Math.min(64, Math.max(9, Math.round(input.size ** 2 / 16)));
@@ -189,6 +193,7 @@ class Grid {
   async evaluateCentre(context: AnalysisContext): Promise<void> {
     const value = await this.ownLoss(this.plane.origin, context);
     this.centre = finite(value.loss);
+    this.centreError = finite(value.standardError ?? NaN);
     this.samples = value.samples;
   }
 
@@ -226,10 +231,12 @@ class Grid {
   }
 
   private note(point: KnownPoint): void {
-    const [row, column, loss] = point;
+    const [row, column, loss, error] = point;
     const line = this.loss[row];
-    if (line === undefined) return;
+    const errors = this.errors[row];
+    if (line === undefined || errors === undefined) return;
     line[column] = loss;
+    errors[column] = error;
     this.refinement?.set([row, column], loss);
     this.found.push(point);
     this.evaluated++;
@@ -321,9 +328,10 @@ class Grid {
       ...(this.repeats === undefined ? {} : { repeats: this.repeats }),
       ...(filled === null ? {} : { interpolation: filled.interpolation }),
       standardError: sorted[Math.floor(sorted.length / 2)] ?? null,
+      pointErrors: this.errors.map((row) => [...row]),
       trajectory: [...this.trajectory],
       ...(plane.paths === undefined ? {} : { paths: plane.paths }),
-      centre: { loss: this.centre },
+      centre: { loss: this.centre, standardError: this.centreError },
       evaluated: this.evaluated,
       ...(typeof this.resumed === 'number' ? { resumed: this.resumed } : {}),
       complete,

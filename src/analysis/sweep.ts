@@ -1,6 +1,6 @@
 /** What-if over the snapshots of a run: the score of many averages, and whether choosing one of them pays. */
 import type { EvaluationMode } from '../protocol/evaluator.ts';
-import type { BesideIterates, Candidate, SweepResult } from '../protocol/averaging.ts';
+import type { BesideIterates, Candidate, OwnLast, SweepResult } from '../protocol/averaging.ts';
 import type { Circling } from '../protocol/circling.ts';
 import type { Gain } from '../protocol/gain.ts';
 import { BasinError } from '../protocol/errors.ts';
@@ -90,9 +90,13 @@ export async function sweep(
     };
 
     const first = inside[0] as Snapshot;
-    const iterates = chooseIterates(inside, input.circling);
-    const beside = new Map</* step */ number, MeasuredModel>();
     const parts = inBlocks(inside, input.places);
+    // The ends of blocks are the last snapshots of windows, whichever turns out the best.
+    const iterates = new Set([
+      ...chooseIterates(inside, input.circling),
+      ...parts.flatMap((members) => members.at(-1) ?? []),
+    ]);
+    const beside = new Map</* step */ number, MeasuredModel>();
     const moving: Measured[] = [];
     // Two decays a walk over the snapshots: with the block's sum and the snapshot itself that makes four vectors.
     const walks = Math.max(1, Math.ceil(input.decays.length / 2));
@@ -111,7 +115,7 @@ export async function sweep(
         },
         async (snapshot, vector) => {
           if (snapshot === last) measuredLast ??= await measureModel(evaluator, vector, input.mode, context);
-          if (iterates.includes(snapshot) && !beside.has(snapshot.step)) {
+          if (iterates.has(snapshot) && !beside.has(snapshot.step)) {
             const own = snapshot === last ? measuredLast : null;
             beside.set(snapshot.step, own ?? (await measureModel(evaluator, vector, input.mode, context)));
           }
@@ -131,6 +135,7 @@ export async function sweep(
     const baseline = baselineOf();
     const all = [...windows, ...moving];
     const best = bestOf(all);
+    const chosen = all.find((m) => m.candidate === best) ?? null;
     const heldOut = description.validation !== null;
     const expectedGain = heldOut ? crossFitted(all) : null;
     const data = judgedOn(baseline.score);
@@ -149,7 +154,8 @@ export async function sweep(
       best,
       expectedGain,
       ...(input.circling === undefined ? {} : { circling: input.circling }),
-      besideIterates: besideIterates(all.find((m) => m.candidate === best) ?? null, beside, baseline),
+      besideIterates: besideIterates(chosen, beside, baseline),
+      ownLast: ownLastOf(chosen, last.step, beside, baseline),
       refreshedStatistics: description.hasStatistics,
     };
     return {
@@ -201,6 +207,25 @@ function besideIterates(
         ? gainOf(best.differences.map((d, i) => d + mean(excess.map((e) => e[i] ?? NaN))))
         : null,
     train: Number.isFinite(train) ? train : null,
+  };
+}
+
+/** The last snapshot of the best average's window, where that is not the run's. */
+function ownLastOf(
+  best: Measured | null,
+  last: number,
+  scored: ReadonlyMap<number, MeasuredModel>,
+  baseline: MeasuredModel,
+): OwnLast | null {
+  const own = best === null || best.candidate.to === last ? undefined : scored.get(best.candidate.to);
+  if (best === null || own === undefined) return null;
+  const over = pairedDifferences(baseline.losses, own.losses);
+  const { differences } = best;
+  return {
+    step: best.candidate.to,
+    gain: gainOf(over),
+    added:
+      over === null || differences === null ? null : gainOf(differences.map((d, i) => d - (over[i] ?? NaN))),
   };
 }
 

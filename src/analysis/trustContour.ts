@@ -7,7 +7,7 @@ import { figures, percent, steps } from './trust.ts';
 export function contourSentences(
   result: Pick<
     ContourResult,
-    'plane' | 'trajectory' | 'standardError' | 'loss' | 'evaluated' | 'complete' | 'interpolation'
+    'plane' | 'trajectory' | 'standardError' | 'centre' | 'loss' | 'evaluated' | 'complete' | 'interpolation'
   >,
   plane: Pick<Plane, 'width' | 'leftOut' | 'notes'>,
 ): string[] {
@@ -21,7 +21,11 @@ export function contourSentences(
     sentences.push(`Left out, because their weights are NaN or infinite: ${steps(plane.leftOut)}.`);
   }
   if (result.standardError !== null) {
-    sentences.push(`A loss value has a standard error of about ${figures(result.standardError, 2)}.`);
+    const { standardError: own = null } = result.centre;
+    const centre = own === null ? '' : `, that at the centre of ${figures(own, 2)}`;
+    sentences.push(
+      `Half of the loss values have a standard error of at most ${figures(result.standardError, 2)}${centre}.`,
+    );
   }
   const missing = result.loss.flat().filter((value) => value === null).length;
   if (result.complete && missing > 0) {

@@ -1,5 +1,6 @@
 /** Sentences on whether an average of snapshots pays. */
-import type { Candidate, SweepResult } from '../protocol/averaging.ts';
+import type { Candidate, OwnLast, SweepResult } from '../protocol/averaging.ts';
+import type { Gain } from '../protocol/gain.ts';
 import { circlingSentences } from './trustCircling.ts';
 import { figures, percent } from './trust.ts';
 
@@ -7,7 +8,15 @@ import { figures, percent } from './trust.ts';
 export function sweepSentences(
   result: Pick<
     SweepResult,
-    'verdict' | 'best' | 'expectedGain' | 'windows' | 'moving' | 'last' | 'circling' | 'besideIterates'
+    | 'verdict'
+    | 'best'
+    | 'expectedGain'
+    | 'windows'
+    | 'moving'
+    | 'last'
+    | 'circling'
+    | 'besideIterates'
+    | 'ownLast'
   >,
   heldOut: boolean,
 ): string[] {
@@ -28,17 +37,34 @@ export function sweepSentences(
     ];
   }
   const size = `${figures(expected.value, 2)} ± ${figures(expected.standardError, 1)} in validation loss`;
+  const stopping = stoppingSentence(result.ownLast ?? null, last.step);
   return [
     verdict === 'gain'
-      ? `Averaging pays: the ${words} is better than snapshot ${last.step} by ${size}.`
+      ? `${stopping?.alone === true ? 'Stopping earlier pays' : 'Averaging pays'}: the ${words} is better than snapshot ${last.step} by ${size}.`
       : `No gain: the last snapshot is as good (the best average changes it by ${size}).`,
     `That is judged on samples that had no part in choosing among the ${looked} averages` +
       (best.gain === null
         ? '.'
         : `; by its own samples the choice would seem worth ${figures(best.gain.value, 2)}.`),
+    ...(verdict === 'gain' && stopping !== null ? [stopping.sentence] : []),
     ...(verdict === 'gain' ? lossAloneSentence(best, last) : []),
     ...evidence(result),
   ];
+}
+
+/** What of the gain the window's own last snapshot has by itself; `alone` where averaging adds nothing that is seen. */
+function stoppingSentence(own: OwnLast | null, last: number): { sentence: string; alone: boolean } | null {
+  if (own?.gain == null || own.added === null) return null;
+  const { step, gain, added } = own;
+  if (!(gain.value > 2 * gain.standardError)) return null;
+  const size = (x: Gain): string => `${figures(x.value, 2)} ± ${figures(x.standardError, 1)}`;
+  const alone = !(added.value > 2 * added.standardError);
+  return {
+    alone,
+    sentence:
+      `Snapshot ${step} by itself is better than snapshot ${last} by ${size(gain)}, which is what stopping there is worth; ` +
+      `the average adds ${alone ? 'nothing that can be told from noise' : 'more'} (${size(added)}).`,
+  };
 }
 
 /** A lower loss of as many right answers is another confidence: no better decisions, and a temperature may do as much. */

@@ -1,4 +1,5 @@
 /** Answers as a person reads them on a terminal. */
+import type { Maybe } from '../protocol/result.ts';
 import type { JobResult } from '../protocol/engine.ts';
 import type {
   AverageResult,
@@ -261,13 +262,13 @@ function contourTable(result: ContourResult): string {
     ['plane', `${result.plane.kind}, ${result.x.length} × ${result.y.length} points around ${result.at}`],
     ['axes', result.plane.directions.map((d) => d.name).join(', ')],
     ['variance explained', percentage(result.plane.varianceExplained)],
-    ['loss at the centre', figures(result.centre.loss)],
+    ['loss at the centre', withError(result.centre.loss, result.centre.standardError)],
     [
       'lowest loss',
       lowest === null ? '–' : `${figures(lowest.loss)} at (${figures(lowest.x)}, ${figures(lowest.y)})`,
     ],
     ['highest loss', figures(highest)],
-    ['standard error', figures(result.standardError)],
+    ['standard error', `${figures(result.standardError)} (median of the points)`],
     ['evaluated on', `${result.data.samples} ${result.data.split} ${result.data.unit ?? 'samples'}`],
   );
   return table.toString();
@@ -294,9 +295,11 @@ function lineTable(result: LineResult): string {
       ...(result.validation?.accuracy ? [percentage(result.validation.accuracy[i])] : []),
     ]);
   });
-  const spread = result.barrierStandardError == null ? '' : ` ± ${figures(result.barrierStandardError)}`;
-  return `${table.toString()}\nbarrier ${figures(result.barrier)}${spread} between ${result.from} and ${result.to}, ${figures(result.length)} apart`;
+  return `${table.toString()}\nbarrier ${withError(result.barrier, result.barrierStandardError)} between ${result.from} and ${result.to}, ${figures(result.length)} apart`;
 }
+
+const withError = (value: Maybe | undefined, error: Maybe | undefined): string =>
+  error == null ? figures(value) : `${figures(value)} ± ${figures(error)}`;
 
 function sharpnessTable(result: SharpnessResult): string {
   const words = {

@@ -224,7 +224,11 @@ export class Engine {
       async ({ evaluator, source }) => {
         const started = performance.now();
         const { framework, backend, versions } = evaluator.description;
-        const mode = modeOf('mode' in job ? job : {}, evaluator.description);
+        const mode = modeOf(
+          'mode' in job || 'split' in job ? job : {},
+          evaluator.description,
+          kind.ofTrainedLoss,
+        );
         const { train } = evaluator.description;
         const by = { mode, framework, backend, versions, evaluator: source };
         const finish = (draft: Draft<AnalysisResult>): AnalysisResult =>

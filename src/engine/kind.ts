@@ -3,7 +3,7 @@ import type { AnalysisContext, Evaluator } from '../analysis/evaluator.ts';
 import type { Draft, Evaluation } from '../analysis/model.ts';
 import type { Analyses, AnalysisJob, AnalysisKind, AnalysisResult } from '../protocol/analyses.ts';
 import { BasinError } from '../protocol/errors.ts';
-import type { EvaluationMode, EvaluatorDescription } from '../protocol/evaluator.ts';
+import { trainedMode, type EvaluationMode, type EvaluatorDescription } from '../protocol/evaluator.ts';
 import type { ModelReference } from '../protocol/job.ts';
 import type { BuiltModel } from '../protocol/run.ts';
 import { stepOf, type RunContents } from './references.ts';
@@ -46,6 +46,8 @@ export interface EvaluatorKind<K extends AnalysisKind> extends AnyKind<K> {
   readonly needs: 'evaluator';
   /** Whether it looks at predictions alone, which a built ensemble has as well as a model. */
   readonly takesEnsembles?: true;
+  /** Whether it asks for the loss that training descends, batch statistics and all, where no other mode is named. */
+  readonly ofTrainedLoss?: true;
   /** What it adds to the run's models, beside its result. */
   readonly builds?: BuiltModel['kind'];
   /** Whether an aborted signal makes it end early with what is there, in place of nothing. */
@@ -92,12 +94,16 @@ export function evaluationOf(
   return { data: { split }, mode };
 }
 
-/** @throws BasinError `unsupported` */
+/** @param ofTrainedLoss the default is the loss that training descends @throws BasinError `unsupported` */
 export function modeOf(
-  job: { readonly mode?: EvaluationMode },
+  job: { readonly mode?: EvaluationMode; readonly split?: 'train' | 'validation' },
   description: EvaluatorDescription,
+  ofTrainedLoss = false,
 ): EvaluationMode {
-  const [usual = 'as-trained'] = description.modes;
+  const usual =
+    ofTrainedLoss && job.split !== 'validation'
+      ? trainedMode(description)
+      : (description.modes[0] ?? 'as-trained');
   const mode = job.mode ?? usual;
   if (description.modes.includes(mode) || mode === usual) return mode;
   throw new BasinError(

@@ -8,7 +8,7 @@ import { LiveNoiseScaleMeter } from '../analysis/liveNoiseScale.ts';
 import { LiveSharpnessTracker } from '../analysis/liveSharpness.ts';
 import { FEWEST_BATCHES } from '../analysis/noiseScale.ts';
 import { BasinError } from '../protocol/errors.ts';
-import type { EvaluationMode, EvaluatorStatus } from '../protocol/evaluator.ts';
+import { trainedMode, type EvaluationMode, type EvaluatorStatus } from '../protocol/evaluator.ts';
 import {
   decodeNumber,
   encodeNumber,
@@ -179,7 +179,10 @@ async function measureOverOneConnection(
       }
       if (tracker === null) {
         // One gradient tells what products cost here: steps tell too little, on other batches and a warm machine.
-        tracker = new LiveSharpnessTracker(evaluator, { data: { split: 'train', samples }, mode });
+        tracker = new LiveSharpnessTracker(evaluator, {
+          data: { split: 'train', samples },
+          mode: trainedMode(evaluator.description),
+        });
         const product = GRADIENTS_PER_PRODUCT * (await tracker.gradientSeconds(signal));
         const affordable = Math.floor(allowance / (FIRST_ROUND * product));
         products = Math.min(MOST_PRODUCTS, Math.max(FEWEST_PRODUCTS, affordable));

@@ -47,6 +47,15 @@ export interface BesideIterates {
   readonly train: Maybe;
 }
 
+/** What of a gain is stopping earlier: the last snapshot of the best average's window by itself. */
+export interface OwnLast {
+  readonly step: number;
+  /** Over the run's last snapshot, sample for sample on the judged split. */
+  readonly gain: Gain | null;
+  /** Of the average over this snapshot. */
+  readonly added: Gain | null;
+}
+
 export interface SweepResult extends Result {
   readonly kind: 'sweep';
   /** The blocks of snapshots from which windows are made, by step. */
@@ -66,6 +75,8 @@ export interface SweepResult extends Result {
   readonly circling?: Circling;
   /** null where fewer than two iterates of the best average were scored. Absent in older results. */
   readonly besideIterates?: BesideIterates | null;
+  /** null where the best average goes up to the last snapshot; absent in older results. */
+  readonly ownLast?: OwnLast | null;
 }
 
 export interface SwagJob extends EvaluationOptions {

@@ -159,6 +159,15 @@ export interface EvaluatorDescription {
   readonly validation: SplitSize | null;
 }
 
+/**
+ * The mode of the loss that training descends. With batch norm that is another function of the weights than the loss in
+ * inference mode, whose statistics are held fixed: its curvature is the one that the bound of an optimizer is about.
+ */
+export function trainedMode({ modes, hasStatistics }: EvaluatorDescription): EvaluationMode {
+  const [usual = 'as-trained'] = modes;
+  return hasStatistics && modes.includes('as-trained') ? 'as-trained' : usual;
+}
+
 /** Where the process stands, and what questions have cost it so far. */
 export interface EvaluatorStatus {
   readonly state: 'training' | 'paused' | 'frozen' | 'held';

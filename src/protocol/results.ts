@@ -100,11 +100,14 @@ export interface ContourResult extends Result {
   readonly interpolation?: Interpolation;
   /** Typical standard error of a loss value (median over the grid); null when unknown. */
   readonly standardError: number | null;
+  /** Of each evaluated point, as `loss`; null elsewhere. Absent in older results. */
+  readonly pointErrors?: readonly (readonly Maybe[])[];
   readonly trajectory: readonly TrajectoryPoint[];
   /** Of the other runs whose models are compared; absent where none is. */
   readonly paths?: readonly ComparedPath[];
   /** Loss at the origin of the plane evaluated by itself, and its difference from the grid's. */
-  readonly centre: { readonly loss: Maybe };
+  /** The origin's own loss; its error is absent in older results. */
+  readonly centre: { readonly loss: Maybe; readonly standardError?: Maybe };
   /** Points evaluated so far, of x·y. */
   readonly evaluated: number;
   /** Of these, points that an interrupted contour of the same question had left; absent where none had. */

@@ -33,6 +33,8 @@ export function stabilityBound(optimizer: OptimizerInfo | null, learningRate: nu
   if (!['sgd', 'momentum', 'gd', 'gradientdescent'].includes(kind))
     return unknown(whyAdaptive(optimizer, kind));
   const { config } = optimizer;
+  if (config.maximize === true)
+    return unknown('the optimizer ascends (maximize), which no positive curvature leaves stable');
   const number = numbersOf(optimizer);
   const rate = learningRate ?? number('learningRate', 'learning_rate', 'lr');
   if (rate === null || !(rate > 0)) return unknown('the learning rate is not known');

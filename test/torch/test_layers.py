@@ -98,6 +98,32 @@ def test_names_the_step_and_the_layer_of_nan(fault: str, every_step: bool) -> No
         assert done.stdout == plain.stdout
 
 
+@pytest.mark.parametrize(
+    ("spoil", "operation"), [("loss * torch.log(-loss)", "Log"), ("torch.sqrt(-loss) * loss", "Sqrt")]
+)
+def test_names_the_operation_that_made_nan_of_finite_numbers(tmp_path: Path, spoil: str, operation: str) -> None:
+    script = tmp_path / "logged.py"
+    script.write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "torch.manual_seed(1)\n"
+        "net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))\n"
+        "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+        "x, y = torch.randn(16, 4), torch.randint(3, (16,))\n"
+        "for step in range(8):\n"
+        "    loss = nn.functional.cross_entropy(net(x), y)\n"
+        f"    loss = {spoil} if step == 5 else loss\n"
+        "    optimizer.zero_grad()\n"
+        "    loss.backward()\n"
+        "    optimizer.step()\n"
+    )
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        (step,) = [s for s in run.steps() if "nonFinite" in s]
+        assert step["nonFinite"]["operation"] == operation
+
+
 def test_leaves_a_graph_alone_whose_saved_tensors_are_packed(tmp_path: Path) -> None:
     """Checkpointing lets a saved tensor be read once, and the backward pass has to be the one that does."""
     script = tmp_path / "checkpointed.py"

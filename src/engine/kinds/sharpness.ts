@@ -4,6 +4,7 @@ import { learningRateAt, resolveModel, stepOf } from '../references.ts';
 
 export const sharpnessKind: EvaluatorKind<'sharpness'> = {
   needs: 'evaluator',
+  ofTrainedLoss: true,
   complete(job, contents) {
     requireInteger('top', job.top, 1, 20);
     return { ...job, split: job.split ?? 'train', at: definite(contents, job.at ?? 'last') };

@@ -5,6 +5,7 @@ import { learningRateAt, snapshotAt } from '../references.ts';
 
 export const stabilityKind: EvaluatorKind<'stability'> = {
   needs: 'evaluator',
+  ofTrainedLoss: true,
   complete(job, contents) {
     const wanted = job.snapshots ?? 10;
     requireInteger('snapshots', wanted, 1, 1000);

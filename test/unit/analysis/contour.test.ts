@@ -82,6 +82,8 @@ describe('contour', () => {
           assert.ok(typeof centre === 'number' && typeof origin.evaluated === 'number');
           assert.ok(Math.abs(centre - origin.evaluated) <= tolerance * centre);
           assert.equal(result.centre.loss, origin.evaluated);
+          const middle = result.pointErrors?.[result.y.indexOf(0)]?.[result.x.indexOf(0)];
+          assert.ok(Math.abs(result.centre.standardError! - middle!) < tolerance);
         }
         // All three corners lie in their plane: the loss there, evaluated through the directions, is their own.
         const through = await contour(evaluator, { ...input, plane: [0, 30, 70], size: 5 }, testContext());

@@ -179,8 +179,9 @@ describe('sweep over averages', () => {
     const circling = { verdict: 'circling', stretch } as const;
     const result = await sweep(evaluator, { ...asked, snapshots, places: 6, circling }, testContext());
     const { best, besideIterates: beside, trust } = result;
-    // Six of the snapshots of the stretch, spread evenly; of these, the ones that are in the best average.
-    const chosen = [120, 140, 160, 190, 210, 230].filter((s) => s >= best!.from && s <= best!.to);
+    // Six of the snapshots of the stretch, spread evenly, and the ends of blocks; of these, the ones that are in the best average.
+    const scored = new Set([120, 140, 160, 190, 210, 230, ...result.blocks.map(({ to }) => to)]);
+    const chosen = [...scored].filter((s) => s >= best!.from && s <= best!.to);
     assert.equal(beside!.iterates, chosen.length);
     const losses: { train: number; validation: number }[] = [];
     for (const at of chosen) {
@@ -199,6 +200,32 @@ describe('sweep over averages', () => {
     );
     assert.ok(
       trust.some((s) => /below the mean of \d of its own iterates .*: they lie at the boundary/.test(s)),
+    );
+  });
+
+  it('tells what stopping earlier is worth by itself, and what averaging adds', async () => {
+    // To the minimum, round it, and away: what is best lies in the middle.
+    const circled = around(1e-3, 4);
+    const away = circled.map((w, i) =>
+      w.map((x, k) => x + (i < circled.length / 2 ? 0 : 0.3 * (i - 10) * (k % 2))),
+    );
+    const { evaluator, snapshots } = setUp(softmax, away);
+    const result = await sweep(evaluator, { ...asked, snapshots, places: 6, decays: [] }, testContext());
+    const { best, ownLast: own, verdict, trust } = result;
+    assert.equal(verdict, 'gain');
+    assert.ok(best!.to < snapshots.at(-1)!.step);
+    assert.equal(own!.step, best!.to);
+    const lossOf = async (file: string): Promise<number> => {
+      await evaluator.load({ into: 'w', from: { file } });
+      const how = { data: { split: 'validation' as const }, mode, refresh: false };
+      return (await evaluator.score({ members: ['w'], how })).loss;
+    };
+    const alone = (await lossOf(`step-${snapshots.at(-1)!.step}`)) - (await lossOf(`step-${own!.step}`));
+    assert.ok(Math.abs(own!.gain!.value - alone) < 1e-9);
+    assert.ok(Math.abs(own!.gain!.value + own!.added!.value - best!.gain!.value) < 1e-9);
+    assert.match(trust[0]!, /^Stopping earlier pays: the average of/);
+    assert.ok(
+      trust.some((s) => /by itself is better than .* adds nothing that can be told from noise/.test(s)),
     );
   });
 

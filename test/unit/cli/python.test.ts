@@ -95,6 +95,38 @@ describe('command line with PyTorch', function () {
     assert.match(stdout, /events.*Dead units at step 7/);
   });
 
+  it('holds the curvature of the loss that is trained, batch statistics and all, against the bound', async () => {
+    const script = await write(
+      'normed.py',
+      'import torch',
+      'torch.manual_seed(2)',
+      'x, y = torch.randn(48, 3), torch.randint(2, (48,))',
+      'net = torch.nn.Sequential(',
+      '    torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Tanh(), torch.nn.Linear(4, 2))',
+      'optimizer = torch.optim.SGD(net.parameters(), lr=0.1)',
+      'criterion = torch.nn.CrossEntropyLoss()',
+      'for step in range(30):',
+      '    optimizer.zero_grad()',
+      '    criterion(net(x), y).backward()',
+      '    optimizer.step()',
+      'net.double()',
+      'names, weights = zip(*[(n, p.detach()) for n, p in net.named_parameters()])',
+      'sizes = [w.numel() for w in weights]',
+      'def loss(flat):',
+      '    parts = {n: v.view_as(w) for n, v, w in zip(names, flat.split(sizes), weights)}',
+      '    return criterion(torch.func.functional_call(net, parts, (x.double(),)), y)',
+      'hessian = torch.autograd.functional.hessian(loss, torch.cat([w.flatten() for w in weights]))',
+      'print(float(torch.linalg.eigvalsh(hessian)[-1]))',
+    );
+    const { code, stdout, stderr } = await train(python, script);
+    assert.equal(code, 0, stderr);
+    const truth = Number(stdout.trim().split('\n').at(-1));
+    const found = await basin.ask<SharpnessResult>('sharpness');
+    assert.equal(found.provenance.mode, 'as-trained');
+    const [lambda = NaN] = found.eigenvalues;
+    assert.ok(Math.abs(lambda / truth - 1) < 2e-3, `${lambda} for ${truth}`);
+  });
+
   it('names the layer of a loss spike that was planted in one', async () => {
     const planted = path.resolve('test/torch/scripts-planted/planted.py');
     const { code, stderr } = await basin.run('train', '--every-step', '--', python, planted, 'spike', '200');

@@ -75,6 +75,9 @@ describe('stability bounds', () => {
     assert.equal(stabilityBound({ name: 'SGD', config: {} }, null).bound, null);
     assert.equal(stabilityBound({ name: 'SGD', config: {} }, 0).bound, null);
     assert.equal(stabilityBound({ name: 'SGD', config: { momentum: 1.2 } }, 0.1).bound, null);
+    const ascending = stabilityBound({ name: 'SGD', config: { maximize: true } }, 0.1);
+    assert.equal(ascending.bound, null);
+    assert.match(ascending.reason ?? '', /ascends/);
   });
 
   const scale = 0.2;

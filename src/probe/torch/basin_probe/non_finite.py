@@ -80,9 +80,10 @@ def origin_in_forward(loss: torch.Tensor) -> Origin:
         if not given or _operation(node) in _PASSING:
             if not given and not value.requires_grad and not name.startswith(_SAVED + "running"):
                 return Origin(_operation(node), _nearest_parameter(node), came_in=True)
-            # It came in: what gave it is the operation before, or it is data.
+            # It came in: what gave it is the operation before, or it is data. A saved input names what it comes from.
+            source = None if given else value.grad_fn
             before = [n for n, _ in node.next_functions if n is not None and not _only_weights(n)]
-            made = before[0] if before else node
+            made = source or (before[0] if before else node)
         return Origin(_operation(made), _nearest_parameter(made))
     return Origin(_operation(root), _nearest_parameter(root))
 
