@@ -27,6 +27,13 @@ def by_hand(rows, order):
     return [(x[rows][i], y[rows][i]) for i in order.split(60)]
 
 
+def loaded(rows):
+    """The script's own loaders, or one that it lets go of as soon as it reads."""
+    if how == "loaders made anew":
+        return DataLoader(TensorDataset(x[rows], y[rows]), 60, shuffle=rows is trained)
+    return loaders[0] if rows is trained else loaders[1]
+
+
 def evaluate(batches):
     net.eval()
     with torch.no_grad():
@@ -38,11 +45,11 @@ def evaluate(batches):
 for epoch in range(3):
     # What is held against the samples that are evaluated are the first thousand.
     order = torch.arange(1500) if what == "a few trained" else torch.randperm(1500)
-    for a, b in by_hand(trained, order) if how == "hand" else loaders[0]:
+    for a, b in by_hand(trained, order) if how == "hand" else loaded(trained):
         optimizer.zero_grad()
         F.cross_entropy(net(a), b).backward()
         optimizer.step()
     if what not in ("held-out", "a few trained"):
-        evaluate(by_hand(trained, torch.arange(1500)) if how == "hand" else looking)
+        evaluate(by_hand(trained, torch.arange(1500)) if how == "hand" else loaded(trained) if "anew" in how else looking)
     if what != "trained" and (what != "held-out at the end" or epoch == 2):
-        evaluate(by_hand(held_out, torch.arange(500)) if how == "hand" else loaders[1])
+        evaluate(by_hand(held_out, torch.arange(500)) if how == "hand" else loaded(held_out))

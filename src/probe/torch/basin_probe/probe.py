@@ -553,7 +553,8 @@ class Probe:
             self.started = time.perf_counter()
             self._training_loader = self._loader
             loader = None if self._loader is None else self._loader()
-            self._trained_by.add(id(loader))
+            if loader is not None:  # else one that the script has let go of already
+                self._trained_by.add(id(loader))
             self._like = [t.detach() for t in self._recent[-1][0]] if self._recent else None
         usable = terms is not None and len(terms) > 0 and all(t.slot is not None for t in terms)
         program = self._watched_program(parameters) or (Program(terms) if usable and terms else None)
