@@ -62,6 +62,14 @@ const table: Readonly<Record<CommandId, Command>> = {
   [commands.trainOn]: async ({ debugging }) => {
     await debugging.trainOn();
   },
+  [commands.pause]: async (context, target?: Target) => {
+    const only = context.runs.all.filter((r) => r.manifest?.state === 'training');
+    await context.debugging.pause(await pickRun(context, target, { only }));
+  },
+  [commands.continue]: async (context, target?: Target) => {
+    const only = context.runs.all.filter((r) => r.manifest?.state === 'paused');
+    await context.debugging.continue(await pickRun(context, target, { only }));
+  },
   [commands.hookTerminal]: async ({ training }) => training.hookTerminal(),
 
   [commands.openRun]: async (context, target?: Target, lens?: LensName, result?: string) => {
@@ -78,7 +86,13 @@ const table: Readonly<Record<CommandId, Command>> = {
     const { state } = await run.run.readManifest();
     const live = state === 'training';
     const kept = (await keptAnalyses(run.run)).some(
-      (r) => r.kind === 'contour' && r.complete && r.plane.kind === 'pca' && r.x.length >= size,
+      (r) =>
+        r.kind === 'contour' &&
+        r.complete &&
+        r.plane.kind === 'pca' &&
+        r.x.length >= size &&
+        // What was drawn while it trained lacks the rest of the path.
+        r.provenance.evaluator !== 'live',
     );
     if (kept && !live) {
       context.panels.open(run, 'contour');

@@ -8,12 +8,16 @@ import { setting } from './configuration.ts';
 import { folderOf } from './folderOf.ts';
 import { DEBUG_TYPE } from './ids.ts';
 import { requireTrust } from './trust.ts';
+import type { KnownRun } from './workspaceRuns.ts';
 
 /** What the adapter says of an analysis that was asked for in the debug console. */
 export interface ResultOfConsole {
   readonly directory: string;
   readonly kind: string;
 }
+
+/** The only one that the adapter has. */
+const THREAD = 1;
 
 const TRAINS = /\.(?:py|[cm]?[jt]s)$/;
 
@@ -46,6 +50,35 @@ export class Debugging
   async debug(file: vscode.Uri): Promise<void> {
     requireTrust();
     await vscode.debug.startDebugging(folderOf(file), this.#ofFile(file.fsPath));
+  }
+
+  /** Has a run that trains stand still before its next update: by its debug session, or one that is begun for it. */
+  async pause(run: KnownRun): Promise<void> {
+    requireTrust();
+    const session = sessionOf(run);
+    if (session !== undefined) {
+      await session.customRequest('pause', { threadId: THREAD });
+      return;
+    }
+    await vscode.debug.startDebugging(run.folder, {
+      type: DEBUG_TYPE,
+      request: 'attach',
+      name: vscode.l10n.t('Training of {0}', run.manifest?.name ?? run.id),
+      run: run.id,
+      root: run.folder.uri.fsPath,
+    });
+  }
+
+  /** Lets it train on. @throws BasinError `not-found` where it stands in nobody's session here */
+  async continue(run: KnownRun): Promise<void> {
+    const session = sessionOf(run);
+    if (session === undefined)
+      throw new BasinError(
+        'not-found',
+        vscode.l10n.t('{0} stands in no debug session of this window.', run.manifest?.name ?? run.id),
+        vscode.l10n.t('Let it go on where it was stopped.'),
+      );
+    await session.customRequest('continue', { threadId: THREAD });
   }
 
   /**
@@ -140,4 +173,12 @@ export class Debugging
   dispose(): void {
     for (const one of this.#subscriptions) one.dispose();
   }
+}
+
+/** The active session, where it is Basin's and about this run, as far as it says: one that was launched names none. */
+function sessionOf({ id }: KnownRun): vscode.DebugSession | undefined {
+  const session = vscode.debug.activeDebugSession;
+  if (session?.type !== DEBUG_TYPE) return undefined;
+  const run: unknown = session.configuration.run;
+  return run === undefined || run === id ? session : undefined;
 }

@@ -8,6 +8,8 @@ export const commands = {
   train: 'basin.train',
   debug: 'basin.debug',
   trainOn: 'basin.trainOn',
+  pause: 'basin.pause',
+  continue: 'basin.continue',
   hookTerminal: 'basin.hookTerminal',
   openRun: 'basin.openRun',
   showContour: 'basin.showContour',
@@ -101,6 +103,9 @@ export const contextKeys = {
   hasRuns: 'basin.hasRuns',
   /** A run's process is kept at its end. */
   hasHeld: 'basin.hasHeld',
+  /** A run trains; another stands still in the debugger. */
+  hasTraining: 'basin.hasTraining',
+  hasPaused: 'basin.hasPaused',
   /** A job is running that can be cancelled. */
   busy: 'basin.busy',
   /** The Runs view shows them by script. */

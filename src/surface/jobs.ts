@@ -1,7 +1,7 @@
 /** Jobs asked of the engine: consent before, progress and cancel meanwhile, everyone who shows the run told. */
 import * as vscode from 'vscode';
 import type { Job, JobProgress, JobResult } from '../protocol/engine.ts';
-import { isCancelled, toErrorData, type ErrorData } from '../protocol/errors.ts';
+import { cancelled, isCancelled, toErrorData, type ErrorData } from '../protocol/errors.ts';
 import type { ContourResult } from '../protocol/results.ts';
 import { CountedEvent } from './countedEvent.ts';
 import { DisposableStore } from './disposables.ts';
@@ -71,7 +71,12 @@ export class Jobs implements vscode.Disposable {
       number: options.number ?? this.#nextNumber--,
       directory: run.run.directory,
       job,
-      progress: { fraction: null, message: vscode.l10n.t('waiting') },
+      progress: {
+        fraction: null,
+        message: this.relaunch.isAllowed(run, job)
+          ? vscode.l10n.t('waiting')
+          : vscode.l10n.t('waiting for your answer: may the script be started again?'),
+      },
       cancel: abort,
     };
     const tell = (event: JobEvent): void => {
@@ -85,7 +90,7 @@ export class Jobs implements vscode.Disposable {
     let result: JobResult | null = null;
     let failure: unknown = null;
     try {
-      await this.relaunch.ensure(run, job);
+      await orCancelled(this.relaunch.ensure(run, job), controller.signal);
       result = await this.engine.run(job, run.folder.uri.fsPath, {
         signal: controller.signal,
         progress: (progress) => {
@@ -127,5 +132,20 @@ export class Jobs implements vscode.Disposable {
   dispose(): void {
     this.cancelAll();
     this.#store.dispose();
+  }
+}
+
+/** A question that waits for people is given up with its job. */
+async function orCancelled(answer: Promise<void>, signal: AbortSignal): Promise<void> {
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(cancelled());
+  });
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await Promise.race([answer, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }

@@ -194,7 +194,10 @@ class Landscape implements vscode.Disposable {
     const live = change.live.filter((one) => one.objective === this.#objective);
     for (const one of steps) this.#steps.push(one);
     for (const one of live) this.#live.push(one);
+    const state = this.#manifest?.state;
     this.#manifest = change.manifest ?? this.#manifest;
+    // What stands in place of a picture goes by the state.
+    const turned = this.#manifest?.state !== state;
     if (change.contents) {
       const name = this.#manifest?.objectives[this.#objective]?.name;
       const kept = (await known.run.analyses()).find((r) => r.kind === 'contour' && r.objective === name);
@@ -202,7 +205,7 @@ class Landscape implements vscode.Disposable {
       // A picture that is being refined here is newer than what is on disk.
       if (kept?.kind === 'contour' && this.#asking === null) this.#contour = kept;
     }
-    if (change.fresh || change.contents || change.manifest === null) this.#showWhole();
+    if (change.fresh || change.contents || turned || change.manifest === null) this.#showWhole();
     else this.#host.wire.notify('addSteps', { steps, live, run: change.manifest });
     await this.#askWhenDue(known);
   }

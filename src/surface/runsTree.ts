@@ -263,7 +263,7 @@ function runItem(run: KnownRun): vscode.TreeItem {
   );
   item.contextValue = [
     treeItems.run,
-    ...(manifest.state === 'held' ? ['held'] : []),
+    ...(['held', 'training', 'paused'].includes(manifest.state) ? [manifest.state] : []),
     ...(run.baseline ? ['baseline'] : []),
   ].join(' ');
   item.accessibilityInformation = {

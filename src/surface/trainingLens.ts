@@ -46,6 +46,23 @@ export class TrainingLens implements vscode.CodeLensProvider, vscode.Disposable 
           arguments: [run.run.directory],
         }),
       );
+      const { state } = run.manifest;
+      if (state === 'training' || state === 'paused') {
+        lenses.push(
+          new vscode.CodeLens(range, {
+            title:
+              state === 'training'
+                ? vscode.l10n.t('$(debug-pause) Pause')
+                : vscode.l10n.t('$(debug-continue) Continue'),
+            tooltip:
+              state === 'training'
+                ? vscode.l10n.t('Has training stand still before its next update, in the debugger')
+                : run.manifest.name,
+            command: state === 'training' ? commands.pause : commands.continue,
+            arguments: [run.run.directory],
+          }),
+        );
+      }
       if (!isActive(run)) {
         lenses.push(
           new vscode.CodeLens(range, {

@@ -176,10 +176,10 @@ export class WorkspaceRuns implements vscode.Disposable {
   #changed(run: KnownRun | null): void {
     const all = this.all;
     setContext(contextKeys.hasRuns, all.length > 0);
-    setContext(
-      contextKeys.hasHeld,
-      all.some((r) => r.manifest?.state === 'held'),
-    );
+    const some = (state: RunManifest['state']): boolean => all.some((r) => r.manifest?.state === state);
+    setContext(contextKeys.hasHeld, some('held'));
+    setContext(contextKeys.hasTraining, some('training'));
+    setContext(contextKeys.hasPaused, some('paused'));
     if (run === null) this.#listChanged.fire(undefined);
     else this.#runChanged.fire(run);
   }
