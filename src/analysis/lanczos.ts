@@ -155,7 +155,7 @@ export async function lanczos(
     const ritz = ritzPairs(projected, coupled, beta);
     // Of unit vectors, so ‖H‖ is at least this.
     largest = Math.max(largest, norm, ...ritz.map((p) => Math.abs(p.value)));
-    const rounding = Math.max(UNDERFLOW, SINGLE_PRECISION * largest);
+    const rounding = Math.max(UNDERFLOW, Math.min(SINGLE_PRECISION, options.tolerance / 10) * largest);
     const complete = size === dimension;
     const wanted = [...ritz.slice(0, top), ...ritz.slice(size - Math.min(size, bottom)).reverse()];
     const converged =
@@ -164,7 +164,8 @@ export async function lanczos(
         (p) =>
           p.residual <=
           Math.max(
-            rounding,
+            // What is no larger than rounding is a zero, known no better.
+            Math.abs(p.value) <= rounding ? rounding : 0,
             options.tolerance * Math.max(Math.abs(p.value), floor * largest),
             complete ? SPANNED * largest : 0,
           ),
