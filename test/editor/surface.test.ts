@@ -505,10 +505,13 @@ describe('from a script to its landscape', function () {
     await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
     // Nothing is held: it says so, and throws nothing.
     assert.equal(await vscode.commands.executeCommand('basin.releaseRun', run.id), undefined);
-    const asked = vscode.commands.executeCommand('basin.openSample');
-    await new Promise((done) => setTimeout(done, 300));
-    await vscode.commands.executeCommand('workbench.action.closeQuickOpen');
-    assert.equal(await asked, undefined);
+    let answered: unknown = 'not yet';
+    void vscode.commands.executeCommand('basin.openSample').then((answer) => (answered = answer));
+    // Closing before the question stands closes nothing, so it is closed until it is answered.
+    await until('the question to be closed', 30, async () => {
+      await vscode.commands.executeCommand('workbench.action.closeQuickOpen');
+      return answered === undefined;
+    });
     const written = await store().create({ command: ['node', 'now.mjs'], cwd: folder().uri.fsPath });
     await vscode.commands.executeCommand('basin.refresh');
     assert.equal(await vscode.commands.executeCommand('basin.deleteRun', written.id), undefined);
