@@ -16,7 +16,6 @@ import {
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import path from 'node:path';
 import { BasinError, toErrorData } from '../protocol/errors.ts';
-import type { Run } from '../runs/run.ts';
 import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
 import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
 import {
@@ -406,7 +405,6 @@ export class TrainingDebugAdapter extends DebugSession {
       case 'basin.trainOn':
         void this.#answer(response, async () => {
           const run = await this.#required().trainOn();
-          this.#tellRun(run);
           response.body = { directory: run.directory, run: run.id };
         });
         return;
@@ -455,7 +453,6 @@ export class TrainingDebugAdapter extends DebugSession {
       branched: (run) => {
         this.laboratory.unfollow();
         this.laboratory.follow(run);
-        this.#tellRun(run);
       },
     };
   }
@@ -474,11 +471,6 @@ export class TrainingDebugAdapter extends DebugSession {
       }),
       root,
     );
-  }
-
-  /** So that the client finds the session of a run that it did not name. */
-  #tellRun({ id }: Run): void {
-    this.sendEvent({ seq: 0, type: 'event', event: 'basin.run', body: { run: id } });
   }
 
   #walk({ run, connection, at, close, root }: Frozen): void {

@@ -25,8 +25,6 @@ export class Debugging
   implements vscode.DebugConfigurationProvider, vscode.DebugAdapterDescriptorFactory, vscode.Disposable
 {
   readonly #subscriptions: vscode.Disposable[];
-  /** By the id of the run that each of Basin's sessions stands in. */
-  readonly #sessions = new Map<string, vscode.DebugSession>();
 
   /**
    * @param adapter dist/debugAdapter.cjs
@@ -40,12 +38,7 @@ export class Debugging
       vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, this),
       vscode.debug.registerDebugAdapterDescriptorFactory(DEBUG_TYPE, this),
       vscode.debug.onDidReceiveDebugSessionCustomEvent(({ session, event, body }) => {
-        if (session.type !== DEBUG_TYPE) return;
-        if (event === 'basin.result') show(body as ResultOfConsole);
-        if (event === 'basin.run') this.#sessions.set((body as { run: string }).run, session);
-      }),
-      vscode.debug.onDidTerminateDebugSession(({ id }) => {
-        for (const [run, session] of this.#sessions) if (session.id === id) this.#sessions.delete(run);
+        if (session.type === DEBUG_TYPE && event === 'basin.result') show(body as ResultOfConsole);
       }),
     ];
   }
@@ -62,7 +55,7 @@ export class Debugging
   /** Has a run that trains stand still before its next update: by its debug session, or one that is begun for it. */
   async pause(run: KnownRun): Promise<void> {
     requireTrust();
-    const session = this.#sessions.get(run.id);
+    const session = sessionOf(run);
     if (session !== undefined) {
       await session.customRequest('pause', { threadId: THREAD });
       return;
@@ -78,7 +71,7 @@ export class Debugging
 
   /** Lets it train on. @throws BasinError `not-found` where it stands in nobody's session here */
   async continue(run: KnownRun): Promise<void> {
-    const session = this.#sessions.get(run.id);
+    const session = sessionOf(run);
     if (session === undefined)
       throw new BasinError(
         'not-found',
@@ -180,4 +173,12 @@ export class Debugging
   dispose(): void {
     for (const one of this.#subscriptions) one.dispose();
   }
+}
+
+/** The active session, where it is Basin's and about this run, as far as it says: one that was launched names none. */
+function sessionOf({ id }: KnownRun): vscode.DebugSession | undefined {
+  const session = vscode.debug.activeDebugSession;
+  if (session?.type !== DEBUG_TYPE) return undefined;
+  const run: unknown = session.configuration.run;
+  return run === undefined || run === id ? session : undefined;
 }
