@@ -283,7 +283,7 @@ describe('the debug adapter', function () {
     };
     await assert.rejects(
       client.launchRequest(settings as DebugProtocol.LaunchRequestArguments),
-      /exit code 1/,
+      /There is no .*nothing\.mjs.*Check its name/,
     );
   });
 
