@@ -4,7 +4,6 @@
  */
 import { DebugSession } from '@vscode/debugadapter';
 import { LiveSharpnessTracker } from './analysis/liveSharpness.ts';
-import { trainedMode } from './protocol/evaluator.ts';
 import { howToEvaluate, lossAt } from './analysis/model.ts';
 import { TrainingDebugAdapter } from './debugger/adapter.ts';
 import type { Laboratory } from './debugger/console.ts';
@@ -13,6 +12,7 @@ import { findInstallation } from './engine/installation.ts';
 import { limitCycleOf } from './engine/limitCycle.ts';
 import { measureWhileTraining } from './engine/liveMeasurements.ts';
 import type { TrainingConnection } from './evaluators/connection.ts';
+import { trainedMode } from './protocol/evaluator.ts';
 import { LIVE_BUDGET, type LiveSharpness } from './protocol/run.ts';
 
 const installation = findInstallation();

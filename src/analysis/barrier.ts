@@ -7,7 +7,7 @@ import { finite } from './finite.ts';
 import type { Model } from './model.ts';
 import { mean } from './moments.ts';
 import { errorOfSum, type MeasuredLoss } from './pairedError.ts';
-import { figures } from './trust.ts';
+import { withError } from './trust.ts';
 import type { Vectors } from './vectors.ts';
 
 /** Most training samples that are looked at: paired, so few of them tell a barrier from noise. */
@@ -186,6 +186,3 @@ function spread<T>(items: readonly T[], most: number): T[] {
     (_, i) => items[Math.round((i * (items.length - 1)) / (most - 1))] as T,
   );
 }
-
-const withError = (x: number, error: number | null): string =>
-  error === null ? figures(x, 3) : `${figures(x, 3)} ± ${figures(error, 2)}`;

@@ -9,6 +9,7 @@ import { cancelled } from '../protocol/errors.ts';
 import type { Circling, CirclingStretch, CirclingVerdict } from '../protocol/circling.ts';
 import { knownNumber, type StepRecord } from '../protocol/run.ts';
 import { autocorrelation, centre, type Series } from './autocorrelation.ts';
+import { finite } from './finite.ts';
 import { deviation, mean } from './moments.ts';
 import type { SketchSource } from './sketchedPath.ts';
 
@@ -49,8 +50,8 @@ export async function circling(
 ): Promise<Circling> {
   const points = sketch === null ? [] : await readPoints(sketch, to, signal);
   const losses = steps.flatMap((record) => {
-    const loss = knownNumber(record.loss);
-    return loss !== null && Number.isFinite(loss) ? [{ step: record.step, loss }] : [];
+    const loss = finite(knownNumber(record.loss));
+    return loss === null ? [] : [{ step: record.step, loss }];
   });
   if (points.length < FEWEST_POINTS) return { verdict: 'unknown', stretch: null };
   const look = (begin: number): CirclingStretch | null => {

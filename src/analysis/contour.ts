@@ -132,8 +132,6 @@ class Grid {
   evaluated = 0;
   private readonly how: HowToEvaluate;
   private readonly loss: Maybe[][];
-  /** Of each evaluated point's loss. */
-  private readonly errors: Maybe[][];
   /** Every point that was evaluated, in the order it was. */
   private readonly found: KnownPoint[] = [];
   /** Points of `found` that an interrupted run had left; null where what it left does not fit. */
@@ -159,7 +157,6 @@ class Grid {
   ) {
     this.how = howToEvaluate(evaluator.description, input, true);
     this.loss = plane.y.map(() => plane.x.map(() => null));
-    this.errors = plane.y.map(() => plane.x.map(() => null));
     this.refinement = input.adaptive === true ? new Refinement(input.size) : null;
     this.trajectory = [...plane.trajectory];
     const fitting = Math.min(64, Math.max(9, Math.round(input.size ** 2 / 16)));
@@ -231,12 +228,10 @@ class Grid {
   }
 
   private note(point: KnownPoint): void {
-    const [row, column, loss, error] = point;
+    const [row, column, loss] = point;
     const line = this.loss[row];
-    const errors = this.errors[row];
-    if (line === undefined || errors === undefined) return;
+    if (line === undefined) return;
     line[column] = loss;
-    errors[column] = error;
     this.refinement?.set([row, column], loss);
     this.found.push(point);
     this.evaluated++;
@@ -328,7 +323,7 @@ class Grid {
       ...(this.repeats === undefined ? {} : { repeats: this.repeats }),
       ...(filled === null ? {} : { interpolation: filled.interpolation }),
       standardError: sorted[Math.floor(sorted.length / 2)] ?? null,
-      pointErrors: this.errors.map((row) => [...row]),
+      pointErrors: this.pointErrors(),
       trajectory: [...this.trajectory],
       ...(plane.paths === undefined ? {} : { paths: plane.paths }),
       centre: { loss: this.centre, standardError: this.centreError },
@@ -363,6 +358,16 @@ class Grid {
         ),
       },
     };
+  }
+
+  /** Of each evaluated point's loss, as the grid lies. */
+  private pointErrors(): Maybe[][] {
+    const errors = this.loss.map((row) => row.map((): Maybe => null));
+    for (const [row, column, , error] of this.found) {
+      const line = errors[row];
+      if (line !== undefined) line[column] = error;
+    }
+    return errors;
   }
 
   private ownLoss(vector: string, { signal }: AnalysisContext): Promise<LossValue> {

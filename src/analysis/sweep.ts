@@ -134,8 +134,8 @@ export async function sweep(
     const windows = await windowsOf(evaluator, vectors, blocks, measure, part(0.2, 0.8));
     const baseline = baselineOf();
     const all = [...windows, ...moving];
-    const best = bestOf(all);
-    const chosen = all.find((m) => m.candidate === best) ?? null;
+    const chosen = bestOf(all);
+    const best = chosen?.candidate ?? null;
     const heldOut = description.validation !== null;
     const expectedGain = heldOut ? crossFitted(all) : null;
     const data = judgedOn(baseline.score);
@@ -220,12 +220,10 @@ function ownLastOf(
   const own = best === null || best.candidate.to === last ? undefined : scored.get(best.candidate.to);
   if (best === null || own === undefined) return null;
   const over = pairedDifferences(baseline.losses, own.losses);
-  const { differences } = best;
   return {
     step: best.candidate.to,
     gain: gainOf(over),
-    added:
-      over === null || differences === null ? null : gainOf(differences.map((d, i) => d - (over[i] ?? NaN))),
+    added: gainOf(pairedDifferences(best.differences, over)),
   };
 }
 
@@ -296,16 +294,13 @@ export function chooseSwept({
 }
 
 /** By paired gain where that is known, else by the judged split's loss. */
-function bestOf(all: readonly Measured[]): Candidate | null {
+function bestOf(all: readonly Measured[]): Measured | null {
   const worth = ({ candidate: { gain, score } }: Measured): number =>
     gain?.value ?? -((score.validation ?? score.train).loss ?? Infinity);
   const finite = all.filter((m) => Number.isFinite(worth(m)));
   const known = finite.filter((m) => m.candidate.gain !== null);
   const among = known.length > 0 ? known : finite;
-  return (
-    among.reduce<Measured | null>((a, b) => (a === null || worth(b) > worth(a) ? b : a), null)?.candidate ??
-    null
-  );
+  return among.reduce<Measured | null>((a, b) => (a === null || worth(b) > worth(a) ? b : a), null);
 }
 
 /** Chooses on every second sample and judges on the others, both ways round; null where nothing can be chosen. */

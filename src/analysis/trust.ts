@@ -52,7 +52,12 @@ export function lineSentences(
 function barrierWords(height: number, error: number | null): string {
   const noise =
     error !== null && height < 2 * error ? ', which is within two standard errors of no barrier' : '';
-  return `${figures(height, 3)}${plusMinus(error, (x) => figures(x, 2))}${noise}`;
+  return `${withError(height, error)}${noise}`;
+}
+
+/** `0.123 ± 0.012`; without what is not known. */
+export function withError(x: number, error: number | null): string {
+  return `${figures(x, 3)}${plusMinus(error, (e) => figures(e, 2))}`;
 }
 
 export function sharpnessSentences(

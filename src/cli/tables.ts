@@ -1,6 +1,6 @@
 /** Answers as a person reads them on a terminal. */
-import type { Maybe } from '../protocol/result.ts';
 import type { JobResult } from '../protocol/engine.ts';
+import type { Maybe } from '../protocol/result.ts';
 import type {
   AverageResult,
   ContourResult,
@@ -310,8 +310,7 @@ function sharpnessTable(result: SharpnessResult): string {
   };
   const table = newTable();
   result.eigenvalues.forEach((value, i) => {
-    const spread = i === 0 && result.standardError !== null ? ` ± ${figures(result.standardError)}` : '';
-    table.push([`λ${subscript(i + 1)}`, `${figures(value)}${spread}`]);
+    table.push([`λ${subscript(i + 1)}`, withError(value, i === 0 ? result.standardError : null)]);
   });
   table.push(
     ['at', result.at],

@@ -2,6 +2,7 @@
  * What a job calls a model (a step, `last`, `first`, the id of a built model, or any of these of another run as
  * `RUN:MODEL`), as a point in weight space.
  */
+import { finite } from '../analysis/finite.ts';
 import type { Model, Snapshot } from '../analysis/model.ts';
 import type { Predictor } from '../analysis/predictor.ts';
 import type { Combination } from '../protocol/evaluator.ts';
@@ -51,7 +52,7 @@ export async function readContents(run: Run, objective: number | string | undefi
       snapshots.push({
         step,
         vector: { file },
-        loss: loss != null && Number.isFinite(loss) ? loss : null,
+        loss: finite(loss ?? null),
       });
     } catch (error) {
       if (!(error instanceof BasinError)) throw error;

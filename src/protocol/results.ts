@@ -105,8 +105,7 @@ export interface ContourResult extends Result {
   readonly trajectory: readonly TrajectoryPoint[];
   /** Of the other runs whose models are compared; absent where none is. */
   readonly paths?: readonly ComparedPath[];
-  /** Loss at the origin of the plane evaluated by itself, and its difference from the grid's. */
-  /** The origin's own loss; its error is absent in older results. */
+  /** Loss at the origin of the plane, evaluated by itself; its error is absent in older results. */
   readonly centre: { readonly loss: Maybe; readonly standardError?: Maybe };
   /** Points evaluated so far, of x·y. */
   readonly evaluated: number;

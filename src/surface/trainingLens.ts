@@ -46,19 +46,21 @@ export class TrainingLens implements vscode.CodeLensProvider, vscode.Disposable 
           arguments: [run.run.directory],
         }),
       );
-      const { state } = run.manifest;
-      if (state === 'training' || state === 'paused') {
+      if (run.manifest.state === 'training') {
         lenses.push(
           new vscode.CodeLens(range, {
-            title:
-              state === 'training'
-                ? vscode.l10n.t('$(debug-pause) Pause')
-                : vscode.l10n.t('$(debug-continue) Continue'),
-            tooltip:
-              state === 'training'
-                ? vscode.l10n.t('Has training stand still before its next update, in the debugger')
-                : run.manifest.name,
-            command: state === 'training' ? commands.pause : commands.continue,
+            title: vscode.l10n.t('$(debug-pause) Pause'),
+            tooltip: vscode.l10n.t('Has training stand still before its next update, in the debugger'),
+            command: commands.pause,
+            arguments: [run.run.directory],
+          }),
+        );
+      } else if (run.manifest.state === 'paused') {
+        lenses.push(
+          new vscode.CodeLens(range, {
+            title: vscode.l10n.t('$(debug-continue) Continue'),
+            tooltip: run.manifest.name,
+            command: commands.continue,
             arguments: [run.run.directory],
           }),
         );

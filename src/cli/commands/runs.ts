@@ -1,3 +1,4 @@
+import { finite } from '../../analysis/finite.ts';
 import { knownNumber } from '../../protocol/run.ts';
 import { RunStore } from '../../runs/runStore.ts';
 import type { CommandLine } from '../command.ts';
@@ -10,8 +11,7 @@ export function addRuns(cli: CommandLine): void {
     const rows: RunRow[] = [];
     for (const entry of await new RunStore(root).list()) {
       const last = await entry.run.readLastStep().catch(() => null);
-      const loss = knownNumber(last?.loss ?? null);
-      rows.push({ entry, lastLoss: loss !== null && Number.isFinite(loss) ? loss : null });
+      rows.push({ entry, lastLoss: finite(knownNumber(last?.loss ?? null)) });
     }
     const runs = rows.map(({ entry: { id, manifest, error, baseline }, lastLoss }) => ({
       id,
