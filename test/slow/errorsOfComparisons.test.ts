@@ -10,7 +10,7 @@ import { ensemble } from '../../src/analysis/ensemble.ts';
 import { line } from '../../src/analysis/line.ts';
 import { rocArea } from '../../src/analysis/uncertainty.ts';
 import { withVectors } from '../../src/analysis/vectors.ts';
-import { assertCovers, REPEATS } from '../fixtures/coverage.ts';
+import { Coverage, REPEATS, type Interval } from '../fixtures/coverage.ts';
 import {
   draw,
   expected,
@@ -30,26 +30,15 @@ const mode = 'inference' as const;
 const evaluation = { data: { split: 'train' }, mode } as const;
 const Z = 1.96;
 
-/** Counts, by name, how often what is stated lies on the truth. */
-class Coverage {
-  private readonly inside = new Map<string, number>();
-
-  look(
-    name: string,
-    stated: { readonly value: number | null; readonly standardError?: number | null } | null | undefined,
-    truth: number,
-    quantile = Z,
-  ): void {
-    const { value, standardError } = stated ?? {};
-    const holds =
-      value != null && standardError != null && Math.abs(value - truth) <= quantile * standardError;
-    this.inside.set(name, (this.inside.get(name) ?? 0) + (holds ? 1 : 0));
-  }
-
-  assert(): void {
-    for (const [name, count] of this.inside) assertCovers(count, name);
-  }
-}
+/** What is stated, as an interval; where it is not, one that holds nothing. */
+const within = (
+  stated: { readonly value: number | null; readonly standardError?: number | null } | null | undefined,
+  quantile = Z,
+): Interval => {
+  const { value, standardError } = stated ?? {};
+  if (value == null || standardError == null) return [NaN, NaN];
+  return [value - quantile * standardError, value + quantile * standardError];
+};
 
 /** Two hidden tanh units without biases: the margin is Σ a·tanh(w·x). */
 interface Net {
@@ -102,12 +91,12 @@ describe('standard errors of comparisons', function () {
         if (barrier > 0) {
           covered.look(
             'barrier',
-            { value: found.barrier, standardError: found.barrierStandardError ?? null },
+            within({ value: found.barrier, standardError: found.barrierStandardError ?? null }),
             barrier,
           );
           covered.look(
             'barrier, held out',
-            { value: held.barrier ?? null, standardError: held.barrierStandardError ?? null },
+            within({ value: held.barrier ?? null, standardError: held.barrierStandardError ?? null }),
             barrier,
           );
           const barriers = await withVectors(evaluator, (vectors) =>
@@ -116,13 +105,13 @@ describe('standard errors of comparisons', function () {
           const highest = barriers!.highest!;
           covered.look(
             'barrier before averaging',
-            { value: highest.height, standardError: highest.standardError },
+            within({ value: highest.height, standardError: highest.standardError }),
             barrier,
           );
         }
         // Downhill is the way that the samples say: between ends of equal loss that is either.
         const { largestIncrease, standardError } = found.monotone!;
-        covered.look('rise', { value: largestIncrease, standardError }, rise);
+        covered.look('rise', within({ value: largestIncrease, standardError }), rise);
       }
       covered.assert();
     });
@@ -166,14 +155,14 @@ describe('standard errors of comparisons', function () {
       }));
       const input = { last: { step: 2, vector: '2', loss: null }, mode, model: 'ensemble-1' } as const;
       const { diversity, byCount } = await ensemble(evaluator, { ...input, members: of }, testContext());
-      covered.look('distance', diversity!.distance, distance);
-      covered.look('disagreement', diversity!.disagreement, disagreement);
+      covered.look('distance', within(diversity!.distance), distance);
+      covered.look('disagreement', within(diversity!.disagreement), disagreement);
       byCount!.forEach(({ loss, standardError }, i) =>
-        covered.look(`loss of ${i + 1}`, { value: loss, standardError }, losses[i]!),
+        covered.look(`loss of ${i + 1}`, within({ value: loss, standardError }), losses[i]!),
       );
       // Far better than the others, so that every half of the samples selects it.
       const chosen = await ensemble(evaluator, { ...input, members: of, select: 1 }, testContext());
-      covered.look('gain', chosen.selection!.expectedGain, last! - best!);
+      covered.look('gain', within(chosen.selection!.expectedGain), last! - best!);
     }
     covered.assert();
   });
@@ -191,7 +180,7 @@ describe('standard errors of comparisons', function () {
         const next = gaussians(scattered(seed));
         const below = Array.from({ length: 300 }, next);
         const above = Array.from({ length: wrong }, () => apart + next());
-        covered.look('area', rocArea(below, above), truth);
+        covered.look('area', within(rocArea(below, above)), truth);
       }
       covered.assert();
     });
@@ -217,7 +206,7 @@ describe('standard errors of comparisons', function () {
       const found = await contour(evaluator, input, testContext());
       covered.look(
         'centre',
-        { value: found.centre.loss, standardError: found.standardError },
+        within({ value: found.centre.loss, standardError: found.standardError }),
         expected(lossAt(1.2)),
       );
     }
@@ -249,7 +238,7 @@ describe('standard errors of comparisons', function () {
         const { stretch } = await circling({ dimension: 10, records }, steps, new AbortController().signal);
         const { change, standardError } = stretch!.loss!;
         const truth = (-slope * (stretch!.to - stretch!.from)) / length;
-        covered.look('change', { value: change, standardError }, truth, quantile);
+        covered.look('change', within({ value: change, standardError }, quantile), truth);
       }
       covered.assert();
     });

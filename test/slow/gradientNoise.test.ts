@@ -8,7 +8,7 @@ import { Matrix } from 'ml-matrix';
 import { eigenSymmetric } from '../../src/analysis/eigen.ts';
 import { gradientNoise } from '../../src/analysis/gradientNoise.ts';
 import type { NoiseResult, WithError } from '../../src/protocol/noise.ts';
-import { assertCovers, REPEATS } from '../fixtures/coverage.ts';
+import { Coverage, REPEATS, type Interval } from '../fixtures/coverage.ts';
 import { gaussians, scattered } from '../fixtures/gaussian.ts';
 import { linearRegression } from '../fixtures/problems.ts';
 import { ReferenceEvaluator, testContext } from '../fixtures/referenceEvaluator.ts';
@@ -19,7 +19,6 @@ const top = 2;
 /** Diagonal of S. */
 const variances = Array.from({ length: 8 }, (_, k) => (1 + 0.5 * k) ** -2);
 const width = variances.length;
-type Interval = readonly [number, number];
 
 /** What is true of all data, in whatever directions and for whatever Hessian. */
 function truthOf(far: number): { weights: number[]; gradient: Matrix; covariance: Matrix } {
@@ -51,14 +50,7 @@ describe('standard errors of gradient noise over draws of the data', function ()
       const { weights, gradient, covariance } = truthOf(far);
       const power = gradient.transpose().mmul(gradient).get(0, 0);
       const trace = covariance.trace();
-      const inside = new Map<string, { of: number; count: number }>();
-      const look = (name: string, interval: readonly [number, number | null] | null, truth: number): void => {
-        if (interval === null) return;
-        const seen = inside.get(name) ?? { of: 0, count: 0 };
-        const [low, high] = interval;
-        const holds = low <= truth && (high === null || truth <= high);
-        inside.set(name, { of: seen.of + 1, count: seen.count + (holds ? 1 : 0) });
-      };
+      const covered = new Coverage();
       for (let seed = 1; seed <= REPEATS; seed++) {
         const next = gaussians(scattered(31 * seed));
         const x = Array.from({ length: samples }, () => variances.map((s) => Math.sqrt(s) * next()));
@@ -82,31 +74,29 @@ describe('standard errors of gradient noise over draws of the data', function ()
             0,
           );
         const product = hessian.mmul(covariance).trace();
-        look('‖∇L‖²', scale.gradient.interval!, power);
-        look('tr Σ', scale.trace.interval!, trace);
-        look('noise scale', scale.interval, trace / power);
-        look(
+        covered.look('‖∇L‖²', scale.gradient.interval!, power);
+        covered.look('tr Σ', scale.trace.interval!, trace);
+        covered.look('noise scale', scale.interval, trace / power);
+        covered.look(
           'participation',
           around(rank.participation, batches),
           trace ** 2 / covariance.mmul(covariance).trace(),
         );
-        look('Tr(HΣ)', against.trace.interval!, product);
-        look('share of the noise', around(against.noise, batches), along(covariance) / trace);
-        look(
+        covered.look('Tr(HΣ)', against.trace.interval!, product);
+        covered.look('share of the noise', around(against.noise, batches), along(covariance) / trace);
+        covered.look(
           'share of ‖∇L‖²',
           around(against.gradient, batches),
           along(gradient.mmul(gradient.transpose())) / power,
         );
-        look(
+        covered.look(
           'anisotropy',
           around(against.anisotropy, batches),
           (product * width) / (hessian.trace() * trace),
         );
       }
-      for (const [name, { count, of }] of inside) {
-        // What is not stated most of the time is not judged by the few times that it is.
-        if (of > REPEATS / 2) assertCovers(count, name, of);
-      }
+      // What is not stated most of the time is not judged by the few times that it is.
+      covered.assert(REPEATS / 2);
     });
   }
 });

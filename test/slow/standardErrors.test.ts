@@ -7,7 +7,7 @@ import { margins } from '../../src/analysis/margins.ts';
 import { score } from '../../src/analysis/score.ts';
 import { sharpness } from '../../src/analysis/sharpness.ts';
 import { sweep } from '../../src/analysis/sweep.ts';
-import { assertCovers, countInside } from '../fixtures/coverage.ts';
+import { assertCovers, countInside, Coverage } from '../fixtures/coverage.ts';
 import { draw, expected, lossAt, sigmoid, twoClasses, weights } from '../fixtures/drawnClasses.ts';
 import { gaussians, scattered } from '../fixtures/gaussian.ts';
 import { linearRegression } from '../fixtures/problems.ts';
@@ -62,7 +62,7 @@ describe('standard errors over draws of the data', function () {
       gap: 0,
       accuracyGap: 0,
     };
-    const inside = Object.fromEntries(Object.keys(truths).map((name) => [name, 0]));
+    const covered = new Coverage();
     for (let seed = 1; seed <= 200; seed++) {
       const evaluator = new ReferenceEvaluator(twoClasses(draw(300, seed), draw(200, 7000 + seed)), {
         batchSize: 20,
@@ -80,10 +80,10 @@ describe('standard errors over draws of the data', function () {
       };
       for (const [name, truth] of Object.entries(truths)) {
         const [value, error] = stated[name as keyof typeof stated];
-        if (Math.abs(value! - truth) <= Z * error!) inside[name]!++;
+        covered.look(name, [value! - Z * error!, value! + Z * error!], truth);
       }
     }
-    for (const [name, count] of Object.entries(inside)) assertCovers(count, name);
+    covered.assert();
   });
 
   it("of a window's paired gain", async () => {

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { needs } from '../harness/requires.ts';
-import { startWorkbench, type Workbench } from '../harness/workbench.ts';
+import type { Workbench } from '../harness/workbench.ts';
 import { freshWorkspace } from '../harness/workspace.mjs';
+import { openForSuite } from './openForSuite.ts';
 import { until } from './pageHarness.ts';
 
 const plain = (text: string): string => text.replace(/[\u00a0\u202f]/g, ' ').replace(/\s+/g, ' ');
@@ -20,24 +20,15 @@ describe('the workbench in German', function () {
   // A step on which the others stand.
   this.bail(true);
   let workbench: Workbench;
-  let started = false;
-  before(async function () {
-    needs(this, 'chromium');
-    const folder = freshWorkspace('german');
-    workbench = await startWorkbench({
-      folder,
+  openForSuite(
+    () => ({
+      folder: freshWorkspace('german'),
       language: 'de',
       settings: { 'basin.contourSize': 21, 'basin.holdSeconds': 600 },
-    });
-    started = true;
-  });
-  after(async () => {
-    if (started) await workbench.close();
-  });
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed')
-      await workbench.screenshot(`failed-german-${this.currentTest.title.replace(/\W+/g, '-')}`);
-  });
+    }),
+    (opened) => (workbench = opened),
+    'german-',
+  );
   const store = join(resolve(import.meta.dirname, '../../out/workspaces/german'), '.basin/runs');
   const runs = (): string[] => readdirSync(store);
   const rows = async (): Promise<string[]> =>

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Frame } from 'playwright-core';
-import { needs } from '../harness/requires.ts';
-import { startWorkbench, type Workbench } from '../harness/workbench.ts';
+import type { Workbench } from '../harness/workbench.ts';
+import { openForSuite } from './openForSuite.ts';
 import { until } from './pageHarness.ts';
 
 /** Inside of the repository, where the sample finds its packages: `npm install` needs no keys of Basin's. */
@@ -23,21 +23,14 @@ const FOCUSED = `(() => {
 describe('the workbench by keyboard alone, from an empty folder to an exported picture', function () {
   this.timeout(240_000);
   let workbench: Workbench;
-  let started = false;
-  before(async function () {
-    needs(this, 'chromium');
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
-    workbench = await startWorkbench({ folder, settings: { 'basin.contourSize': 21 } });
-    started = true;
-  });
-  after(async () => {
-    if (started) await workbench.close();
-  });
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed')
-      await workbench.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-  });
+  openForSuite(
+    () => {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder, { recursive: true });
+      return { folder, settings: { 'basin.contourSize': 21 } };
+    },
+    (opened) => (workbench = opened),
+  );
 
   const press = (...keys: string[]): Promise<void> =>
     keys.reduce((before, key) => before.then(() => workbench.page.keyboard.press(key)), Promise.resolve());

@@ -4,8 +4,8 @@ import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PackageManager, listFiles } from '@vscode/vsce';
 import { vsixFile } from '../harness/build.mjs';
-import { needs } from '../harness/requires.ts';
-import { startWorkbench, type Workbench } from '../harness/workbench.ts';
+import type { Workbench } from '../harness/workbench.ts';
+import { openForSuite } from './openForSuite.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -46,21 +46,18 @@ describe('the package', () => {
 });
 
 describe('the packaged extension', function () {
-  let workbench: Workbench | undefined;
-  before(async function () {
-    needs(this, 'chromium');
-    workbench = await startWorkbench();
-  });
-  after(async () => {
-    await workbench?.close();
-  });
+  let workbench: Workbench;
+  openForSuite(
+    () => ({}),
+    (opened) => (workbench = opened),
+  );
 
   it('has its commands in the palette', async () => {
-    const entries = await workbench!.paletteEntries('Basin: ');
+    const entries = await workbench.paletteEntries('Basin: ');
     assert.ok(
       entries.some((entry) => entry.includes('Basin: Show Log')),
       entries.join(', '),
     );
-    await workbench!.screenshot('workbench');
+    await workbench.screenshot('workbench');
   });
 });

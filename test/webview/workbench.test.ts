@@ -1,8 +1,8 @@
 /** The path a user takes, in the workbench itself: the packaged extension, driven by mouse and keyboard. */
 import assert from 'node:assert/strict';
 import type { Frame } from 'playwright-core';
-import { needs } from '../harness/requires.ts';
 import { startWorkbench, type Workbench } from '../harness/workbench.ts';
+import { openForSuite } from './openForSuite.ts';
 
 const CONTOUR_SIZE = 21;
 const settings = {
@@ -41,20 +41,10 @@ const plain = (text: string): string => text.replace(/\u00a0/g, ' ').replace(/\s
 describe('the workbench, from a script to its landscape', function () {
   this.timeout(240_000);
   let workbench: Workbench;
-  let started = false;
-  before(async function () {
-    needs(this, 'chromium');
-    workbench = await startWorkbench({ settings });
-    started = true;
-  });
-  after(async () => {
-    if (started) await workbench.close();
-  });
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
-  });
+  openForSuite(
+    () => ({ settings }),
+    (opened) => (workbench = opened),
+  );
   const rows = async (): Promise<string[]> =>
     (await workbench.page.locator('.sidebar .pane-body .monaco-list-row').allInnerTexts()).map(plain);
   const panelFrame = (): Promise<Frame> => workbench.frame('#app.panel');
@@ -181,18 +171,10 @@ describe('the workbench, from a script to its landscape', function () {
 describe('the workbench in a folder that is not trusted', function () {
   this.timeout(120_000);
   let workbench: Workbench;
-  let started = false;
-  before(async function () {
-    needs(this, 'chromium');
-    workbench = await startWorkbench({
-      trust: true,
-      settings: { 'security.workspace.trust.startupPrompt': 'never' },
-    });
-    started = true;
-  });
-  after(async () => {
-    if (started) await workbench.close();
-  });
+  openForSuite(
+    () => ({ trust: true, settings: { 'security.workspace.trust.startupPrompt': 'never' } }),
+    (opened) => (workbench = opened),
+  );
 
   it('says so in place of an invitation to train, and offers no training', async () => {
     await workbench.openContainer('Basin');
