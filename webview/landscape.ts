@@ -62,8 +62,8 @@ fill(
   h('h1', { class: 'visually-hidden' }, strings.landscape.title),
   heading,
   objectives.element,
-  message,
   chartElement,
+  message,
   progress,
   lossRow,
   lambdaRow,
@@ -130,7 +130,7 @@ function draw({
   }
   const text =
     words ?? (run === null ? strings.landscape.none : contour === null ? strings.landscape.noContour : '');
-  message.hidden = text === '' || contour !== null;
+  message.hidden = text === '';
   setText(message, text);
   chartElement.hidden = contour === null;
   chart.show(contour, 'log');

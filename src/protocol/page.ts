@@ -38,7 +38,7 @@ export interface LandscapeView {
   readonly live: readonly LiveSharpness[];
   /** The newest contour, and the trajectory projected on its plane up to now. */
   readonly contour: ContourResult | null;
-  /** A sentence in place of a picture: what is missing and what to do. */
+  /** A sentence in place of a picture, or below a coarse one: what is missing and what to do. */
   readonly message: string | null;
   readonly progress: JobProgress | null;
   readonly error: ErrorData | null;

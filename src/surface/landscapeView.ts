@@ -262,8 +262,6 @@ class Landscape implements vscode.Disposable {
       if (this.#asking === asking) {
         this.#asking = null;
         this.#progress = null;
-        // A picture that nobody finishes any more says less than the sentence in its place.
-        if (this.#contour?.complete === false) this.#contour = null;
         if (!this.#disposed) this.#showWhole();
       }
     }
@@ -293,10 +291,18 @@ class Landscape implements vscode.Disposable {
     };
   }
 
-  /** In place of a picture: what is missing, and what brings it. */
+  /** In place of a picture, or below a coarse one that nobody refines any more: what is missing, and what brings it. */
   #message(): string | null {
     const manifest = this.#manifest;
-    if (this.#contour !== null) return null;
+    if (this.#contour?.complete === true || (this.#contour !== null && this.#asking !== null)) return null;
+    if (this.#contour !== null) {
+      // A short training ends within its first picture, which is all there is of it without a question to the script.
+      return manifest?.state === 'training'
+        ? null
+        : vscode.l10n.t(
+            'Coarse: training ended before this picture was refined. Basin: Show Loss Contour computes all of it.',
+          );
+    }
     if (manifest === null) {
       return vscode.l10n.t(
         'No run yet. Train a script under Basin, and its landscape appears here while it learns.',

@@ -125,8 +125,20 @@ function actions(page: Page): Omit<Workbench, 'page' | 'folder' | 'close'> {
           if (count > 0) return frame;
         }
         if (Date.now() > end) {
-          const seen = page.frames().map((frame) => frame.url().slice(0, 100));
-          throw new Error(`No webview has ${selector}. Frames: ${seen.join(', ')}`);
+          const pages = await Promise.all(
+            page.frames().map((frame) =>
+              frame
+                .locator('#app')
+                .innerText({ timeout: 1000 })
+                .catch(() => null),
+            ),
+          );
+          const seen = pages
+            .filter((text) => text !== null)
+            .map((text) => JSON.stringify(text.slice(0, 400)));
+          throw new Error(
+            `No webview has ${selector}. Those that are there say: ${seen.join(', ') || 'nothing'}`,
+          );
         }
         await page.waitForTimeout(100);
       }

@@ -709,6 +709,24 @@ describe('pages', function () {
     if (process.env['BASIN_VERBOSE']) console.log(`      ${framesPerSecond} frames a second`);
   });
 
+  it('landscape keeps a coarse picture that nobody refines, and says so below it', async () => {
+    const page = await keep(HostedPage.open(browser, 'landscape', { width: 300, height: 640 }));
+    const message = 'Coarse: training ended before this picture was refined.';
+    // Every second point along both axes, as a first pass leaves it.
+    const coarse = (row: number, column: number): boolean => row % 2 === 0 && column % 2 === 0;
+    const loss = contour.loss.map((losses, i) => losses.map((value, j) => (coarse(i, j) ? value : null)));
+    page.notify('showLandscape', { ...landscape, message, contour: { ...contour, loss, complete: false } });
+    await drawn(page, '.chart-live');
+    const below = page.page.getByText(message);
+    await below.waitFor();
+    const [chart, words] = await Promise.all([
+      page.page.locator('.chart-live').boundingBox(),
+      below.boundingBox(),
+    ]);
+    assert.ok(chart !== null && words !== null && words.y >= chart.y + chart.height);
+    assert.deepEqual(await violations(page), []);
+  });
+
   it('landscape shows one of several objectives, with its own bound, and has another one chosen', async () => {
     const own = digits.run.objectives[0]!;
     const optimizer = { name: 'SGD', config: { learningRate: 0.5, momentum: 0.5 } };

@@ -1,7 +1,10 @@
 /** The path a user takes, in the workbench itself: the packaged extension, driven by mouse and keyboard. */
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Frame } from 'playwright-core';
 import { startWorkbench, type Workbench } from '../harness/workbench.ts';
+import { freshWorkspace } from '../harness/workspace.mjs';
 import { openForSuite } from './openForSuite.ts';
 
 const CONTOUR_SIZE = 21;
@@ -42,7 +45,13 @@ describe('the workbench, from a script to its landscape', function () {
   this.timeout(240_000);
   let workbench: Workbench;
   openForSuite(
-    () => ({ settings }),
+    () => {
+      const folder = freshWorkspace('webview');
+      const script = join(folder, 'train.mjs');
+      // Twice the sample's, so that a fast machine is still training when the live picture is asked for.
+      writeFileSync(script, readFileSync(script, 'utf8').replace('epochs = 10', 'epochs = 20'));
+      return { settings, folder };
+    },
     (opened) => (workbench = opened),
   );
   const rows = async (): Promise<string[]> =>
