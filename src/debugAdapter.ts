@@ -77,7 +77,8 @@ class Adapter extends TrainingDebugAdapter {
 
   override shutdown(): void {
     laboratory.unfollow();
-    void Promise.all([...engines.values()].map((engine) => engine.dispose())).finally(() => super.shutdown());
+    const over = [this.endBeginning(), ...[...engines.values()].map((engine) => engine.dispose())];
+    void Promise.all(over).finally(() => super.shutdown());
   }
 }
 

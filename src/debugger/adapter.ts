@@ -15,17 +15,16 @@ import {
 } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import path from 'node:path';
-import { BasinError, toErrorData } from '../protocol/errors.ts';
+import { BasinError, isCancelled, toErrorData } from '../protocol/errors.ts';
 import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
 import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
+import type { AttachConfiguration, LaunchConfiguration } from './configuration.ts';
 import {
   attachTo,
   launch,
-  type AttachConfiguration,
   type Installed,
   type Client,
   type Frozen,
-  type LaunchConfiguration,
   type OwnProcess,
   type Training,
 } from './debuggedRun.ts';
@@ -54,6 +53,13 @@ const stopWords: Readonly<Record<Stop['reason'], string>> = {
   failed: 'exception',
 };
 
+interface Beginning {
+  readonly kind: 'launch' | 'attach';
+  readonly cancel: () => void;
+  /** Settles when it has succeeded, or has failed and left no process behind; never rejects. */
+  readonly over: Promise<unknown>;
+}
+
 interface Requested {
   readonly source: DebugProtocol.Source;
   readonly breakpoints: readonly DebugProtocol.SourceBreakpoint[];
@@ -63,10 +69,14 @@ interface Requested {
 export class TrainingDebugAdapter extends DebugSession {
   #session: DebugTarget | null = null;
   #own: OwnProcess | null = null;
-  /** Launch and attach come once. */
+  /** Launch and attach come once; a second try after one that has failed is welcome. */
   #begun = false;
+  /** A launch or attach that is under way. */
+  #beginning: Beginning | null = null;
   #root = '';
   #stopOnEntry = false;
+  /** Whether the session drives its process: it waits for the end of the configuration. */
+  #started = false;
   #configured: () => void = () => undefined;
   readonly #configuration = new Promise<void>((resolve) => (this.#configured = resolve));
   #lastStop: Stop | null = null;
@@ -130,24 +140,27 @@ export class TrainingDebugAdapter extends DebugSession {
     response: DebugProtocol.LaunchResponse,
     args: DebugProtocol.LaunchRequestArguments & LaunchConfiguration,
   ): void {
-    this.#stopOnEntry = args.stopOnEntry ?? false;
-    void this.#answer(response, async () => {
-      this.#beginOnce();
-      this.#train(await launch(args, this.installed, this.#client), args.whenGone ?? 'continue');
-    });
+    void this.#answer(response, () =>
+      this.#beginOnce('launch', async (signal) => {
+        const training = await launch(args, this.installed, this.#client, signal);
+        this.#stopOnEntry = args.stopOnEntry ?? false;
+        this.#train(training, args.whenGone ?? 'continue');
+      }),
+    );
   }
 
   protected override attachRequest(
     response: DebugProtocol.AttachResponse,
     args: DebugProtocol.AttachRequestArguments & AttachConfiguration,
   ): void {
-    this.#stopOnEntry = true;
-    void this.#answer(response, async () => {
-      this.#beginOnce();
-      const found = await attachTo(args, this.installed, this.#client);
-      if (found.kind === 'frozen') this.#walk(found);
-      else this.#train(found, args.whenGone ?? 'continue');
-    });
+    void this.#answer(response, () =>
+      this.#beginOnce('attach', async (signal) => {
+        const found = await attachTo(args, this.installed, this.#client, signal);
+        this.#stopOnEntry = true;
+        if (found.kind === 'frozen') this.#walk(found);
+        else this.#train(found, args.whenGone ?? 'continue');
+      }),
+    );
   }
 
   protected override configurationDoneRequest(response: DebugProtocol.ConfigurationDoneResponse): void {
@@ -160,7 +173,8 @@ export class TrainingDebugAdapter extends DebugSession {
     args: DebugProtocol.DisconnectArguments,
   ): void {
     // Once let go it is nobody's any more: a client that says good-bye twice must not end it.
-    const kill = args.terminateDebuggee ?? (this.#own !== null && !this.#leaving);
+    const isOwn = this.#own !== null || this.#beginning?.kind === 'launch';
+    const kill = args.terminateDebuggee ?? (isOwn && !this.#leaving);
     void this.#answer(response, () => (kill ? this.#kill('SIGKILL') : this.#letGo()));
   }
 
@@ -423,6 +437,7 @@ export class TrainingDebugAdapter extends DebugSession {
     return {
       output: (stream, text) => this.#say(text, stream),
       say: (text) => this.#say(text, 'console'),
+      warn: (text) => this.#say(text, 'important'),
       startUnder: (request) =>
         new Promise((ended, failed) => {
           this.#under = { ended, failed };
@@ -431,10 +446,34 @@ export class TrainingDebugAdapter extends DebugSession {
     };
   }
 
-  #beginOnce(): void {
+  async #beginOnce(
+    kind: Beginning['kind'],
+    begin: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     if (this.#begun)
       throw new BasinError('bad-input', 'This session has its training already.', 'Start another session.');
     this.#begun = true;
+    const controller = new AbortController();
+    const begun = begin(controller.signal);
+    const over = begun.catch(() => undefined);
+    this.#beginning = { kind, cancel: () => controller.abort(), over };
+    try {
+      await begun;
+    } catch (error) {
+      this.#begun = false;
+      throw error;
+    } finally {
+      this.#beginning = null;
+    }
+  }
+
+  /** Ends a launch or attach that is under way, and what it has started. */
+  protected async endBeginning(): Promise<void> {
+    const beginning = this.#beginning;
+    if (beginning === null) return;
+    beginning.cancel();
+    await beginning.over;
+    if (this.#session === null) this.sendEvent(new TerminatedEvent());
   }
 
   get #helpers(): Helpers {
@@ -489,11 +528,15 @@ export class TrainingDebugAdapter extends DebugSession {
     for (const file of this.#requested.keys())
       for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
     void this.#configuration
-      .then(() => session.start(this.#stopOnEntry))
+      .then(() => {
+        if (this.#leaving) return;
+        this.#started = true;
+        return session.start(this.#stopOnEntry);
+      })
       .catch(async (error: unknown) => {
         this.#trouble(error);
-        // Nothing stands that could be looked at.
-        if (session.standing === null) await session.detach();
+        // Nothing stands that could be looked at, and a process of its own would train unseen.
+        if (session.standing === null) await (this.#own === null ? session.detach() : this.#kill('SIGKILL'));
       });
   }
 
@@ -540,6 +583,7 @@ export class TrainingDebugAdapter extends DebugSession {
 
   async #kill(signal: NodeJS.Signals): Promise<void> {
     this.#leaving = true;
+    await this.endBeginning();
     if (this.#own === null) return this.#letGo();
     await this.#own.kill(signal);
     if (signal === 'SIGKILL') await this.#own.ended.catch(() => undefined);
@@ -547,7 +591,19 @@ export class TrainingDebugAdapter extends DebugSession {
 
   async #letGo(): Promise<void> {
     this.#leaving = true;
-    await this.#session?.detach();
+    // A launched script that is to go on is let go when it stands; its first step may be far away.
+    if (this.#beginning?.kind === 'launch') void this.#beginning.over.then(() => this.#detach());
+    else await this.endBeginning();
+    await this.#detach();
+  }
+
+  async #detach(): Promise<void> {
+    const session = this.#session;
+    if (session === null) return;
+    // A process of its own that has not been met by a debugger yet would wait for one.
+    if (this.#own !== null && !this.#started)
+      await session.connection.pause({ whenGone: 'continue' }).catch(() => undefined);
+    await session.detach();
   }
 
   /** The script is done and its process held: it ends. */
@@ -642,10 +698,8 @@ export class TrainingDebugAdapter extends DebugSession {
       this.sendErrorResponse(response, {
         id: 1,
         format: [message, cure].filter(Boolean).join(' '),
-        showUser: true,
+        showUser: !isCancelled(error),
       });
-      if (response.command === 'launch' || response.command === 'attach')
-        this.sendEvent(new TerminatedEvent());
     }
   }
 

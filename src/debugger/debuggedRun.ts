@@ -7,53 +7,21 @@ import { installedProbes } from '../evaluators/probes.ts';
 import { relaunch } from '../evaluators/relaunch.ts';
 import { launchTraining, prepareTraining } from '../evaluators/training.ts';
 import { waitForEndpoint } from '../evaluators/waitForEndpoint.ts';
-import { BasinError } from '../protocol/errors.ts';
+import { BasinError, cancelled, isCancelled, toErrorData } from '../protocol/errors.ts';
 import { isUnfinished, type RunManifest } from '../protocol/run.ts';
-import type { WhenGone } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
 import { findRoot, RunStore } from '../runs/runStore.ts';
 import { moduleFile, scriptCommand } from '../runs/scriptCommand.ts';
+import {
+  checkAttach,
+  checkLaunch,
+  type AttachConfiguration,
+  type CodeDebugger,
+  type LaunchConfiguration,
+} from './configuration.ts';
 import { requireWorkersInReach } from './nodeInspector.ts';
+import { requireSnapshot, snapshotSteps } from './snapshotWalk.ts';
 import { FollowedOutput, outputFile, streams, type Stream } from './scriptOutput.ts';
-
-/** Code debuggers that a script can be started under, by the names of their debug types. */
-export const codeDebuggers = ['node', 'debugpy'] as const;
-export type CodeDebugger = (typeof codeDebuggers)[number];
-
-export interface LaunchConfiguration {
-  /** The training script. */
-  readonly program?: string;
-  /** A Python module in place of it: `python -m module`. */
-  readonly module?: string;
-  readonly args?: readonly string[];
-  /** The interpreter; found as for a run without the debugger when absent. */
-  readonly runtime?: string;
-  readonly runtimeArgs?: readonly string[];
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string | null>>;
-  /** Workspace folder, where `.basin/` is. */
-  readonly root?: string;
-  /** Stand before the first update. */
-  readonly stopOnEntry?: boolean;
-  /** Seconds that the process is kept at its end for questions. */
-  readonly hold?: number;
-  /** Updates between snapshots. */
-  readonly snapshotEvery?: number;
-  /** Percent of the training's time that measuring λ₁ and the noise scale beside it may take; 0: nothing is measured. */
-  readonly liveBudget?: number;
-  readonly whenGone?: WhenGone;
-  /** Has a code debugger start the script, so that breakpoints in the code and in training live together. */
-  readonly under?: CodeDebugger;
-}
-
-export interface AttachConfiguration {
-  /** Id of a run, or `last`. */
-  readonly run?: string;
-  /** Has the script of the run started again, to look at this snapshot; the last one of a run that is over by default. */
-  readonly snapshot?: number | 'last';
-  readonly root?: string;
-  readonly whenGone?: WhenGone;
-}
 
 export interface Installed {
   /** The folder with every bundle. */
@@ -99,6 +67,8 @@ export interface UnderRequest {
 export interface Client {
   output(stream: Stream, text: string): void;
   say(text: string): void;
+  /** Something that people should not overlook. */
+  warn(text: string): void;
   /**
    * Has the client start a script under its code debugger.
    * @returns settles when that debugger's session has ended; rejects with what the client says when it cannot
@@ -107,15 +77,17 @@ export interface Client {
 }
 
 /**
- * Starts the script and waits until it stands before its first update.
- * @throws BasinError `bad-input`, `not-found`, or why the script has ended before it trained
+ * Starts the script and waits until it stands before its first update. Whatever keeps it from that, no process is left.
+ * @throws BasinError `bad-input`, `not-found`, why the script has ended before it trained, why it cannot be asked, or
+ * `cancelled` by the signal
  */
 export async function launch(
   configuration: LaunchConfiguration,
   installed: Installed,
   client: Client,
+  signal: AbortSignal,
 ): Promise<Training> {
-  check(configuration);
+  tell(client, checkLaunch(configuration));
   const { hold = 0, under } = configuration;
   const environment = environmentOf(configuration);
   const { root, command, cwd } = await commandOf(configuration, environment);
@@ -126,16 +98,23 @@ export async function launch(
     probes: installedProbes(installed.dist),
     version: installed.version,
     standFirst: true,
+    ownGroup: true,
     holdSeconds: hold,
     environment,
     ...(configuration.snapshotEvery === undefined ? {} : { every: configuration.snapshotEvery }),
     ...(configuration.liveBudget === undefined ? {} : { liveBudget: configuration.liveBudget / 100 }),
   };
+  if (signal.aborted) throw cancelled();
   const { run, own } =
     under === undefined ? await start(options, client) : await startUnder(under, options, client);
-  const endpoint = await waitForEndpoint(run.path('endpoint.json'), { until: own.ended });
-  const connection = endpoint === null ? null : await attach(run, 0);
-  if (connection !== null) return { kind: 'training', run, connection, own, root };
+  try {
+    const endpoint = await waitForEndpoint(run.path('endpoint.json'), { until: own.ended, signal });
+    const connection = endpoint === null ? null : await attach(run, 0, signal);
+    if (connection !== null) return { kind: 'training', run, connection, own, root };
+  } catch (error) {
+    await end(run, own, error);
+    throw error;
+  }
   const manifest = await own.ended;
   throw new BasinError(
     'no-steps',
@@ -144,29 +123,18 @@ export async function launch(
   );
 }
 
-/** @throws BasinError `bad-input` for what a configuration must not be, naming the setting */
-function check({ program, module, under, args, hold, liveBudget, whenGone }: LaunchConfiguration): void {
-  const refuse = (what: string, cure: string): never => {
-    throw new BasinError('bad-input', what, cure);
-  };
-  if (program === undefined && module === undefined)
-    refuse(
-      'The launch configuration names no program.',
-      'Set "program" to the training script, or "module" to a Python module.',
-    );
-  for (const [name, value] of Object.entries({ program, module }))
-    if (value !== undefined && typeof (value as unknown) !== 'string')
-      refuse(`"${name}" is no text.`, `Set "${name}" to a name.`);
-  if (args !== undefined && !(Array.isArray(args) && args.every((one) => typeof one === 'string')))
-    refuse('"args" is no list of texts.', 'Write "args": ["--epochs", "3"].');
-  if (hold !== undefined && !(typeof hold === 'number' && hold >= 0))
-    refuse('"hold" is no number of seconds.', 'Write "hold": 600.');
-  if (liveBudget !== undefined && !(typeof liveBudget === 'number' && liveBudget >= 0 && liveBudget <= 50))
-    refuse('"liveBudget" is no percentage up to 50.', 'Write "liveBudget": 5.');
-  if (whenGone !== undefined && !['continue', 'hold'].includes(whenGone))
-    refuse(`"whenGone" cannot be ${JSON.stringify(whenGone)}.`, 'Set it to "continue" or "hold".');
-  if (under !== undefined && !codeDebuggers.includes(under))
-    refuse(`"under" cannot be ${JSON.stringify(under)}.`, 'Set it to "node" or "debugpy", or leave it out.');
+/** Nobody will drive this process: it would wait for a while, and train unseen then. */
+async function end(run: Run, own: OwnProcess, error: unknown): Promise<void> {
+  await own.kill('SIGKILL');
+  const manifest = await own.ended.catch(() => null);
+  if (manifest === null) return; // its code debugger could not start it
+  const { message } = toErrorData(error);
+  const why = isCancelled(error) ? 'Ended by its debugger before the first training step.' : message;
+  await run.writeManifest({ ...manifest, state: 'interrupted', stateReason: why });
+}
+
+function tell(client: Client, told: string | null): void {
+  if (told !== null) client.warn(`${told}\n`);
 }
 
 function environmentOf({ env = {} }: LaunchConfiguration): NodeJS.ProcessEnv {
@@ -285,19 +253,15 @@ export async function attachTo(
   configuration: AttachConfiguration,
   installed: Installed,
   client: Client,
+  signal: AbortSignal,
 ): Promise<Training | Frozen> {
+  tell(client, checkAttach(configuration));
   const { snapshot } = configuration;
-  if (snapshot !== undefined && snapshot !== 'last' && !(Number.isSafeInteger(snapshot) && snapshot >= 0))
-    throw new BasinError(
-      'bad-input',
-      `"snapshot" cannot be ${JSON.stringify(snapshot)}.`,
-      'Give a step, or "last".',
-    );
   const root = path.resolve(configuration.root ?? findRoot(process.cwd()));
   const run = await new RunStore(root).open(configuration.run ?? 'last');
   const manifest = await run.readManifest();
   if (snapshot === undefined && isUnfinished(manifest.state)) {
-    const connection = await attach(run, 0);
+    const connection = await attach(run, 0, signal);
     if (connection !== null) return { kind: 'training', run, connection, own: null, root };
   }
   if (manifest.objectives.length === 0)
@@ -306,8 +270,9 @@ export async function attachTo(
       `Run ${run.id} is ${manifest.state} and has never taken a step.`,
       manifest.stateReason ?? 'Launch its script.',
     );
-  client.say(`Starting the script of run ${run.id} again for questions: ${manifest.command.join(' ')}\n`);
-  const again = await relaunch(run, manifest, 0, { probes: installedProbes(installed.dist) });
   const at = snapshot ?? 'last';
+  requireSnapshot(run.id, at, await snapshotSteps(run, 0));
+  client.say(`Starting the script of run ${run.id} again for questions: ${manifest.command.join(' ')}\n`);
+  const again = await relaunch(run, manifest, 0, { probes: installedProbes(installed.dist), signal });
   return { kind: 'frozen', run, root, at, connection: again.evaluator, close: () => again.close() };
 }

@@ -64,17 +64,7 @@ export class SnapshotWalk implements DebugTarget {
   /** @throws BasinError `not-found` where there is no such snapshot */
   async start(): Promise<void> {
     this.#steps = await this.run.readSteps();
-    const steps = await this.#snapshots();
-    const { at } = this.options;
-    const step = at === 'last' ? steps.at(-1) : at;
-    if (step === undefined || !steps.includes(step)) {
-      throw new BasinError(
-        'not-found',
-        `Run ${this.run.id} has no snapshot ${at}.`,
-        `It has ${steps.length === 0 ? 'none' : `those of steps ${listed(steps)}`}.`,
-      );
-    }
-    await this.#goTo(step, 'entry');
+    await this.#goTo(requireSnapshot(this.run.id, this.options.at, await this.#snapshots()), 'entry');
   }
 
   /** To the last snapshot. */
@@ -182,8 +172,8 @@ export class SnapshotWalk implements DebugTarget {
     });
   }
 
-  async #snapshots(): Promise<number[]> {
-    return (await this.run.snapshots(this.connection.description.objectiveIndex)).map(({ step }) => step);
+  #snapshots(): Promise<number[]> {
+    return snapshotSteps(this.run, this.connection.description.objectiveIndex);
   }
 
   #file(step: number): string {
@@ -194,6 +184,26 @@ export class SnapshotWalk implements DebugTarget {
     if (this.#standing !== null) return this.#standing;
     throw new BasinError('busy', 'The run is not open yet.', 'Wait for its first stop.');
   }
+}
+
+/** Steps that a run has snapshots of, in order. */
+export async function snapshotSteps(run: Run, objective: number): Promise<number[]> {
+  return (await run.snapshots(objective)).map(({ step }) => step);
+}
+
+/**
+ * @param steps those that there are snapshots of, in order
+ * @returns the step of the snapshot
+ * @throws BasinError `not-found` where there is no such one, with those that there are
+ */
+export function requireSnapshot(run: string, at: number | 'last', steps: readonly number[]): number {
+  const step = at === 'last' ? steps.at(-1) : at;
+  if (step !== undefined && steps.includes(step)) return step;
+  throw new BasinError(
+    'not-found',
+    `Run ${run} has no snapshot ${at}.`,
+    `It has ${steps.length === 0 ? 'none' : `those of steps ${listed(steps)}`}.`,
+  );
 }
 
 const theLast = (): BasinError =>

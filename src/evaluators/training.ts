@@ -52,6 +52,8 @@ export interface TrainingOptions {
   /** Share of its time that measuring beside it may take, for the run's record. */
   readonly liveBudget?: number;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Start it in a process group of its own, so that a signal reaches the command with all that it has started. */
+  readonly ownGroup?: boolean;
   readonly stdio?: StdioOptions | ((run: Run) => StdioOptions);
 }
 
@@ -104,17 +106,19 @@ export async function prepareTraining(options: Omit<TrainingOptions, 'stdio'>): 
 export async function launchTraining(options: TrainingOptions): Promise<Training> {
   const { run, environment, clear, discard } = await prepareTraining(options);
   const { stdio = 'inherit' } = options;
+  const ownGroup = options.ownGroup === true && process.platform !== 'win32';
   try {
     const begun = await run.readRecordedManifest();
     const { child, pid, ended } = await startCommand(options.command, {
       cwd: path.resolve(options.cwd),
       stdio: typeof stdio === 'function' ? stdio(run) : stdio,
       env: environment,
+      detached: ownGroup,
     });
     return {
       run,
       pid,
-      kill: (signal) => void child.kill(signal),
+      kill: (signal) => (ownGroup ? killGroup(pid, signal) : void child.kill(signal)),
       output: { stdout: child.stdout, stderr: child.stderr },
       ended: ended.then(async (ending) => {
         const manifest = await settleRun(run, ending).catch((error: unknown) => lostRun(begun, error));
@@ -125,6 +129,14 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
   } catch (error) {
     await discard();
     throw error;
+  }
+}
+
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Gone already.
   }
 }
 
