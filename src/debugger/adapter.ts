@@ -19,6 +19,7 @@ import { BasinError, isCancelled, toErrorData } from '../protocol/errors.ts';
 import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
 import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
 import type { AttachConfiguration, LaunchConfiguration } from './configuration.ts';
+import { CONFIGURED, configuredStops, type ConfiguredStops } from './configuredStops.ts';
 import {
   attachTo,
   launch,
@@ -75,6 +76,8 @@ export class TrainingDebugAdapter extends DebugSession {
   #beginning: Beginning | null = null;
   #root = '';
   #stopOnEntry = false;
+  /** Those of the configuration; null where nothing is to be stopped at ("noDebug"). */
+  #stops: ConfiguredStops | null = configuredStops([]);
   /** Whether the session drives its process: it waits for the end of the configuration. */
   #started = false;
   #configured: () => void = () => undefined;
@@ -143,7 +146,9 @@ export class TrainingDebugAdapter extends DebugSession {
     void this.#answer(response, () =>
       this.#beginOnce('launch', async (signal) => {
         const training = await launch(args, this.installed, this.#client, signal);
-        this.#stopOnEntry = args.stopOnEntry ?? false;
+        const debugs = args.noDebug !== true;
+        this.#stopOnEntry = debugs && (args.stopOnEntry ?? false);
+        this.#stops = debugs ? configuredStops(args.breakpoints ?? []) : null;
         this.#train(training, args.whenGone ?? 'continue');
       }),
     );
@@ -157,6 +162,7 @@ export class TrainingDebugAdapter extends DebugSession {
       this.#beginOnce('attach', async (signal) => {
         const found = await attachTo(args, this.installed, this.#client, signal);
         this.#stopOnEntry = true;
+        this.#stops = configuredStops(args.breakpoints ?? []);
         if (found.kind === 'frozen') this.#walk(found);
         else this.#train(found, args.whenGone ?? 'continue');
       }),
@@ -199,7 +205,7 @@ export class TrainingDebugAdapter extends DebugSession {
     { filters }: DebugProtocol.SetExceptionBreakpointsArguments,
   ): void {
     this.#events = new Set(eventFilters.map((f) => f.id).filter((id) => filters.includes(id)));
-    this.#session?.setEvents(this.#events);
+    this.#useEvents();
     response.body = {
       breakpoints: filters.map((filter) => ({ verified: eventFilters.some((f) => f.id === filter) })),
     };
@@ -446,10 +452,7 @@ export class TrainingDebugAdapter extends DebugSession {
     };
   }
 
-  async #beginOnce(
-    kind: Beginning['kind'],
-    begin: (signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
+  async #beginOnce(kind: Beginning['kind'], begin: (signal: AbortSignal) => Promise<void>): Promise<void> {
     if (this.#begun)
       throw new BasinError('bad-input', 'This session has its training already.', 'Start another session.');
     this.#begun = true;
@@ -523,7 +526,7 @@ export class TrainingDebugAdapter extends DebugSession {
     this.#root = root;
     this.#session = session;
     this.#useBreakpoints();
-    session.setEvents(this.#events);
+    this.#useEvents();
     session.setRanges(this.#ranges);
     for (const file of this.#requested.keys())
       for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
@@ -552,7 +555,7 @@ export class TrainingDebugAdapter extends DebugSession {
       description: stop.text,
       text: stop.text,
       allThreadsStopped: true,
-      hitBreakpointIds: [...stop.breakpoints],
+      hitBreakpointIds: stop.breakpoints.filter((id) => id !== CONFIGURED),
     };
     if (['event', 'back', 'branch', 'data', 'ended', 'failed'].includes(stop.reason))
       this.#say(`${stop.text}\n`, 'console');
@@ -646,7 +649,12 @@ export class TrainingDebugAdapter extends DebugSession {
         if (verified && breakpoint !== undefined) points.push(this.#parse(ids[i] ?? 0, breakpoint));
       });
     }
-    this.#session?.setBreakpoints(points);
+    this.#session?.setBreakpoints(this.#stops === null ? [] : [...this.#stops.conditions, ...points]);
+  }
+
+  #useEvents(): void {
+    const stops = this.#stops;
+    this.#session?.setEvents(stops === null ? new Set() : new Set([...this.#events, ...stops.events]));
   }
 
   #parse(id: number, breakpoint: DebugProtocol.SourceBreakpoint): StepBreakpoint {

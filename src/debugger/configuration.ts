@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { BasinError } from '../protocol/errors.ts';
 import type { WhenGone } from '../protocol/standing.ts';
+import { configuredStops } from './configuredStops.ts';
 
 /** Code debuggers that a script can be started under, by the names of their debug types. */
 export const codeDebuggers = ['node', 'debugpy'] as const;
@@ -11,6 +12,8 @@ interface SharedConfiguration {
   /** Workspace folder, where `.basin/` is. */
   readonly root?: string;
   readonly whenGone?: WhenGone;
+  /** To stop at, beside what is set in the editor: conditions at every step, and ids of training events. */
+  readonly breakpoints?: readonly string[];
 }
 
 export interface LaunchConfiguration extends SharedConfiguration {
@@ -69,6 +72,7 @@ const choice = (name: string, of: readonly string[], cure: string): Attribute =>
 const shared: Readonly<Record<keyof SharedConfiguration, Attribute>> = {
   root: text('root', 'Set "root" to the workspace folder.'),
   whenGone: choice('whenGone', ['continue', 'hold'], 'Set it to "continue" or "hold".'),
+  breakpoints: texts('breakpoints', 'Write "breakpoints": ["loss > 2", "non-finite"].'),
 };
 
 const launching: Readonly<Record<keyof LaunchConfiguration, Attribute>> = {
@@ -159,6 +163,7 @@ function check(
       throw new BasinError('bad-input', attribute.wrong(JSON.stringify(value)), attribute.cure);
     }
   }
+  configuredStops((configuration as SharedConfiguration).breakpoints ?? []);
   if (unknown.length === 0) return null;
   return (
     `The ${request} configuration has ${unknown.join(', ')}, which Basin does not know and leaves out; ` +

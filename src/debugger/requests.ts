@@ -30,7 +30,8 @@ export function complaint({ command, arguments: given }: DebugProtocol.Request):
     if (!kinds[kind](values[name]))
       return `${command} needs "${name}", ${kind === 'object' ? 'an' : 'a'} ${kind}.`;
   const { breakpoints } = values;
-  if (breakpoints !== undefined && !kinds.list(breakpoints))
+  // Those of launch and attach are another thing.
+  if (command === 'setBreakpoints' && breakpoints !== undefined && !kinds.list(breakpoints))
     return `"breakpoints" of ${command} are no list.`;
   return null;
 }

@@ -57,10 +57,12 @@ describe('a debug session that is left', function () {
   });
 
   const moments = {
-    'at once': async () => undefined,
+    'at once': () => Promise.resolve(),
     'while its process starts': () => until(() => processes().length > 0),
     'while it stands and is not configured': () =>
-      until(() => runs().some((run) => existsSync(path.join(on.workspace.root, '.basin/runs', run, 'endpoint.json')))),
+      until(() =>
+        runs().some((run) => existsSync(path.join(on.workspace.root, '.basin/runs', run, 'endpoint.json'))),
+      ),
     'while it stands': async () => {
       const stopped = on.client.waitForEvent('stopped');
       await on.client.configurationDoneRequest();
