@@ -4,11 +4,12 @@ import { Option, type Command } from 'commander';
 import { Engine } from '../engine/engine.ts';
 import type { Installation } from '../engine/installation.ts';
 import type { Job } from '../protocol/engine.ts';
-import type { ModelReference } from '../protocol/job.ts';
+import type { EvaluationMode } from '../protocol/evaluator.ts';
+import type { EvaluationOptions, ModelReference } from '../protocol/job.ts';
 import { findRoot } from '../runs/runStore.ts';
 import { planeNames, type PlaneName, type PlaneOptions } from '../protocol/plane.ts';
 import { modelList, modelReference, plane, positiveNumber, wholeNumber } from './arguments.ts';
-import { EXIT_DONE, EXIT_INTERRUPTED, printAnswer, printError, ProgressLine } from './output.ts';
+import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, printAnswer, printError, ProgressLine } from './output.ts';
 import { resultText } from './tables.ts';
 
 /** Options that every subcommand understands. */
@@ -46,13 +47,18 @@ export class CommandLine {
     );
   }
 
-  /** Runs a command's work, and turns its failure into words and an exit code. */
+  /**
+   * Runs a command's work, and turns its failure into words and an exit code.
+   * @param needs options that do nothing beside what else was asked for: giving one is wrong usage
+   */
   run<A extends unknown[]>(
     target: Command,
     work: (common: Common, options: Record<string, unknown>, ...args: A) => Promise<number | void>,
+    needs: (options: Record<string, unknown>) => Needs = () => ({}),
   ): void {
     target.action(async (...all: unknown[]) => {
       const values = target.optsWithGlobals<{ root?: string; json?: boolean; objective?: string | number }>();
+      refuseWithoutEffect(target, needs(values));
       const common = {
         root: values.root === undefined ? findRoot(process.cwd()) : path.resolve(values.root),
         json: values.json === true,
@@ -95,6 +101,20 @@ export class CommandLine {
       process.off('SIGINT', interrupt);
       process.off('SIGTERM', interrupt);
     }
+  }
+}
+
+/** By an option's attribute name: what has to be given for it to have an effect; null where it has one. */
+export type Needs = Readonly<Record<string, string | null>>;
+
+function refuseWithoutEffect(target: Command, needs: Needs): void {
+  for (const [attribute, missing] of Object.entries(needs)) {
+    if (missing === null || target.getOptionValueSource(attribute) !== 'cli') continue;
+    const flag = target.options.find((option) => option.attributeName() === attribute)?.long ?? attribute;
+    target.error(`error: option '${flag}' has no effect here: it needs ${missing}.`, {
+      code: 'basin.withoutEffect',
+      exitCode: EXIT_USAGE,
+    });
   }
 }
 
@@ -181,7 +201,7 @@ export function processes(options: Record<string, unknown>): number {
 }
 
 /**
- * Adds --data to a command.
+ * Adds --data and --mode to a command.
  * @param usual what an analysis that chooses by itself takes, in words; train when absent
  */
 export function withData(target: Command, usual?: string): Command {
@@ -191,7 +211,25 @@ export function withData(target: Command, usual?: string): Command {
     usual === undefined ? meaning : `${meaning} (default: ${usual})`,
   );
   option.choices(['train', 'validation']);
-  return target.addOption(usual === undefined ? option.default('train') : option);
+  return withMode(target.addOption(usual === undefined ? option.default('train') : option));
+}
+
+/** Adds --mode to a command that evaluates. */
+export function withMode(target: Command): Command {
+  return target.addOption(
+    new Option(
+      '--mode <mode>',
+      'how dropout and batch norm behave (default: inference; as trained for eigenvalues of the training loss where batch norm trains, and where the loss goes through no layers model)',
+    ).choices(['inference', 'as-trained']),
+  );
+}
+
+/** The values of --data and --mode; what was not given is left to the analysis. */
+export function evaluation(options: Record<string, unknown>): Pick<EvaluationOptions, 'split' | 'mode'> {
+  return {
+    ...(options.data === undefined ? {} : { split: options.data as 'train' | 'validation' }),
+    ...(options.mode === undefined ? {} : { mode: options.mode as EvaluationMode }),
+  };
 }
 
 /** The value of --at, as a job has it. */

@@ -108,7 +108,7 @@ export function modeOf(
   if (description.modes.includes(mode) || mode === usual) return mode;
   throw new BasinError(
     'unsupported',
-    `This run cannot be evaluated in ${mode} mode: its loss does not go through a layers model.`,
+    `This run cannot be evaluated in ${mode} mode: its loss goes through no model whose dropout and batch norm can be switched.`,
     `Leave the mode out; ${usual} is what it has.`,
   );
 }

@@ -18,6 +18,22 @@ import { otherRuns, resolveModel, type RunContents } from './references.ts';
 export function completePlane(options: PlaneOptions, contents: RunContents): PlaneOptions {
   const { plane } = options;
   const pair = directionNames(plane);
+  const random = pair?.map(partsOf).some(({ kind }) => kind === 'random') === true;
+  const among = plane === 'pca' ? 'the plane of the trajectory' : 'a plane through three models';
+  if (options.span !== undefined && pair === null) {
+    throw new BasinError(
+      'bad-input',
+      `span has no meaning for ${among}: it is as wide as what it goes through.`,
+      'Leave it out, or ask for a plane by directions, such as random.',
+    );
+  }
+  if (options.seed !== undefined && !random) {
+    throw new BasinError(
+      'bad-input',
+      'seed has no meaning for a plane without a random direction.',
+      'Leave it out, or ask for a plane with one, such as random.',
+    );
+  }
   if (pair === null) {
     const given = (['normalise', 'includeBiases', 'orthogonalise'] as const).find(
       (name) => options[name] !== undefined,
@@ -25,7 +41,7 @@ export function completePlane(options: PlaneOptions, contents: RunContents): Pla
     if (given !== undefined) {
       throw new BasinError(
         'bad-input',
-        `${given} has no meaning for ${plane === 'pca' ? 'the plane of the trajectory' : 'a plane through three models'}: its directions are orthonormal.`,
+        `${given} has no meaning for ${among}: its directions are orthonormal.`,
         'Leave it out, or ask for a plane by directions, such as random.',
       );
     }
@@ -39,7 +55,6 @@ export function completePlane(options: PlaneOptions, contents: RunContents): Pla
       'Leave --beside out, or name the plane by three models, such as 0,last,RUN:last.',
     );
   }
-  const random = pair?.map(partsOf).some(({ kind }) => kind === 'random') === true;
   return {
     ...options,
     plane: chosen,

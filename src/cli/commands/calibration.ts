@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { calibrationDefaults as usual, type CalibrationJob } from '../../protocol/generalisation.ts';
 import { wholeNumber } from '../arguments.ts';
-import { at, given, RUN, withAt, withData, type CommandLine } from '../command.ts';
+import { at, given, RUN, withAt, withData, type CommandLine, evaluation } from '../command.ts';
 
 /** `basin calibration` */
 export function addCalibration(cli: CommandLine): void {
@@ -28,7 +28,7 @@ export function addCalibration(cli: CommandLine): void {
       cli.ask(common, {
         kind: 'calibration',
         run: reference,
-        ...(options.data === undefined ? {} : { split: options.data as 'train' | 'validation' }),
+        ...evaluation(options),
         ...at(options),
         ...given<Partial<CalibrationJob>>(options, 'bins', 'binning', 'seed'),
       }),

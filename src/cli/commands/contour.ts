@@ -7,6 +7,7 @@ import {
   withPlane,
   withProcesses,
   type CommandLine,
+  evaluation,
 } from '../command.ts';
 
 /** `basin contour` */
@@ -39,7 +40,7 @@ export function addContour(cli: CommandLine): void {
           kind: 'contour',
           run: reference,
           size: options.size as number,
-          split: options.data as 'train' | 'validation',
+          ...evaluation(options),
           ...(options.seeds === undefined ? {} : { seeds: options.seeds as number }),
           ...(options.full === true ? { adaptive: false } : {}),
           ...(options.resume === true ? { resume: true } : {}),

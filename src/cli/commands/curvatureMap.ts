@@ -1,6 +1,6 @@
 import { curvatureMapDefaults as usual, type CurvatureMapJob } from '../../protocol/curvatureMap.ts';
 import { oddNumber, properFraction } from '../arguments.ts';
-import { given, planeOptions, RUN, withData, withPlane, type CommandLine } from '../command.ts';
+import { given, planeOptions, RUN, withData, withPlane, type CommandLine, evaluation } from '../command.ts';
 
 /** `basin curvature-map` */
 export function addCurvatureMap(cli: CommandLine): void {
@@ -24,7 +24,7 @@ export function addCurvatureMap(cli: CommandLine): void {
       cli.ask(common, {
         kind: 'curvature-map',
         run: reference,
-        split: options.data as 'train' | 'validation',
+        ...evaluation(options),
         ...given<Pick<CurvatureMapJob, 'size' | 'tolerance' | 'resume'>>(
           options,
           'size',

@@ -5,7 +5,7 @@ import {
   type FlatnessMeasureName,
 } from '../../protocol/flatness.ts';
 import { numberFromZero, oneOrMoreOf, positiveNumber, wholeNumber } from '../arguments.ts';
-import { at, given, RUN, withAt, withData, type CommandLine } from '../command.ts';
+import { at, given, RUN, withAt, withData, type CommandLine, evaluation } from '../command.ts';
 
 /** `basin flatness` */
 export function addFlatness(cli: CommandLine): void {
@@ -62,7 +62,7 @@ export function addFlatness(cli: CommandLine): void {
       cli.ask(common, {
         kind: 'flatness',
         run: reference,
-        split: options.data as 'train' | 'validation',
+        ...evaluation(options),
         ...at(options),
         ...given<Partial<FlatnessJob>>(
           options,
@@ -80,5 +80,22 @@ export function addFlatness(cli: CommandLine): void {
           'seed',
         ),
       }),
+    ({ measures }) => {
+      const asked = (measures as FlatnessMeasureName[] | undefined) ?? flatnessMeasureNames;
+      const oneOf = (...names: FlatnessMeasureName[]): string | null =>
+        names.some((name) => asked.includes(name)) ? null : `${names.join(' or ')} among the --measures`;
+      return {
+        epsilon: oneOf('worst-case'),
+        steps: oneOf('worst-case'),
+        starts: oneOf('worst-case'),
+        samRho: oneOf('sam'),
+        asamRho: oneOf('asam'),
+        eta: oneOf('asam'),
+        ascentSteps: oneOf('sam', 'asam'),
+        sigma: oneOf('average-case'),
+        repeats: oneOf('average-case'),
+        seed: oneOf('worst-case', 'average-case'),
+      };
+    },
   );
 }

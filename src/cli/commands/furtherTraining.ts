@@ -12,10 +12,14 @@ export function addSwa(cli: CommandLine): void {
   )
     .option('--cyclic', 'a rate that falls from --rate to --low in every cycle, in place of a constant one')
     .option('--low <rate>', 'its lowest rate (default: a hundredth of --rate)', numberFromZero);
-  cli.run(command, async (common, options, reference: string) => {
-    const own = given<{ cyclic: boolean; low: number }>(options, 'cyclic', 'low');
-    return cli.ask(common, { kind: 'swa', run: reference, ...furtherTraining(options), ...own });
-  });
+  cli.run(
+    command,
+    async (common, options, reference: string) => {
+      const own = given<{ cyclic: boolean; low: number }>(options, 'cyclic', 'low');
+      return cli.ask(common, { kind: 'swa', run: reference, ...furtherTraining(options), ...own });
+    },
+    ({ cyclic }) => ({ low: cyclic === true ? null : '--cyclic' }),
+  );
 }
 
 /** `basin fge` */

@@ -1,17 +1,19 @@
-import { at, RUN, withAt, type CommandLine } from '../command.ts';
+import { at, RUN, withAt, type CommandLine, evaluation, withMode } from '../command.ts';
 
 /** `basin margins` */
 export function addMargins(cli: CommandLine): void {
   cli.run(
-    withAt(
-      cli
-        .question(
-          'margins',
-          "how far a classifier's answers are from turning over, in output and input space",
-        )
-        .argument(...RUN),
+    withMode(
+      withAt(
+        cli
+          .question(
+            'margins',
+            "how far a classifier's answers are from turning over, in output and input space",
+          )
+          .argument(...RUN),
+      ),
     ),
     async (common, options, reference: string) =>
-      cli.ask(common, { kind: 'margins', run: reference, ...at(options) }),
+      cli.ask(common, { kind: 'margins', run: reference, ...evaluation(options), ...at(options) }),
   );
 }

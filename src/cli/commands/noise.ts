@@ -1,6 +1,6 @@
 import { noiseDefaults as usual, type NoiseJob } from '../../protocol/noise.ts';
 import { wholeNumber } from '../arguments.ts';
-import { at, given, RUN, withAt, withData, type CommandLine } from '../command.ts';
+import { at, given, RUN, withAt, withData, type CommandLine, evaluation } from '../command.ts';
 
 /** `basin noise` */
 export function addNoise(cli: CommandLine): void {
@@ -32,7 +32,7 @@ export function addNoise(cli: CommandLine): void {
       cli.ask(common, {
         kind: 'noise',
         run: reference,
-        split: options.data as 'train' | 'validation',
+        ...evaluation(options),
         ...at(options),
         ...given<Pick<NoiseJob, 'batches' | 'top' | 'seed'>>(options, 'batches', 'top', 'seed'),
       }),

@@ -1,5 +1,5 @@
 import { anyNumber } from '../arguments.ts';
-import { planeOptions, RUN, withData, withPlane, type CommandLine } from '../command.ts';
+import { planeOptions, RUN, withData, withPlane, type CommandLine, evaluation } from '../command.ts';
 
 /** `basin point` */
 export function addPoint(cli: CommandLine): void {
@@ -19,7 +19,7 @@ export function addPoint(cli: CommandLine): void {
         run: reference,
         x: options.x as number,
         y: options.y as number,
-        split: options.data as 'train' | 'validation',
+        ...evaluation(options),
         ...planeOptions(options),
       }),
   );

@@ -38,5 +38,6 @@ export function addSoup(cli: CommandLine): void {
         members: options.members as ModelReference[],
         ...given<Pick<SoupJob, 'method' | 'by'>>(options, 'method', 'by'),
       }),
+    ({ method }) => ({ by: method === 'greedy' ? null : '--method greedy' }),
   );
 }

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import type { SpectrumJob } from '../../protocol/curvature.ts';
 import { names, positiveNumber, wholeNumber } from '../arguments.ts';
-import { at, given, RUN, withAt, withData, type CommandLine } from '../command.ts';
+import { at, given, RUN, withAt, withData, type CommandLine, evaluation } from '../command.ts';
 
 /** `basin spectrum` */
 export function addSpectrum(cli: CommandLine): void {
@@ -47,7 +47,7 @@ export function addSpectrum(cli: CommandLine): void {
       cli.ask(common, {
         kind: 'spectrum',
         run: reference,
-        split: options.data as 'train' | 'validation',
+        ...evaluation(options),
         ...at(options),
         ...given<Pick<SpectrumJob, 'top' | 'bottom' | 'trace' | 'density'> & Partial<SpectrumJob>>(
           options,
@@ -63,5 +63,9 @@ export function addSpectrum(cli: CommandLine): void {
           'seed',
         ),
       }),
+    ({ density, trace }) => ({
+      bandwidth: density === true ? null : '--density',
+      traceTolerance: trace === false ? 'the trace, which --no-trace leaves out' : null,
+    }),
   );
 }

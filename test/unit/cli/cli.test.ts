@@ -97,6 +97,28 @@ describe('command line', function () {
       }
     });
 
+    it('refuses options that would do nothing, and names what they need', async () => {
+      for (const [args, needed] of [
+        ['spectrum --bandwidth 3', '--density'],
+        ['spectrum --no-trace --trace-tolerance 0.1', '--no-trace'],
+        ['stability --snapshots 3 --steps 0', '--snapshots'],
+        ['flatness --measures sam,fisher-rao --eta 1', 'asam'],
+        ['flatness --measures fisher-rao --repeats 3', 'average-case'],
+        ['swa --low 0.1', '--cyclic'],
+        ['soup --members 0,1 --method uniform --by loss', '--method greedy'],
+      ] as const) {
+        const { code, stdout, stderr } = await basin(...args.split(' '));
+        assert.deepEqual([code, stdout], [2, ''], args);
+        assert.ok(stderr.includes(needed), `${args}: ${stderr}`);
+      }
+      // Beside what gives them an effect they are right: what is missing is the run.
+      for (const args of ['spectrum --density --bandwidth 3', 'flatness --measures asam --eta 1']) {
+        const { code, stderr } = await basin(...args.split(' '));
+        assert.equal(code, 1, args);
+        assert.match(stderr, /no run/i, args);
+      }
+    });
+
     it('gives wrong usage as one document too, when asked for JSON', async () => {
       const { code, stdout } = await basin('contour', '--size', '10', '--json');
       assert.equal(code, 2);
@@ -277,6 +299,21 @@ describe('command line', function () {
 
     it('draws planes by directions', () =>
       namedPlanes((...args) => ask<ContourResult>('contour', id, ...args)));
+
+    it('refuses what a plane has no use for, before a script is started', async () => {
+      for (const [args, name] of [
+        ['--span 2', 'span'],
+        ['--seed 3', 'seed'],
+        ['--normalise none', 'normalise'],
+        ['--plane gradient,eigenvector1 --seed 3', 'seed'],
+        ['--plane 0,first,last --span 2', 'span'],
+      ] as const) {
+        const { code, stderr } = await basin('contour', id, ...args.split(' '));
+        assert.equal(code, 1, args);
+        assert.match(stderr, new RegExp(`${name} has no meaning for .*\ncure: Leave it out`), args);
+        assert.doesNotMatch(stderr, /starting the script/, args);
+      }
+    });
 
     it('draws a contour from fewer points than it shows', async () => {
       const { loss, evaluated, interpolation, trust } = await new CommandLine(
