@@ -7,6 +7,7 @@ import { LiveSharpnessTracker } from './analysis/liveSharpness.ts';
 import { howToEvaluate, lossAt } from './analysis/model.ts';
 import { TrainingDebugAdapter } from './debugger/adapter.ts';
 import type { Laboratory } from './debugger/console.ts';
+import { withVector } from './debugger/standingWeights.ts';
 import { Engine } from './engine/engine.ts';
 import { findInstallation } from './engine/installation.ts';
 import { limitCycleOf } from './engine/limitCycle.ts';
@@ -45,11 +46,11 @@ const laboratory: Laboratory = {
   },
   async loss(connection, split) {
     const { description } = connection;
-    const at = 'debugger-current';
-    await connection.load({ into: at, from: 'current' });
     const [mode = 'as-trained'] = description.modes;
     const how = howToEvaluate(description, { data: { split }, mode }, false);
-    return lossAt(connection, at, how, new AbortController().signal);
+    return withVector(connection, 'current', (vector) =>
+      lossAt(connection, vector, how, new AbortController().signal),
+    );
   },
   async ask(root, job) {
     const result = await engineOf(root).run(job, { signal: new AbortController().signal, progress: ignore });

@@ -5,6 +5,7 @@ import type { BasinApi } from './surface/api.ts';
 import { registerCommands } from './surface/commandTable.ts';
 import { CodeDebuggers } from './surface/codeDebuggers.ts';
 import { Debugging } from './surface/debugging.ts';
+import { DebugSessions } from './surface/debugSessions.ts';
 import { EngineClient } from './surface/engineClient.ts';
 import { ErrorDisplay } from './surface/errorDisplay.ts';
 import { commands, languages, PANEL_TYPE, TASK_TYPE, views } from './surface/ids.ts';
@@ -52,7 +53,8 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   });
   const runs = own(new WorkspaceRuns());
   const relaunch = new Relaunch(context.workspaceState);
-  const jobs = own(new Jobs(engine, relaunch, log));
+  const sessions = own(new DebugSessions());
+  const jobs = own(new Jobs(engine, relaunch, sessions, log));
   const objectives = own(new ChosenObjectives());
   const panels = own(new RunPanels(extensionUri, runs, jobs, objectives, errors));
   const landscape = own(new LandscapeProvider(extensionUri, runs, jobs, relaunch, objectives, errors));
@@ -60,7 +62,7 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   const sites = new TrainingSites(runs);
   const training = new Training(dist('cli.cjs'), log);
   const debugging = own(
-    new Debugging(dist('debugAdapter.cjs'), ({ directory, kind }) => {
+    new Debugging(dist('debugAdapter.cjs'), sessions, ({ directory, kind }) => {
       void vscode.commands.executeCommand(commands.openRun, directory, lensOf(kind as AnalysisKind));
     }),
   );

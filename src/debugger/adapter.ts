@@ -16,6 +16,7 @@ import {
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import path from 'node:path';
 import { BasinError, isCancelled, toErrorData } from '../protocol/errors.ts';
+import type { Run } from '../runs/run.ts';
 import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
 import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
 import type { AttachConfiguration, LaunchConfiguration } from './configuration.ts';
@@ -493,6 +494,7 @@ export class TrainingDebugAdapter extends DebugSession {
       said: (text) => this.#say(`${text}\n`, 'console'),
       lost: () => void this.#lost(),
       branched: (run) => {
+        this.#tellRun(run);
         this.laboratory.unfollow();
         this.laboratory.follow(run);
       },
@@ -525,6 +527,7 @@ export class TrainingDebugAdapter extends DebugSession {
   #begin(session: DebugTarget, root: string): void {
     this.#root = root;
     this.#session = session;
+    this.#tellRun(session.run);
     this.#useBreakpoints();
     this.#useEvents();
     session.setRanges(this.#ranges);
@@ -541,6 +544,11 @@ export class TrainingDebugAdapter extends DebugSession {
         // Nothing stands that could be looked at, and a process of its own would train unseen.
         if (session.standing === null) await (this.#own === null ? session.detach() : this.#kill('SIGKILL'));
       });
+  }
+
+  /** The editor finds the session of a run by it. */
+  #tellRun({ id, directory }: Run): void {
+    this.sendEvent({ seq: 0, type: 'event', event: 'basin.run', body: { run: id, directory } });
   }
 
   #stopped(stop: Stop): void {
@@ -567,7 +575,8 @@ export class TrainingDebugAdapter extends DebugSession {
     if (this.#ended) return;
     this.#ended = true;
     const own = this.#own;
-    const manifest = await (own === null ? this.#session?.run.readManifest() : own.ended)?.catch(() => null);
+    const ended = await own?.ended.catch(() => null);
+    const manifest = ended?.manifest ?? (await this.#session?.run.readManifest().catch(() => null));
     if (manifest != null && (own !== null || !this.#leaving)) {
       const why = manifest.stateReason === null ? '' : ` ${manifest.stateReason}`;
       const { steps, snapshots } = manifest.recording;
@@ -575,10 +584,7 @@ export class TrainingDebugAdapter extends DebugSession {
         `Run ${manifest.id} ${manifest.state}: ${steps} steps, ${snapshots} snapshots.${why}\n`,
         'console',
       );
-      if (own !== null)
-        this.sendEvent(
-          new ExitedEvent(manifest.process?.exitCode ?? (manifest.state === 'finished' ? 0 : 1)),
-        );
+      if (ended != null) this.sendEvent(new ExitedEvent(ended.exitCode));
     }
     this.laboratory.unfollow();
     this.sendEvent(new TerminatedEvent());

@@ -61,10 +61,9 @@ export async function evaluateInConsole(
   const said: { text: string | null; opened: Opened | null } = { text: null, opened: null };
   const run = session.run.id;
   const { description } = session.connection;
-  const analysis = async (job: Job): Promise<Value> => {
+  const analysis = async (job: (here: number) => Job): Promise<Value> => {
     // The standing weights are a snapshot then, so that what is drawn can be drawn again.
-    await session.snapshot();
-    const answer = await laboratory.ask(root, job);
+    const answer = await laboratory.ask(root, job(await session.snapshot()));
     said.text = answer.text;
     if ('id' in answer.result)
       said.opened = { directory: session.run.directory, kind: answer.result.kind, id: answer.result.id };
@@ -104,9 +103,15 @@ export async function evaluateInConsole(
     },
     norm: (name = '') => parameter('current', name),
     gradient: (name = '') => parameter('gradient', name),
-    line: (from = 'first', to = 'last') =>
-      analysis({ kind: 'line', run, from: reference(from), to: reference(to), points: LINE_POINTS }),
-    contour: () => analysis({ kind: 'contour', run, plane: 'pca', size: CONTOUR_SIZE }),
+    line: (from = 'first', to?: Value) =>
+      analysis((here) => ({
+        kind: 'line',
+        run,
+        from: reference(from),
+        to: to === undefined ? here : reference(to),
+        points: LINE_POINTS,
+      })),
+    contour: () => analysis((at) => ({ kind: 'contour', run, plane: 'pca', at, size: CONTOUR_SIZE })),
     snapshot: async () => {
       const step = await session.snapshot();
       said.text = `snapshot ${step}`;

@@ -1,5 +1,6 @@
 /** From a launch or attach configuration to a process that stands at its first step, or at a chosen snapshot. */
 import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
 import path from 'node:path';
 import { attach } from '../evaluators/openEvaluator.ts';
 import type { TrainingConnection } from '../evaluators/connection.ts';
@@ -29,10 +30,17 @@ export interface Installed {
   readonly version: string;
 }
 
+/** How a process has ended. */
+export interface Ended {
+  readonly manifest: RunManifest;
+  /** 128 + n after signal n, as shells have it. */
+  readonly exitCode: number;
+}
+
 /** A process that this debugger may end. */
 export interface OwnProcess {
   readonly kill: (signal: NodeJS.Signals) => void | Promise<void>;
-  readonly ended: Promise<RunManifest>;
+  readonly ended: Promise<Ended>;
 }
 
 /** A process that trains. */
@@ -115,7 +123,7 @@ export async function launch(
     await end(run, own, error);
     throw error;
   }
-  const manifest = await own.ended;
+  const { manifest } = await own.ended;
   throw new BasinError(
     'no-steps',
     manifest.stateReason ?? 'The script ended before its first training step.',
@@ -126,11 +134,11 @@ export async function launch(
 /** Nobody will drive this process: it would wait for a while, and train unseen then. */
 async function end(run: Run, own: OwnProcess, error: unknown): Promise<void> {
   await own.kill('SIGKILL');
-  const manifest = await own.ended.catch(() => null);
-  if (manifest === null) return; // its code debugger could not start it
+  const ended = await own.ended.catch(() => null);
+  if (ended === null) return; // its code debugger could not start it
   const { message } = toErrorData(error);
   const why = isCancelled(error) ? 'Ended by its debugger before the first training step.' : message;
-  await run.writeManifest({ ...manifest, state: 'interrupted', stateReason: why });
+  await run.writeManifest({ ...ended.manifest, state: 'interrupted', stateReason: why });
 }
 
 function tell(client: Client, told: string | null): void {
@@ -197,12 +205,20 @@ async function start(options: Options, client: Client): Promise<Started> {
     run,
     own: {
       kill: (signal) => training.kill(signal),
-      ended: training.ended.then(({ manifest }) => {
+      ended: training.ended.then(({ manifest, ending: { code, signal } }) => {
         for (const one of followed) one.end();
-        return manifest;
+        return {
+          manifest,
+          exitCode: exitCodeOf(manifest, signal === null ? code : 128 + constants.signals[signal]),
+        };
       }),
     },
   };
+}
+
+function exitCodeOf({ state }: RunManifest, code: number | null): number {
+  // A held process is ended by a signal as well: its script was done.
+  return state === 'finished' ? 0 : (code ?? 1);
 }
 
 /** The code debugger starts the process and shows its output; what ends it is the process itself. */
@@ -224,7 +240,8 @@ async function startUnder(under: CodeDebugger, options: Options, client: Client)
   const ended = failed.then(async (failure) => {
     if (failure !== null) throw failure.error;
     await clear();
-    return run.readManifest();
+    const manifest = await run.readManifest();
+    return { manifest, exitCode: exitCodeOf(manifest, manifest.process?.exitCode ?? null) };
   });
   // Settled by whoever waits for the endpoint or the end; a client that cannot start it leaves no run behind.
   ended.catch(() => discard());

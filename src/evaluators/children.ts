@@ -77,8 +77,11 @@ function cureFor(program: string, cwd: string): string {
 }
 
 const signalNumbers: Readonly<Record<number, NodeJS.Signals>> = {
+  1: 'SIGHUP',
   2: 'SIGINT',
+  4: 'SIGILL',
   6: 'SIGABRT',
+  8: 'SIGFPE',
   9: 'SIGKILL',
   11: 'SIGSEGV',
   15: 'SIGTERM',

@@ -239,7 +239,7 @@ function stateAfterTraining(recorded: RunManifest, ending: Ending): Final {
   const done = recorded.state === 'held' || recorded.state === 'finished';
   if (done && (signal !== null || ending.code === 0)) return { state: 'finished', stateReason: null };
   if (signal !== null) {
-    return { state: stateFor(signal), stateReason: `${nameSignal(signal)}; ${steps}.` };
+    return { state: stateFor(signal), stateReason: `${nameSignal(signal, recorded)}; ${steps}.` };
   }
   if (ending.code !== 0) {
     const reason = recorded.state === 'failed' ? recorded.stateReason : null;
@@ -259,7 +259,10 @@ function stateWithoutTraining(
 ): Final {
   const signal = endingSignal(ending);
   if (signal !== null) {
-    return { state: stateFor(signal), stateReason: `${nameSignal(signal)} before the first training step.` };
+    return {
+      state: stateFor(signal),
+      stateReason: `${nameSignal(signal, recorded)} before the first training step.`,
+    };
   }
   if (ending.code !== 0) {
     return {
@@ -341,21 +344,26 @@ function isRunning(manifest: RunManifest): boolean {
 }
 
 function stateFor(signal: NodeJS.Signals): RunState {
-  return signal === 'SIGSEGV' || signal === 'SIGABRT' ? 'failed' : 'interrupted';
+  return crashes.has(signal) ? 'failed' : 'interrupted';
 }
 
-function nameSignal(signal: NodeJS.Signals): string {
+/** Signals by which a process ends itself, or the system ends it for what it has done. */
+const crashes: ReadonlySet<NodeJS.Signals> = new Set<NodeJS.Signals>([
+  ...(['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGTRAP', 'SIGSYS'] as const),
+]);
+
+function nameSignal(signal: NodeJS.Signals, { framework }: RunManifest): string {
   switch (signal) {
     case 'SIGINT':
       return 'Interrupted (Ctrl+C)';
     case 'SIGKILL':
       return 'Killed (SIGKILL: by someone, or by the system for want of memory)';
-    case 'SIGSEGV':
-      return `Crashed (${signal})`;
     case 'SIGABRT':
-      return `Crashed (${signal}, as Node.js does when its heap is full)`;
+      return framework === 'torch'
+        ? `Crashed (${signal}: a library has ended the process, as a failed check in native code does)`
+        : `Crashed (${signal}, as Node.js does when its heap is full)`;
     default:
-      return `Ended by ${signal}`;
+      return crashes.has(signal) ? `Crashed (${signal})` : `Ended by ${signal}`;
   }
 }
 

@@ -94,7 +94,9 @@ const table: Readonly<Record<CommandId, Command>> = {
         // What was drawn while it trained lacks the rest of the path.
         r.provenance.evaluator !== 'live',
     );
-    if (kept && !live) {
+    // While it stands in the debugger it is asked at the weights that stand.
+    const stands = state === 'paused' || context.debugging.debugs(run);
+    if (kept && !live && !stands) {
       context.panels.open(run, 'contour');
       return;
     }

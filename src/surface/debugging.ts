@@ -5,6 +5,7 @@ import { BasinError } from '../protocol/errors.ts';
 import { moduleFile, scriptCommand } from '../runs/scriptCommand.ts';
 import { activePython } from './activePython.ts';
 import { setting } from './configuration.ts';
+import type { DebugSessions } from './debugSessions.ts';
 import { folderOf } from './folderOf.ts';
 import { DEBUG_TYPE } from './ids.ts';
 import { requireTrust } from './trust.ts';
@@ -32,6 +33,7 @@ export class Debugging
    */
   constructor(
     private readonly adapter: string,
+    private readonly sessions: DebugSessions,
     show: (result: ResultOfConsole) => void,
   ) {
     this.#subscriptions = [
@@ -55,7 +57,7 @@ export class Debugging
   /** Has a run that trains stand still before its next update: by its debug session, or one that is begun for it. */
   async pause(run: KnownRun): Promise<void> {
     requireTrust();
-    const session = sessionOf(run);
+    const session = this.sessions.of(run);
     if (session !== undefined) {
       await session.customRequest('pause', { threadId: THREAD });
       return;
@@ -69,9 +71,14 @@ export class Debugging
     });
   }
 
+  /** Whether a session of this window is about the run. */
+  debugs(run: KnownRun): boolean {
+    return this.sessions.of(run) !== undefined;
+  }
+
   /** Lets it train on. @throws BasinError `not-found` where it stands in nobody's session here */
   async continue(run: KnownRun): Promise<void> {
-    const session = sessionOf(run);
+    const session = this.sessions.of(run);
     if (session === undefined)
       throw new BasinError(
         'not-found',
@@ -173,12 +180,4 @@ export class Debugging
   dispose(): void {
     for (const one of this.#subscriptions) one.dispose();
   }
-}
-
-/** The active session, where it is Basin's and about this run, as far as it says: one that was launched names none. */
-function sessionOf({ id }: KnownRun): vscode.DebugSession | undefined {
-  const session = vscode.debug.activeDebugSession;
-  if (session?.type !== DEBUG_TYPE) return undefined;
-  const run: unknown = session.configuration.run;
-  return run === undefined || run === id ? session : undefined;
 }

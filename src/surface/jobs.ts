@@ -4,10 +4,12 @@ import type { Job, JobProgress, JobResult } from '../protocol/engine.ts';
 import { cancelled, isCancelled, toErrorData, type ErrorData } from '../protocol/errors.ts';
 import type { ContourResult } from '../protocol/results.ts';
 import { CountedEvent } from './countedEvent.ts';
+import type { DebugSessions } from './debugSessions.ts';
 import { DisposableStore } from './disposables.ts';
 import type { EngineClient } from './engineClient.ts';
 import { contextKeys } from './ids.ts';
 import type { Relaunch } from './relaunch.ts';
+import { atStanding } from './standingJob.ts';
 import { setContext, type KnownRun } from './workspaceRuns.ts';
 
 export interface RunningJob {
@@ -46,6 +48,7 @@ export class Jobs implements vscode.Disposable {
   constructor(
     private readonly engine: EngineClient,
     private readonly relaunch: Relaunch,
+    private readonly sessions: DebugSessions,
     private readonly log: vscode.LogOutputChannel,
   ) {}
 
@@ -60,6 +63,7 @@ export class Jobs implements vscode.Disposable {
   }
 
   /**
+   * Of a run that stands in the debugger, at the very weights that stand.
    * @throws BasinError as the engine gave it, `cancelled`, or `not-allowed`
    */
   async run(run: KnownRun, job: Job, options: JobOptions = {}): Promise<JobResult> {
@@ -91,7 +95,15 @@ export class Jobs implements vscode.Disposable {
     let failure: unknown = null;
     try {
       await orCancelled(this.relaunch.ensure(run, job), controller.signal);
-      result = await this.engine.run(job, run.folder.uri.fsPath, {
+      const step = isAboutFirst(run, job) ? await this.sessions.standing(run) : null;
+      if (step !== null) {
+        running.progress = {
+          fraction: null,
+          message: vscode.l10n.t('at the weights that stand in the debugger, step {0}', step),
+        };
+        tell({ kind: 'progress', running });
+      }
+      result = await this.engine.run(step === null ? job : atStanding(job, step), run.folder.uri.fsPath, {
         signal: controller.signal,
         progress: (progress) => {
           running.progress = progress;
@@ -133,6 +145,13 @@ export class Jobs implements vscode.Disposable {
     this.cancelAll();
     this.#store.dispose();
   }
+}
+
+/** The debugger drives a run's first objective; of another one no standing weights are kept. */
+function isAboutFirst({ manifest }: KnownRun, job: Job): boolean {
+  if (job.kind === 'report') return false;
+  const { objective } = job as { readonly objective?: number | string };
+  return objective === undefined || objective === 0 || objective === manifest?.objectives[0]?.name;
 }
 
 /** A question that waits for people is given up with its job. */

@@ -98,6 +98,8 @@ class Landscape implements vscode.Disposable {
   #asking: AbortController | null = null;
   /** A run that was seen training gets one better contour at its end; a glance at an old run starts nothing. */
   #finalDue = false;
+  /** Of a run that stands in the debugger, the step whose weights were asked about, and the picture of them. */
+  #stood: number | null = null;
 
   constructor(
     private readonly view: vscode.WebviewView,
@@ -160,6 +162,7 @@ class Landscape implements vscode.Disposable {
     this.#progress = null;
     this.#budget = new LiveContourBudget();
     this.#finalDue = false;
+    this.#stood = null;
     this.#visibilityChanged();
   }
 
@@ -198,6 +201,11 @@ class Landscape implements vscode.Disposable {
     this.#manifest = change.manifest ?? this.#manifest;
     // What stands in place of a picture goes by the state.
     const turned = this.#manifest?.state !== state;
+    if (this.#manifest?.state !== 'paused') {
+      // Training is not held up by a picture of where it stood.
+      if (this.#stood !== null) this.#asking?.abort();
+      this.#stood = null;
+    }
     if (change.contents) {
       const name = this.#manifest?.objectives[this.#objective]?.name;
       const kept = (await known.run.analyses()).find((r) => r.kind === 'contour' && r.objective === name);
@@ -215,8 +223,14 @@ class Landscape implements vscode.Disposable {
     if (manifest === null || this.#asking !== null || !setting('liveContour', known.folder.uri)) return;
     if (!vscode.workspace.isTrusted) return;
     const training = manifest.state === 'training';
+    const standing = manifest.state === 'paused';
     const snapshots = manifest.recording.snapshots;
-    if (training) {
+    if (standing) {
+      this.#finalDue = true;
+      const step = this.#steps.at(-1)?.step ?? 0;
+      if (step === this.#stood) return;
+      this.#stood = step;
+    } else if (training) {
       this.#finalDue = true;
       const seconds = this.#steps.at(-1)?.time ?? 0;
       if (!this.#budget.due({ snapshots, seconds, sharpness: this.#live.length > 0 })) return;
@@ -234,7 +248,8 @@ class Landscape implements vscode.Disposable {
     const current = (): boolean =>
       this.#asking === asking && this.#directory === known.run.directory && this.#objective === objective;
     try {
-      const job = this.#job(known, training ? LIVE_SIZE : FINAL_SIZE, training);
+      const live = training || standing;
+      const job = this.#job(known, live ? LIVE_SIZE : FINAL_SIZE, live);
       const result = await this.jobs.run({ ...known, manifest }, job, {
         quiet: true,
         signal: asking.signal,
@@ -245,7 +260,7 @@ class Landscape implements vscode.Disposable {
         },
         partial: (partial) => {
           // Coarser than what is shown already would be a step back.
-          if (!current() || this.#contour?.complete === true) return;
+          if (!current() || (this.#contour?.complete === true && !standing)) return;
           this.#contour = partial;
           this.#showWhole();
         },
@@ -258,7 +273,8 @@ class Landscape implements vscode.Disposable {
       const gone = toErrorData(error).code === 'process-ended';
       if (current() && !isCancelled(error) && !gone) this.#error = toErrorData(error);
     } finally {
-      this.#budget.spent((performance.now() - started) / 1000);
+      // Nobody trains while it stands.
+      if (!standing) this.#budget.spent((performance.now() - started) / 1000);
       if (this.#asking === asking) {
         this.#asking = null;
         this.#progress = null;
@@ -274,7 +290,11 @@ class Landscape implements vscode.Disposable {
 
   #showWhole(): void {
     if (!this.#ready || !this.view.visible || this.#disposed) return;
-    this.view.description = this.#manifest?.name ?? '';
+    const name = this.#manifest?.name ?? '';
+    this.view.description =
+      this.#stood === null
+        ? name
+        : vscode.l10n.t('{0} · the weights that stand, step {1}', name, this.#contour?.at ?? this.#stood);
     this.#host.wire.notify('showLandscape', this.#content());
   }
 

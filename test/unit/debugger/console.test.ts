@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { needs } from '../../harness/requires.ts';
 import type { Framework } from './client.ts';
+import { third } from './client.ts';
 import { debugging, frameworks } from './debugging.ts';
 
 const SCRIPTS: Readonly<Record<Framework, readonly [string, string]>> = {
@@ -68,6 +69,43 @@ describe('the debug console', function () {
   }
 
   for (const framework of frameworks) {
+    it(`answers questions that overlap as one after the other (${framework})`, async function () {
+      if (framework === 'torch') needs(this, 'torch');
+      await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true } }));
+      await on.client.over();
+      await on.client.over();
+      const model = await on.client.evaluate('model', 'hover');
+      const numbers = [...(await on.client.numbers(third[framework]))].map(([name, { value }]) => [
+        name,
+        value,
+      ]);
+      assert.ok(
+        numbers.some(([name]) => name === 'update norm'),
+        'a step was made',
+      );
+      const loss = await on.client.evaluate('loss("train")');
+      for (let i = 0; i < 3; i++) {
+        // What is unfolded is computed once a stop: another one at the same weights.
+        const [again, losses, ...hovers] = await Promise.all([
+          freshNumbers(),
+          Promise.all([1, 2].map(() => on.client.evaluate('loss("train")'))),
+          ...Array.from({ length: 6 }, async (_, i) => {
+            // One behind the other, so that each finds the others at another place of their work.
+            for (let k = 0; k < i; k++) await on.client.evaluate(`norm("${third[framework]}")`);
+            return on.client.evaluate('model', 'hover');
+          }),
+        ]);
+        assert.deepEqual(again, numbers);
+        assert.deepEqual(losses, [loss, loss]);
+        assert.deepEqual(new Set(hovers), new Set([model]));
+      }
+      await on.client.disconnectRequest({});
+
+      async function freshNumbers(): Promise<unknown[][]> {
+        return [...(await on.client.numbers(third[framework]))].map(([name, { value }]) => [name, value]);
+      }
+    });
+
     it(`answers sharpness, losses, lines and contours at a stop and at a snapshot of a run that is over (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
       const [name, source] = SCRIPTS[framework];

@@ -1,6 +1,7 @@
 /** Signals to a script that stands still: those that end it, and in Python those that raise an exception where it stands. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import path from 'node:path';
 import type { Run } from '../../../src/runs/run.ts';
 import { needs } from '../../harness/requires.ts';
@@ -62,6 +63,9 @@ describe('signals to a script that stands (torch)', function () {
       const manifest = await (run as unknown as Run).readManifest();
       assert.equal(manifest.state, 'interrupted');
       assert.match(manifest.stateReason ?? '', /Ctrl\+C/);
+      const output = on.client.output.join('');
+      assert.match(output, /Traceback[^]*train mé\.py[^]*KeyboardInterrupt/);
+      assert.doesNotMatch(output, /basin_probe/, 'the frames are those of the script');
     });
   }
 
@@ -85,13 +89,21 @@ describe('signals to a script that stands (torch)', function () {
       assert.match(on.client.output.join(''), /^caught 1$/m);
     });
 
-  it('says which signal has ended it', async () => {
-    await on.client.halt(on.client.begin('torch', { launch: { stopOnEntry: true } }));
-    await on.client.over();
-    const gone = on.client.waitForEvent('terminated');
-    const run = await signalled('SIGTERM');
-    await gone;
-    assert.match(on.client.output.join(''), /interrupted: 1 steps.*Ended by SIGTERM/);
-    assert.equal((await run.readManifest()).recording.steps, (await run.readSteps()).length);
-  });
+  for (const [signal, code, words] of [
+    ['SIGTERM', 143, /interrupted: 1 steps.*Ended by SIGTERM/],
+    ['SIGKILL', 137, /interrupted: 1 steps.*Killed \(SIGKILL/],
+    ['SIGABRT', 134, /failed: 1 steps.*Crashed \(SIGABRT: a library/],
+    ['SIGBUS', 128 + constants.signals.SIGBUS, /failed: 1 steps.*Crashed \(SIGBUS\)/],
+  ] as const)
+    it(`says which signal has ended it, and its exit code: ${signal}`, async () => {
+      await on.client.halt(on.client.begin('torch', { launch: { stopOnEntry: true } }));
+      await on.client.over();
+      const exited = on.client.waitForEvent('exited');
+      const gone = on.client.waitForEvent('terminated');
+      const run = await signalled(signal);
+      await gone;
+      assert.equal(((await exited) as { body: { exitCode?: number } }).body.exitCode, code);
+      assert.match(on.client.output.join(''), words);
+      assert.equal((await run.readManifest()).recording.steps, (await run.readSteps()).length);
+    });
 });

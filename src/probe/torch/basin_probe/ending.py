@@ -9,7 +9,7 @@ import dis
 import linecache
 import os
 import sys
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, Callable, Optional
 
 
@@ -51,7 +51,8 @@ class Ending:
             else:
                 lines = str(error).strip().splitlines()
                 self.failure = ("failed", f"{kind.__name__}: {lines[0] if lines else ''}".strip())
-            return previous(kind, error, trace)
+            _trim(error)
+            return previous(kind, error, error.__traceback__)
 
         sys.excepthook = hook
 
@@ -70,6 +71,34 @@ class Ending:
             quit_(quitter, code)
 
         _sitebuiltins.Quitter.__call__ = quitted  # type: ignore[method-assign]
+
+
+#: where the probe's own frames are
+_PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+
+
+def _trim(error: Optional[BaseException]) -> None:
+    """Takes the probe's frames out of the traceback of an exception and of those that led to it: they are not the script's."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        frames: list[TracebackType] = []
+        at = one.__traceback__
+        while at is not None:
+            if not at.tb_frame.f_code.co_filename.startswith(_PROBE):
+                frames.append(at)
+            at = at.tb_next
+        if frames:
+            # What the probe itself gets wrong keeps its frames.
+            trace: Optional[TracebackType] = None
+            for old in reversed(frames):
+                trace = TracebackType(trace, old.tb_frame, old.tb_lasti, old.tb_lineno)
+            one.__traceback__ = trace
+        waiting += [one.__cause__, one.__context__]
 
 
 def _told(how: str, status: Any) -> Optional[str]:

@@ -40,6 +40,8 @@ class ObjectiveRecording:
         #: norm of each parameter's update before this step
         self._updates: Optional[list[float]] = None
         self._distance: Optional[float] = 0.0
+        #: the step at which other weights were put into the model last: a snapshot of it has those before
+        self._put_back_at: Optional[int] = None
         self._gradient: Optional[float] = None
         #: this step's record of layers.bin
         self._layers: Optional[list[float]] = None
@@ -126,6 +128,7 @@ class ObjectiveRecording:
     def rewound(self, to: int) -> None:
         """Other weights were put into the model: a snapshot that waits is of those before, and goes as it is."""
         self._submit()
+        self._put_back_at = self.objective.steps
         self._updates = self._distance = None
         self.writer.note(
             f"At step {self.objective.steps} the weights were put back to those of step {to} by the debugger."
@@ -186,7 +189,7 @@ class ObjectiveRecording:
         """Writes the present weights as a snapshot that no thinning takes, and waits for it; returns its step."""
         self._submit(refresh=True)
         step = self.objective.steps
-        if step not in self.schedule.kept:
+        if step not in self.schedule.kept or step == self._put_back_at:
             self.snapshot(wait=True, pinned=True)
         self.writer.flush()
         return step
