@@ -58,8 +58,9 @@ export interface RunDetails {
   readonly models: readonly BuiltModel[];
   readonly analyses: readonly { readonly id: string; readonly kind: string; readonly created: string }[];
   readonly events: readonly TrainingEvent[];
-  readonly live: LiveSharpness | null;
-  readonly noise: LiveNoiseScale | null;
+  /** The newest of each objective that has one; the run's first objective comes first. */
+  readonly live: readonly LiveSharpness[];
+  readonly noise: readonly LiveNoiseScale[];
   readonly measuring: MeasuringCost | null;
 }
 
@@ -121,8 +122,8 @@ export function detailsText(details: RunDetails): string {
   row('replay', replayLines(run).join('\n') || null);
   row('steps', run.recording.steps);
   row('last loss', last === undefined ? null : lossText(last));
-  row('λ₁ while training', liveText(details.live));
-  row('gradient noise scale', noiseText(details.noise));
+  row('λ₁ while training', ofObjectives(run, details.live, liveText));
+  row('gradient noise scale', ofObjectives(run, details.noise, noiseText));
   row(
     'measured beside it',
     details.measuring === null ? null : measuringText(details.measuring, run.recording.liveBudget),
@@ -373,8 +374,19 @@ function lossText({ step, loss }: StepRecord): string {
   return known === null ? `not known at step ${step}` : `${figures(known)} at step ${step}`;
 }
 
-function liveText(live: LiveSharpness | null): string | null {
-  if (live === null) return null;
+/** A line for each objective, with its name where there are several. */
+function ofObjectives<T extends { readonly objective: number }>(
+  { objectives }: RunManifest,
+  newest: readonly T[],
+  text: (of: T) => string,
+): string | null {
+  if (newest.length === 0) return null;
+  const name = ({ objective }: T): string =>
+    objectives.length > 1 ? `${objectives[objective]?.name ?? objective}: ` : '';
+  return newest.map((one) => `${name(one)}${text(one)}`).join('\n');
+}
+
+function liveText(live: LiveSharpness): string {
   const bound = live.bound === null ? '' : `, bound ${figures(decodeNumber(live.bound))}`;
   return `${figures(decodeNumber(live.lambda1))} at step ${live.step}${bound}`;
 }
@@ -388,8 +400,7 @@ function eventsText(events: readonly TrainingEvent[]): string {
   ].join('\n');
 }
 
-function noiseText(noise: LiveNoiseScale | null): string | null {
-  if (noise === null) return null;
+function noiseText(noise: LiveNoiseScale): string {
   const [low, high] = noise.interval.map(decodeNumber);
   const range =
     high !== undefined && Number.isFinite(high)

@@ -1,6 +1,7 @@
 /**
- * What is measured while a run trains, through the living process between its steps: λ₁ and the gradient noise scale. Both
- * together keep a budget: a share of the time that the run has trained, answers to whomever left out.
+ * What is measured while a run trains, through the living process between its steps: λ₁ and the gradient noise scale of
+ * each of its objectives. All together keep a budget: a share of the time that the run has trained, answers to whomever
+ * left out. Several objectives have equal parts of it.
  */
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,11 +32,14 @@ export interface LiveOptions {
   /** Of the evaluation set, for λ₁. */
   readonly samples?: number;
   readonly signal: AbortSignal;
-  /** Told once each why something is not measured, for the log; training is never disturbed by it. */
-  readonly onTrouble?: (error: BasinError, what: LiveQuantity) => void;
+  /**
+   * Told once each why something is not measured, for the log; training is never disturbed by it.
+   * @param what in words, with the objective's name where it is not the first
+   */
+  readonly onTrouble?: (error: BasinError, what: string) => void;
 }
 
-export type LiveQuantity = 'λ₁' | 'the gradient noise scale';
+type LiveQuantity = 'λ₁' | 'the gradient noise scale';
 
 /** Hessian-vector products of one estimate; the first takes three times as many. Fewer where products are dear. */
 const MOST_PRODUCTS = 6;
@@ -48,15 +52,18 @@ const NOISE_EVERY = 10;
 const NOISE_SHARE = 0.5;
 /** Seconds between estimates: nobody reads them faster, and a long run's file stays small. */
 const SHORTEST_INTERVAL = 0.5;
+/** Seconds between looks for objectives that have begun meanwhile. */
+const OBJECTIVES_INTERVAL = 1;
 /** What a product costs before any has been measured. */
 const GRADIENTS_PER_PRODUCT = 3;
 /** No second derivative, no replay: asking again gives the same answer. */
 const FINAL = ['unsupported', 'not-replayable', 'internal', 'not-allowed'];
 
-/** What is spent outlives a connection. */
+/** Of one objective; what is spent outlives a connection. */
 interface Account {
-  readonly budget: number;
-  readonly advance: number;
+  readonly objective: number;
+  /** Share of the training's time, and seconds in advance: this objective's part of them, less when more objectives begin. */
+  readonly allowed: () => { readonly budget: number; readonly advance: number };
   readonly samples: number;
   /** Seconds spent on each. */
   sharpness: number;
@@ -72,14 +79,43 @@ interface Account {
 export async function measureWhileTraining(run: Run, options: LiveOptions): Promise<void> {
   const { budget = LIVE_BUDGET, advance = LIVE_ADVANCE, samples = 256, signal } = options;
   if (!(budget > 0)) return;
+  const begun: Promise<unknown>[] = [];
+  const allowed = (): { budget: number; advance: number } => ({
+    budget: budget / begun.length,
+    advance: advance / begun.length,
+  });
+  let over = false;
+  const begin = (objective: number, name: string | null): void => {
+    const measuring = measureObjective(run, { objective, allowed, samples }, signal, (error, what) =>
+      options.onTrouble?.(error, name === null ? what : `${what} of ${name}`),
+    );
+    begun.push(measuring.then((ended) => (over ||= ended)));
+  };
+  begin(0, null);
+  const goesOn = (): boolean => !over && !signal.aborted;
+  while (goesOn()) {
+    await pause(OBJECTIVES_INTERVAL, signal);
+    if (!goesOn()) break;
+    // A GAN's second optimizer takes its first step after the first one's. A manifest that cannot be read is told of elsewhere.
+    const { objectives } = await run.readRecordedManifest().catch(() => ({ objectives: [] }));
+    for (const { name } of objectives.slice(begun.length)) begin(begun.length, name);
+  }
+  await Promise.all(begun);
+}
+
+/** One objective's measurements. Never rejects. @returns whether the run has stopped training; else there is nothing to measure */
+async function measureObjective(
+  run: Run,
+  of: Pick<Account, 'objective' | 'allowed' | 'samples'>,
+  signal: AbortSignal,
+  onTrouble: (error: BasinError, what: LiveQuantity) => void,
+): Promise<boolean> {
   const account: Account = {
-    budget,
-    advance,
-    samples,
+    ...of,
     sharpness: 0,
     noise: 0,
     meter: new NoiseTurns(),
-    pace: new Pace(run),
+    pace: new Pace(run, of.objective),
     measuresSharpness: true,
     estimates: 0,
   };
@@ -89,21 +125,22 @@ export async function measureWhileTraining(run: Run, options: LiveOptions): Prom
     // At the end of training this is no news; before it, the next greeting finds the process again.
     if (trouble.code === 'process-ended' || told.has(`${what} ${trouble.code}`)) return trouble;
     told.add(`${what} ${trouble.code}`);
-    options.onTrouble?.(trouble, what);
+    onTrouble(trouble, what);
     return trouble;
   };
   const stopped = (): boolean => signal.aborted;
   while (!stopped() && (account.measuresSharpness || account.meter.goesOn)) {
     try {
-      if (await measureOverOneConnection(run, account, signal, tell)) return;
+      if (await measureOverOneConnection(run, account, signal, tell)) return true;
     } catch (error) {
       // A run that was deleted meanwhile has nothing to be measured for.
-      if (stopped() || !(await exists(run.path('run.json')))) return;
+      if (stopped() || !(await exists(run.path('run.json')))) return true;
       // Weights that are lost seldom come back.
       if (tell(error, 'λ₁').code === 'non-finite') await pause(5, signal);
     }
     await pause(0.25, signal);
   }
+  return stopped();
 }
 
 /** @returns whether it is over: the run trains no more */
@@ -113,14 +150,14 @@ async function measureOverOneConnection(
   signal: AbortSignal,
   tell: (error: unknown, what: LiveQuantity) => BasinError,
 ): Promise<boolean> {
-  const { budget, samples, meter, pace } = account;
+  const { objective, allowed, samples, meter, pace } = account;
   const endpoint = await waitForEndpoint(run.path('endpoint.json'), {
     signal,
     until: new Promise<never>(() => undefined),
     every: 200,
   });
   if (endpoint === null) return true;
-  const greet = (): Promise<EvaluatorConnection> => connect(endpoint, { objective: 0, signal });
+  const greet = (): Promise<EvaluatorConnection> => connect(endpoint, { objective, signal });
   let evaluator: EvaluatorConnection;
   try {
     evaluator = await greet();
@@ -151,7 +188,8 @@ async function measureOverOneConnection(
       }
       if (status.state !== 'training') return true;
       account.sharpness = spentBefore + status.connectionSeconds;
-      const allowance = account.advance + budget * trained - account.sharpness - account.noise;
+      const { budget, advance } = allowed();
+      const allowance = advance + budget * trained - account.sharpness - account.noise;
       if (tracker === null || meter.perGradient === null) await pace.look();
       // λ₁ comes first: its first estimate is the dearest.
       const noiseIsDue =
@@ -187,7 +225,7 @@ async function measureOverOneConnection(
         const affordable = Math.floor(allowance / (FIRST_ROUND * product));
         products = Math.min(MOST_PRODUCTS, Math.max(FEWEST_PRODUCTS, affordable));
         // The advance pays for the first estimate whatever it costs, so that a short run has one; the later ones wait for it.
-        cost = Math.min(FIRST_ROUND * products * product, account.advance);
+        cost = Math.min(FIRST_ROUND * products * product, advance);
         continue;
       }
       if (status.step === measured) {
@@ -314,13 +352,18 @@ class Pace {
   private readonly reader;
   private recent: StepRecord[] = [];
 
-  constructor(run: Run) {
+  constructor(
+    run: Run,
+    private readonly objective: number,
+  ) {
     this.reader = run.stepsReader();
   }
 
   async look(): Promise<void> {
     const { records } = await this.reader.read();
-    this.recent = [...this.recent, ...records.filter((s) => s.objective === 0).slice(-50)].slice(-50);
+    this.recent = [...this.recent, ...records.filter((s) => s.objective === this.objective).slice(-50)].slice(
+      -50,
+    );
   }
 
   /** Samples of the last step, when known. */

@@ -29,14 +29,28 @@ export function addShow(cli: CommandLine): void {
           created: provenance.created,
         })),
         events: await readEvents(opened),
-        live: live.at(-1) ?? null,
-        noise: noise.at(-1) ?? null,
+        live: newestOfEach(live),
+        noise: newestOfEach(noise),
         measuring: measuringCost(live, noise, steps.at(-1) ?? null),
       };
       const { steps: all, ...rest } = details;
-      await printAnswer(json, { kind: 'show', ...rest, lastStep: all.at(-1) ?? null }, () =>
-        detailsText(details),
-      );
+      const document = {
+        kind: 'show',
+        ...rest,
+        // Of the first objective; of all of them below names of their own.
+        live: details.live.find(({ objective }) => objective === 0) ?? null,
+        noise: details.noise.find(({ objective }) => objective === 0) ?? null,
+        liveOfObjectives: details.live,
+        noiseOfObjectives: details.noise,
+        lastStep: all.at(-1) ?? null,
+      };
+      await printAnswer(json, document, () => detailsText(details));
     },
   );
+}
+
+/** The last record of each objective, in the objectives' order. */
+function newestOfEach<T extends { readonly objective: number }>(records: readonly T[]): T[] {
+  const newest = new Map(records.map((one) => [one.objective, one]));
+  return [...newest.values()].sort((a, b) => a.objective - b.objective);
 }

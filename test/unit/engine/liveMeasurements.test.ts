@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { measureWhileTraining } from '../../../src/engine/liveMeasurements.ts';
 import { attach } from '../../../src/evaluators/openEvaluator.ts';
+import { decodeNumber } from '../../../src/protocol/run.ts';
 import { measuringCost } from '../../../src/runs/measuringCost.ts';
 import { Recording, type Backend } from '../probe-record/recording.ts';
 
@@ -80,6 +81,40 @@ describe('measuring beside training', function () {
     }
     assert.ok(Math.abs(before - spent) < 1e-9);
     assert.equal(output, recording.plain('fit.cjs', backend, more).output);
+  });
+
+  it('measures each objective at its own weights, all within one budget', async () => {
+    const more = { STEPS: '8000' };
+    const { training, ended } = await recording.start('two-models.mjs', backend, {
+      environment: recording.environment(backend, more),
+    });
+    const { run } = training;
+    const over = new AbortController();
+    const options = { budget: 0.3, advance: 0.2, samples: 32 };
+    const troubles: string[] = [];
+    const measuring = measureWhileTraining(run, {
+      ...options,
+      signal: over.signal,
+      onTrouble: (error, what) => troubles.push(`${what}: ${error.message}`),
+    });
+    const { output, errors } = await ended;
+    over.abort();
+    await measuring;
+    assert.equal(output, recording.plain('two-models.mjs', backend, more).output, errors);
+    assert.deepEqual(troubles, []);
+    const live = await run.readLive();
+    const of = (objective: number): number[] =>
+      live.filter((one) => one.objective === objective).map(({ lambda1 }) => decodeNumber(lambda1));
+    // The critic's loss is linear in its weights but for their squares, whose Hessian is 2; the generator's is linear.
+    assert.ok(of(0).length > 0 && of(1).length > 0, `${of(0).length} and ${of(1).length} of ${live.length}`);
+    for (const lambda1 of of(0)) assert.ok(Math.abs(lambda1 - 2) < 1e-3, `${lambda1}`);
+    for (const lambda1 of of(1)) assert.ok(Math.abs(lambda1) < 1e-3, `${lambda1}`);
+    const each = [...live, ...(await run.readNoise())].sort((a, b) => (a.trained ?? 0) - (b.trained ?? 0));
+    let before = 0;
+    for (const one of each) {
+      assert.ok(before <= options.advance + options.budget * (one.trained ?? 0) + 1e-9, `${before} s`);
+      before += one.seconds;
+    }
   });
 
   it('measures nothing with a budget of 0', async () => {
