@@ -18,6 +18,8 @@ import path from 'node:path';
 import { BasinError, isCancelled, toErrorData } from '../protocol/errors.ts';
 import type { Run } from '../runs/run.ts';
 import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
+import { boundsText, within } from './normWatch.ts';
+import { edgeUnwatched } from './eventWatch.ts';
 import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
 import type { AttachConfiguration, LaunchConfiguration } from './configuration.ts';
 import { CONFIGURED, configuredStops, type ConfiguredStops } from './configuredStops.ts';
@@ -31,7 +33,7 @@ import {
   type Training,
 } from './debuggedRun.ts';
 import { eventFilters, type TrainingEvent, type TrainingEventId } from './events.ts';
-import { valueNames } from './stepValues.ts';
+import { knownNames, valueNames } from './stepValues.ts';
 import { complaint } from './requests.ts';
 import { SnapshotWalk } from './snapshotWalk.ts';
 import type { DebugTarget, Helpers, SessionListener, Stop } from './target.ts';
@@ -62,11 +64,43 @@ interface Beginning {
   readonly over: Promise<unknown>;
 }
 
+/** A breakpoint as it was asked for, and read once: it counts its hits. */
 interface Requested {
-  readonly source: DebugProtocol.Source;
-  readonly breakpoints: readonly DebugProtocol.SourceBreakpoint[];
-  readonly ids: readonly number[];
+  readonly id: number;
+  readonly breakpoint: DebugProtocol.SourceBreakpoint;
+  /** An error where it cannot be read. */
+  readonly point: StepBreakpoint | { readonly message: string };
 }
+
+interface RequestedRange {
+  readonly id: number;
+  readonly breakpoint: DebugProtocol.DataBreakpoint;
+}
+
+const WAITING = 'Waiting for the first training step.';
+const OVER = 'No more steps are taken here: it can never be hit.';
+
+/** Requests that this adapter does not know how to do, where the base class would say that it had done them. */
+const refusals: Readonly<Record<string, string>> = {
+  restart: 'Training is restarted by ending this session and launching the script again.',
+  restartFrame: 'A step that is done is not taken again: step back, and train on from there.',
+  goto: 'Training goes from step to step: step back, or set a breakpoint with a condition such as step == 500.',
+  gotoTargets: 'Training goes from step to step: there is no other place to go to.',
+  setVariable: 'The values of a step are looked at and not changed: looking never changes training.',
+  setExpression: 'The values of a step are looked at and not changed: looking never changes training.',
+  setFunctionBreakpoints:
+    'Training is stopped at the line that takes the step; functions are the code debugger’s.',
+  setInstructionBreakpoints: 'Training is stopped at the line that takes the step; instructions are not.',
+  stepInTargets: 'A step has one inside: its gradient before it is applied.',
+  terminateThreads: 'Training is one thread: end the session to end it.',
+  loadedSources: 'Sources are the code debugger’s.',
+  source: 'Sources are the code debugger’s.',
+  readMemory: 'Memory is the code debugger’s.',
+  writeMemory: 'Memory is the code debugger’s.',
+  disassemble: 'Instructions are the code debugger’s.',
+  breakpointLocations: 'Training is stopped at the line that takes the step.',
+  cancel: 'Requests of this debugger cannot be cancelled.',
+};
 
 export class TrainingDebugAdapter extends DebugSession {
   #session: DebugTarget | null = null;
@@ -86,8 +120,8 @@ export class TrainingDebugAdapter extends DebugSession {
   #lastStop: Stop | null = null;
   #ended = false;
   #nextId = 1;
-  readonly #requested = new Map</* file */ string, Requested>();
-  #ranges: NormRange[] = [];
+  readonly #requested = new Map</* file */ string, readonly Requested[]>();
+  #requestedRanges: readonly RequestedRange[] = [];
   #events: ReadonlySet<TrainingEventId> = new Set();
   readonly #variables = new Handles<() => Promise<Variable[]>>();
   #scopes: readonly ScopeOf[] = [];
@@ -105,7 +139,8 @@ export class TrainingDebugAdapter extends DebugSession {
   }
 
   protected override dispatchRequest(request: DebugProtocol.Request): void {
-    const wrong = complaint(request);
+    const refusal = Object.hasOwn(refusals, request.command) ? refusals[request.command] : undefined;
+    const wrong = refusal ?? complaint(request);
     if (wrong === null) {
       super.dispatchRequest({ ...request, arguments: (request.arguments as object | undefined) ?? {} });
       return;
@@ -195,7 +230,18 @@ export class TrainingDebugAdapter extends DebugSession {
     { source, breakpoints = [] }: DebugProtocol.SetBreakpointsArguments,
   ): void {
     const file = source.path ?? '';
-    this.#requested.set(file, { source, breakpoints, ids: breakpoints.map(() => this.#nextId++) });
+    const before = [...(this.#requested.get(file) ?? [])];
+    this.#requested.set(
+      file,
+      breakpoints.map((breakpoint) => {
+        // One that was there already goes on counting its hits.
+        const same = before.findIndex((one) => isSame(one.breakpoint, breakpoint));
+        const [kept] = same < 0 ? [] : before.splice(same, 1);
+        if (kept !== undefined) return { ...kept, breakpoint };
+        const id = this.#nextId++;
+        return { id, breakpoint, point: parsed(id, breakpoint) };
+      }),
+    );
     response.body = { breakpoints: this.#placed(file) };
     this.#useBreakpoints();
     this.sendResponse(response);
@@ -208,9 +254,24 @@ export class TrainingDebugAdapter extends DebugSession {
     this.#events = new Set(eventFilters.map((f) => f.id).filter((id) => filters.includes(id)));
     this.#useEvents();
     response.body = {
-      breakpoints: filters.map((filter) => ({ verified: eventFilters.some((f) => f.id === filter) })),
+      breakpoints: filters.map((filter) => {
+        const message = eventFilters.some((f) => f.id === filter)
+          ? this.#unwatchable(filter)
+          : 'Basin knows no such event.';
+        return { verified: message === null, ...(message === null ? {} : { message }) };
+      }),
     };
     this.sendResponse(response);
+  }
+
+  /** Why an event cannot come, as far as it is known by now. */
+  #unwatchable(filter: string): string | null {
+    const session = this.#session;
+    if (session === null) return null;
+    if (session.isOver) return OVER;
+    const { bound, reason } = session.stability;
+    if (filter !== 'edge-of-stability' || bound !== null || session.optimizer === null) return null;
+    return reason === null ? null : edgeUnwatched(reason);
   }
 
   protected override dataBreakpointInfoRequest(
@@ -238,27 +299,8 @@ export class TrainingDebugAdapter extends DebugSession {
     { breakpoints }: DebugProtocol.SetDataBreakpointsArguments,
   ): void {
     void this.#answer(response, async () => {
-      const ranges: NormRange[] = [];
-      const answers: DebugProtocol.Breakpoint[] = [];
-      for (const { dataId, condition } of breakpoints) {
-        const id = this.#nextId++;
-        try {
-          const norm = (await this.#norms()).get(dataId);
-          if (norm === undefined) throw new BasinError('not-found', `There is no parameter ${dataId}.`);
-          const range = parseRange(condition, norm);
-          ranges.push({ id, parameter: dataId, ...range });
-          answers.push({
-            id,
-            verified: true,
-            message: `stops when the norm leaves ${range.low} … ${range.high}`,
-          });
-        } catch (error) {
-          answers.push({ id, verified: false, message: toErrorData(error).message });
-        }
-      }
-      this.#ranges = ranges;
-      this.#session?.setRanges(ranges);
-      response.body = { breakpoints: answers };
+      this.#requestedRanges = breakpoints.map((breakpoint) => ({ id: this.#nextId++, breakpoint }));
+      response.body = { breakpoints: await this.#placeRanges() };
     });
   }
 
@@ -530,14 +572,14 @@ export class TrainingDebugAdapter extends DebugSession {
     this.#tellRun(session.run);
     this.#useBreakpoints();
     this.#useEvents();
-    session.setRanges(this.#ranges);
-    for (const file of this.#requested.keys())
-      for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
+    this.#tellPlaced();
     void this.#configuration
-      .then(() => {
+      .then(async () => {
         if (this.#leaving) return;
         this.#started = true;
-        return session.start(this.#stopOnEntry);
+        if (this.#requestedRanges.length > 0)
+          for (const one of await this.#placeRanges()) this.sendEvent(new BreakpointEvent('changed', one));
+        await session.start(this.#stopOnEntry);
       })
       .catch(async (error: unknown) => {
         this.#trouble(error);
@@ -568,6 +610,17 @@ export class TrainingDebugAdapter extends DebugSession {
     if (['event', 'back', 'branch', 'data', 'ended', 'failed'].includes(stop.reason))
       this.#say(`${stop.text}\n`, 'console');
     this.sendEvent(event);
+    // What was placed while training was on its way can be hit no more.
+    if (session.isOver) this.#tellPlaced();
+  }
+
+  /** Has the client show what has become of its breakpoints. */
+  #tellPlaced(): void {
+    for (const file of this.#requested.keys())
+      for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
+    if (this.#session?.isOver === true)
+      for (const { id } of this.#requestedRanges)
+        this.sendEvent(new BreakpointEvent('changed', { id, verified: false, message: OVER }));
   }
 
   /** The process is gone: why is what its run says. */
@@ -622,39 +675,28 @@ export class TrainingDebugAdapter extends DebugSession {
 
   /** The one place of a script where training can be made to stop is the line that takes the step. */
   #placed(file: string): DebugProtocol.Breakpoint[] {
-    const { breakpoints = [], ids = [] } = this.#requested.get(file) ?? {};
     const site = this.#session?.connection.description.objective.callSite ?? null;
-    return breakpoints.map((breakpoint, i) => {
-      const id = ids[i] ?? 0;
-      const { line } = breakpoint;
-      try {
-        this.#parse(id, breakpoint);
-      } catch (error) {
-        const { message, cure } = toErrorData(error);
-        return { id, verified: false, line, message: [message, cure].filter(Boolean).join(' ') };
-      }
-      if (site === null)
-        return { id, verified: false, line, message: 'Waiting for the first training step.' };
+    return (this.#requested.get(file) ?? []).map(({ id, breakpoint: { line }, point }) => {
+      const refuse = (message: string): DebugProtocol.Breakpoint => ({ id, verified: false, line, message });
+      if (!(point instanceof StepBreakpoint)) return refuse(point.message);
+      if (this.#session?.isOver === true) return refuse(OVER);
+      if (site === null) return refuse(WAITING);
       if (path.resolve(site.file) === path.resolve(file) && site.line === line)
         return { id, verified: true, line };
       const where = path.resolve(site.file) === path.resolve(file) ? '' : ` of ${path.basename(site.file)}`;
-      return {
-        id,
-        verified: false,
-        line,
-        message: `Training can be stopped at line ${site.line}${where}, where the step is taken; this line is the code debugger's.`,
-      };
+      return refuse(
+        `Training can be stopped at line ${site.line}${where}, where the step is taken; this line is the code debugger's.`,
+      );
     });
   }
 
   #useBreakpoints(): void {
-    const points: StepBreakpoint[] = [];
-    for (const [file, { breakpoints, ids }] of this.#requested) {
-      this.#placed(file).forEach(({ verified }, i) => {
-        const breakpoint = breakpoints[i];
-        if (verified && breakpoint !== undefined) points.push(this.#parse(ids[i] ?? 0, breakpoint));
-      });
-    }
+    const points = [...this.#requested].flatMap(([file, requested]) => {
+      const placed = this.#placed(file);
+      return requested.flatMap(({ point }, i) =>
+        placed[i]?.verified === true && point instanceof StepBreakpoint ? [point] : [],
+      );
+    });
     this.#session?.setBreakpoints(this.#stops === null ? [] : [...this.#stops.conditions, ...points]);
   }
 
@@ -663,8 +705,35 @@ export class TrainingDebugAdapter extends DebugSession {
     this.#session?.setEvents(stops === null ? new Set() : new Set([...this.#events, ...stops.events]));
   }
 
-  #parse(id: number, breakpoint: DebugProtocol.SourceBreakpoint): StepBreakpoint {
-    return StepBreakpoint.parse(id, breakpoint, { values: valueNames, functions: [] });
+  /** Ranges over the norms that parameters have by now; they wait for training where there is none. */
+  async #placeRanges(): Promise<DebugProtocol.Breakpoint[]> {
+    const session = this.#session;
+    const requested = this.#requestedRanges;
+    const refuse = (message: string) =>
+      requested.map(({ id }): DebugProtocol.Breakpoint => ({ id, verified: false, message }));
+    if (session === null) return refuse(WAITING);
+    if (session.isOver) return refuse(OVER);
+    const ranges: NormRange[] = [];
+    const norms = requested.length === 0 ? new Map<string, number>() : await this.#norms();
+    const answers = requested.map(({ id, breakpoint: { dataId, condition } }): DebugProtocol.Breakpoint => {
+      try {
+        const norm = norms.get(dataId);
+        if (norm === undefined) throw new BasinError('not-found', `There is no parameter ${dataId}.`);
+        const bounds = parseRange(condition, norm);
+        const inside = within(bounds, norm);
+        ranges.push({ id, parameter: dataId, ...bounds, inside });
+        const message = inside
+          ? `Stops when the norm of ${dataId}, ${shown(norm)} now, leaves its bounds: ${boundsText(bounds)}.`
+          : `The norm of ${dataId} is ${shown(norm)}, outside of its bounds already: ${boundsText(bounds)}. Stops when it has come back and leaves them again.`;
+        return { id, verified: true, message };
+      } catch (error) {
+        const { message, cure } = toErrorData(error);
+        return { id, verified: false, message: [message, cure].filter(Boolean).join(' ') };
+      }
+    });
+    // Others may have been asked for while these were looked up.
+    if (requested === this.#requestedRanges && this.#stops !== null) session.setRanges(ranges);
+    return answers;
   }
 
   #parameterNamed(name: string): string | undefined {
@@ -727,6 +796,19 @@ export class TrainingDebugAdapter extends DebugSession {
   #say(text: string, category: 'stdout' | 'stderr' | 'console' | 'important'): void {
     this.sendEvent(new OutputEvent(text, category));
   }
+}
+
+function parsed(id: number, breakpoint: DebugProtocol.SourceBreakpoint): Requested['point'] {
+  try {
+    return StepBreakpoint.parse(id, breakpoint, { values: knownNames, functions: [] });
+  } catch (error) {
+    const { message, cure } = toErrorData(error);
+    return { message: [message, cure].filter(Boolean).join(' ') };
+  }
+}
+
+function isSame(a: DebugProtocol.SourceBreakpoint, b: DebugProtocol.SourceBreakpoint): boolean {
+  return (['line', 'condition', 'hitCondition', 'logMessage'] as const).every((key) => a[key] === b[key]);
 }
 
 const none = (): Promise<Variable[]> => Promise.resolve([]);

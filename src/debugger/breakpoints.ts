@@ -1,6 +1,8 @@
 /** What makes a run stop at a step: conditions and logpoints over its values, ranges of parameters' norms. */
-import { BasinError } from '../protocol/errors.ts';
+import { BasinError, toErrorData } from '../protocol/errors.ts';
 import { Expression, truth, type Names, type Scope, type Value } from './expression.ts';
+
+const TOLD_AT = 2;
 
 export interface BreakpointRequest {
   /** Stops where it holds; every step when absent. */
@@ -11,9 +13,18 @@ export interface BreakpointRequest {
   readonly logMessage?: string;
 }
 
+/** What a step is to a breakpoint. */
+export type Outcome =
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'say'; readonly text: string }
+  /** Whether its condition holds cannot be told, for want of these values. */
+  | { readonly kind: 'unknown'; readonly names: readonly string[] };
+
 /** A breakpoint on the line of the training step. */
 export class StepBreakpoint {
   private hits = 0;
+  /** Steps in a row at which its condition could not be told. */
+  private untold = 0;
 
   private constructor(
     readonly id: number,
@@ -39,15 +50,25 @@ export class StepBreakpoint {
     return new Set(parts.flatMap((part) => [...part.reads]));
   }
 
-  /** @returns whether to stop, or what to say instead; null for neither */
-  async at(scope: Scope): Promise<true | string | null> {
-    if (this.condition !== null && !truth(await this.condition.evaluate(scope))) return null;
+  /**
+   * @returns null where there is nothing to do. That a condition cannot be told is said once, and not of the first step
+   *   that is looked at, at which there has been no update yet.
+   * @throws BasinError what its condition cannot be calculated for
+   */
+  async at(scope: Scope): Promise<Outcome | null> {
+    if (this.condition !== null) {
+      const unknown = new Set<string>();
+      const value = await this.condition.evaluate(scope, unknown);
+      this.untold = value === null ? this.untold + 1 : 0;
+      if (value === null) return this.untold === TOLD_AT ? { kind: 'unknown', names: [...unknown] } : null;
+      if (!truth(value)) return null;
+    }
     if (!this.isDue(++this.hits)) return null;
-    if (this.message === null) return true;
-    const parts = await Promise.all(
-      this.message.map(async (part) => (typeof part === 'string' ? part : shown(await part.evaluate(scope)))),
-    );
-    return parts.join('');
+    if (this.message === null) return { kind: 'stop' };
+    const parts: string[] = [];
+    for (const part of this.message)
+      parts.push(typeof part === 'string' ? part : await shownOrWhyNot(part, scope));
+    return { kind: 'say', text: parts.join('') };
   }
 
   get text(): string {
@@ -61,6 +82,8 @@ export interface NormRange {
   readonly parameter: string;
   readonly low: number;
   readonly high: number;
+  /** Whether the norm was within when it was set. */
+  readonly inside: boolean;
 }
 
 /**
@@ -87,6 +110,17 @@ export function parseRange(text: string | undefined, norm: number): { low: numbe
 export function shown(value: Value): string {
   if (typeof value !== 'number') return value === null ? 'not known' : String(value);
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
+}
+
+/** A logpoint never stops: what it cannot show it says in its line. */
+async function shownOrWhyNot(part: Expression, scope: Scope): Promise<string> {
+  try {
+    return shown(await part.evaluate(scope));
+  } catch (error) {
+    const { code, message } = toErrorData(error);
+    if (code === 'process-ended' || code === 'cancelled') throw error;
+    return `<${message}>`;
+  }
 }
 
 function parseHits(text: string | undefined): (hits: number) => boolean {

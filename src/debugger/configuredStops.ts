@@ -2,7 +2,7 @@
 import { BasinError, toErrorData } from '../protocol/errors.ts';
 import { StepBreakpoint } from './breakpoints.ts';
 import { eventFilters, type TrainingEventId } from './events.ts';
-import { valueNames } from './stepValues.ts';
+import { knownNames } from './stepValues.ts';
 
 /** What a client knows no breakpoint by. */
 export const CONFIGURED = 0;
@@ -31,7 +31,7 @@ function conditionOf(text: string): StepBreakpoint {
   let why: { readonly message: string; readonly cure?: string };
   try {
     if (text.trim() !== '')
-      return StepBreakpoint.parse(CONFIGURED, { condition: text }, { values: valueNames, functions: [] });
+      return StepBreakpoint.parse(CONFIGURED, { condition: text }, { values: knownNames, functions: [] });
     why = { message: 'It is empty.' };
   } catch (error) {
     why = toErrorData(error);

@@ -1,13 +1,13 @@
 /** What the debug console understands beside a step's values: norms, losses, and the analyses, at the weights that stand. */
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import type { Job, JobResult } from '../protocol/engine.ts';
-import type { LossValue } from '../protocol/evaluator.ts';
+import type { EvaluatorDescription, LossValue } from '../protocol/evaluator.ts';
 import { BasinError } from '../protocol/errors.ts';
 import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
 import { shown } from './breakpoints.ts';
 import { Expression, type Value } from './expression.ts';
-import { valueNames } from './stepValues.ts';
+import { knownNames, withOtherNames } from './stepValues.ts';
 import type { DebugTarget, Helpers } from './target.ts';
 
 /** Estimates and analyses, done by the rooms that have them. */
@@ -94,11 +94,10 @@ export async function evaluateInConsole(
       said.text = `λ₁ ${shown(decodeNumber(lambda1))}${bound === null ? '' : `, bound ${shown(decodeNumber(bound))}`}`;
       return decodeNumber(lambda1);
     },
-    loss: async (split = 'train') => {
-      const { loss, standardError, samples } = await session.loss(
-        split === 'validation' ? 'validation' : 'train',
-      );
-      said.text = `${shown(loss)}${standardError === null ? '' : ` ± ${shown(standardError)}`} on ${samples} ${String(split)} samples`;
+    loss: async (given = 'train') => {
+      const split = splitNamed(given, description);
+      const { loss, standardError, samples } = await session.loss(split);
+      said.text = `${shown(loss)}${standardError === null ? '' : ` ± ${shown(standardError)}`} on ${samples} ${split} samples`;
       return loss;
     },
     norm: (name = '') => parameter('current', name),
@@ -125,24 +124,30 @@ export async function evaluateInConsole(
   };
   if (MODEL.test(text)) return { text: await modelText(session), opened: null };
   const expression = Expression.parse(text, {
-    values: [...valueNames, ...Object.keys(otherNames)],
+    values: knownNames,
     functions: functions ? consoleFunctions.map((f) => f.name) : [],
   });
-  const { values } = session;
-  const named = Object.fromEntries(
-    Object.entries(otherNames).map(([name, of]) => [name, values[of] ?? null]),
-  );
   const value = await expression.evaluate({
-    values: { ...values, ...named },
+    values: withOtherNames(session.values),
     functions: functions ? offered : {},
   });
   const single = expression.calls.size === 1 && /^\s*\w+\s*\([^()]*\)\s*$/.test(text);
   return { text: single && said.text !== null ? said.text : shown(value), opened: said.opened };
 }
 
-/** What scripts call the model, and the words for a step's values that are not Basin's own. */
+/** What scripts call the model. */
 const MODEL = /^\s*(?:self\.)?(?:model|net|network)\s*$/;
-const otherNames = { learning_rate: 'lr', learningRate: 'lr', eta: 'lr' } as const;
+
+/** @throws BasinError `not-found` for a split that there is none of, with those there are */
+function splitNamed(name: Value, { train, validation }: EvaluatorDescription): 'train' | 'validation' {
+  if (name === 'train' || name === 'validation') return name;
+  const there = [...(train === null ? [] : ['"train"']), ...(validation === null ? [] : ['"validation"'])];
+  throw new BasinError(
+    'not-found',
+    `There is no split ${JSON.stringify(name)}.`,
+    `This run has ${there.length === 0 ? 'kept no data yet' : there.join(' and ')}.`,
+  );
+}
 
 /** The model in a line: how large it is, and where it has got to. */
 async function modelText(session: DebugTarget): Promise<string> {

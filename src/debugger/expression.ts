@@ -9,7 +9,8 @@ import { BasinError } from '../protocol/errors.ts';
 export type Value = number | boolean | string | null;
 
 export interface Scope {
-  readonly values: Readonly<Record<string, Value>>;
+  /** A function is asked only where the expression comes to need it. */
+  readonly values: Readonly<Record<string, Value | (() => Promise<Value>)>>;
   readonly functions: Readonly<Record<string, (...given: Value[]) => Value | Promise<Value>>>;
 }
 
@@ -58,6 +59,19 @@ const tests: Readonly<Record<string, (x: number) => boolean>> = {
 };
 const constants: Readonly<Record<string, Value>> = { NaN, Infinity, pi: Math.PI };
 
+/**
+ * Signs that no bracket closes off from what follows: jsep gives −2 ** 2 and (−2) ** 2 the same tree. It shows each node to this
+ * hook when it has read it, and once more for every bracket around it.
+ */
+const unbracketed = new WeakSet<object>();
+const readOnce = new WeakSet<object>();
+jsep.hooks.add('after-token', ({ node }) => {
+  if (!node || node.type !== 'UnaryExpression') return;
+  if (readOnce.has(node)) unbracketed.delete(node);
+  else unbracketed.add(node);
+  readOnce.add(node);
+});
+
 export class Expression {
   /** Names of values, functions left out, that it reads. */
   readonly reads: ReadonlySet<string>;
@@ -86,11 +100,13 @@ export class Expression {
   }
 
   /**
-   * A comparison or calculation with something that is not known (null) is null, and counts as false.
+   * A comparison or calculation with something that is not known is not known either (null): neither it nor its negation
+   * holds. && and || follow Kleene: known where the other side decides alone.
+   * @param unknown is given the names of the values that were not known
    * @throws BasinError as the functions do; `bad-input` for arithmetic on words
    */
-  evaluate(scope: Scope): Promise<Value> {
-    return walk(this.root, scope);
+  evaluate(scope: Scope, unknown = new Set<string>()): Promise<Value> {
+    return walk(this.root, scope, unknown);
   }
 }
 
@@ -128,6 +144,12 @@ function check(node: jsep.Expression, text: string, known: Names, used: Used): v
       const { operator, left, right } = node as jsep.BinaryExpression;
       if (![...Object.keys(arithmetic), ...Object.keys(comparisons), '&&', '||'].includes(operator))
         throw refused(`"${text}" uses ${operator}, which Basin does not know.`, known);
+      if (operator === '**' && unbracketed.has(left))
+        throw refused(
+          `"${text}": a sign before ** can be read in two ways.`,
+          known,
+          '(-x) ** 2 or -(x ** 2)',
+        );
       inside(left);
       return inside(right);
     }
@@ -148,39 +170,50 @@ function check(node: jsep.Expression, text: string, known: Names, used: Used): v
   }
 }
 
-async function walk(node: jsep.Expression, scope: Scope): Promise<Value> {
+async function walk(node: jsep.Expression, scope: Scope, unknown: Set<string>): Promise<Value> {
+  const inside = (child: jsep.Expression): Promise<Value> => walk(child, scope, unknown);
   switch (node.type) {
     case 'Literal':
       return (node as jsep.Literal).value as Value;
     case 'Identifier': {
       const { name } = node as jsep.Identifier;
-      return own(constants, name) ? (constants[name] ?? null) : (scope.values[name] ?? null);
+      if (own(constants, name)) return constants[name] ?? null;
+      const found = scope.values[name] ?? null;
+      const value = typeof found === 'function' ? await found() : found;
+      if (value === null) unknown.add(name);
+      return value;
     }
     case 'UnaryExpression': {
       const { operator, argument } = node as jsep.UnaryExpression;
-      const value = await walk(argument, scope);
+      const value = await inside(argument);
       return value === null ? null : (unary[operator]?.(value) ?? null);
     }
     case 'BinaryExpression': {
       const { operator, left, right } = node as jsep.BinaryExpression;
-      const a = await walk(left, scope);
-      if (operator === '&&') return truth(a) ? walk(right, scope) : a;
-      if (operator === '||') return truth(a) ? a : walk(right, scope);
-      const b = await walk(right, scope);
-      if (own(comparisons, operator)) return comparisons[operator]?.(a, b) ?? null;
+      const a = await inside(left);
+      if (operator === '&&' || operator === '||') {
+        // The side that decides alone: a false one, or a true one.
+        const decides = (value: Value): boolean => value !== null && truth(value) === (operator === '||');
+        if (decides(a)) return a;
+        const b = await inside(right);
+        return a !== null || decides(b) ? b : null;
+      }
+      const b = await inside(right);
       if (a === null || b === null) return null;
+      if (own(comparisons, operator)) return comparisons[operator]?.(a, b) ?? null;
       if (operator === '+' && (typeof a === 'string' || typeof b === 'string')) return String(a) + String(b);
       return arithmetic[operator]?.(numeric(a), numeric(b)) ?? null;
     }
     case 'ConditionalExpression': {
       const { test, consequent, alternate } = node as jsep.ConditionalExpression;
-      return walk(truth(await walk(test, scope)) ? consequent : alternate, scope);
+      const decision = await inside(test);
+      return decision === null ? null : inside(truth(decision) ? consequent : alternate);
     }
     case 'CallExpression': {
       const { callee, arguments: nodes } = node as jsep.CallExpression;
       const { name } = callee as jsep.Identifier;
       const given: Value[] = [];
-      for (const one of nodes) given.push(await walk(one, scope));
+      for (const one of nodes) given.push(await inside(one));
       const offered = own(scope.functions, name) ? scope.functions[name] : undefined;
       if (offered !== undefined) return offered(...given);
       if (given.includes(null)) return null;
@@ -198,7 +231,8 @@ function numeric(value: Value): number {
   throw new BasinError('bad-input', `${JSON.stringify(value)} is not a number.`);
 }
 
-function refused(message: string, { values, functions }: Names): BasinError {
+function refused(message: string, { values, functions }: Names, instead?: string): BasinError {
+  if (instead !== undefined) return new BasinError('bad-input', message, `Write ${instead}.`);
   const calls = functions.length === 0 ? '' : `; functions: ${functions.map((f) => `${f}()`).join(', ')}`;
   return new BasinError('bad-input', message, `There are ${values.join(', ')}${calls}.`);
 }

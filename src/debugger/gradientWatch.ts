@@ -14,6 +14,12 @@ const LEAST = 10;
 const DEAD_STEPS = 20;
 const DEAD_SHARE = 0.2;
 
+interface Found {
+  readonly id: TrainingEventId;
+  /** What is the case, in a sentence; null where nothing is. */
+  readonly text: string | null;
+}
+
 export class GradientWatch {
   private readonly norms: number[][];
   /** For each kernel's units, how many steps long each has been without a gradient. */
@@ -37,44 +43,35 @@ export class GradientWatch {
     return this.parameters.flatMap((parameter, i) => {
       const [g, w] = [gradient[i], weights[i]];
       if (g === undefined || w === undefined) return [];
-      const events = [
+      const found: Found[] = [
         this.vanished(parameter, g, w),
         this.exploded(parameter, g, this.norms[i] ?? []),
         this.dead(parameter, g),
       ];
-      return events.filter((event) => event !== null && wanted.has(event.id)) as TrainingEvent[];
+      return found.flatMap(({ id, text }) => this.once(id, parameter.name, text, wanted));
     });
   }
 
-  private vanished(
-    { name }: ParameterInfo,
-    g: ParameterStatistics,
-    w: ParameterStatistics,
-  ): TrainingEvent | null {
+  private vanished({ name }: ParameterInfo, g: ParameterStatistics, w: ParameterStatistics): Found {
     const is = g.nonFinite === 0 && g.norm < VANISHED * w.norm;
-    return this.once('gradient-vanished', name, is, () =>
+    const text =
       g.norm === 0
         ? `${name} has no gradient at all.`
-        : `The gradient of ${name} is ${short(g.norm / w.norm)} of its weights.`,
-    );
+        : `The gradient of ${name} is ${short(g.norm / w.norm)} of its weights.`;
+    return { id: 'gradient-vanished', text: is ? text : null };
   }
 
-  private exploded({ name }: ParameterInfo, g: ParameterStatistics, before: number[]): TrainingEvent | null {
+  private exploded({ name }: ParameterInfo, g: ParameterStatistics, before: number[]): Found {
     const usual = median(before);
     const is = before.length >= LEAST && usual > 0 && g.norm > EXPLODED * usual;
     before.push(g.norm);
     if (before.length > WINDOW) before.shift();
-    return this.once(
-      'gradient-exploded',
-      name,
-      is,
-      () =>
-        `The gradient of ${name} is ${short(g.norm / usual)} times its median of ${before.length - 1} steps.`,
-    );
+    const text = `The gradient of ${name} is ${short(g.norm / usual)} times its median of ${before.length - 1} steps.`;
+    return { id: 'gradient-exploded', text: is ? text : null };
   }
 
-  private dead({ name }: ParameterInfo, { units }: ParameterStatistics): TrainingEvent | null {
-    if (units === null) return null;
+  private dead({ name }: ParameterInfo, { units }: ParameterStatistics): Found {
+    if (units === null) return { id: 'dead-units', text: null };
     const before = this.without.get(name) ?? new Uint8Array(units.of);
     const without = new Uint8Array(units.of);
     for (const unit of units.zero) without[unit] = Math.min(DEAD_STEPS, (before[unit] ?? 0) + 1);
@@ -82,23 +79,25 @@ export class GradientWatch {
     const dead = without.filter((steps) => steps === DEAD_STEPS).length;
     // All of them: the gradient has vanished, which is another event.
     const is = dead > DEAD_SHARE * units.of && dead < units.of;
-    return this.once(
-      'dead-units',
-      name,
-      is,
-      () => `${dead} of the ${units.of} units of ${name} have had no gradient for ${DEAD_STEPS} steps.`,
-    );
+    const text = `${dead} of the ${units.of} units of ${name} have had no gradient for ${DEAD_STEPS} steps.`;
+    return { id: 'dead-units', text: is ? text : null };
   }
 
-  private once(id: TrainingEventId, name: string, is: boolean, text: () => string): TrainingEvent | null {
-    const key = `${id} ${name}`;
-    if (!is) {
+  /** What nobody wants to know counts as untold: it is, once someone does. */
+  private once(
+    id: TrainingEventId,
+    parameter: string,
+    text: string | null,
+    wanted: ReadonlySet<TrainingEventId>,
+  ): TrainingEvent[] {
+    const key = `${id} ${parameter}`;
+    if (text === null || !wanted.has(id)) {
       this.told.delete(key);
-      return null;
+      return [];
     }
-    if (this.told.has(key)) return null;
+    if (this.told.has(key)) return [];
     this.told.add(key);
-    return { id, text: text(), parameter: name };
+    return [{ id, text, parameter }];
   }
 }
 

@@ -5,7 +5,8 @@
 import type { LossValue } from '../protocol/evaluator.ts';
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import { BasinError } from '../protocol/errors.ts';
-import type { LiveSharpness, OptimizerInfo, StepRecord } from '../protocol/run.ts';
+import { knownNumber, type LiveSharpness, type OptimizerInfo, type StepRecord } from '../protocol/run.ts';
+import { stabilityBound, type StabilityBound } from '../protocol/stability.ts';
 import type { ParameterStatistics, Standing } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
 import type { Value } from './expression.ts';
@@ -53,7 +54,14 @@ export class SnapshotWalk implements DebugTarget {
     return this.#standing?.step ?? null;
   }
   get values(): Readonly<Record<string, Value>> {
-    return stepValues(this.#standing?.values ?? null, this.#lastSharpness);
+    return stepValues(this.#standing?.values ?? null, this.#lastSharpness, this.stability.bound);
+  }
+  get stability(): StabilityBound {
+    return stabilityBound(this.optimizer, knownNumber(this.#standing?.values?.learningRate ?? null));
+  }
+  /** Nothing is trained here. */
+  get isOver(): boolean {
+    return true;
   }
 
   /** No step is taken that could hit one. */

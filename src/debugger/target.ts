@@ -2,6 +2,7 @@
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import type { LossValue } from '../protocol/evaluator.ts';
 import type { LiveSharpness, OptimizerInfo } from '../protocol/run.ts';
+import type { StabilityBound } from '../protocol/stability.ts';
 import type { ParameterStatistics, Standing } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
 import type { NormRange, StepBreakpoint } from './breakpoints.ts';
@@ -70,6 +71,10 @@ export interface DebugTarget {
   readonly sharpness: LiveSharpness | null;
   /** The step whose weights these are: another than the count of steps after going back. */
   readonly weightsOf: number | null;
+  /** The optimizer's bound on λ₁ at the step that stands, or why there is none. */
+  readonly stability: StabilityBound;
+  /** Whether no more steps are taken: nothing can be stopped at. */
+  readonly isOver: boolean;
   /** The values of the step that stands, by name. */
   readonly values: Readonly<Record<string, Value>>;
 

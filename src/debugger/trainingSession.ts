@@ -5,18 +5,10 @@
  * While nothing is watched for, training goes free and pays nothing; else it stands for a moment inside of every step.
  */
 import type { TrainingConnection } from '../evaluators/connection.ts';
-import { BasinError, isCancelled } from '../protocol/errors.ts';
+import { BasinError, isCancelled, toErrorData } from '../protocol/errors.ts';
 import type { LossValue } from '../protocol/evaluator.ts';
-import {
-  decodeNumber,
-  knownNumber,
-  type LiveSharpness,
-  type OptimizerInfo,
-  type ParameterInfo,
-  type StepRecord,
-} from '../protocol/run.ts';
-import { verdictOf } from '../protocol/stability.ts';
-import { eventSentence, type LossSpike } from '../protocol/trainingEvents.ts';
+import { knownNumber, type LiveSharpness, type OptimizerInfo, type StepRecord } from '../protocol/run.ts';
+import { stabilityBound, type StabilityBound } from '../protocol/stability.ts';
 import type {
   CheckpointContents,
   ParameterStatistics,
@@ -26,16 +18,15 @@ import type {
 } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
 import { RunStore } from '../runs/runStore.ts';
-import { withOrigin } from '../runs/spikeOrigin.ts';
-import { EventFinder } from '../runs/trainingEvents.ts';
 import type { NormRange, StepBreakpoint } from './breakpoints.ts';
-import type { TrainingEvent, TrainingEventId } from './events.ts';
+import type { TrainingEventId } from './events.ts';
+import { EventWatch, together } from './eventWatch.ts';
 import type { Scope, Value } from './expression.ts';
-import { GradientWatch, whereNonFinite } from './gradientWatch.ts';
-import { plateauSentence, PlateauWatch } from './plateau.ts';
+import { leftSentence, NormWatch } from './normWatch.ts';
 import { differenceFrom, statisticsOf } from './standingWeights.ts';
-import { stepValues, weightReading } from './stepValues.ts';
+import { stepValues, weightReading, withOtherNames } from './stepValues.ts';
 import type { DebugTarget, Helpers, ParameterNumbers, SessionListener, Stop } from './target.ts';
+import { WeightPath } from './weightPath.ts';
 
 export interface SessionOptions {
   readonly run: Run;
@@ -45,12 +36,6 @@ export interface SessionOptions {
   readonly whenGone: WhenGone;
 }
 
-/**
- * Steps before the run's files are first asked for a cycle, and share of the steps by which they have to have grown until
- * they are asked again: all of it is read each time.
- */
-const FIRST_EVIDENCE = 50;
-const FURTHER_EVIDENCE = 0.25;
 /** Checkpoints that are kept in the process, the latest ones. */
 const MOST_CHECKPOINTS = 8;
 
@@ -67,29 +52,28 @@ export class TrainingSession implements DebugTarget {
   #stopPoints: readonly StepBreakpoint[] = [];
   /** Values that they need. */
   #reads: ReadonlySet<string> = new Set();
-  #ranges: readonly NormRange[] = [];
-  #events: ReadonlySet<TrainingEventId> = new Set();
-  readonly #gradients: GradientWatch;
-  #finder = new EventFinder();
-  #plateau = new PlateauWatch();
+  #norms = new NormWatch();
+  readonly #events: EventWatch;
   #run: Run;
-  #live: ReturnType<Run['liveReader']>;
   #lastSharpness: LiveSharpness | null = null;
-  /** Whether the latest λ₁ was below the bound; null before one was measured. */
-  #wasStable: boolean | null = null;
-  #toldCycle = false;
-  /** The step at which the run's files are next asked for a cycle. */
-  #asksCycle = FIRST_EVIDENCE;
+  /** Of the weights on the way to those that stand. */
   #checkpoints: KeptPoint[] = [];
-  /** The step whose weights stand, where they were put back. */
-  #weightsOf: number | null = null;
+  #path = new WeightPath();
+  /** Training is on its way and nobody looks at its steps. */
+  #isFree = false;
+  /** It was made to stand in order to be looked at from there on. */
+  #interrupted = false;
   /** The step before whose update the weights are kept in the process: one step is on its way, or was made. */
   #before: number | null = null;
 
   constructor(private readonly options: SessionOptions) {
     this.#run = options.run;
-    this.#live = options.run.liveReader();
-    this.#gradients = new GradientWatch(options.connection.description.objective.parameters);
+    this.#events = new EventWatch(options.run, {
+      connection: options.connection,
+      helpers: options.helpers,
+      measured: (latest) => (this.#lastSharpness = latest),
+      said: (text) => options.listener.said(text),
+    });
     void options.connection.closed.then(() => {
       options.listener.lost();
     });
@@ -125,25 +109,46 @@ export class TrainingSession implements DebugTarget {
 
   /** The step whose weights these are: another than the count of steps after going back. */
   get weightsOf(): number | null {
-    return this.#weightsOf ?? this.#standing?.step ?? null;
+    return this.#standing === null ? null : this.#path.weightsOf(this.#standing.step);
+  }
+
+  /** The optimizer's bound on λ₁, at the learning rate of the step that stands. */
+  get stability(): StabilityBound {
+    return stabilityBound(this.#optimizer, knownNumber(this.#standing?.values?.learningRate ?? null));
   }
 
   /** The values of the step that stands, by name. */
   get values(): Readonly<Record<string, Value>> {
-    return stepValues(this.#standing?.values ?? null, this.#lastSharpness);
+    return stepValues(this.#standing?.values ?? null, this.#lastSharpness, this.stability.bound);
+  }
+
+  get isOver(): boolean {
+    return this.#standing?.reason === 'ended';
   }
 
   setBreakpoints(points: readonly StepBreakpoint[]): void {
     this.#stopPoints = points;
     this.#reads = new Set(points.flatMap((point) => [...point.reads]));
+    this.#lookFromNowOn();
   }
 
   setRanges(ranges: readonly NormRange[]): void {
-    this.#ranges = ranges;
+    this.#norms = new NormWatch(ranges);
+    this.#lookFromNowOn();
   }
 
   setEvents(events: ReadonlySet<TrainingEventId>): void {
-    this.#events = events;
+    this.#events.want(events);
+    this.#lookFromNowOn();
+  }
+
+  /** Training that goes free comes by no place of itself: it is made to stand at its next one, and goes on looked at. */
+  #lookFromNowOn(): void {
+    if (!this.#isFree || !this.#watches) return;
+    this.#isFree = false;
+    this.#interrupted = true;
+    // Where it is standing already, or is gone, the way that it is on tells.
+    this.connection.pause({ whenGone: this.options.whenGone }).catch(() => undefined);
   }
 
   /**
@@ -153,9 +158,8 @@ export class TrainingSession implements DebugTarget {
   async start(stopInAnyCase: boolean): Promise<void> {
     const standing = await this.connection.pause({ whenGone: this.options.whenGone });
     if (standing.reason === 'ended') return this.#stop(standing, endOf(standing));
-    // A run that is attached to may have come to the edge long ago.
-    await this.#readSharpness();
-    const found = await this.#look(standing);
+    await this.#events.start();
+    const found = await this.#look(standing, false);
     if (found === null && !stopInAnyCase && !this.#pauseAsked) {
       this.#standing = standing;
       return this.continue();
@@ -229,7 +233,7 @@ export class TrainingSession implements DebugTarget {
       throw new BasinError('unsupported', 'The script is done: there are no more steps.', 'Restart it.');
     const { name, command, cwd, environment, script, versions, gitCommit, recording } =
       await this.run.readManifest();
-    const parent = { run: this.run.id, step: this.#weightsOf ?? standing.step };
+    const parent = { run: this.run.id, step: this.#path.weightsOf(standing.step) };
     const run = await RunStore.beside(this.run).create({
       name: `${name.replace(/ · from step \d+$/, '')} · from step ${parent.step}`,
       command,
@@ -244,14 +248,11 @@ export class TrainingSession implements DebugTarget {
     });
     this.#standing = await this.connection.branch({ directory: run.directory });
     this.#run = run;
-    this.#live = run.liveReader();
-    this.#finder = new EventFinder();
-    this.#plateau = new PlateauWatch();
-    this.#wasStable = null;
-    this.#toldCycle = false;
-    this.#asksCycle = FIRST_EVIDENCE;
+    this.#events.branched(run);
+    this.#norms.rewound();
     this.#checkpoints = [];
-    this.#weightsOf = this.#before = this.#lastSharpness = null;
+    this.#path = new WeightPath();
+    this.#before = this.#lastSharpness = null;
     await this.#checkpoint(0);
     this.options.listener.branched(run);
     const text =
@@ -270,7 +271,7 @@ export class TrainingSession implements DebugTarget {
   async parameters(): Promise<ParameterNumbers> {
     const { place, step } = this.#required();
     const start = this.run.snapshotPath(0, this.connection.description.objectiveIndex);
-    const isOneStep = place === 'boundary' && this.#before === step - 1 && this.#weightsOf === null;
+    const isOneStep = place === 'boundary' && this.#before === step - 1;
     return {
       weights: await this.statistics('current'),
       gradient: place === 'gradient' ? await this.statistics('gradient') : null,
@@ -302,14 +303,14 @@ export class TrainingSession implements DebugTarget {
   }
 
   get #watches(): boolean {
-    return this.#stopPoints.length > 0 || this.#ranges.length > 0 || this.#events.size > 0;
+    return this.#stopPoints.length > 0 || !this.#norms.isEmpty || !this.#events.isEmpty;
   }
 
   /** Whether the weights are to be read at every step; recording alone does when it is cheap. */
   get #readsWeights(): boolean {
     // A cycle is seen in successive weights alone.
     const events = ['non-finite', 'limit-cycle'] as const;
-    return events.some((id) => this.#events.has(id)) || [...this.#reads].some((r) => weightReading.has(r));
+    return events.some((id) => this.#events.wants(id)) || [...this.#reads].some((r) => weightReading.has(r));
   }
 
   /** Goes on until the goal, or until something on the way makes it stop. */
@@ -329,19 +330,18 @@ export class TrainingSession implements DebugTarget {
       this.#before = from.step;
     }
     this.#standing = null;
-    this.#weightsOf = null;
     try {
       for (;;) {
-        const target = this.#watches ? nextLook(from, goal) : goal;
-        // What a spike's layer is known by.
-        const layers = this.#watches && this.#events.has('loss-spike');
-        const norms = layers || (this.#watches && this.#readsWeights);
-        const { whenGone } = this.options;
-        const standing = await this.connection.proceed({ target, norms, layers, whenGone });
+        const norms = this.#watches && (this.#events.wants('loss-spike') || this.#readsWeights);
+        const standing = await this.#goOn(from, goal, norms);
+        const interrupted = this.#interrupted;
+        this.#interrupted = false;
         if (standing.reason === 'ended') return await this.#stop(standing, endOf(standing));
-        const found = await this.#look(standing);
+        const forced = interrupted && standing.reason === 'pause';
+        // Nobody had asked for what is to be looked at when this step was recorded.
+        const found = forced ? null : await this.#look(standing, norms);
         if (found !== null) return await this.#stop(standing, found);
-        if (this.#pauseAsked || standing.reason === 'pause')
+        if (this.#pauseAsked || (standing.reason === 'pause' && !forced))
           return await this.#stop(standing, { reason: 'pause', text: whereText(standing) });
         if (isReached(goal, standing, begunIn)) {
           const reason = goal.epoch === true ? 'epoch' : 'step';
@@ -354,137 +354,143 @@ export class TrainingSession implements DebugTarget {
         from = standing;
       }
     } catch (error) {
-      if (isCancelled(error) || (error instanceof BasinError && error.code === 'process-ended')) return;
-      throw error;
+      if (isOver(error)) return;
+      await this.#standAfter(error);
     }
   }
 
+  /** To the next place to look at on the way to the goal; to the goal itself while nothing is to be looked at. */
+  async #goOn(from: Standing, goal: Target, norms: boolean): Promise<Standing> {
+    const looks = this.#watches;
+    const target = looks ? nextLook(from, goal, this.connection.description.objectiveIndex) : goal;
+    // What a spike's layer is known by.
+    const layers = looks && this.#events.wants('loss-spike');
+    this.#isFree = !looks;
+    try {
+      return await this.connection.proceed({ target, norms, layers, whenGone: this.options.whenGone });
+    } finally {
+      this.#isFree = false;
+    }
+  }
+
+  /** Something has gone wrong on the way: wherever training is, it is made to stand, and says what it was. */
+  async #standAfter(error: unknown): Promise<void> {
+    let standing: Standing;
+    try {
+      standing = await this.connection.pause({ whenGone: this.options.whenGone });
+    } catch {
+      throw error;
+    }
+    const text = sentenceOf(error);
+    this.options.listener.said(text);
+    await this.#stop(
+      standing,
+      standing.reason === 'ended'
+        ? endOf(standing)
+        : { reason: 'pause', text: `${text} ${whereText(standing)}` },
+    );
+  }
+
+  /** Whatever fails of what belongs to a stop is said: training stands all the same. */
   async #stop(standing: Standing, why: Partial<Stop> & Pick<Stop, 'reason' | 'text'>): Promise<void> {
-    if (standing.place === 'boundary' && standing.reason !== 'ended') await this.#checkpoint(standing.step);
-    this.#optimizer = (await this.connection.status({})).optimizer;
+    try {
+      if (standing.place === 'boundary' && standing.reason !== 'ended') await this.#checkpoint(standing.step);
+      this.#optimizer = (await this.connection.status({})).optimizer;
+    } catch (error) {
+      if (isOver(error)) throw error;
+      this.options.listener.said(`This stop cannot be gone back to: ${sentenceOf(error)}`);
+    }
     this.#pauseAsked = false;
     this.#standing = standing;
     this.options.listener.stopped({ event: null, breakpoints: [], ...why, standing });
   }
 
-  /** What of this step makes it stop; inside of a step for everything that its loss and gradient tell. */
-  async #look(standing: Standing): Promise<Omit<Stop, 'standing'> | null> {
+  /**
+   * What of this step makes it stop; inside of a step for everything that its loss and gradient tell. What cannot be looked
+   * at makes it stop as well, and says so.
+   * @param norms whether the step was recorded with everything that conditions may read
+   */
+  async #look(standing: Standing, norms: boolean): Promise<Omit<Stop, 'standing'> | null> {
     const { values, place } = standing;
     if (values === null || place !== 'gradient' || !this.#watches) return null;
-    const event = await this.#eventAt(values);
-    if (event !== null) return { reason: 'event', text: event.text, event, breakpoints: [] };
-    const range = await this.#leftRange();
-    if (range !== null) return { reason: 'data', ...range, event: null };
-    return this.#breakpointAt(values);
+    if (values.objective !== this.connection.description.objectiveIndex) return null;
+    try {
+      const event = together(await this.#events.at(values));
+      const range = await this.#leftRange();
+      const point = await this.#breakpointAt(values, norms);
+      const reasons = [
+        ...(event === null ? [] : [{ reason: 'event' as const, text: event.text, event, breakpoints: [] }]),
+        ...(range === null ? [] : [{ reason: 'data' as const, ...range, event: null }]),
+        ...(point === null ? [] : [point]),
+      ];
+      const [first] = reasons;
+      if (first === undefined) return null;
+      return { ...first, breakpoints: reasons.flatMap(({ breakpoints }) => breakpoints) };
+    } catch (error) {
+      if (isOver(error)) throw error;
+      const text = `This step cannot be looked at: ${sentenceOf(error)}`;
+      this.options.listener.said(text);
+      return { reason: 'pause', text: `${text} ${whereText(standing)}`, event: null, breakpoints: [] };
+    }
   }
 
-  async #breakpointAt(step: StepRecord): Promise<Omit<Stop, 'standing'> | null> {
+  async #breakpointAt(step: StepRecord, norms: boolean): Promise<Omit<Stop, 'standing'> | null> {
     if (this.#stopPoints.length === 0) return null;
-    if (this.#reads.has('lambda1') || this.#reads.has('bound')) await this.measureSharpness();
-    const scope: Scope = { values: stepValues(step, this.#lastSharpness), functions: {} };
+    const scope = this.#scopeAt(step);
+    const said = (text: string): void => this.options.listener.said(text);
     const hit: StepBreakpoint[] = [];
+    const troubles: string[] = [];
     for (const point of this.#stopPoints) {
-      const outcome = await point.at(scope);
-      if (outcome === true) hit.push(point);
-      else if (outcome !== null) this.options.listener.said(outcome);
+      try {
+        const outcome = await point.at(scope);
+        if (outcome?.kind === 'stop') hit.push(point);
+        else if (outcome?.kind === 'say') said(outcome.text);
+        else if (outcome?.kind === 'unknown' && (norms || !outcome.names.every((n) => weightReading.has(n))))
+          said(
+            `Whether ${point.text} cannot be told: ${outcome.names.join(' and ')} is not known at step ${step.step}.`,
+          );
+      } catch (error) {
+        if (isOver(error)) throw error;
+        hit.push(point);
+        troubles.push(`${point.text} cannot be told: ${sentenceOf(error)}`);
+      }
     }
     if (hit.length === 0) return null;
+    for (const trouble of troubles) said(trouble);
+    const held = `${hit.map((point) => point.text).join(', ')} at step ${step.step}`;
     return {
       reason: 'breakpoint',
-      text: `${hit.map((point) => point.text).join(', ')} at step ${step.step}`,
+      text: troubles.length === 0 ? held : `Step ${step.step}: ${troubles.join(' ')}`,
       event: null,
       breakpoints: hit.map((point) => point.id),
     };
   }
 
+  /** λ₁ is measured, and the bound asked for, once a step at most, and only where a condition comes to need it. */
+  #scopeAt(step: StepRecord): Scope {
+    let measured: Promise<LiveSharpness> | null = null;
+    return {
+      values: withOtherNames<Scope['values'][string]>({
+        ...stepValues(step, null, null),
+        lambda1: async () => knownNumber((await (measured ??= this.measureSharpness())).lambda1),
+        bound: async () => {
+          const { optimizer } = await this.connection.status({});
+          return stabilityBound(optimizer, knownNumber(step.learningRate)).bound;
+        },
+      }),
+      functions: {},
+    };
+  }
+
   async #leftRange(): Promise<Pick<Stop, 'text' | 'breakpoints'> | null> {
-    if (this.#ranges.length === 0) return null;
+    if (this.#norms.isEmpty) return null;
     const { parameters } = this.connection.description.objective;
     const weights = await this.statistics('current');
-    for (const { id, parameter, low, high } of this.#ranges) {
-      const norm = weights[parameters.findIndex((p) => p.name === parameter)]?.norm;
-      if (norm === undefined || (norm >= low && norm <= high)) continue;
-      return { text: `The norm of ${parameter} is ${norm.toPrecision(6)}.`, breakpoints: [id] };
-    }
-    return null;
-  }
-
-  async #eventAt(step: StepRecord): Promise<TrainingEvent | null> {
-    const wanted = this.#events;
-    const { parameters } = this.connection.description.objective;
-    const finite = [step.loss, step.gradientNorm].every(
-      (x) => x === null || Number.isFinite(decodeNumber(x)),
+    const left = this.#norms.left(
+      new Map(parameters.map(({ name }, i) => [name, wholeNorm(weights[i])] as const)),
     );
-    if (!finite && wanted.has('non-finite')) {
-      const { text, ...where } = whereNonFinite(step, parameters, await this.statistics('gradient'));
-      return {
-        id: 'non-finite',
-        text: `${text} Step ${step.step} has not been applied: the weights are those before it.`,
-        ...where,
-      };
-    }
-    if (wanted.has('loss-spike')) {
-      const spike = this.#finder.next(step).find((event) => event.kind === 'spike');
-      if (spike?.kind === 'spike') return this.#spike(spike, parameters);
-    }
-    const plateau = wanted.has('plateau') ? this.#plateau.next(knownNumber(step.loss) ?? NaN) : null;
-    if (plateau !== null) return { id: 'plateau', text: plateauSentence(plateau) };
-    if (
-      ['gradient-vanished', 'gradient-exploded', 'dead-units'].some((id) => wanted.has(id as TrainingEventId))
-    ) {
-      const gradient = await this.statistics('gradient');
-      const [event] = this.#gradients.next(gradient, await this.statistics('current'), wanted);
-      if (event !== undefined) return event;
-    }
-    if (wanted.has('edge-of-stability')) {
-      const event = await this.#edge(step);
-      if (event !== null) return event;
-    }
-    if (wanted.has('limit-cycle') && step.step >= this.#asksCycle && !this.#toldCycle) {
-      this.#asksCycle = step.step + Math.max(FIRST_EVIDENCE, Math.floor(FURTHER_EVIDENCE * step.step));
-      const text = await this.options.helpers.limitCycle(this.run, step.objective);
-      this.#toldCycle = text !== null;
-      if (text !== null) return { id: 'limit-cycle', text };
-    }
-    return null;
-  }
-
-  async #spike(spike: LossSpike, parameters: readonly ParameterInfo[]): Promise<TrainingEvent> {
-    const recorded = await this.run.readLayers(spike.objective).catch(() => null);
-    const told = withOrigin(spike, recorded?.records ?? [], parameters);
-    const first = told.origin?.first;
-    return {
-      id: 'loss-spike',
-      text: eventSentence(told),
-      ...(first == null ? {} : { parameter: first.parameter }),
-    };
-  }
-
-  /** λ₁ as it was measured while the run trains, within its budget: no step waits for it here. */
-  async #edge(step: StepRecord): Promise<TrainingEvent | null> {
-    const before = this.#wasStable;
-    const latest = await this.#readSharpness();
-    if (latest === null || before === false || this.#wasStable !== false) return null;
-    const bound = latest.bound === null ? null : decodeNumber(latest.bound);
-    const numbers = `λ₁ ${decodeNumber(latest.lambda1).toPrecision(3)} at step ${latest.step}, bound ${bound?.toPrecision(3) ?? '?'}`;
-    // Nothing is known of the time before the first measurement.
-    const what = before === null ? 'is at, or beyond,' : 'has come to';
-    return {
-      id: 'edge-of-stability',
-      text: `Training ${what} the edge of stability: ${numbers} (now step ${step.step}).`,
-    };
-  }
-
-  /** @returns the newest of what was measured since the last call; without a bound it says nothing of stability */
-  async #readSharpness(): Promise<LiveSharpness | null> {
-    // Only what is new: the file grows with the run, and this is asked at every step.
-    const latest = (await this.#live.read()).records.at(-1);
-    if (latest === undefined) return null;
-    this.#lastSharpness = latest;
-    const bound = latest.bound === null ? null : decodeNumber(latest.bound);
-    const verdict = verdictOf(decodeNumber(latest.lambda1), bound);
-    if (verdict !== 'unknown') this.#wasStable = verdict === 'below';
-    return latest;
+    if (left.length === 0) return null;
+    return { text: left.map(leftSentence).join(' '), breakpoints: left.map(({ range }) => range.id) };
   }
 
   statistics(of: 'current' | 'gradient'): Promise<readonly ParameterStatistics[]> {
@@ -492,14 +498,20 @@ export class TrainingSession implements DebugTarget {
   }
 
   async #checkpoint(step: number): Promise<void> {
-    if (this.#checkpoints.some((point) => point.step === step)) return;
+    // Where weights were put back, those of that count are another step's, which can be gone back to already.
+    if (!this.#path.has(step) || this.#checkpoints.some((point) => point.step === step)) return;
     const name = `step ${step}`;
     await this.connection.checkpoint({ name });
     this.#checkpoints.push({ name, step });
-    if (this.#checkpoints.length > MOST_CHECKPOINTS) {
-      const dropped = this.#checkpoints.shift();
-      if (dropped !== undefined) await this.connection.forget({ names: [dropped.name] });
-    }
+    const last = this.#checkpoints.slice(-MOST_CHECKPOINTS);
+    await this.#dropCheckpoints((one) => !last.some((point) => point.step === one));
+  }
+
+  async #dropCheckpoints(isOld: (step: number) => boolean): Promise<void> {
+    const names = this.#checkpoints.filter(({ step }) => isOld(step)).map(({ name }) => name);
+    if (names.length === 0) return;
+    this.#checkpoints = this.#checkpoints.filter(({ step }) => !isOld(step));
+    await this.connection.forget({ names });
   }
 
   /** @param choose among the steps before the weights that stand */
@@ -507,20 +519,33 @@ export class TrainingSession implements DebugTarget {
     let standing = this.#required();
     if (standing.reason === 'ended')
       throw new BasinError('unsupported', 'The script is done.', 'Attach to its run to walk its snapshots.');
-    const now = this.weightsOf ?? standing.step;
+    const now = this.#path.weightsOf(standing.step);
     const snapshots = (await this.run.snapshots(this.connection.description.objectiveIndex)).map(
       (s) => s.step,
     );
     const kept = this.#checkpoints.map((point) => point.step);
-    const before = [...new Set([...snapshots, ...kept])].filter((step) => step < now);
+    const before = [...new Set([...snapshots, ...kept])].filter((step) => step < now && this.#path.has(step));
     if (before.length === 0)
       throw new BasinError('not-found', 'These are the first weights of the run.', 'Step on instead.');
     standing = await this.#atBoundary();
     if (standing.reason === 'ended')
       return this.#stop(standing, { reason: 'ended', text: 'That was the last step of the script.' });
     const to = choose(...before);
-    const contents = await this.#restore(to);
-    this.#weightsOf = to;
+    let contents: CheckpointContents;
+    try {
+      contents = await this.#restore(to);
+    } catch (error) {
+      if (isOver(error)) throw error;
+      // Its update may have been made: this is another place than before.
+      const why = `The weights of step ${to} cannot be put back: ${sentenceOf(error)}`;
+      this.options.listener.said(why);
+      return this.#stop(standing, { reason: 'step', text: `${why} ${whereText(standing)}` });
+    }
+    this.#path.jump(standing.step, to);
+    await this.#dropCheckpoints((step) => !this.#path.has(step));
+    this.#events.rewound(standing.step);
+    this.#norms.rewound();
+    this.#before = this.#lastSharpness = null;
     this.#standing = standing;
     const missing =
       contents.notRestored.length === 0 ? '' : ` Not put back: ${contents.notRestored.join(', ')}.`;
@@ -532,12 +557,18 @@ export class TrainingSession implements DebugTarget {
 
   /** The gradient that waits belongs to these weights: it is applied before others are put there, or counted anew. */
   async #atBoundary(): Promise<Standing> {
-    const { place, step } = this.#required();
-    if (place === 'boundary') return this.#required();
-    const target = { place: 'boundary', step: step + 1 } as const;
+    const from = this.#required();
+    if (from.place === 'boundary') return from;
+    const target = { place: 'boundary', step: from.step + 1 } as const;
     const { whenGone } = this.options;
-    this.#standing = await this.connection.proceed({ target, norms: false, whenGone });
-    return this.#standing;
+    this.#standing = null;
+    try {
+      this.#standing = await this.connection.proceed({ target, norms: false, whenGone });
+    } catch (error) {
+      if (!isOver(error)) this.#standing = from;
+      throw error;
+    }
+    return this.#required();
   }
 
   async #restore(step: number): Promise<CheckpointContents> {
@@ -545,12 +576,29 @@ export class TrainingSession implements DebugTarget {
     if (kept !== undefined) return this.connection.rewind({ name: kept.name });
     const file = this.run.snapshotPath(step, this.connection.description.objectiveIndex);
     await this.connection.load({ into: 'debugger-back', from: { file } });
-    return this.connection.assign({ vector: 'debugger-back' });
+    return this.connection.assign({ vector: 'debugger-back', of: step });
   }
 }
 
+/** Settled by what becomes of the process or the session. */
+function isOver(error: unknown): boolean {
+  return isCancelled(error) || (error instanceof BasinError && error.code === 'process-ended');
+}
+
+function sentenceOf(error: unknown): string {
+  const { message, cure } = toErrorData(error);
+  return [message, cure].filter(Boolean).join(' ');
+}
+
+/** NaN where a number of the parameter is not finite: its norm is that of the others. */
+function wholeNorm(statistics: ParameterStatistics | undefined): number {
+  return statistics === undefined || statistics.nonFinite > 0 ? NaN : statistics.norm;
+}
+
 /** The next place to look at something on the way to a goal. */
-function nextLook(from: Standing, goal: Target): Target {
+function nextLook(from: Standing, goal: Target, objective: number): Target {
+  // Where another objective stands, its steps say nothing of this one's: the next place of its own is looked at.
+  if (from.values !== null && from.values.objective !== objective) return { place: 'gradient', step: 0 };
   const next = from.place === 'boundary' ? from.step : from.step + 1;
   const near = goal.place === 'boundary' && goal.step !== undefined && goal.step <= next;
   return near ? goal : { place: 'gradient', step: next };

@@ -36,13 +36,13 @@ export function scopes(session: DebugTarget): ScopeOf[] {
   ];
 }
 
-function stepVariables({ values, standing, weightsOf, sharpness }: DebugTarget): Variable[] {
+function stepVariables({ values, standing, weightsOf, sharpness, stability }: DebugTarget): Variable[] {
   const explained: Readonly<Record<string, string>> = {
     gradientNorm: 'not read at this step (a condition with gradientNorm has it read)',
     updateNorm: 'not read at this step',
     distance: 'not read at this step',
     lambda1: 'not measured yet: sharpness() in the debug console measures it',
-    bound: 'not known yet',
+    bound: stability.reason === null ? 'not known' : `not known: ${stability.reason}`,
   };
   const list: Variable[] = Object.entries(values).map(([name, value]) => ({
     name,

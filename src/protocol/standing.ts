@@ -83,8 +83,11 @@ export interface StandingRequests {
   checkpoint: { params: { name: string }; result: CheckpointContents };
   /** Puts a checkpoint back; only at a boundary. What had been trained since is gone, the run's record of it stays. */
   rewind: { params: { name: string }; result: CheckpointContents };
-  /** Writes a vector into the weights that are trained, and its state beside them; only at a boundary. */
-  assign: { params: { vector: string }; result: CheckpointContents };
+  /**
+   * Writes a vector into the weights that are trained, and its state beside them; only at a boundary. `of` is the step that
+   * they are of, for the run's note.
+   */
+  assign: { params: { vector: string; of?: number }; result: CheckpointContents };
   /** Forgets checkpoints. */
   forget: { params: { names: readonly string[] }; result: object };
   /**

@@ -265,10 +265,9 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       rewound(kept.step);
       return restored;
     },
-    assign({ vector }) {
+    assign({ vector, of: step = host.status().step }) {
       const { requireBoundary, rewound } = host.training;
       requireBoundary();
-      const { step } = host.status();
       const restored = assignVector(capture, vectors.get(vector), step);
       rewound(step);
       return restored;

@@ -11,6 +11,12 @@ export interface Optimizer {
   getConfig(): Record<string, unknown>;
 }
 
+export function isOptimizer(x: unknown): x is Optimizer {
+  if (typeof x !== 'object' || x === null) return false;
+  const { getClassName, getConfig } = x as Partial<Optimizer>;
+  return typeof getClassName === 'function' && typeof getConfig === 'function';
+}
+
 export interface OptimizerHooks {
   /** Before the update of these variables. */
   applying(optimizer: Optimizer, names: readonly string[]): void;

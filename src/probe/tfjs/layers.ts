@@ -35,6 +35,7 @@ export interface CompiledModel extends Layer {
   metricsTensors: unknown[];
   lossFunctions: LossFunction[];
   readonly loss: unknown;
+  readonly optimizer?: unknown;
 }
 
 export const compiled = (model: LayersModel): CompiledModel => model as unknown as CompiledModel;

@@ -18,7 +18,7 @@ import { EvaluationCollector } from './evaluationCollector.ts';
 import { encodeEvaluationSet } from './evaluationSetFile.ts';
 import { compiled } from './layers.ts';
 import { epochOf, type LayersContext } from './hooksLayers.ts';
-import { LearningRate, describeOptimizer, type Optimizer } from './hooksOptimizer.ts';
+import { LearningRate, describeOptimizer, isOptimizer, type Optimizer } from './hooksOptimizer.ts';
 import { LayerStatistics } from './layerStatistics.ts';
 import { describeParameters, safetensorsDtype } from './layout.ts';
 import { originInForward, parametersNotFinite } from './nonFinite.ts';
@@ -88,6 +88,8 @@ export class ObjectiveRecorder {
   private pending: Pending | null = null;
   private updates = 0;
   private optimizer: Optimizer | null = null;
+  /** That of a layers model, before its first update. */
+  private compiledOptimizer: Optimizer | null = null;
   /** Whether updates are seen in an optimizer: then only those count as steps. */
   private seenApplying = false;
   private learningRate: number | null = null;
@@ -214,6 +216,7 @@ export class ObjectiveRecorder {
     if (this.ended) return;
     const { variables, engine } = this.capture;
     const samples = context?.data[0]?.shape[0] ?? null;
+    if (this.optimizer === null && context !== null) this.foresee(compiled(context.model).optimizer);
     if (observation !== null) this.observe(loss, observation);
     if (this.pending !== null && !this.moved(this.pending.dataIds)) {
       // One more gradient before the update: their mean is the step's loss.
@@ -326,6 +329,15 @@ export class ObjectiveRecorder {
     return gradients === null ? null : { what: 'gradient', began: step, ...gradients };
   }
 
+  /** The optimizer that a model is compiled with is known before its first update. */
+  private foresee(optimizer: unknown): void {
+    if (!isOptimizer(optimizer) || optimizer === this.compiledOptimizer) return;
+    this.compiledOptimizer = optimizer;
+    this.learningRate = this.rate.read(optimizer);
+    this.info = { ...this.info, optimizer: describeOptimizer(optimizer) };
+    this.publish();
+  }
+
   /** An optimizer is about to move these variables. */
   applying(optimizer: Optimizer): void {
     if (this.ended || this.pending === null) return;
@@ -361,9 +373,12 @@ export class ObjectiveRecorder {
     if (this.schedule.due(this.updates)) this.writeSnapshot(this.updates);
   }
 
-  /** The step whose gradient waits for its update; null between two steps. */
+  /** The step whose gradient waits for its update, with the learning rate that it will have; null between two steps. */
   get stepUnderWay(): StepOfObjective | null {
-    return this.pending === null ? null : this.numbers(this.updates, this.pending);
+    if (this.pending === null) return null;
+    const next = this.optimizer ?? this.compiledOptimizer;
+    if (next !== null) this.learningRate = this.rate.read(next);
+    return this.numbers(this.updates, this.pending);
   }
 
   /** The last step that is done; null before any. */

@@ -48,8 +48,8 @@ class Checkpoint:
         return {"step": self.step, "restored": restored, "notRestored": missing + _NOT_RESTORED}
 
 
-def assign(objective: Objective, vector: Vector) -> dict[str, Any]:
-    """Writes a vector into the weights, and its state where it has any."""
+def assign(objective: Objective, vector: Vector, step: int) -> dict[str, Any]:
+    """Writes a vector into the weights, and its state where it has any; ``step`` is the one that they are of."""
     with torch.no_grad():
         for p, values in zip(objective.parameters, objective.layout.split(vector.flat)):
             p.copy_(values)
@@ -57,7 +57,7 @@ def assign(objective: Objective, vector: Vector) -> dict[str, Any]:
             for s, values in zip(objective.state, vector.state):
                 s.now().copy_(values)
     return {
-        "step": objective.steps,
+        "step": step,
         "restored": ["weights"],
         "notRestored": ["the optimizer's state", "the random streams", *_NOT_RESTORED],
     }

@@ -393,8 +393,9 @@ class Session:
     def _on_assign(self, params: dict, stop: Any) -> Any:
         objective = self._objective
         self.host.require_boundary(objective)
-        contents = assign(objective, self._vector(params["vector"]))
-        self.host.rewound(objective, objective.steps)
+        step = int(params.get("of", objective.steps))
+        contents = assign(objective, self._vector(params["vector"]), step)
+        self.host.rewound(objective, step)
         return contents
 
     def _on_forget(self, params: dict, stop: Any) -> Any:

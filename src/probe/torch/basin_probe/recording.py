@@ -182,7 +182,8 @@ class ObjectiveRecording:
     def last(self) -> None:
         """The final weights."""
         self._submit()
-        if not self.schedule.kept or self.schedule.kept[-1] != self.objective.steps:
+        steps = self.objective.steps
+        if self._put_back_at == steps or not self.schedule.kept or self.schedule.kept[-1] != steps:
             self.snapshot(wait=True)
 
     def pin(self) -> int:
