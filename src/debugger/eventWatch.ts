@@ -240,7 +240,8 @@ export class EventWatch {
   /** @returns the newest of what was measured since the last call; without a bound it says nothing of stability */
   private async readSharpness(): Promise<LiveSharpness | null> {
     // Only what is new: the file grows with the run, and this is asked at every step.
-    const latest = (await this.live.read()).records.at(-1);
+    const { objectiveIndex } = this.on.connection.description;
+    const latest = (await this.live.read()).records.filter((r) => r.objective === objectiveIndex).at(-1);
     if (latest === undefined || latest.step <= this.staleUntil) return null;
     this.on.measured(latest);
     const verdict = verdictOf(decodeNumber(latest.lambda1), knownNumber(latest.bound));
