@@ -10,6 +10,7 @@ import { addCycles } from './cli/commands/cycles.ts';
 import { addEnsemble } from './cli/commands/ensemble.ts';
 import { addExport } from './cli/commands/export.ts';
 import { addFlatness } from './cli/commands/flatness.ts';
+import { addLandscapes } from './cli/commands/landscapes.ts';
 import { addLayers } from './cli/commands/layers.ts';
 import { addNoise } from './cli/commands/noise.ts';
 import { addFge, addSnapshotEnsemble, addSwa } from './cli/commands/furtherTraining.ts';
@@ -58,6 +59,7 @@ for (const add of [
   addDelete,
   addContour,
   addCurvatureMap,
+  addLandscapes,
   addLine,
   addSharpness,
   addSpectrum,

@@ -52,7 +52,7 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
     },
   });
   const runs = own(new WorkspaceRuns());
-  const relaunch = new Relaunch(context.workspaceState);
+  const relaunch = new Relaunch(context.workspaceState, runs);
   const sessions = own(new DebugSessions());
   const jobs = own(new Jobs(engine, relaunch, sessions, log));
   const objectives = own(new ChosenObjectives());

@@ -9,6 +9,10 @@ import type { ContourPicture } from './contourChart.ts';
 import { DataTable } from './dataTable.ts';
 import { fill, h, setText } from './dom.ts';
 import { exportButtons } from './exporting.ts';
+import { LandscapeChoice, landscapesTable } from './landscapes.ts';
+import type { LandscapesJob, LandscapesResult } from '../src/protocol/landscapes.ts';
+import type { Job } from '../src/protocol/engine.ts';
+import type { RunView } from '../src/protocol/page.ts';
 import { comparedNames } from './comparedModels.ts';
 import { emptyElement, JobStatus } from './lens.ts';
 import { PickedPoint } from './pickedPoint.ts';
@@ -46,6 +50,9 @@ export class ContourLens implements Lens {
     h('span', { class: 'note' }, strings.compared.title),
     this.between.element,
   );
+  /** From run to run, where each has a landscape of its own. */
+  private readonly landscapes = new LandscapeChoice(() => this.redraw());
+  private set: LandscapesResult | null = null;
   private readonly status: JobStatus;
   private readonly picked: PickedPoint;
   private readonly plane;
@@ -114,9 +121,10 @@ export class ContourLens implements Lens {
     this.chart.showPoints(actions.recall('points') === 'true');
     this.compute = button(strings.compute, () => this.start(), 'primary');
     this.status = new JobStatus(
-      ['contour', 'point'],
+      ['contour', 'landscapes', 'point'],
       actions,
-      (job) => job.kind === 'point' || (job.kind === 'contour' && isDrawnHere(job)),
+      (job) =>
+        job.kind === 'point' || job.kind === 'landscapes' || (job.kind === 'contour' && isDrawnHere(job)),
     );
     this.picked = new PickedPoint(actions, (at) => this.chart.mark(at));
     this.chart.onClick((at) => this.picked.pick(at));
@@ -128,6 +136,7 @@ export class ContourLens implements Lens {
     this.stage = h(
       'div',
       { class: 'stage' },
+      this.landscapes.element,
       this.chartElement,
       this.surfaceElement,
       this.scrubber.element,
@@ -177,6 +186,13 @@ export class ContourLens implements Lens {
       this.askedCurvature = result.id;
       this.redraw();
     }
+    if (result.kind === 'landscapes') {
+      this.asked = result.id;
+      this.plane.value = 'snapshots';
+      this.split.value = splitOf(result);
+      this.redraw();
+      return;
+    }
     if (result.kind !== 'contour') return;
     this.asked = result.id;
     this.plane.value = result.plane.kind;
@@ -192,12 +208,13 @@ export class ContourLens implements Lens {
       this.plane.setChoices(
         planeChoices([
           ...resultsOf(state.view, 'contour').map(({ plane }) => plane.kind),
-          ...state.running.flatMap(({ job }) => (job.kind === 'contour' ? (planeKind(job) ?? []) : [])),
+          ...(resultsOf(state.view, 'landscapes').length > 0 ? ['snapshots'] : []),
+          ...state.running.flatMap(({ job }) => (isPicture(job) ? (planeKind(job) ?? []) : [])),
         ]),
       );
-    const running = runningOf(state, ['contour']);
+    const running = runningOf(state, ['contour', 'landscapes']);
     // A picture that has just been asked for comes to the front with its plane.
-    const job = running?.job.kind === 'contour' ? running.job : null;
+    const job = running !== null && isPicture(running.job) ? running.job : null;
     if (job !== null && running !== null && this.followed !== running.number) {
       this.followed = running.number;
       const kind = planeKind(job);
@@ -231,35 +248,61 @@ export class ContourLens implements Lens {
   private redraw(): void {
     const { view } = this.state ?? {};
     if (!this.state || !view) return;
-    const running = runningOf(this.state, ['contour']);
+    const running = runningOf(this.state, ['contour', 'landscapes']);
     const kept = resultsOf(view, 'contour').filter(
       (result) => result.plane.kind === this.plane.value && result.data.split === this.split.value,
     );
-    const partial = running?.job.kind === 'contour' && isDrawnHere(running.job) ? running.partial : null;
-    const result =
-      partial ??
+    const partial =
+      running !== null && isPicture(running.job) && isDrawnHere(running.job) ? running.partial : null;
+    const own =
+      (partial?.kind === 'contour' ? partial : null) ??
       kept.find(({ id }) => id === this.asked) ??
       kept.find((one) => one.x.length >= Number(this.size.value)) ??
       kept[0] ??
       null;
+    this.set =
+      partial?.kind === 'landscapes'
+        ? partial
+        : partial === null
+          ? this.setWith(view, own?.id ?? null)
+          : null;
+    const of = this.landscapes.show(this.set, view.run.id, JSON.stringify(this.set?.provenance.job));
+    const result = this.set === null ? own : (of?.contour ?? null);
     this.result = result;
     const maps = resultsOf(view, 'curvature-map');
     this.curvature.show(maps.find(({ id }) => id === this.askedCurvature) ?? maps[0] ?? null);
-    const picture = this.chart.show(result, this.colour.value as ScaleKind);
-    this.stage.hidden = picture === null;
-    this.empty.hidden = picture !== null || running !== null;
+    const scale = this.colour.value as ScaleKind;
+    const picture = this.chart.show(result, scale, of === null ? null : this.landscapes.scale(scale));
+    this.stage.hidden = picture === null && this.set === null;
+    this.empty.hidden = picture !== null || this.set !== null || running !== null;
     this.compute.textContent = kept.length > 0 ? strings.computeAgain : strings.compute;
     if (!this.empty.hidden)
       this.showEmpty(view.snapshots.length > 0, view.run.evaluationSet?.validation != null);
     if (picture !== null) {
       const [newest = null] = resultsOf(view, 'point');
-      this.picked.show(picture.result, runningOf(this.state, ['point']) !== null, newest);
+      this.picked.show(
+        picture.result,
+        runningOf(this.state, ['point']) !== null,
+        newest,
+        of === null || of.of.run === view.run.id,
+      );
       this.chart.mark(this.picked.at);
       this.describe(picture);
       this.followPath(picture.result);
       this.showCompared(picture.result);
     }
     void this.showView(picture);
+  }
+
+  /** The set that was asked for, or the newest of this plane's where no newer contour stands before it. @param id of the contour that would be shown */
+  private setWith(view: RunView, id: string | null): LandscapesResult | null {
+    if (this.plane.value !== 'snapshots') return null;
+    const sets = resultsOf(view, 'landscapes').filter((set) => splitOf(set) === this.split.value);
+    const asked = sets.find((set) => set.id === this.asked);
+    if (asked !== undefined) return asked;
+    if (id !== null && id === this.asked) return null;
+    const created = view.results.find((one) => one.id === id)?.provenance.created ?? '';
+    return sets.find((set) => set.provenance.created >= created) ?? null;
   }
 
   private showEmpty(ready: boolean, validation: boolean): void {
@@ -292,11 +335,14 @@ export class ContourLens implements Lens {
           : strings.refining(`${resolution[0]} × ${resolution[1]}`, whole),
     );
     this.points.element.hidden = result.interpolation === undefined;
-    this.table.show(() => contourTables(result));
-    const key = `${result.id} ${result.complete} ${result.trust.join()}`;
+    const { set } = this;
+    this.table.show(() => [...(set === null ? [] : [landscapesTable(set)]), ...contourTables(result)]);
+    const trust = [...(set?.trust ?? []), ...result.trust];
+    const shown = set ?? result;
+    const key = `${shown.id} ${result.id} ${shown.complete} ${trust.join()}`;
     if (key === this.described) return;
     this.described = key;
-    fill(this.below, trustElement(result.trust), result.complete ? provenanceElement(result) : null);
+    fill(this.below, trustElement(trust), shown.complete ? provenanceElement(shown) : null);
   }
 
   /** The scrubber goes along the trajectory that is drawn, and starts anew only where that has changed. */
@@ -325,7 +371,7 @@ export class ContourLens implements Lens {
     this.picked.element.hidden = wanted;
     this.scrubber.element.hidden = wanted || (picture?.result.trajectory.length ?? 0) < 2;
     this.compared.hidden = wanted || (picture?.result.plane.corners?.length ?? 0) < 2;
-    if (wanted) for (const one of [this.scrubber, this.between]) one.stop();
+    if (wanted) for (const one of [this.scrubber, this.between, this.landscapes]) one.stop();
     if (!wanted) {
       if (this.view.value === 'surface' && this.surfaceRefused) setText(this.caption, strings.noWebgl);
       return;
@@ -357,8 +403,8 @@ export class ContourLens implements Lens {
       name: `${result.run}-${result.id}`,
       chart: in3d ? this.surface : this.chart.chart,
       csv: () => contourCsv(result),
-      json: () => result,
-      tables: () => contourTables(result),
+      json: () => this.set ?? result,
+      tables: () => [...(this.set === null ? [] : [landscapesTable(this.set)]), ...contourTables(result)],
       result,
     };
   }
@@ -366,17 +412,23 @@ export class ContourLens implements Lens {
 
 const isName = (plane: string): plane is PlaneName => planeNames.some((name) => name === plane);
 
-type PlaneJob = Pick<ContourJob, 'plane' | 'beside'>;
+type PictureJob = ContourJob | LandscapesJob;
+const isPicture = (job: Job): job is PictureJob => job.kind === 'contour' || job.kind === 'landscapes';
+
+const splitOf = ({ provenance }: LandscapesResult): 'train' | 'validation' =>
+  (provenance.job as Partial<LandscapesJob> | null)?.split ?? 'train';
 
 /** The kind of plane that a job's picture will have here; null for one that is drawn elsewhere, as through an average. */
-function planeKind({ plane, beside }: PlaneJob): Plane | null {
+function planeKind(job: PictureJob): Plane | null {
+  if (job.kind === 'landscapes') return 'snapshots';
+  const { plane, beside } = job;
   if (typeof plane === 'string') return plane;
   const compares = beside !== undefined || plane.some((at) => String(at).includes(':'));
   const snapshots = plane.length === 3 && plane.every((at) => /^(\d+|first|last)$/.test(String(at)));
   return plane.length === 3 && (compares || snapshots) ? 'snapshots' : null;
 }
 
-const isDrawnHere = (job: PlaneJob): boolean => planeKind(job) !== null;
+const isDrawnHere = (job: PictureJob): boolean => planeKind(job) !== null;
 
 /** Planes that can be asked for by name, and those that there are results of. @param kept kinds of plane */
 function planeChoices(kept: readonly string[]): { value: string; label: string }[] {

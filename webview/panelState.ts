@@ -2,15 +2,14 @@
 import type { Job, JobProgress, JobResult } from '../src/protocol/engine.ts';
 import type { ErrorData } from '../src/protocol/errors.ts';
 import type { PageNotifications, RunView } from '../src/protocol/page.ts';
-import type { AnalysisResult } from '../src/protocol/analyses.ts';
-import type { ContourResult } from '../src/protocol/results.ts';
+import type { AnalysisResult, RefinedResult } from '../src/protocol/analyses.ts';
 
 export interface RunningJob {
   readonly number: number;
   readonly job: Job;
   readonly progress: JobProgress;
-  /** The contour as far as it has come. */
-  readonly partial: ContourResult | null;
+  /** The picture as far as it has come. */
+  readonly partial: RefinedResult | null;
   readonly cancelling: boolean;
 }
 

@@ -1,6 +1,7 @@
 /** A point of a contour that was clicked or typed: its loss, the nearest snapshot, and the button that makes it a model. */
 import { nearestSnapshot } from '../src/protocol/points.ts';
 import type { PointJob, PointResult } from '../src/protocol/points.ts';
+import { sameGrid } from '../src/protocol/landscapes.ts';
 import type { ContourResult } from '../src/protocol/results.ts';
 import { button, numberField } from './controls.ts';
 import { bilinear } from './contourGeometry.ts';
@@ -49,17 +50,23 @@ export class PickedPoint {
   /** Where on the plane; none was picked before the first one. */
   at: Point | null = null;
 
-  /** The picture that is looked at now: a point of another one means nothing here. */
-  show(result: ContourResult, busy: boolean, newest: PointResult | null): void {
+  /**
+   * The picture that is looked at now: a point of another one means nothing here.
+   * @param own whether it is of the run that is shown, which alone can be asked here
+   */
+  show(result: ContourResult, busy: boolean, newest: PointResult | null, own = true): void {
+    this.own = own;
     this.newest = newest?.id ?? null;
     const isNew = newest !== null && this.before !== undefined && newest.id !== this.before;
     setText(this.saved, isNew ? words.saved(newest.model, newest.trust[0] ?? '') : '');
     if (result.id !== this.result?.id) {
-      this.at = null;
+      // On the same plane of another run the point is the same.
+      if (!samePlane(result, this.result)) this.at = null;
       setText(this.facts, '');
     }
     this.result = result;
-    this.become.disabled = this.at === null || busy || !result.complete;
+    this.become.disabled = this.at === null || busy || !result.complete || !own;
+    this.become.title = own ? '' : strings.landscapes.elsewhere;
     if (this.at !== null) setText(this.facts, pointFacts(result, this.at));
   }
 
@@ -71,11 +78,12 @@ export class PickedPoint {
     // As the fields say it, so that what is shown is what is saved.
     this.at = [this.x.number, this.y.number];
     setText(this.facts, pointFacts(this.result, this.at));
-    this.become.disabled = !this.result.complete;
+    this.become.disabled = !this.result.complete || !this.own;
     this.onPick(this.at);
   }
 
   private newest: string | null = null;
+  private own = true;
 
   private start(): void {
     const { at, result } = this;
@@ -84,6 +92,9 @@ export class PickedPoint {
     this.actions.start(pointJob(result, at));
   }
 }
+
+const samePlane = (a: ContourResult, b: ContourResult | null): boolean =>
+  b !== null && a.id !== b.id && a.run !== b.run && sameGrid(a, b);
 
 /** The same plane, origin and samples as the picture's, so that the point is the one that is seen. */
 export function pointJob(result: ContourResult, [x, y]: Point): PointJob {

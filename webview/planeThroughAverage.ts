@@ -153,10 +153,10 @@ export class PlaneThroughAverage implements Lens {
       wanted.every((at) => plane.corners?.some((corner) => corner.at === at) ?? false);
     const found = (split: Split): ContourResult | null => {
       const partial = state.running.find(
-        ({ partial: known }) => known !== null && known.data.split === split && goesThrough(known),
+        ({ partial: known }) => known?.kind === 'contour' && known.data.split === split && goesThrough(known),
       )?.partial;
       return (
-        partial ??
+        (partial?.kind === 'contour' ? partial : null) ??
         resultsOf(view, 'contour').find((one) => one.data.split === split && goesThrough(one)) ??
         null
       );

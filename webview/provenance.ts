@@ -18,6 +18,7 @@ export function commandLine(result: AnalysisResult): string {
   const furtherTraining = ['at', 'train', 'cycle', 'rate', 'momentum', 'clip', 'seed'] as const;
   const names: Record<AnalysisResult['kind'], readonly string[]> = {
     contour: ['plane', 'beside', 'size', 'at', 'seed', 'span', 'normalise', 'seeds'],
+    landscapes: ['members', 'size'],
     'curvature-map': ['plane', 'beside', 'size', 'at', 'seed', 'span', 'normalise', 'tolerance'],
     line: ['from', 'to', 'points'],
     sharpness: ['at', 'top'],
@@ -44,7 +45,8 @@ export function commandLine(result: AnalysisResult): string {
   };
   for (const name of names[result.kind]) option(name, job[name]);
   if (typeof job.objective === 'number' && job.objective > 0) option('objective', job.objective);
-  if (result.kind === 'contour' && job.adaptive !== true) words.push('--full');
+  if ((result.kind === 'contour' || result.kind === 'landscapes') && job.adaptive !== true)
+    words.push('--full');
   if (result.kind === 'contour' || result.kind === 'curvature-map' || result.kind === 'point') {
     if (job.includeBiases === true) words.push('--include-biases');
     if (typeof job.orthogonalise === 'boolean') {
@@ -75,6 +77,7 @@ export function commandLine(result: AnalysisResult): string {
     if (job.cyclic === true) words.push('--cyclic');
     option('position', result.training.batches.from);
   }
+  if (result.kind === 'landscapes') option('data', job.split);
   // Calibration chooses its samples by itself where none are named.
   const named = result.kind === 'contour' || result.kind === 'calibration';
   if (result.data !== null && (result.data.split !== 'train' || named)) option('data', result.data.split);

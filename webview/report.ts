@@ -28,7 +28,9 @@ import { sweepFigure } from './figures/sweep.ts';
 import { trajectoryFigure } from './figures/trajectory.ts';
 import { formatPercent, formatTime } from './format.ts';
 import { barrierText, lineDrawing, modelName } from './lineChart.ts';
+import { landscapesTable, sharedScale, shownLandscapes } from './landscapes.ts';
 import { lossDrawing } from './lossChart.ts';
+import type { LossScale } from './lossScale.ts';
 import { optimizerText } from './optimizer.ts';
 import { resultsOf } from './panelState.ts';
 import { amount, provenanceElement, trustElement } from './provenance.ts';
@@ -165,6 +167,7 @@ function figureSections(run: RunView): (HTMLElement | null)[] {
   const layers = layersFigure(() => 'updateRatio');
   const spectrum = spectrumFigure(() => null);
   return [
+    landscapesSection(run),
     figure(strings.seeds.title, repeatsFigure, repeated),
     figure(strings.report.curvature, curvatureMapSpec, resultsOf(run, 'curvature-map')),
     figure(strings.trajectory.title, path, resultsOf(run, 'trajectory')),
@@ -184,19 +187,42 @@ function figureSections(run: RunView): (HTMLElement | null)[] {
   ];
 }
 
+/** The newest landscapes of several runs, one beside the other: there is no slider on paper. */
+function landscapesSection(run: RunView): HTMLElement | null {
+  const [set] = resultsOf(run, 'landscapes');
+  if (set === undefined) return null;
+  const shown = shownLandscapes(set, run.run.id);
+  const scale = sharedScale(shown, 'log');
+  const table = new DataTable();
+  table.show(() => [landscapesTable(set)]);
+  return section(
+    strings.landscapes.title,
+    ...shown.map(({ of, contour }) => contourFigure(contour, run.run.id, { scale, title: of.name })),
+    trustElement(set.trust),
+    provenanceElement(set),
+    table.element,
+  );
+}
+
 function section(title: string, ...content: readonly (Node | null)[]): HTMLElement {
   return h('section', {}, h('h2', {}, title), ...content);
 }
 
-function contourFigure(result: ContourResult, run: string): HTMLElement {
+/** @param shared the scale of pictures beside it, and what it is called among them */
+function contourFigure(
+  result: ContourResult,
+  run: string,
+  shared?: { readonly scale: LossScale | null; readonly title: string },
+): HTMLElement {
   const element = h('div', { class: 'chart' });
   const chart = new ContourChart(element);
-  const picture = chart.show(result, 'log');
+  const picture = chart.show(result, 'log', shared?.scale ?? null);
   const held = result.plane.varianceExplained;
   const title =
-    held === null
+    shared?.title ??
+    (held === null
       ? strings.plane[result.plane.kind]
-      : strings.ofVariance(strings.plane[result.plane.kind], formatPercent(held));
+      : strings.ofVariance(strings.plane[result.plane.kind], formatPercent(held)));
   const table = new DataTable();
   table.show(() => contourTables(result));
   const equal = picture === null || contourLayout(result, { width: 900, height: 600 }).equal;

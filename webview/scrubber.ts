@@ -57,6 +57,11 @@ export class Scrubber {
     this.set(names.length - 1);
   }
 
+  /** To a place, without telling. */
+  to(place: number): void {
+    this.set(Math.min(this.names.length - 1, Math.max(0, place)));
+  }
+
   /** To the end of the path, where the whole of it can be seen. */
   toEnd(): void {
     this.stop();

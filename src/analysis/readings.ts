@@ -36,7 +36,7 @@ export function readingsOf(result: AnalysisResult, at: string): Told[] {
   }
   if (result.kind === 'score')
     return tell('train-loss', result.score.train.loss, result.score.train.lossStandardError);
-  if (result.data.split !== 'train') return [];
+  if (result.data?.split !== 'train') return [];
   switch (result.kind) {
     case 'sharpness':
       return result.converged ? tell('lambda1', result.eigenvalues[0], result.standardError) : [];

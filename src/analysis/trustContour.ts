@@ -7,7 +7,15 @@ import { figures, percent, steps } from './trust.ts';
 export function contourSentences(
   result: Pick<
     ContourResult,
-    'plane' | 'trajectory' | 'standardError' | 'centre' | 'loss' | 'evaluated' | 'complete' | 'interpolation'
+    | 'plane'
+    | 'trajectory'
+    | 'paths'
+    | 'standardError'
+    | 'centre'
+    | 'loss'
+    | 'evaluated'
+    | 'complete'
+    | 'interpolation'
   >,
   plane: Pick<Plane, 'width' | 'leftOut' | 'notes'>,
 ): string[] {
@@ -36,7 +44,7 @@ export function contourSentences(
 
 /** What is to be known of the plane and of how the path lies to it. */
 export function planeSentences(
-  { plane, trajectory }: Pick<ContourResult, 'plane' | 'trajectory'>,
+  { plane, trajectory, paths = [] }: Pick<ContourResult, 'plane' | 'trajectory' | 'paths'>,
   width: number,
 ): string[] {
   const far = trajectory.reduce((a, b) => (b.distance > a.distance ? b : a), { step: -1, distance: 0 });
@@ -75,14 +83,14 @@ export function planeSentences(
       const beside = all.filter(({ distance }) => distance !== undefined);
       const through = corners.every(({ at }) => /^\d+$/.test(at))
         ? 'three snapshots'
-        : corners.map(({ at }) => (/^\d+$/.test(at) ? `snapshot ${at}` : at)).join(', ');
+        : corners.map(({ at }) => modelWords(at, paths)).join(', ');
       const area = simplexVolume(corners.map((a) => corners.map((b) => Math.hypot(a.x - b.x, a.y - b.y))));
       return [
         `The plane goes through ${through}; of the others, ${farthest}.`,
         ...(corners.length < 3 ? [] : [`The triangle between them has the area ${figures(area, 3)}.`]),
         ...beside.map(
           ({ at, distance }) =>
-            `${at} lies beside the plane, ${figures(distance ?? NaN, 3)} away: the loss at its place in the picture is not its own.`,
+            `${capital(modelWords(at, paths))} lies beside the plane, ${figures(distance ?? NaN, 3)} away: the loss at its place in the picture is not its own.`,
         ),
         ...(all.some(({ at }) => at.includes(':'))
           ? ['Models of every run are evaluated on the samples and by the loss of this one.']
@@ -106,6 +114,17 @@ export function planeSentences(
       return path;
   }
 }
+
+/** A model by what people call its run. */
+function modelWords(at: string, paths: NonNullable<ContourResult['paths']>): string {
+  const [, run, model = at] = /^([^:]+):(.+)$/.exec(at) ?? [];
+  const words = /^\d+$/.test(model) ? `snapshot ${model}` : model;
+  if (run === undefined) return words;
+  return `${words} of ${paths.find((path) => path.run === run)?.name ?? run}`;
+}
+
+/** Only where a sentence of ours begins: ids of models stay as they are. */
+const capital = (text: string): string => text.replace(/^snapshot /, 'Snapshot ');
 
 function interpolationSentences({
   interpolation,

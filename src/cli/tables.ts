@@ -30,6 +30,7 @@ import { curvatureMapTable } from './text/curvatureMap.ts';
 import { cyclesTable } from './text/cycles.ts';
 import { ensembleTables } from './text/ensemble.ts';
 import { flatnessTable } from './text/flatness.ts';
+import { landscapesTable } from './text/landscapes.ts';
 import { layersTable } from './text/layers.ts';
 import { noiseTable } from './text/noise.ts';
 import { marginsTable } from './text/margins.ts';
@@ -162,6 +163,8 @@ function bodyOf(result: Exclude<JobResult, { kind: 'export' | 'report' }>): stri
   switch (result.kind) {
     case 'contour':
       return contourTable(result);
+    case 'landscapes':
+      return landscapesTable(result);
     case 'curvature-map':
       return curvatureMapTable(result);
     case 'line':

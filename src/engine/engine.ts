@@ -22,8 +22,8 @@ import { exportByProcess, exportSafetensors, requireFormat } from './exportModel
 import { countingBatches } from './countingBatches.ts';
 import { byRun, finishedResult, keepResult } from './finishedResult.ts';
 import { completeJob, kindOf, requireModels } from './jobs.ts';
-import { modeOf } from './kind.ts';
-import { builtEnsemble, readContents, resolveModel, type RunContents } from './references.ts';
+import { modeOf, type Answered } from './kind.ts';
+import { builtEnsemble, otherRuns, readContents, resolveModel, type RunContents } from './references.ts';
 import { writeReport } from './report.ts';
 import { findKept } from './resultCache.ts';
 import { shareableView } from './shareableView.ts';
@@ -199,7 +199,9 @@ export class Engine {
     const contents = await readContents(await this.store.open(request.run), request.objective);
     const job = await completeJob(request, contents);
     const changed = await changedSentence(contents.manifest);
-    const kept = await findKept(job, contents, this.options.version);
+    // A result outlives the runs whose models it named.
+    const others = await otherRuns(contents, kindOf(job).models(job)).catch(() => []);
+    const kept = await findKept(job, contents, this.options.version, others);
     if (kept !== null) return tellingOfChanges(kept, changed);
     await requireModels(job, contents);
     const progress = (fraction: number | null, message: string): void =>
@@ -211,10 +213,15 @@ export class Engine {
     if (kind.needs === 'run') {
       const started = performance.now();
       const before = (await kind.before?.(job, { contents, context })) ?? [];
-      const failed = await this.#runBefore(before, observer, course);
-      const draft = await kind.run(job, { contents, context, failed });
+      const finish = (draft: Draft<AnalysisResult>): AnalysisResult =>
+        finishedResult(draft, { ...circumstances, by: byRun(contents), started });
+      const told = await this.#runBefore(before, observer, course, async (so, current) => {
+        const draft = await kind.soFar?.(job, { contents, context, ...so }, current);
+        if (draft !== undefined && !signal.aborted) observer.partial?.(finish(draft));
+      });
+      const draft = await kind.run(job, { contents, context, ...told });
       if (signal.aborted) throw cancelled();
-      const result = finishedResult(draft, { ...circumstances, by: byRun(contents), started });
+      const result = finish(draft);
       await keepResult(result, contents);
       return tellingOfChanges(result, changed);
     }
@@ -279,34 +286,50 @@ export class Engine {
     );
   }
 
-  /** Runs jobs that another one needs, run by run; what has no answer is told and goes on. @throws BasinError `cancelled` */
+  /**
+   * Runs jobs that another one needs, run by run; what has no answer is told and goes on.
+   * @param tell is given what there is after each of them, and what the one under way has so far
+   * @throws BasinError `cancelled`
+   */
   async #runBefore(
     jobs: readonly AnalysisJob[],
     observer: JobObserver & { signal: AbortSignal },
     course: Course,
-  ): Promise<{ job: AnalysisJob; error: BasinError }[]> {
+    tell: (so: Answered, current: AnalysisResult | null) => Promise<void>,
+  ): Promise<Answered> {
     const failed: { job: AnalysisJob; error: BasinError }[] = [];
+    const answered: AnalysisResult[] = [];
+    // One picture after the other, in the order in which they came.
+    let telling = Promise.resolve();
+    const soFar = (current: AnalysisResult | null): void => {
+      const so = { answered: [...answered], failed: [...failed] };
+      telling = telling.then(() => tell(so, current)).catch(() => undefined);
+    };
     for (const [k, job] of jobs.entries()) {
       const said = (message: string): string => `${job.run}, ${job.kind}: ${message}`;
       try {
-        await this.#analyse(
+        const result = await this.#analyse(
           job,
           {
             signal: observer.signal,
             progress: ({ fraction, message }) =>
               observer.progress?.({ fraction: (k + (fraction ?? 0)) / jobs.length, message: said(message) }),
             warning: (message) => observer.warning?.(said(message)),
+            partial: (result) => soFar(result),
           },
           course,
         );
+        answered.push(result);
       } catch (error) {
         if (!(error instanceof BasinError) || error.code === 'cancelled') throw error;
         failed.push({ job, error });
       }
+      if (k + 1 < jobs.length) soFar(null);
       // A process that has answered all of its questions would only take memory while the next run is asked.
       if (jobs[k + 1]?.run !== job.run) await this.#pool.dispose();
     }
-    return failed;
+    await telling;
+    return { answered, failed };
   }
 }
 

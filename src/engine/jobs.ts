@@ -9,6 +9,7 @@ import { cyclesKind } from './kinds/cycles.ts';
 import { ensembleKind } from './kinds/ensemble.ts';
 import { fgeKind } from './kinds/fge.ts';
 import { flatnessKind } from './kinds/flatness.ts';
+import { landscapesKind } from './kinds/landscapes.ts';
 import { layersKind } from './kinds/layers.ts';
 import { noiseKind } from './kinds/noise.ts';
 import { lineKind } from './kinds/line.ts';
@@ -30,6 +31,7 @@ import { definiteReference, resolveModel, resolvePredictor, type RunContents } f
 
 const kinds: { readonly [K in AnalysisKind]: Kind<K> } = {
   contour: contourKind,
+  landscapes: landscapesKind,
   'curvature-map': curvatureMapKind,
   line: lineKind,
   sharpness: sharpnessKind,

@@ -12,8 +12,13 @@ import { stepOf, type RunContents } from './references.ts';
 export interface AskedOfRun {
   readonly contents: RunContents;
   readonly context: AnalysisContext;
-  /** Of the jobs that were to be run before it, those that had no answer. */
-  readonly failed?: readonly { readonly job: AnalysisJob; readonly error: BasinError }[];
+}
+
+/** What the jobs that were to be run before one have come to. */
+export interface Answered {
+  readonly answered: readonly AnalysisResult[];
+  /** Those that had no answer. */
+  readonly failed: readonly { readonly job: AnalysisJob; readonly error: BasinError }[];
 }
 
 /** A job's surroundings while it runs beside a process of the script. */
@@ -63,8 +68,14 @@ export interface RunKind<K extends AnalysisKind> extends AnyKind<K> {
   readonly needs: 'run';
   /** Jobs whose results it reads, of this run or others: they are run before it, and what fails of them is handed on. */
   before?(job: Analyses[K]['job'], asked: AskedOfRun): Promise<readonly AnalysisJob[]>;
+  /** What can be shown before all of these are done. @param current what the one under way has so far */
+  soFar?(
+    job: Analyses[K]['job'],
+    asked: AskedOfRun & Answered,
+    current: AnalysisResult | null,
+  ): Promise<Draft<Analyses[K]['result']>>;
   /** @throws BasinError as the analysis does */
-  run(job: Analyses[K]['job'], asked: AskedOfRun): Promise<Draft<Analyses[K]['result']>>;
+  run(job: Analyses[K]['job'], asked: AskedOfRun & Answered): Promise<Draft<Analyses[K]['result']>>;
 }
 
 export type Kind<K extends AnalysisKind> = EvaluatorKind<K> | RunKind<K>;
@@ -110,6 +121,17 @@ export function modeOf(
     'unsupported',
     `This run cannot be evaluated in ${mode} mode: its loss goes through no model whose dropout and batch norm can be switched.`,
     `Leave the mode out; ${usual} is what it has.`,
+  );
+}
+
+/** Points along each axis of a contour. @throws BasinError `bad-input` */
+export function requireGridSize(size: number): void {
+  requireInteger('size', size, 5, 401);
+  if (size % 2 === 1) return;
+  throw new BasinError(
+    'bad-input',
+    `A contour of ${size} points an axis has none in the centre.`,
+    `Take ${size + 1}.`,
   );
 }
 

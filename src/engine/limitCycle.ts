@@ -14,7 +14,7 @@ export async function limitCycleOf(run: Run, objective: number, signal: AbortSig
     const contents = await readContents(run, objective);
     const job = cyclesKind.complete({ kind: 'cycles', run: run.id }, contents);
     const context = { signal, progress: () => undefined };
-    const { verdict, trust } = await cyclesKind.run(job, { contents, context });
+    const { verdict, trust } = await cyclesKind.run(job, { contents, context, answered: [], failed: [] });
     return verdict === 'fixed-order' || verdict === 'repeats' ? trust.join('\n') : null;
   } catch (error) {
     if (error instanceof BasinError && ['bad-input', 'no-steps', 'non-finite'].includes(error.code))

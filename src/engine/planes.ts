@@ -12,7 +12,7 @@ import {
   type PlaneOptions,
 } from '../protocol/plane.ts';
 import { definite } from './kind.ts';
-import { otherRuns, resolveModel, type RunContents } from './references.ts';
+import { namesOf, otherRuns, resolveModel, type RunContents } from './references.ts';
 
 /** The options with defaults filled in and references made definite. @throws BasinError `bad-input`, `no-steps` */
 export function completePlane(options: PlaneOptions, contents: RunContents): PlaneOptions {
@@ -85,6 +85,7 @@ export async function planeInput(
 ): Promise<Omit<PlaneInput, 'size' | 'data' | 'mode'>> {
   const { plane, at, beside, seed, span, normalise, includeBiases, orthogonalise } = options;
   const others = throughModels(plane) ? await otherRuns(contents, [...plane, ...(beside ?? [])]) : [];
+  const names = namesOf([contents, ...others]);
   return {
     snapshots: contents.snapshots,
     at: await resolveModel(contents, at ?? 'last'),
@@ -95,9 +96,9 @@ export async function planeInput(
     ...(others.length === 0
       ? {}
       : {
-          others: others.map(({ run, manifest, snapshots }) => ({
+          others: others.map(({ run, snapshots }) => ({
             run: run.id,
-            name: manifest.name,
+            name: names.get(run.id) ?? run.id,
             snapshots,
           })),
         }),

@@ -149,6 +149,14 @@ export async function otherRuns(
   return [...found.values()];
 }
 
+/** What runs are called side by side: by their names, and those of one name by their ids as well. */
+export function namesOf(runs: readonly RunContents[]): Map</* run */ string, string> {
+  const names = new Map(runs.map(({ run, manifest }) => [run.id, manifest.name]));
+  const counts = new Map<string, number>();
+  for (const name of names.values()) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return new Map([...names].map(([id, name]) => [id, counts.get(name) === 1 ? name : `${name} (${id})`]));
+}
+
 /** `RUN:MODEL` in its parts; null for a model of the run itself. */
 function ofOtherRun(reference: ModelReference): { run: string; model: string } | null {
   const parts = typeof reference === 'string' ? /^([^:]+):([^:]+)$/.exec(reference) : null;

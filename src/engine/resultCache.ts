@@ -8,18 +8,23 @@ import type { RunContents } from './references.ts';
  * A kept result of the same job, made by the same version after the last change to the run's steps and snapshots;
  * what it built is still there, and it was not cut short.
  * @param job with its defaults filled in
+ * @param others runs whose models it names: what they train further changes the answer as well
  */
 export async function findKept(
   job: AnalysisJob,
   contents: RunContents,
   version: string,
+  others: readonly RunContents[] = [],
 ): Promise<AnalysisResult | null> {
-  const { run, manifest, models } = contents;
-  if (manifest.state === 'starting' || manifest.state === 'training') return null;
+  const { run, models } = contents;
+  const all = [contents, ...others];
+  if (all.some(({ manifest: { state } }) => state === 'starting' || state === 'training')) return null;
   // It reads other results, which this run's files do not date.
   if (job.kind === 'measures') return null;
   const changed = Math.max(
-    ...(await Promise.all(['steps.jsonl', 'snapshots', 'data'].map((f) => modified(run.path(f))))),
+    ...(await Promise.all(
+      all.flatMap((one) => ['steps.jsonl', 'snapshots', 'data'].map((f) => modified(one.run.path(f)))),
+    )),
   );
   const wanted = comparable(job);
   for (const kept of await run.analyses()) {
@@ -29,6 +34,8 @@ export async function findKept(
     if (!modelsOf(kept).every((id) => models.some((m) => m.id === id))) continue;
     if ((kept.kind === 'swa' || kept.kind === 'fge' || kept.kind === 'snapshot-ensemble') && !kept.complete)
       continue;
+    // A run that had no answer may have one by now.
+    if (kept.kind === 'landscapes' && kept.landscapes.some(({ error }) => error !== null)) continue;
     if ('kept' in kept && kept.kept.some((id) => !models.some((m) => m.id === id))) continue;
     return kept;
   }

@@ -7,6 +7,7 @@ import type { Combination } from './evaluator.ts';
 import type { FlatnessAnalyses } from './flatness.ts';
 import type { FurtherTrainingAnalyses } from './furtherTraining.ts';
 import type { GeneralisationAnalyses } from './generalisation.ts';
+import type { LandscapesAnalyses, LandscapesResult } from './landscapes.ts';
 import type { LayersAnalyses } from './layers.ts';
 import type { MeasuresAnalyses } from './measures.ts';
 import type { NoiseAnalyses } from './noise.ts';
@@ -89,6 +90,7 @@ export interface Analyses
     FlatnessAnalyses,
     FurtherTrainingAnalyses,
     GeneralisationAnalyses,
+    LandscapesAnalyses,
     LayersAnalyses,
     MeasuresAnalyses,
     NoiseAnalyses,
@@ -103,9 +105,13 @@ export interface Analyses
   ensemble: { job: EnsembleJob; result: EnsembleResult };
 }
 
+/** What is shown in a page while it is refined. */
+export type RefinedResult = ContourResult | LandscapesResult;
+
 export type AnalysisKind = keyof Analyses;
 const everyKind: Readonly<Record<AnalysisKind, true>> = {
   contour: true,
+  landscapes: true,
   'curvature-map': true,
   line: true,
   sharpness: true,

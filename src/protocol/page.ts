@@ -5,7 +5,7 @@
  */
 import type { ErrorData } from './errors.ts';
 import type { Job, JobProgress, JobResult } from './engine.ts';
-import type { AnalysisResult } from './analyses.ts';
+import type { AnalysisResult, RefinedResult } from './analyses.ts';
 import type { ContourResult } from './results.ts';
 import type { BuiltModel, LiveNoiseScale, LiveSharpness, RunManifest, StepRecord } from './run.ts';
 import type { TrainingEvent } from './trainingEvents.ts';
@@ -114,6 +114,6 @@ export interface PageNotifications {
     events?: readonly TrainingEvent[];
   };
   jobProgress: { number: number; job: Job; progress: JobProgress };
-  jobPartial: { number: number; result: ContourResult };
+  jobPartial: { number: number; result: RefinedResult };
   jobDone: { number: number; result: JobResult | null; error: ErrorData | null };
 }

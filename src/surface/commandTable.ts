@@ -148,21 +148,27 @@ const table: Readonly<Record<CommandId, Command>> = {
 
   [commands.planeWithBaseline]: async (context, target?: Target) => {
     const run = await pickRun(context, target);
-    const plane = ['last', `${baselineOf(context, run).id}:last`, 'first'] as const;
+    const members = ['last', `${baselineOf(context, run).id}:last`, 'first'];
     const size = setting('contourSize', run.folder.uri);
-    return inPanel(context, run, 'contour', { kind: 'contour', run: run.id, plane, size });
+    return inPanel(context, run, 'contour', { kind: 'landscapes', run: run.id, members, size });
   },
 
   [commands.compareModels]: async (context, target?: Target, selection?: unknown) => {
     const run = await pickRun(context, target);
     const title = vscode.l10n.t('Which models to compare?');
     const chosen = chosenModels(run, selection) ?? (await pickCandidates(context, run, title));
-    const job = await comparison(run, chosen, pinnedBaseline(context, run));
+    const members = await comparison(run, chosen, pinnedBaseline(context, run));
+    const size = setting('contourSize', run.folder.uri);
+    // Models of one run lie in one landscape; of several runs each has a loss and samples of its own.
+    if (members.some((at) => String(at).includes(':')))
+      return inPanel(context, run, 'contour', { kind: 'landscapes', run: run.id, members, size });
+    const [first, second, third, ...beside] = members;
     return inPanel(context, run, 'contour', {
       kind: 'contour',
       run: run.id,
-      ...job,
-      size: setting('contourSize', run.folder.uri),
+      plane: [first, second, third],
+      ...(beside.length === 0 ? {} : { beside }),
+      size,
     });
   },
 

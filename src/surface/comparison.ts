@@ -2,7 +2,6 @@
 import * as vscode from 'vscode';
 import { BasinError } from '../protocol/errors.ts';
 import type { ModelReference } from '../protocol/job.ts';
-import type { PlaneOptions } from '../protocol/plane.ts';
 import type { KnownRun } from './workspaceRuns.ts';
 
 /**
@@ -15,7 +14,7 @@ export async function comparison(
   { id, run }: KnownRun,
   chosen: readonly string[],
   baseline: KnownRun | undefined,
-): Promise<Pick<PlaneOptions, 'plane' | 'beside'>> {
+): Promise<[ModelReference, ModelReference, ModelReference, ...ModelReference[]]> {
   const steps = (await run.snapshots()).map(({ step }) => step);
   const [begin, end] = [steps[0], steps.at(-1)];
   // One model by one name, or a plane would go through it twice.
@@ -40,10 +39,7 @@ export async function comparison(
       vscode.l10n.t('Choose models of this run or of others of the same architecture.'),
     );
   }
-  return {
-    plane: [reference(a), reference(b), reference(c)],
-    ...(beside.length === 0 ? {} : { beside: beside.map(reference) }),
-  };
+  return [reference(a), reference(b), reference(c), ...beside.map(reference)];
 }
 
 const reference = (at: string): ModelReference => (/^\d+$/.test(at) ? Number(at) : at);

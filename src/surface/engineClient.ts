@@ -13,7 +13,7 @@ import {
 } from 'vscode-jsonrpc/node.js';
 import type { EngineNotifications, EngineRequests, Job, JobProgress, JobResult } from '../protocol/engine.ts';
 import { BasinError, cancelled } from '../protocol/errors.ts';
-import type { ContourResult } from '../protocol/results.ts';
+import type { RefinedResult } from '../protocol/analyses.ts';
 import { fromResponseError } from './wireErrors.ts';
 
 export interface EngineOptions {
@@ -35,7 +35,7 @@ export interface JobObserver {
   readonly signal: AbortSignal;
   readonly progress: (progress: JobProgress) => void;
   /** A picture that is being refined. */
-  readonly partial: (result: ContourResult) => void;
+  readonly partial: (result: RefinedResult) => void;
 }
 
 interface EngineProcess {
@@ -144,7 +144,8 @@ export class EngineClient {
     ): void => void connection.onNotification(method, handler);
     on('progress', ({ number, progress }) => this.#observers.get(number)?.progress(progress));
     on('partial', ({ number, result }) => {
-      if (result.kind === 'contour') this.#observers.get(number)?.partial(result);
+      if (result.kind === 'contour' || result.kind === 'landscapes')
+        this.#observers.get(number)?.partial(result);
     });
     connection.listen();
     this.#process = { child, connection, ended };

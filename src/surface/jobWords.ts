@@ -6,6 +6,8 @@ export function jobWords(kind: Job['kind']): string {
   switch (kind) {
     case 'contour':
       return vscode.l10n.t('contour');
+    case 'landscapes':
+      return vscode.l10n.t('landscapes');
     case 'curvature-map':
       return vscode.l10n.t('curvature map');
     case 'line':

@@ -1,8 +1,8 @@
 /** Jobs asked of the engine: consent before, progress and cancel meanwhile, everyone who shows the run told. */
 import * as vscode from 'vscode';
+import type { RefinedResult } from '../protocol/analyses.ts';
 import type { Job, JobProgress, JobResult } from '../protocol/engine.ts';
 import { cancelled, isCancelled, toErrorData, type ErrorData } from '../protocol/errors.ts';
-import type { ContourResult } from '../protocol/results.ts';
 import { CountedEvent } from './countedEvent.ts';
 import type { DebugSessions } from './debugSessions.ts';
 import { DisposableStore } from './disposables.ts';
@@ -24,7 +24,7 @@ export interface RunningJob {
 
 export type JobEvent = { readonly running: RunningJob } & (
   | { readonly kind: 'progress' }
-  | { readonly kind: 'partial'; readonly result: ContourResult }
+  | { readonly kind: 'partial'; readonly result: RefinedResult }
   | { readonly kind: 'done'; readonly result: JobResult | null; readonly error: ErrorData | null }
 );
 
@@ -35,7 +35,7 @@ export interface JobOptions {
   /** A job that Basin starts by itself: it never asks, and is told to nobody but the one who started it. */
   readonly quiet?: boolean;
   readonly progress?: (progress: JobProgress) => void;
-  readonly partial?: (result: ContourResult) => void;
+  readonly partial?: (result: RefinedResult) => void;
 }
 
 export class Jobs implements vscode.Disposable {

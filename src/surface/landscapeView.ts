@@ -260,7 +260,8 @@ class Landscape implements vscode.Disposable {
         },
         partial: (partial) => {
           // Coarser than what is shown already would be a step back.
-          if (!current() || (this.#contour?.complete === true && !standing)) return;
+          if (partial.kind !== 'contour' || !current() || (this.#contour?.complete === true && !standing))
+            return;
           this.#contour = partial;
           this.#showWhole();
         },

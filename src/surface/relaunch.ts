@@ -5,7 +5,7 @@ import type { Job } from '../protocol/engine.ts';
 import { exportNeedsProcess } from '../protocol/exporting.ts';
 import { setting } from './configuration.ts';
 import { requireTrust } from './trust.ts';
-import { isActive, type KnownRun } from './workspaceRuns.ts';
+import { isActive, type KnownRun, type WorkspaceRuns } from './workspaceRuns.ts';
 
 const CONSENT = 'relaunch.allowed';
 
@@ -15,16 +15,41 @@ const needsProcess = (run: KnownRun, job: Job): boolean =>
     ? exportNeedsProcess(job.format, run.manifest?.framework ?? null)
     : job.kind !== 'report';
 
+/** Whether the process of another run than the job's own is asked as well. */
+function asks(job: Job, run: string): boolean {
+  const named = (reference: string): boolean => reference !== '' && run.startsWith(reference);
+  if (job.kind === 'landscapes')
+    return job.members.some((model) => named(/^([^:]+):/.exec(String(model))?.[1] ?? ''));
+  if (job.kind !== 'measures' || job.compute !== true) return false;
+  return job.runs === undefined || job.runs.some(named);
+}
+
 export class Relaunch {
   /** Consent is kept in the workspace's own storage, not in its files. */
-  constructor(private readonly storage: vscode.Memento) {}
+  constructor(
+    private readonly storage: vscode.Memento,
+    private readonly runs: Pick<WorkspaceRuns, 'all'>,
+  ) {}
 
   /** Whether a job may start without a question to the user. */
   isAllowed(run: KnownRun, job: Job): boolean {
     if (!vscode.workspace.isTrusted) return false;
-    if (!needsProcess(run, job) || isActive(run)) return true;
+    if (!needsProcess(run, job) || this.#startedAgain(run, job).length === 0) return true;
     const policy = setting('relaunch', run.folder.uri);
     return policy === 'always' || (policy === 'ask' && this.storage.get(CONSENT) === true);
+  }
+
+  /** The scripts of runs that have ended and that a job asks, each once. */
+  #startedAgain(run: KnownRun, job: Job): { command: string; cwd: string }[] {
+    const beside = this.runs.all.filter((r) => r.folder.uri.toString() === run.folder.uri.toString());
+    const ended = [run, ...beside.filter((r) => r.id !== run.id && asks(job, r.id))].filter(
+      (r) => !isActive(r),
+    );
+    const scripts = ended.map(({ manifest }) => ({
+      command: manifest?.command.join(' ') ?? '',
+      cwd: manifest?.cwd ?? '',
+    }));
+    return [...new Map(scripts.map((one) => [`${one.command}\n${one.cwd}`, one])).values()];
   }
 
   /** @throws BasinError `not-allowed` in an untrusted workspace or by setting, `cancelled` when the user declines */
@@ -42,13 +67,18 @@ export class Relaunch {
       );
     }
     const start = vscode.l10n.t('Run');
-    const command = run.manifest?.command.join(' ') ?? '';
+    const scripts = this.#startedAgain(run, job);
     const answer = await vscode.window.showInformationMessage(
-      vscode.l10n.t(
-        'To answer, Basin starts this script again and stops it before its first update: {0} (in {1}). Run it now and later in this workspace?',
-        command,
-        run.manifest?.cwd ?? '',
-      ),
+      scripts.length === 1
+        ? vscode.l10n.t(
+            'To answer, Basin starts this script again and stops it before its first update: {0} (in {1}). Run it now and later in this workspace?',
+            scripts[0]?.command ?? '',
+            scripts[0]?.cwd ?? '',
+          )
+        : vscode.l10n.t(
+            'To answer, Basin starts these scripts again, one after the other, and stops each before its first update: {0}. Run them now and later in this workspace?',
+            scripts.map(({ command, cwd }) => vscode.l10n.t('{0} (in {1})', command, cwd)).join('; '),
+          ),
       start,
       vscode.l10n.t('Cancel'),
     );

@@ -15,6 +15,7 @@ import { verdictWords } from './sharpnessText.ts';
 export function lensOf(kind: AnalysisResult['kind']): LensName {
   switch (kind) {
     case 'contour':
+    case 'landscapes':
     case 'curvature-map':
       return 'contour';
     case 'line':
@@ -59,6 +60,13 @@ export function resultTitle(result: AnalysisResult): string {
           `${result.x.length}×${result.y.length}`,
           result.at,
         ) + partial(result)
+      );
+    case 'landscapes':
+      return vscode.l10n.t(
+        'Landscapes of {0}',
+        result.landscapes
+          .map(({ name, contour }) => (contour === null ? vscode.l10n.t('{0} (no answer)', name) : name))
+          .join(', '),
       );
     case 'curvature-map':
       return (

@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
+import type { LandscapesResult } from '../../src/protocol/landscapes.ts';
 import type { AnalysisResult } from '../../src/protocol/analyses.ts';
 import { BasinError } from '../../src/protocol/errors.ts';
 import type { SweepResult } from '../../src/protocol/averaging.ts';
@@ -447,7 +448,13 @@ describe('from a script to its landscape', function () {
       const line = await vscode.commands.executeCommand<LineResult>('basin.compareWithBaseline', run.id);
       assert.deepEqual([line.kind, line.from], ['line', `${hooked.id}:${last}`]);
       assert.ok((line.barrier ?? 0) > 0.1, 'two minima of other seeds have a barrier between them');
-      const plane = await vscode.commands.executeCommand<ContourResult>('basin.planeWithBaseline', run.id);
+      const both = await vscode.commands.executeCommand<LandscapesResult>('basin.planeWithBaseline', run.id);
+      const contourOf = ({ landscapes }: LandscapesResult, id: string): ContourResult => {
+        const found = landscapes.find((one) => one.run === id)?.contour;
+        assert.ok(found, `a landscape of ${id}`);
+        return found;
+      };
+      const plane = contourOf(both, run.id);
       assert.ok(plane.plane.corners?.some(({ at }) => at === `${hooked.id}:${last}`));
       assert.equal(plane.complete, true);
       const steps = (await hooked.run.snapshots()).map(({ step }) => step);
@@ -456,16 +463,22 @@ describe('from a script to its landscape', function () {
         [[hooked.id, steps]],
         'the other run’s path lies on the same plane',
       );
+      const theirs = contourOf(both, hooked.id);
+      assert.deepEqual([theirs.run, theirs.x.length], [hooked.id, plane.x.length]);
+      plane.x.forEach((x, i) => assert.ok(Math.abs(x - (theirs.x[i] ?? NaN)) < 1e-3, `${x}`));
+      assert.ok(
+        (await hooked.run.analyses()).some(({ id }) => id === theirs.id),
+        'each run keeps its own',
+      );
       // Several rows: the baseline is what the others are compared with, and each has its own loss there.
       const rows = ['last', 'first', `${hooked.id}:${steps[0]}`];
-      const compared = await vscode.commands.executeCommand<ContourResult>(
-        'basin.compareModels',
-        run.id,
-        rows,
+      const compared = contourOf(
+        await vscode.commands.executeCommand<LandscapesResult>('basin.compareModels', run.id, rows),
+        hooked.id,
       );
       const corners = compared.plane.corners ?? [];
       assert.equal(corners.length, 3);
-      assert.equal(corners[0]?.at, `${hooked.id}:${steps[0]}`);
+      assert.equal(corners[0]?.at, String(steps[0]));
       assert.ok(corners.every(({ evaluated }) => Number.isFinite(evaluated)));
       assert.ok((corners[0]?.evaluated ?? 0) > 1, 'it was not trained yet');
       assert.equal(

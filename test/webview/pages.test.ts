@@ -6,8 +6,10 @@ import type { Browser } from 'playwright-core';
 import type { LandscapeView } from '../../src/protocol/page.ts';
 import { BasinError } from '../../src/protocol/errors.ts';
 import type { ContourResult } from '../../src/protocol/results.ts';
+import type { LandscapesJob, LandscapesResult } from '../../src/protocol/landscapes.ts';
 import type { PointJob } from '../../src/protocol/points.ts';
 import { packSteps } from '../../src/runs/stepColumns.ts';
+import { formatNumber } from '../../webview/format.ts';
 import { resultsOf } from '../../webview/panelState.ts';
 import { sweepFor } from '../fixtures/sweptDigits.ts';
 import {
@@ -69,6 +71,12 @@ const compared = JSON.parse(
   readFileSync(new URL('../fixtures/compared-contours.json', import.meta.url), 'utf8'),
 ) as ContourResult[];
 
+const landscapes = JSON.parse(
+  readFileSync(new URL('../fixtures/landscapes.json', import.meta.url), 'utf8'),
+) as LandscapesResult;
+/** The page of the run that keeps them. */
+const home = { ...digits, run: { ...digits.run, id: landscapes.run }, results: [landscapes] };
+
 const pictures = fileURLToPath(new URL('../../out/screenshots', import.meta.url));
 
 /** Keeps what is on screen in out/screenshots/, to be looked at. */
@@ -119,6 +127,151 @@ describe('pages', function () {
       });
     }
   }
+
+  describe('landscapes of several runs', () => {
+    const slider = ({ page }: HostedPage) => page.locator('#lens-contour .landscapes input[type=range]');
+    const name = async (page: HostedPage): Promise<string> =>
+      (await slider(page).getAttribute('aria-valuetext')) ?? '';
+    /** The picture in words, its range of losses among them. */
+    const described = async ({ page }: HostedPage): Promise<string> =>
+      (await page.locator('#lens-contour .chart-contour').first().getAttribute('aria-label')) ?? '';
+
+    for (const theme of ['dark', 'light', 'high-contrast'] satisfies ThemeName[]) {
+      it(`go from run to run by keyboard on one plane and one colour scale (${theme})`, async () => {
+        const page = await keep(HostedPage.open(browser, 'panel', { theme }));
+        page.notify('showRun', home);
+        page.notify('showLens', { lens: 'contour', result: landscapes.id });
+        await drawn(page, '.chart-contour');
+        assert.equal(await name(page), 'labels as they are', 'the run’s own is in front');
+        const chart = page.page.locator('.chart-contour').first();
+        await picture(page, `landscapes-own-${theme}`);
+        const own = await chart.screenshot();
+        await slider(page).focus();
+        await page.page.keyboard.press('ArrowRight');
+        assert.equal(await name(page), 'a third wrong');
+        await page.settle();
+        const other = await chart.screenshot();
+        assert.notDeepEqual(other, own, 'another landscape');
+        await picture(page, `landscapes-other-${theme}`);
+        assert.deepEqual(await violations(page), []);
+        await page.page.keyboard.press('End');
+        assert.equal(await name(page), 'smaller batches');
+        await page.page.keyboard.press('Home');
+        await page.settle();
+        assert.equal(await name(page), 'labels as they are');
+        await until('the same picture as before', async () => own.equals(await chart.screenshot()));
+      });
+    }
+
+    it('have one scale, from the least loss of all to the greatest', async () => {
+      const page = await keep(HostedPage.open(browser, 'panel'));
+      page.notify('showRun', home);
+      page.notify('showLens', { lens: 'contour', result: landscapes.id });
+      await drawn(page, '.chart-contour');
+      const all = landscapes.landscapes.flatMap(({ contour }) => contour!.loss.flat() as number[]);
+      const [lowest, highest] = [Math.min(...all), Math.max(...all)];
+      const [from, to] = [lowest, highest].map((loss) => formatNumber(loss));
+      const bars: Buffer[] = [];
+      for (let k = 0; k < 3; k++) {
+        await slider(page).focus();
+        await page.page.keyboard.press(k === 0 ? 'Home' : 'ArrowRight');
+        await page.settle();
+        const said = await described(page);
+        assert.ok(said.includes(`from ${from} to ${to}`), said);
+        // The bar beside the picture: the same colours at the same numbers.
+        const box = await page.page.locator('#lens-contour .chart-contour canvas').first().boundingBox();
+        assert.ok(box);
+        const clip = { x: box.x + box.width - 90, y: box.y, width: 90, height: box.height };
+        bars.push(await page.page.screenshot({ clip }));
+      }
+      for (const bar of bars) assert.ok(bar.equals(bars[0]!));
+    });
+
+    it('stand in a table, run by run, and a run without an answer is told in place', async () => {
+      const page = await keep(HostedPage.open(browser, 'panel'));
+      const [one, two, three] = landscapes.landscapes;
+      assert.ok(one && two && three);
+      const error = { code: 'process-ended', message: 'The script ended.', cure: 'Mend it.' } as const;
+      const partly = { ...landscapes, landscapes: [one, { ...two, contour: null, error }, three] };
+      page.notify('showRun', { ...home, results: [partly] });
+      page.notify('showLens', { lens: 'contour', result: landscapes.id });
+      await drawn(page, '.chart-contour');
+      const told = page.page.locator('#lens-contour .landscapes .error');
+      assert.match((await told.textContent()) ?? '', /No landscape of a third wrong: The script ended\./);
+      assert.equal(await slider(page).getAttribute('max'), '1', 'the others are there');
+      await page.page.locator('#lens-contour summary', { hasText: 'Show as table' }).first().click();
+      const table = page.page.locator('#lens-contour table').first();
+      await table.locator('tbody tr').first().waitFor();
+      const rows = await table
+        .locator('tbody tr')
+        .evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent ?? '')));
+      assert.deepEqual(
+        rows.map(([run, , , , on]) => [run, on]),
+        [
+          ['labels as they are', '256 samples'],
+          ['a third wrong', 'The script ended.'],
+          ['smaller batches', '256 samples'],
+        ],
+      );
+      assert.deepEqual(await violations(page), []);
+    });
+
+    it('come one after the other while they are asked, and the hand stays on the one it chose', async () => {
+      const page = await keep(HostedPage.open(browser, 'panel'));
+      page.notify('showRun', { ...home, results: [] });
+      page.notify('showLens', { lens: 'contour' });
+      const [one, two, three] = landscapes.landscapes;
+      assert.ok(one && two && three);
+      const { job } = landscapes.provenance as { job: LandscapesJob };
+      const number = -1;
+      page.notify('jobProgress', { number, job, progress: { fraction: 0.2, message: 'contour' } });
+      const soFar = (contours: readonly boolean[]): LandscapesResult => ({
+        ...landscapes,
+        complete: false,
+        landscapes: landscapes.landscapes.map((l, k) => (contours[k] === true ? l : { ...l, contour: null })),
+      });
+      page.notify('jobPartial', { number, result: soFar([true, false, false]) });
+      await drawn(page, '.chart-contour');
+      assert.equal(await name(page), 'labels as they are');
+      page.notify('jobPartial', { number, result: soFar([true, true, false]) });
+      await until('the second', async () => (await name(page)) === 'a third wrong');
+      await slider(page).focus();
+      await page.page.keyboard.press('Home');
+      page.notify('jobPartial', { number, result: soFar([true, true, true]) });
+      await until('three stops', async () => (await slider(page).getAttribute('max')) === '2');
+      assert.equal(await name(page), 'labels as they are');
+      page.notify('jobDone', { number, result: landscapes, error: null });
+      await page.settle();
+      assert.equal(await name(page), 'labels as they are');
+      await page.page
+        .locator('#lens-contour summary', { hasText: /command|Computed|from/i })
+        .first()
+        .waitFor();
+      const line = await page.page.locator('#lens-contour .command-line code').first().textContent();
+      assert.match(line ?? '', /^basin landscapes \S+ --members \S+ --size 21 --data train$/);
+    });
+
+    it('leave points of another run’s landscape to that run’s panel', async () => {
+      const page = await keep(HostedPage.open(browser, 'panel'));
+      page.notify('showRun', home);
+      page.notify('showLens', { lens: 'contour', result: landscapes.id });
+      await drawn(page, '.chart-contour');
+      const become = page.page.locator('#lens-contour .picked vscode-button');
+      const offered = (): Promise<boolean> =>
+        become.evaluate((one) => !(one as HTMLElement & { disabled: boolean }).disabled);
+      assert.equal(await offered(), false, 'no point yet');
+      const canvas = await page.page.locator('#lens-contour .chart-contour canvas').first().boundingBox();
+      assert.ok(canvas);
+      const position = { x: canvas.width / 2, y: canvas.height / 2 };
+      await page.page.locator('.chart-contour').first().click({ position });
+      await until('an offer', offered);
+      await slider(page).focus();
+      await page.page.keyboard.press('ArrowRight');
+      await until('no offer', async () => !(await offered()));
+      await page.page.keyboard.press('ArrowLeft');
+      await until('an offer of the same point', offered);
+    });
+  });
 
   describe('a comparison of runs', () => {
     const [beside, through] = compared;

@@ -1,21 +1,14 @@
 import { contour } from '../../analysis/contour.ts';
 import type { ContourPoints } from '../../analysis/contourPoints.ts';
 import { BasinError } from '../../protocol/errors.ts';
-import { evaluationOf, requireInteger, type EvaluatorKind } from '../kind.ts';
+import { evaluationOf, requireGridSize, requireInteger, type EvaluatorKind } from '../kind.ts';
 import { completePlane, modelsOfPlane, planeInput } from '../planes.ts';
 
 export const contourKind: EvaluatorKind<'contour'> = {
   needs: 'evaluator',
   resumes: true,
   complete(job, contents) {
-    requireInteger('size', job.size, 5, 401);
-    if (job.size % 2 === 0) {
-      throw new BasinError(
-        'bad-input',
-        `A contour of ${job.size} points an axis has none in the centre.`,
-        `Take ${job.size + 1}.`,
-      );
-    }
+    requireGridSize(job.size);
     if (job.seeds !== undefined) {
       requireInteger('seeds', job.seeds, 2, 1000);
       if (job.plane !== 'random') {

@@ -81,7 +81,7 @@ export const measuresKind: RunKind<'measures'> = {
     }
     return wanted;
   },
-  async run(job, { contents, context, failed = [] }) {
+  async run(job, { contents, context, failed }) {
     const { runs, leftOut } = await runsOf(job, contents);
     const gap = job.gap ?? measuresDefaults.gap;
     const told: ToldRun[] = [];

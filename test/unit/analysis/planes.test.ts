@@ -190,7 +190,7 @@ describe('planes by directions', () => {
       assert.ok(corner.x >= result.x[0]! && corner.x <= result.x.at(-1)!);
       assert.ok(corner.y >= result.y[0]! && corner.y <= result.y.at(-1)!);
     }
-    assert.ok(result.trust.some((t) => /^b:1 lies beside the plane, \S+ away/.test(t)));
+    assert.ok(result.trust.some((t) => /^Snapshot 1 of wider lies beside the plane, \S+ away/.test(t)));
     assert.ok(result.trust.some((t) => /samples and by the loss of this one/.test(t)));
   });
 

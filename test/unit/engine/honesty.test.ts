@@ -42,6 +42,11 @@ const honesty: { readonly [K in AnalysisKind]: Honesty<Analyses[K]['result']> } 
     settled: (r) => [r.complete, r.evaluated],
     method: /directions are random and filter-normalised/,
   },
+  landscapes: {
+    errors: (r) => r.landscapes.map(({ contour }) => contour!.standardError),
+    settled: (r) => [r.complete, ...r.landscapes.map(({ contour }) => contour!.complete)],
+    method: /All models are of one run, so there is one landscape/,
+  },
   'curvature-map': {
     errors: (r) => [r.centre.residual, ...r.residual.flat()],
     settled: (r) => [r.complete, r.evaluated, r.products, r.notConverged === 0],

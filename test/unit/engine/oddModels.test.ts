@@ -34,7 +34,7 @@ const ofEigenvalues = (eigenvalues: number[], start: number[], refused: Odd['ref
 });
 const one = { x: [[0.5, -1, 2]], labels: [1] };
 const single: Problem = linearRegression([[1], [2], [-1], [0.5]], [1, 2, 3, 4]);
-const standing = { trajectory: 'bad-input' } as const;
+const standing = { trajectory: 'bad-input', landscapes: 'bad-input' } as const;
 
 const odd: Readonly<Record<string, Odd>> = {
   'an ill-conditioned Hessian': ofEigenvalues([1e-6, 1e-3, 1, 5], [1, 1, 1, 1]),
@@ -42,6 +42,8 @@ const odd: Readonly<Record<string, Odd>> = {
   'a Hessian of rank one, and parameters that the loss does not use': ofEigenvalues(
     [0, 3, 0, 0],
     [1, 1, 1, 1],
+    // Its path is a straight line, which spans no plane.
+    { landscapes: 'bad-input' },
   ),
   'a Hessian that is zero': ofEigenvalues([0, 0, 0], [1, 2, 3], standing),
   'weights that are zero': ofEigenvalues([1, 2, 3], [0, 0, 0], {
@@ -59,6 +61,7 @@ const odd: Readonly<Record<string, Odd>> = {
       margins: 'unsupported',
       noise: 'unsupported',
       soup: 'unsupported',
+      landscapes: 'bad-input',
       contour: 'unsupported',
       'curvature-map': 'unsupported',
       point: 'unsupported',
@@ -68,12 +71,13 @@ const odd: Readonly<Record<string, Odd>> = {
   },
   'one sample': {
     problem: classifier({ units: [3, 2], activation: 'tanh', bias: true, train: one, validation: one }),
-    refused: { calibration: 'unsupported', noise: 'unsupported' },
+    refused: { calibration: 'unsupported', noise: 'unsupported', landscapes: 'bad-input' },
   },
   'weights that became NaN': {
     end: Array<number>(12).fill(NaN),
     refused: {
       contour: 'non-finite',
+      landscapes: 'non-finite',
       'curvature-map': 'non-finite',
       point: 'non-finite',
       line: 'non-finite',
