@@ -16,6 +16,61 @@ interface Frame {
   readonly height: number;
 }
 
+export type Side = 'top' | 'bottom' | 'right' | 'left';
+
+/** Between a mark and its name, in pixels. */
+const BESIDE = 6;
+
+/**
+ * The side of a mark on which its name covers least of a path; of equal ones the first.
+ * @param at of the mark, in pixels, as the path is
+ * @param frame names outside of it would be cut off
+ */
+export function sideClearOf(
+  path: readonly Point[],
+  [x, y]: Point,
+  text: string,
+  { fontSize, radius, frame }: { readonly fontSize: number; readonly radius: number; readonly frame: Frame },
+  sides: readonly Side[] = ['top', 'bottom', 'right', 'left'],
+): Side {
+  const [width, height] = [0.6 * fontSize * text.length + 4, fontSize + 4];
+  const away = radius + BESIDE;
+  const corner: Readonly<Record<Side, Point>> = {
+    top: [x - width / 2, y - away - height],
+    bottom: [x - width / 2, y + away],
+    right: [x + away, y - height / 2],
+    left: [x - away - width, y - height / 2],
+  };
+  const cost = (side: Side): number => {
+    const [left, top] = corner[side];
+    const outside =
+      left < frame.x ||
+      top < frame.y ||
+      left + width > frame.x + frame.width ||
+      top + height > frame.y + frame.height;
+    return (outside ? Infinity : 0) + lengthInside(path, { x: left, y: top, width, height });
+  };
+  return sides.reduce((best, side) => (cost(side) < cost(best) ? side : best));
+}
+
+/** How much of a path lies in a box, in pixels. */
+function lengthInside(path: readonly Point[], box: Frame): number {
+  let inside = 0;
+  for (let k = 1; k < path.length; k++) {
+    const [[ax = 0, ay = 0] = [], [bx = 0, by = 0] = []] = [path[k - 1], path[k]];
+    const length = Math.hypot(bx - ax, by - ay);
+    // A pixel at a time, or the whole of a step that is shorter.
+    const pieces = Math.max(1, Math.ceil(length));
+    for (let i = 0; i < pieces; i++) {
+      const t = (i + 0.5) / pieces;
+      const [x, y] = [ax + t * (bx - ax), ay + t * (by - ay)];
+      if (x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height)
+        inside += length / pieces;
+    }
+  }
+  return inside;
+}
+
 /** Points tried along each line. */
 const CANDIDATES = 24;
 

@@ -61,7 +61,8 @@ export class Options {
     });
     this.element = h(
       'div',
-      { class: 'group' },
+      // Nothing that takes up room where there is nothing to choose.
+      { class: 'group', hidden: this.fields.size === 0 },
       ...[...this.fields.values()].map(({ element }) => element),
       this.undo,
       this.reset,

@@ -77,7 +77,10 @@ export function commandLine(result: AnalysisResult): string {
     if (job.cyclic === true) words.push('--cyclic');
     option('position', result.training.batches.from);
   }
-  if (result.kind === 'landscapes') option('data', job.split);
+  if (result.kind === 'landscapes') {
+    option('data', job.split);
+    option('mode', job.mode);
+  }
   // Calibration chooses its samples by itself where none are named.
   const named = result.kind === 'contour' || result.kind === 'calibration';
   if (result.data !== null && (result.data.split !== 'train' || named)) option('data', result.data.split);

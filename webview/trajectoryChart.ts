@@ -7,6 +7,9 @@ import { csv } from './dataTable.ts';
 import type { TableData } from './dataTable.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent } from './format.ts';
+import type { Point } from './contourGeometry.ts';
+import { sideClearOf } from './labelPlacement.ts';
+import type { Side } from './labelPlacement.ts';
 import {
   axisTooltip,
   bars,
@@ -42,6 +45,9 @@ export function pathOf(result: TrajectoryResult, choice: PathChoice): Path | nul
   return result[choice] ?? finerPath(result.snapshots, result.sketch);
 }
 
+/** Size of the marks at start, end and the place that was gone to, in pixels. */
+const MARK = 12;
+
 /** @param place how far the path has been gone, an index into its points */
 export function planeDrawing(path: Path, place: number, theme: Theme, size: Size): Drawing {
   const { points } = path;
@@ -68,31 +74,54 @@ export function planeDrawing(path: Path, place: number, theme: Theme, size: Size
     position,
     color: theme.foreground,
     fontSize: theme.fontSize - 1,
+    textBorderColor: theme.background,
+    textBorderWidth: 3,
   });
+  const [acrossX, acrossY] = [around(x, free.width), around(y, free.height)];
+  const pixel = (p: Pick<PathPoint, 'x' | 'y'>): Point => [
+    frame.left + ((p.x - acrossX.min) / (acrossX.max - acrossX.min)) * frame.width,
+    frame.top + ((acrossY.max - p.y) / (acrossY.max - acrossY.min)) * frame.height,
+  ];
+  const pixels = points.map(pixel);
+  const sideOf = (point: PathPoint, text: string, sides: readonly Side[]): Side =>
+    sideClearOf(
+      pixels,
+      pixel(point),
+      text,
+      {
+        fontSize: theme.fontSize - 1,
+        radius: MARK / 2,
+        frame: { x: frame.left, y: frame.top, width: frame.width, height: frame.height },
+      },
+      sides,
+    );
   const mark = (
     id: string,
     point: PathPoint | undefined,
     text: string,
     symbol: string,
     color: string,
-    above: boolean,
+    sides: readonly Side[],
   ): SeriesOption[] =>
     point === undefined
       ? []
       : [
           {
-            ...dots(id, '', 0, [[point.x, point.y]], color, { symbol, size: 12, theme, z: 7 }),
-            label: label(text, above ? 'top' : 'bottom'),
+            ...dots(id, '', 0, [[point.x, point.y]], color, { symbol, size: MARK, theme, z: 7 }),
+            label: label(text, sideOf(point, text, sides)),
           },
         ];
-  const above = (last?.y ?? 0) > (first?.y ?? 0);
+  // Away from where the path comes from, unless that covers more of it.
+  const above: readonly Side[] = ['top', 'right', 'left', 'bottom'];
+  const below: readonly Side[] = ['bottom', 'right', 'left', 'top'];
+  const risen = (last?.y ?? 0) > (first?.y ?? 0);
   const option: Option = {
     grid: [{ ...frame, show: true, borderColor: theme.gridLine, borderWidth: 1 }],
-    xAxis: [xAxis(0, around(x, free.width), names[0] ?? '', (v) => formatNumber(v, 3))],
+    xAxis: [xAxis(0, acrossX, names[0] ?? '', (v) => formatNumber(v, 3))],
     yAxis: [
       {
         type: 'value',
-        ...around(y, free.height),
+        ...acrossY,
         name: names[1] ?? '',
         nameLocation: 'middle',
         nameGap: 44,
@@ -126,11 +155,11 @@ export function planeDrawing(path: Path, place: number, theme: Theme, size: Size
         theme,
         z: 4,
       }),
-      ...mark('start', first, strings.start, 'circle', theme.accuracy, !above),
-      ...mark('last', last, strings.last, 'diamond', theme.sharpness, above),
+      ...mark('start', first, strings.start, 'circle', theme.accuracy, risen ? below : above),
+      ...mark('last', last, strings.last, 'diamond', theme.sharpness, risen ? above : below),
       ...(here === undefined || upTo === points.length - 1
         ? []
-        : mark('here', here, strings.step(here.step), 'circle', theme.bound, true)),
+        : mark('here', here, strings.step(here.step), 'circle', theme.bound, above)),
     ],
   };
   return {

@@ -302,7 +302,9 @@ describe('from a script to its landscape', function () {
   });
 
   it('trains further in one click: SWA, FGE and a snapshot ensemble', async function () {
-    this.timeout(480_000);
+    this.timeout(900_000);
+    const size = vscode.workspace.getConfiguration();
+    await size.update('basin.contourSize', 5, vscode.ConfigurationTarget.Global);
     for (const [command, kind] of [
       ['basin.swa', 'swa'],
       ['basin.fge', 'fge'],
@@ -424,7 +426,9 @@ describe('from a script to its landscape', function () {
     assert.doesNotMatch(html, /<(script|link)[^>]+(src|href)="(?!data:)/);
   });
 
-  it('records what is started in a hooked terminal', async () => {
+  it('records what is started in a hooked terminal', async function () {
+    // Each landscape starts a script again, and there are four of them.
+    this.timeout(900_000);
     const before = new Set((await store().list()).map((entry) => entry.id));
     const terminal = await vscode.commands.executeCommand<vscode.Terminal>('basin.hookTerminal');
     try {
@@ -489,6 +493,7 @@ describe('from a script to its landscape', function () {
       await vscode.commands.executeCommand('basin.unpinBaseline', hooked.id);
       await hooked.run.delete();
     } finally {
+      await size.update('basin.contourSize', 11, vscode.ConfigurationTarget.Global);
       terminal.dispose();
     }
   });

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import type { ModelReference } from '../../protocol/job.ts';
 import { landscapesDefaults as usual } from '../../protocol/landscapes.ts';
 import { modelList, oddNumber } from '../arguments.ts';
-import { processes, RUN, withData, withProcesses, type CommandLine } from '../command.ts';
+import { evaluation, processes, RUN, withData, withProcesses, type CommandLine } from '../command.ts';
 
 /** `basin landscapes` */
 export function addLandscapes(cli: CommandLine): void {
@@ -35,7 +35,7 @@ export function addLandscapes(cli: CommandLine): void {
           run: reference,
           members: options.members as ModelReference[],
           size: options.size as number,
-          split: options.data as 'train' | 'validation',
+          ...evaluation(options),
           ...(options.full === true ? { adaptive: false } : {}),
         },
         processes(options),

@@ -8,7 +8,7 @@ import {
   formatPercent,
   formatWithError,
 } from '../../../webview/format.ts';
-import { placeLabels } from '../../../webview/labelPlacement.ts';
+import { placeLabels, sideClearOf } from '../../../webview/labelPlacement.ts';
 import { smoothingWindow, trailingMeans } from '../../../webview/lossChart.ts';
 import { linearLevels, logLevels, lossScale } from '../../../webview/lossScale.ts';
 import { boundFormula, verdictOf } from '../../../src/protocol/stability.ts';
@@ -143,6 +143,18 @@ describe('numbers on a page', () => {
       assert.equal(a.rotation, -0);
       for (const b of placed.slice(i + 1)) assert.ok(Math.hypot(a.x - b.x, a.y - b.y) > 20);
     }
+  });
+
+  it('has the name of a mark on the side where no path runs', () => {
+    const frame = { x: 0, y: 0, width: 400, height: 300 };
+    const to = (...path: [number, number][]): string =>
+      sideClearOf(path, [200, 150], 'last', { fontSize: 11, radius: 6, frame });
+    assert.equal(to([200, 290], [200, 150]), 'top', 'the first side where it is free');
+    assert.equal(to([200, 10], [200, 150]), 'bottom', 'from above: below');
+    assert.equal(to([200, 10], [200, 290], [200, 150]), 'right', 'up and down: beside');
+    assert.equal(to([200, 10], [200, 290], [200, 150], [390, 150]), 'left');
+    const corner = sideClearOf([[200, 150]], [398, 20], 'last', { fontSize: 11, radius: 6, frame });
+    assert.equal(corner, 'left', 'nothing is cut off');
   });
 
   it('quotes what CSV needs quoted', () => {

@@ -212,6 +212,23 @@ describe('pictures of results', () => {
     assert.equal(part!.has!({ ...map, ratio: field(() => null) }), false);
   });
 
+  it('name the ends of a path where the path does not run', () => {
+    const at = (x: number, y: number, step: number) => ({
+      ...trajectory!.snapshots!.points[0]!,
+      x,
+      y,
+      step,
+    });
+    // It comes down from above and turns back at its end: above and below the last point is path.
+    const path = {
+      ...trajectory!.snapshots!,
+      points: [at(0, -10, 0), at(4, 10, 1), at(4, -10, 2), at(4, 0, 3)],
+    };
+    const { series } = planeDrawing(path, 3, theme, sizes[0]!).option;
+    const last = [series].flat().find((one) => one?.id === 'last') as { label: { position: string } };
+    assert.equal(last.label.position, 'right');
+  });
+
   it('draw at any width', () => {
     for (const size of sizes) {
       sound(densityDrawing(spectrum!, gaussNewton!, theme, size));
