@@ -18,6 +18,7 @@ import { Relaunch } from './surface/relaunch.ts';
 import { lensOf } from './surface/resultText.ts';
 import { RunPanels } from './surface/runPanel.ts';
 import { RunsTree } from './surface/runsTree.ts';
+import { ScriptArguments } from './surface/scriptArguments.ts';
 import { SharpnessHints } from './surface/sharpnessHints.ts';
 import { StatusItem } from './surface/statusItem.ts';
 import { StepInlineValues } from './surface/stepInlineValues.ts';
@@ -60,7 +61,7 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   const landscape = own(new LandscapeProvider(extensionUri, runs, jobs, relaunch, objectives, errors));
   const tree = own(new RunsTree(runs, context.workspaceState));
   const sites = new TrainingSites(runs);
-  const training = new Training(dist('cli.cjs'), log);
+  const training = new Training(dist('cli.cjs'), log, new ScriptArguments(context.workspaceState));
   const debugging = own(
     new Debugging(dist('debugAdapter.cjs'), sessions, ({ directory, kind }) => {
       void vscode.commands.executeCommand(commands.openRun, directory, lensOf(kind as AnalysisKind));

@@ -22,6 +22,7 @@ import { issueReport } from './issueReport.ts';
 import { comparisonText, type TrainedResult } from './resultText.ts';
 import { baselineOf, manageRuns, pinnedBaseline } from './manageRuns.ts';
 import { comparison } from './comparison.ts';
+import { lineOf, wordsOf } from './scriptArguments.ts';
 import { pickRun, type Target } from './pickRun.ts';
 import { requireTrust } from './trust.ts';
 import type { KnownRun } from './workspaceRuns.ts';
@@ -53,6 +54,18 @@ function openFile(target: vscode.Uri | string | undefined): vscode.Uri {
 const table: Readonly<Record<CommandId, Command>> = {
   [commands.train]: async ({ training }, target?: vscode.Uri | string) => {
     return training.train(openFile(target));
+  },
+
+  [commands.trainWithArguments]: async (
+    { training },
+    target?: vscode.Uri | string,
+    given?: string | readonly unknown[],
+  ) => {
+    const file = openFile(target);
+    const line = typeof given === 'string' ? given : await askArguments(file, training.argumentsOf(file));
+    const words = wordsOf(line);
+    if (words === null) throw new BasinError('bad-input', vscode.l10n.t('A quote is not closed.'));
+    return training.train(file, words);
   },
 
   [commands.debug]: async ({ debugging }, target?: vscode.Uri | string) => {
@@ -570,6 +583,21 @@ async function pickExportFolder(run: KnownRun): Promise<string | undefined> {
     defaultUri: run.folder.uri,
   });
   return folders?.[0]?.fsPath;
+}
+
+/** @param last what the script was started with the last time @throws BasinError `cancelled` */
+async function askArguments(file: vscode.Uri, last: readonly string[]): Promise<string> {
+  const line = await vscode.window.showInputBox({
+    title: vscode.l10n.t('Arguments of {0}', path.basename(file.path)),
+    prompt: vscode.l10n.t(
+      'They are remembered for this script, and Train This File takes them too; leave the line empty for none.',
+    ),
+    placeHolder: vscode.l10n.t('--rate 0.1 --name "two words"'),
+    value: lineOf(last),
+    validateInput: (text) => (wordsOf(text) === null ? vscode.l10n.t('A quote is not closed.') : undefined),
+  });
+  if (line === undefined) throw cancelled();
+  return line;
 }
 
 /** The snapshot or built model that a row or an argument names. */

@@ -6,6 +6,7 @@
 /** Commands by what they do; the titles stand in package.nls.json. */
 export const commands = {
   train: 'basin.train',
+  trainWithArguments: 'basin.trainWithArguments',
   debug: 'basin.debug',
   trainOn: 'basin.trainOn',
   pause: 'basin.pause',

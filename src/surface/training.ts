@@ -1,6 +1,7 @@
 /** Trains a file as a task, so that its output stands in a terminal and it stops as every task does. */
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { lineOf, type ScriptArguments } from './scriptArguments.ts';
 import { BasinError } from '../protocol/errors.ts';
 import { activePython } from './activePython.ts';
 import { setting } from './configuration.ts';
@@ -20,13 +21,20 @@ export class Training implements vscode.TaskProvider {
   constructor(
     private readonly cli: string,
     private readonly log: vscode.LogOutputChannel,
+    private readonly remembered: ScriptArguments,
   ) {}
+
+  /** What a script was started with the last time. */
+  argumentsOf(file: vscode.Uri): readonly string[] {
+    return this.remembered.of(file);
+  }
 
   /**
    * Saves and trains the file.
+   * @param words arguments of the script, remembered for it; what is remembered when absent
    * @throws BasinError `not-allowed`, `bad-input` outside of a workspace folder, or what {@link trainCommand} throws
    */
-  async train(file: vscode.Uri): Promise<vscode.TaskExecution> {
+  async train(file: vscode.Uri, words?: readonly string[]): Promise<vscode.TaskExecution> {
     requireTrust();
     const folder = folderOf(file);
     const document = vscode.workspace.textDocuments.find((d) => d.uri.toString() === file.toString());
@@ -34,7 +42,12 @@ export class Training implements vscode.TaskProvider {
       throw new BasinError('bad-input', vscode.l10n.t('{0} could not be saved.', path.basename(file.path)));
     }
     const script = path.relative(folder.uri.fsPath, file.fsPath);
-    const task = await this.#task({ type: TASK_TYPE, script }, folder);
+    if (words !== undefined) await this.remembered.remember(file, words);
+    const args = this.remembered.of(file);
+    const task = await this.#task(
+      { type: TASK_TYPE, script, ...(args.length === 0 ? {} : { args }) },
+      folder,
+    );
     return vscode.tasks.executeTask(task);
   }
 
@@ -73,7 +86,10 @@ export class Training implements vscode.TaskProvider {
     const task = new vscode.Task(
       definition,
       folder,
-      vscode.l10n.t('Train {0}', path.basename(definition.script)),
+      vscode.l10n.t(
+        'Train {0}',
+        [path.basename(definition.script), lineOf(definition.args ?? [])].join(' ').trim(),
+      ),
       'Basin',
       new vscode.ProcessExecution(command.program, [...command.arguments], {
         cwd: command.cwd,
