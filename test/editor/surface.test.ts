@@ -302,9 +302,7 @@ describe('from a script to its landscape', function () {
   });
 
   it('trains further in one click: SWA, FGE and a snapshot ensemble', async function () {
-    this.timeout(900_000);
-    const size = vscode.workspace.getConfiguration();
-    await size.update('basin.contourSize', 5, vscode.ConfigurationTarget.Global);
+    this.timeout(480_000);
     for (const [command, kind] of [
       ['basin.swa', 'swa'],
       ['basin.fge', 'fge'],
@@ -429,6 +427,8 @@ describe('from a script to its landscape', function () {
   it('records what is started in a hooked terminal', async function () {
     // Each landscape starts a script again, and there are four of them.
     this.timeout(900_000);
+    const size = vscode.workspace.getConfiguration();
+    await size.update('basin.contourSize', 5, vscode.ConfigurationTarget.Global);
     const before = new Set((await store().list()).map((entry) => entry.id));
     const terminal = await vscode.commands.executeCommand<vscode.Terminal>('basin.hookTerminal');
     try {
