@@ -23,6 +23,7 @@ import { connect, type EvaluatorConnection } from '../evaluators/connection.ts';
 import { waitForEndpoint } from '../evaluators/waitForEndpoint.ts';
 import { exists } from '../runs/files.ts';
 import type { Run } from '../runs/run.ts';
+import { takeMeasuringTurn } from './measuringTurn.ts';
 
 export interface LiveOptions {
   /** Share of the training's time that may go into it; what other questions take is theirs. 0: nothing is measured. */
@@ -54,6 +55,8 @@ const NOISE_SHARE = 0.5;
 const SHORTEST_INTERVAL = 0.5;
 /** Seconds between looks for objectives that have begun meanwhile. */
 const OBJECTIVES_INTERVAL = 1;
+/** Seconds between looks for whether another process still measures the same run. */
+const TURN_INTERVAL = 1;
 /** What a product costs before any has been measured. */
 const GRADIENTS_PER_PRODUCT = 3;
 /** No second derivative, no replay: asking again gives the same answer. */
@@ -75,10 +78,27 @@ interface Account {
   estimates: number;
 }
 
-/** Appends to live.jsonl and noise.jsonl until the run stops training or the signal is aborted. Never rejects. */
+/**
+ * Appends to live.jsonl and noise.jsonl until the run stops training or the signal is aborted; where another process
+ * does that already, from when that one is gone. Never rejects.
+ */
 export async function measureWhileTraining(run: Run, options: LiveOptions): Promise<void> {
+  if (!((options.budget ?? LIVE_BUDGET) > 0)) return;
+  let giveBack = await takeMeasuringTurn(run);
+  while (giveBack === null) {
+    await pause(TURN_INTERVAL, options.signal);
+    if (options.signal.aborted || !(await exists(run.path('run.json')))) return;
+    giveBack = await takeMeasuringTurn(run);
+  }
+  try {
+    await measureInTurn(run, options);
+  } finally {
+    await giveBack().catch(() => undefined);
+  }
+}
+
+async function measureInTurn(run: Run, options: LiveOptions): Promise<void> {
   const { budget = LIVE_BUDGET, advance = LIVE_ADVANCE, samples = 256, signal } = options;
-  if (!(budget > 0)) return;
   const begun: Promise<unknown>[] = [];
   const allowed = (): { budget: number; advance: number } => ({
     budget: budget / begun.length,

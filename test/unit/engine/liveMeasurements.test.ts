@@ -1,9 +1,11 @@
 /** What is measured beside a run that trains: its budget, beside a client that asks without end, and that training stays as it is. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
 import { measureWhileTraining } from '../../../src/engine/liveMeasurements.ts';
 import { attach } from '../../../src/evaluators/openEvaluator.ts';
 import { decodeNumber } from '../../../src/protocol/run.ts';
+import { startTimeOf } from '../../../src/runs/processes.ts';
 import { measuringCost } from '../../../src/runs/measuringCost.ts';
 import { Recording, type Backend } from '../probe-record/recording.ts';
 
@@ -115,6 +117,29 @@ describe('measuring beside training', function () {
       assert.ok(before <= options.advance + options.budget * (one.trained ?? 0) + 1e-9, `${before} s`);
       before += one.seconds;
     }
+  });
+
+  it('measures nothing that another process measures, and goes on when that one is gone', async function () {
+    if (process.platform === 'win32') this.skip();
+    const { training, ended } = await recording.start('fit.cjs', backend, {
+      environment: recording.environment(backend, { EPOCHS: '4000' }),
+    });
+    const { run } = training;
+    const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+    const pid = other.pid ?? 0;
+    writeFileSync(run.path('measuring.json'), JSON.stringify({ pid, startTime: startTimeOf(pid) }));
+    const over = new AbortController();
+    const measuring = measureWhileTraining(run, { budget: 0.3, advance: 2, signal: over.signal });
+    // Long enough for a first λ₁ that nothing would keep from being measured.
+    while (((await run.readLastStep())?.step ?? 0) < 400) await pause(50);
+    assert.deepEqual(await run.readLive(), []);
+    other.kill('SIGKILL');
+    while ((await run.readLive()).length === 0) await pause(50);
+    over.abort();
+    await measuring;
+    assert.ok(!existsSync(run.path('measuring.json')));
+    training.kill('SIGKILL');
+    await ended;
   });
 
   it('measures nothing with a budget of 0', async () => {
