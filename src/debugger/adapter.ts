@@ -16,7 +16,9 @@ import {
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import path from 'node:path';
 import { BasinError, isCancelled, toErrorData } from '../protocol/errors.ts';
+import type { ObjectiveInfo } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
+import { isSameFile } from '../runs/sameFile.ts';
 import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
 import { boundsText, within } from './normWatch.ts';
 import { edgeUnwatched } from './eventWatch.ts';
@@ -120,6 +122,10 @@ export class TrainingDebugAdapter extends DebugSession {
   #lastStop: Stop | null = null;
   #ended = false;
   #nextId = 1;
+  /** Those of the run as far as they are known; the first is the one that is driven. */
+  #objectives: readonly ObjectiveInfo[] = [];
+  /** The script as the configuration names it. */
+  #program = '';
   readonly #requested = new Map</* file */ string, readonly Requested[]>();
   #requestedRanges: readonly RequestedRange[] = [];
   #events: ReadonlySet<TrainingEventId> = new Set();
@@ -184,6 +190,7 @@ export class TrainingDebugAdapter extends DebugSession {
         const training = await launch(args, this.installed, this.#client, signal);
         const debugs = args.noDebug !== true;
         this.#stopOnEntry = debugs && (args.stopOnEntry ?? false);
+        this.#program = args.program === undefined ? '' : path.resolve(training.root, args.program);
         this.#stops = debugs ? configuredStops(args.breakpoints ?? []) : null;
         this.#train(training, args.whenGone ?? 'continue');
       }),
@@ -353,6 +360,15 @@ export class TrainingDebugAdapter extends DebugSession {
   }
 
   protected override stackTraceRequest(response: DebugProtocol.StackTraceResponse): void {
+    void this.#answer(response, async () => {
+      const session = this.#session;
+      if (session !== null) await this.#learnObjectives(session);
+      const stackFrames = this.#frames();
+      response.body = { stackFrames, totalFrames: stackFrames.length };
+    });
+  }
+
+  #frames(): DebugProtocol.StackFrame[] {
     const session = this.#session;
     const standing = session?.standing ?? null;
     const frames: DebugProtocol.StackFrame[] = [];
@@ -361,12 +377,16 @@ export class TrainingDebugAdapter extends DebugSession {
       const place =
         site === null
           ? { line: 0, column: 0 }
-          : { source: new Source(path.basename(site.file), site.file), line: site.line, column: site.column };
+          : {
+              source: new Source(path.basename(site.file), this.#asNamed(site.file)),
+              line: site.line,
+              column: site.column,
+            };
       const { values } = standing;
       const loss = session.values.loss ?? null;
       const names = [
         ...(this.#lastStop?.event?.parameter === undefined ? [] : [this.#lastStop.event.parameter]),
-        `step ${values?.step ?? standing.step}${loss === null ? '' : ` · loss ${shown(loss)}`}${standing.place === 'gradient' ? ' · gradient not applied' : ''}`,
+        `step ${values?.step ?? standing.step}${this.#objectives.length > 1 ? ` of ${this.#objectiveName}` : ''}${loss === null ? '' : ` · loss ${shown(loss)}`}${standing.place === 'gradient' ? ' · gradient not applied' : ''}`,
         ...(values?.epoch == null ? [] : [`epoch ${values.epoch}`]),
         `run ${session.run.id}`,
       ];
@@ -378,8 +398,7 @@ export class TrainingDebugAdapter extends DebugSession {
         })),
       );
     }
-    response.body = { stackFrames: frames, totalFrames: frames.length };
-    this.sendResponse(response);
+    return frames;
   }
 
   protected override scopesRequest(response: DebugProtocol.ScopesResponse): void {
@@ -599,6 +618,7 @@ export class TrainingDebugAdapter extends DebugSession {
     this.#lastStop = stop;
     this.#variables.reset();
     this.#scopes = scopes(session);
+    void this.#learnObjectives(session);
     const event: DebugProtocol.StoppedEvent = new StoppedEvent(stopWords[stop.reason], THREAD);
     event.body = {
       ...event.body,
@@ -681,13 +701,37 @@ export class TrainingDebugAdapter extends DebugSession {
       if (!(point instanceof StepBreakpoint)) return refuse(point.message);
       if (this.#session?.isOver === true) return refuse(OVER);
       if (site === null) return refuse(WAITING);
-      if (path.resolve(site.file) === path.resolve(file) && site.line === line)
-        return { id, verified: true, line };
-      const where = path.resolve(site.file) === path.resolve(file) ? '' : ` of ${path.basename(site.file)}`;
+      const isHere = isSameFile(site.file, file);
+      if (isHere && site.line === line) return { id, verified: true, line };
+      const where = isHere ? '' : ` of ${path.basename(site.file)}`;
+      const other = this.#objectives
+        .slice(1)
+        .find(({ callSite: of }) => of !== null && isSameFile(of.file, file) && of.line === line);
       return refuse(
-        `Training can be stopped at line ${site.line}${where}, where the step is taken; this line is the code debugger's.`,
+        other === undefined
+          ? `Training can be stopped at line ${site.line}${where}, where the first step was taken; this line is the code debugger's.`
+          : `Here ${other.name} takes its steps. Training can be stopped at those of ${this.#objectiveName} alone, at line ${site.line}${where}.`,
       );
     });
+  }
+
+  get #objectiveName(): string {
+    return this.#session?.connection.description.objective.name ?? 'training';
+  }
+
+  /** A script's further optimizers become known when they take their first step. */
+  async #learnObjectives(session: DebugTarget): Promise<void> {
+    // What cannot be read is told by whoever needs it.
+    const objectives = (await session.run.readManifest().catch(() => null))?.objectives ?? [];
+    if (objectives.length === this.#objectives.length) return;
+    this.#objectives = objectives;
+    for (const file of this.#requested.keys())
+      for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
+  }
+
+  /** As the client names it, whose folder may be a link. */
+  #asNamed(file: string): string {
+    return [this.#program, ...this.#requested.keys()].find((one) => isSameFile(one, file)) ?? file;
   }
 
   #useBreakpoints(): void {

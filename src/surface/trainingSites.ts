@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as vscode from 'vscode';
+import { isSameFile } from '../runs/sameFile.ts';
 import type { ObjectiveInfo } from '../protocol/run.ts';
 import { findLearningRates, type LearningRateSite } from './learningRates.ts';
 import { findPythonCalls, MAIN } from './pythonCalls.ts';
@@ -105,5 +106,8 @@ class OfVersion<T> {
 }
 
 function samePath(recorded: string, file: string, cwd: string): boolean {
-  return path.resolve(cwd, recorded.startsWith('file:') ? fileURLToPath(recorded) : recorded) === file;
+  return isSameFile(
+    path.resolve(cwd, recorded.startsWith('file:') ? fileURLToPath(recorded) : recorded),
+    file,
+  );
 }
