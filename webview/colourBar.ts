@@ -1,6 +1,6 @@
 /** The colour bar beside a picture of losses, as a plot of its own: the chart's second grid. */
 import type { CustomSeriesOption } from 'echarts/charts';
-import { formatNumber } from './format.ts';
+import { formatNumber, formatPower } from './format.ts';
 import { layer } from './layer.ts';
 import type { LossScale } from './lossScale.ts';
 import type { PlotFrame } from './plots.ts';
@@ -40,12 +40,20 @@ export function barAxes(scale: LossScale, height: number, compact: boolean, name
       axisTick: { customValues: ticks, length: 4 },
       axisLabel: {
         customValues: ticks,
-        formatter: (unit: number) => formatNumber(scale.fromUnit(unit), 3),
+        formatter: (unit: number) => label(scale.fromUnit(unit), compact),
         showMinLabel: true,
         showMaxLabel: true,
       },
     },
   } as const;
+}
+
+/** From here on a compact bar has a power of ten: the side bar has no room for 0.0001 beside it. */
+const LEAST_WRITTEN_OUT = 0.01;
+
+function label(value: number, compact: boolean): string {
+  const small = value !== 0 && Math.abs(value) < LEAST_WRITTEN_OUT;
+  return compact && small ? formatPower(value) : formatNumber(value, 3);
 }
 
 /** The ramp itself. */

@@ -12,10 +12,13 @@ export function formatNumber(value: number | null | undefined, digits = 4): stri
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : `${MINUS}∞`;
   if (value === 0) return '0';
   const size = Math.abs(value);
-  const text =
-    size >= 1e6 || size < 1e-4
-      ? value.toExponential(Math.max(0, digits - 1)).replace(/\.?0*e\+?/, 'e')
-      : Number(value.toPrecision(digits)).toString();
+  if (size >= 1e6 || size < 1e-4) return formatPower(value, digits);
+  return decimal(Number(value.toPrecision(digits)).toString()).replaceAll('-', MINUS);
+}
+
+/** With its power of ten whatever its size, where there is little room: 0.003 → 3e−3. */
+export function formatPower(value: number, digits = 1): string {
+  const text = value.toExponential(Math.max(0, digits - 1)).replace(/\.?0*e\+?/, 'e');
   return decimal(text).replaceAll('-', MINUS);
 }
 

@@ -5,6 +5,7 @@ import {
   formatAccuracy,
   formatDuration,
   formatNumber,
+  formatPower,
   formatPercent,
   formatWithError,
 } from '../../../webview/format.ts';
@@ -26,6 +27,9 @@ describe('numbers on a page', () => {
     assert.equal(formatNumber(0.123456), '0.1235');
     assert.equal(formatNumber(-12.5), '−12.5');
     assert.equal(formatNumber(1.5e-7), '1.5e−7');
+    assert.equal(formatPower(0.003), '3e−3');
+    assert.equal(formatPower(1250, 2), '1.3e3');
+    assert.equal(formatPower(-0.0001), '−1e−4');
     assert.equal(formatNumber(2e6), '2e6');
     assert.equal(formatNumber(null), '–');
     assert.equal(formatNumber(Infinity), '∞');
