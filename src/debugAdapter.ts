@@ -53,7 +53,8 @@ const laboratory: Laboratory = {
     );
   },
   async ask(root, job) {
-    const result = await engineOf(root).run(job, { signal: new AbortController().signal, progress: ignore });
+    const { signal } = new AbortController();
+    const result = await engineOf(root).run(job, { signal, progress: ignore, standing: true });
     return { result, text: 'trust' in result ? result.trust.join('\n') : '' };
   },
   limitCycle: (run, objective) => limitCycleOf(run, objective, new AbortController().signal),

@@ -9,6 +9,7 @@ import { shown } from './breakpoints.ts';
 import { Expression, type Value } from './expression.ts';
 import { knownNames, withOtherNames } from './stepValues.ts';
 import type { DebugTarget, Helpers } from './target.ts';
+import { wholeNorm } from './wholeNorm.ts';
 
 /** Estimates and analyses, done by the rooms that have them. */
 export interface Laboratory {
@@ -86,7 +87,7 @@ export async function evaluateInConsole(
         'Step into the next step to see one.',
       );
     const statistics = await session.statistics(of);
-    return statistics[index]?.norm ?? null;
+    return wholeNorm(statistics[index]);
   };
   const offered: Record<string, (...given: Value[]) => Promise<Value>> = {
     sharpness: async () => {

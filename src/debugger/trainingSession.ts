@@ -27,6 +27,7 @@ import { differenceFrom, statisticsOf } from './standingWeights.ts';
 import { stepValues, weightReading, withOtherNames } from './stepValues.ts';
 import type { DebugTarget, Helpers, ParameterNumbers, SessionListener, Stop } from './target.ts';
 import { WeightPath } from './weightPath.ts';
+import { wholeNorm } from './wholeNorm.ts';
 
 export interface SessionOptions {
   readonly run: Run;
@@ -588,11 +589,6 @@ function isOver(error: unknown): boolean {
 function sentenceOf(error: unknown): string {
   const { message, cure } = toErrorData(error);
   return [message, cure].filter(Boolean).join(' ');
-}
-
-/** NaN where a number of the parameter is not finite: its norm is that of the others. */
-function wholeNorm(statistics: ParameterStatistics | undefined): number {
-  return statistics === undefined || statistics.nonFinite > 0 ? NaN : statistics.norm;
 }
 
 /** The next place to look at something on the way to a goal. */

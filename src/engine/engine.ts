@@ -51,6 +51,11 @@ export interface JobObserver {
   readonly warning?: (message: string) => void;
   /** A result that is being refined. */
   readonly partial?: (result: AnalysisResult) => void;
+  /**
+   * Whoever asks holds the run's process still: it answers, even where its manifest does not say yet that it stands.
+   * Without, a run that trains is answered by its script started again, unless the job itself is a live one.
+   */
+  readonly standing?: boolean;
 }
 
 /** Told by a job that runs. */
@@ -227,7 +232,7 @@ export class Engine {
     }
     return this.#pool.use(
       contents,
-      { live: 'live' in job && job.live === true, signal },
+      { live: observer.standing === true || ('live' in job && job.live === true), signal },
       async ({ evaluator, source }) => {
         const started = performance.now();
         const { framework, backend, versions } = evaluator.description;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import { RunStore } from '../../../src/runs/runStore.ts';
 import { needs } from '../../harness/requires.ts';
 import type { Framework } from './client.ts';
 import { third } from './client.ts';
@@ -118,6 +119,13 @@ describe('the debug console', function () {
       const step = Number((await on.client.variables('Step')).get('step')?.value);
       const run = await on.client.runId();
       await askEverything(step + 1);
+      // At once behind a step, before the run's files say that it stands: it answers itself, no other process is started.
+      await on.client.over();
+      await on.client.evaluate('line(0)');
+      const opened = await new RunStore(on.workspace.root).open(run);
+      const lines = (await opened.analyses()).filter(({ kind }) => kind === 'line');
+      assert.equal(lines.length, 2);
+      for (const { provenance } of lines) assert.equal(provenance.evaluator, 'live');
       await on.client.finish();
       await on.reopen();
       await on.client.halt(on.client.join({ run, snapshot: 8 }));
