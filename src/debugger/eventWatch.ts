@@ -153,10 +153,11 @@ export class EventWatch {
     const before = step.nonFinite === undefined ? await this.lostBefore() : null;
     const { text, ...where } =
       before ?? whereNonFinite(step, this.parameters, await statisticsOf(this.on.connection, 'gradient'));
-    const applied =
-      before === null
-        ? `Step ${step.step} has not been applied: the weights are those before it.`
-        : `Step ${step.step} has not been applied.`;
+    // An update before this one may have lost the weights: then nothing was kept back in time.
+    const weightsAreWhole = before === null && step.nonFinite?.what !== 'weights';
+    const applied = weightsAreWhole
+      ? `Step ${step.step} has not been applied: the weights are those before it.`
+      : `Step ${step.step} has not been applied.`;
     return [{ id: 'non-finite', text: `${text} ${applied}`, ...where }];
   }
 

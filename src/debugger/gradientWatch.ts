@@ -111,7 +111,8 @@ export function whereNonFinite(
   gradient: readonly ParameterStatistics[],
 ): { readonly text: string; readonly parameter?: string } {
   if (nonFinite !== undefined && nonFinite.what !== 'gradient') {
-    const text = eventSentence({ kind: 'non-finite', objective, step, seen: step, found: nonFinite });
+    const { began } = nonFinite;
+    const text = eventSentence({ kind: 'non-finite', objective, step: began, seen: step, found: nonFinite });
     const parameter = nonFinite.first?.parameter;
     return parameter == null ? { text } : { text, parameter };
   }

@@ -78,7 +78,7 @@ describe('activation', () => {
     const others = Object.keys(require.cache).filter((file) => !known.has(file) && file !== bundle);
     assert.deepEqual(others, []);
     const moduleMs = Math.min(...times);
-    // `npm run bench -- activation` tells them beside each other: on a shared machine they prove nothing.
+    // Told by the file and by `npm run bench -- activation`: on a shared machine a number proves nothing.
     const out = path.join(extension().extensionPath, 'out');
     mkdirSync(out, { recursive: true });
     writeFileSync(

@@ -118,6 +118,22 @@ for (const framework of frameworks)
       await leave();
     });
 
+    // In PyTorch the gradient that the optimizer is given is looked at before.
+    if (framework === 'tfjs') {
+      it('dates NaN that an update has put into the weights to that update', async () => {
+        const launch = {
+          program: path.resolve(scripts, 'planted.mjs'),
+          env: { TFJS_BACKEND: 'wasm', FAULT: 'applied', AT: '17' },
+        };
+        await on.client.halt(on.client.begin(framework, { launch, filters: ['non-finite'] }));
+        const { description = '' } = (await on.client.exceptionInfoRequest({ threadId: 1 })).body;
+        assert.match(description, /^The update of step 17 made weights NaN or infinite/);
+        assert.match(description, /Step 18 has not been applied\.$/);
+        assert.equal(await step(), 18);
+        await leave();
+      });
+    }
+
     // The adapter's own tests have these two in TensorFlow.js.
     if (framework === 'torch') {
       it('finds a loss spike when it is more than one batch', async () => {
