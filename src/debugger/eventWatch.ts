@@ -1,4 +1,5 @@
 /** Training events as they happen, step by step: all of those that are wanted, each told once until it is over. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TrainingConnection } from '../evaluators/connection.ts';
 import { isCancelled, toErrorData } from '../protocol/errors.ts';
 import {
@@ -25,6 +26,10 @@ import type { Helpers } from './target.ts';
  */
 const FIRST_EVIDENCE = 50;
 const FURTHER_EVIDENCE = 0.25;
+
+/** How often, and after how long each time, the run's file is asked for a step that its writer may not have come to. */
+const RECORD_LOOKS = 20;
+const RECORD_WAIT_MILLISECONDS = 100;
 
 /** Sentences of one stop: many layers may go the same way at once. */
 const MOST_SENTENCES = 6;
@@ -150,7 +155,7 @@ export class EventWatch {
     const told = this.toldNonFinite;
     this.toldNonFinite = lost;
     if (!lost || told) return [];
-    const before = step.nonFinite === undefined ? await this.lostBefore() : null;
+    const before = step.nonFinite === undefined ? await this.lostBefore(step.step) : null;
     const { text, ...where } =
       before ?? whereNonFinite(step, this.parameters, await statisticsOf(this.on.connection, 'gradient'));
     // An update before this one may have lost the weights: then nothing was kept back in time.
@@ -161,16 +166,24 @@ export class EventWatch {
     return [{ id: 'non-finite', text: `${text} ${applied}`, ...where }];
   }
 
+  /** The newest record of where NaN began, once the run's file has come to a step: it is written beside the training. */
+  private async recordedOrigin(objectiveIndex: number, upTo: number): Promise<StepRecord | undefined> {
+    for (let looks = 1; ; looks++) {
+      const steps = (await this.run.readSteps()).filter(({ objective }) => objective === objectiveIndex);
+      const origin = steps.filter(({ nonFinite }) => nonFinite !== undefined).at(-1);
+      if (origin !== undefined || (steps.at(-1)?.step ?? -1) >= upTo || looks === RECORD_LOOKS) return origin;
+      await sleep(RECORD_WAIT_MILLISECONDS);
+    }
+  }
+
   /** Weights that were lost in an earlier step: where is what the run's own record says. */
-  private async lostBefore(): Promise<Omit<TrainingEvent, 'id'> | null> {
+  private async lostBefore(step: number): Promise<Omit<TrainingEvent, 'id'> | null> {
     const weights = await statisticsOf(this.on.connection, 'current');
     const hit = this.parameters.filter((_, i) => (weights[i]?.nonFinite ?? 0) > 0);
     const [first] = hit;
     if (first === undefined) return null;
     const { objectiveIndex } = this.on.connection.description;
-    const origin = (await this.run.readSteps())
-      .filter(({ objective, nonFinite }) => objective === objectiveIndex && nonFinite !== undefined)
-      .at(-1);
+    const origin = await this.recordedOrigin(objectiveIndex, step - 1);
     const already = `The weights of ${hit.length} of ${this.parameters.length} parameters are NaN or infinite already.`;
     if (origin?.nonFinite === undefined) return { text: already, parameter: first.name };
     const found = origin.nonFinite;
