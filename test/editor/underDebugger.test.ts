@@ -397,7 +397,7 @@ describe('the debugger', function () {
     const code = TFJS.split('\n').findIndex((text) => text.includes('globalThis.half'));
     breakAt(uri, code, 'step === 5');
     // No name that the script has, so that only one of the two debuggers understands it.
-    breakAt(uri, line, 'gradientNorm > 0 && epoch == null && lr > 0 && step == 7');
+    breakAt(uri, line, 'gradientNorm > 0 && lr > 0 && step == 7');
     assert.ok(
       await vscode.debug.startDebugging(folder, {
         type: 'basin',
