@@ -31,7 +31,6 @@ import { WorkspaceRuns } from './surface/workspaceRuns.ts';
 let engine: EngineClient | undefined;
 
 export function activate(context: vscode.ExtensionContext): BasinApi {
-  const started = performance.now();
   const { extensionUri, subscriptions } = context;
   const own = <T extends vscode.Disposable>(item: T): T => {
     subscriptions.push(item);
@@ -108,7 +107,6 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   );
 
   return {
-    activationMs: performance.now() - started,
     commandsRun,
     tree,
     onDidHearOfJob: jobs.onDidHear,

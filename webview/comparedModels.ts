@@ -1,4 +1,5 @@
 /** The models that a plane goes through and those beside it, by the names of their runs: what a comparison goes between. */
+import { partsOfReference } from '../src/protocol/job.ts';
 import type { ContourResult, PlaneCorner } from '../src/protocol/results.ts';
 import type { TableData } from './dataTable.ts';
 import { formatNumber, formatWithError } from './format.ts';
@@ -16,9 +17,9 @@ export interface ComparedModel {
 /** In the order in which they were named: the first is the one that the others are compared with. */
 export function comparedModels({ plane, paths = [] }: ContourResult): ComparedModel[] {
   return (plane.corners ?? []).map((corner) => {
-    const [, run, model = corner.at] = /^([^:]+):(.+)$/.exec(corner.at) ?? [];
-    const path = run === undefined ? -1 : paths.findIndex((one) => one.run === run);
-    const of = run === undefined ? null : (paths[path]?.name ?? run);
+    const { run, model } = partsOfReference(corner.at);
+    const path = run === null ? -1 : paths.findIndex((one) => one.run === run);
+    const of = run === null ? null : (paths[path]?.name ?? run);
     const short = /^\d+$/.test(model) ? strings.step(model) : model;
     return { corner, path: path < 0 ? null : path, name: of === null ? short : `${of}, ${short}` };
   });

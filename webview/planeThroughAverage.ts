@@ -152,11 +152,11 @@ export class PlaneThroughAverage implements Lens {
     const goesThrough = ({ plane }: ContourResult): boolean =>
       wanted.every((at) => plane.corners?.some((corner) => corner.at === at) ?? false);
     const found = (split: Split): ContourResult | null => {
-      const partial = state.running.find(
-        ({ partial: known }) => known?.kind === 'contour' && known.data.split === split && goesThrough(known),
-      )?.partial;
+      const [partial] = state.running.flatMap(({ partial: known }) =>
+        known?.kind === 'contour' && known.data.split === split && goesThrough(known) ? [known] : [],
+      );
       return (
-        (partial?.kind === 'contour' ? partial : null) ??
+        partial ??
         resultsOf(view, 'contour').find((one) => one.data.split === split && goesThrough(one)) ??
         null
       );

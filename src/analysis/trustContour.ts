@@ -1,4 +1,5 @@
 /** What a contour is worth, in sentences: how its plane lies, what its directions are, how well its losses are known. */
+import { partsOfReference } from '../protocol/job.ts';
 import type { ContourResult } from '../protocol/results.ts';
 import type { Plane } from './plane.ts';
 import { simplexVolume } from './simplexVolume.ts';
@@ -117,9 +118,9 @@ export function planeSentences(
 
 /** A model by what people call its run. */
 function modelWords(at: string, paths: NonNullable<ContourResult['paths']>): string {
-  const [, run, model = at] = /^([^:]+):(.+)$/.exec(at) ?? [];
+  const { run, model } = partsOfReference(at);
   const words = /^\d+$/.test(model) ? `snapshot ${model}` : model;
-  if (run === undefined) return words;
+  if (run === null) return words;
   return `${words} of ${paths.find((path) => path.run === run)?.name ?? run}`;
 }
 

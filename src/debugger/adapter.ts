@@ -15,7 +15,7 @@ import {
 } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import path from 'node:path';
-import { BasinError, isCancelled, toErrorData } from '../protocol/errors.ts';
+import { BasinError, isCancelled, isCancelledOrEnded, sentenceOf } from '../protocol/errors.ts';
 import type { ObjectiveInfo } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
 import { isSameFile } from '../runs/sameFile.ts';
@@ -771,8 +771,7 @@ export class TrainingDebugAdapter extends DebugSession {
           : `The norm of ${dataId} is ${shown(norm)}, outside of its bounds already: ${boundsText(bounds)}. Stops when it has come back and leaves them again.`;
         return { id, verified: true, message };
       } catch (error) {
-        const { message, cure } = toErrorData(error);
-        return { id, verified: false, message: [message, cure].filter(Boolean).join(' ') };
+        return { id, verified: false, message: sentenceOf(error) };
       }
     });
     // Others may have been asked for while these were looked up.
@@ -821,20 +820,18 @@ export class TrainingDebugAdapter extends DebugSession {
       await work();
       this.sendResponse(response);
     } catch (error) {
-      const { message, cure } = toErrorData(error);
       this.sendErrorResponse(response, {
         id: 1,
-        format: [message, cure].filter(Boolean).join(' '),
+        format: sentenceOf(error),
         showUser: !isCancelled(error),
       });
     }
   }
 
   #trouble(error: unknown): void {
-    const { code, message, cure } = toErrorData(error);
     // Its end is told by what becomes of the run.
-    if (code === 'process-ended' || code === 'cancelled') return;
-    this.#say(`${[message, cure].filter(Boolean).join(' ')}\n`, 'important');
+    if (isCancelledOrEnded(error)) return;
+    this.#say(`${sentenceOf(error)}\n`, 'important');
   }
 
   #say(text: string, category: 'stdout' | 'stderr' | 'console' | 'important'): void {
@@ -846,8 +843,7 @@ function parsed(id: number, breakpoint: DebugProtocol.SourceBreakpoint): Request
   try {
     return StepBreakpoint.parse(id, breakpoint, { values: knownNames, functions: [] });
   } catch (error) {
-    const { message, cure } = toErrorData(error);
-    return { message: [message, cure].filter(Boolean).join(' ') };
+    return { message: sentenceOf(error) };
   }
 }
 

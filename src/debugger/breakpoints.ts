@@ -1,5 +1,5 @@
 /** What makes a run stop at a step: conditions and logpoints over its values, ranges of parameters' norms. */
-import { BasinError, toErrorData } from '../protocol/errors.ts';
+import { BasinError, isCancelledOrEnded, toErrorData } from '../protocol/errors.ts';
 import { Expression, truth, type Names, type Scope, type Value } from './expression.ts';
 
 const TOLD_AT = 2;
@@ -117,9 +117,8 @@ async function shownOrWhyNot(part: Expression, scope: Scope): Promise<string> {
   try {
     return shown(await part.evaluate(scope));
   } catch (error) {
-    const { code, message } = toErrorData(error);
-    if (code === 'process-ended' || code === 'cancelled') throw error;
-    return `<${message}>`;
+    if (isCancelledOrEnded(error)) throw error;
+    return `<${toErrorData(error).message}>`;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Training events as they happen, step by step: all of those that are wanted, each told once until it is over. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TrainingConnection } from '../evaluators/connection.ts';
-import { isCancelled, toErrorData } from '../protocol/errors.ts';
+import { isCancelledOrEnded, sentenceOf } from '../protocol/errors.ts';
 import {
   decodeNumber,
   knownNumber,
@@ -136,14 +136,10 @@ export class EventWatch {
       try {
         events.push(...(await look()));
       } catch (error) {
-        const { code, message, cure } = toErrorData(error);
-        if (code === 'process-ended' || isCancelled(error)) throw error;
+        if (isCancelledOrEnded(error)) throw error;
         if (this.troubled.has(id)) continue;
         this.troubled.add(id);
-        events.push({
-          id,
-          text: `"${labelOf(id)}" cannot be looked for: ${[message, cure].filter(Boolean).join(' ')}`,
-        });
+        events.push({ id, text: `"${labelOf(id)}" cannot be looked for: ${sentenceOf(error)}` });
       }
     }
     return events;
@@ -168,8 +164,10 @@ export class EventWatch {
 
   /** The newest record of where NaN began, once the run's file has come to a step: it is written beside the training. */
   private async recordedOrigin(objectiveIndex: number, upTo: number): Promise<StepRecord | undefined> {
+    const reader = this.run.stepsReader();
     for (let looks = 1; ; looks++) {
-      const steps = (await this.run.readSteps()).filter(({ objective }) => objective === objectiveIndex);
+      // Only what is new at each look.
+      const steps = (await reader.read()).records.filter(({ objective }) => objective === objectiveIndex);
       const origin = steps.filter(({ nonFinite }) => nonFinite !== undefined).at(-1);
       if (origin !== undefined || (steps.at(-1)?.step ?? -1) >= upTo || looks === RECORD_LOOKS) return origin;
       await sleep(RECORD_WAIT_MILLISECONDS);

@@ -5,7 +5,7 @@
  * While nothing is watched for, training goes free and pays nothing; else it stands for a moment inside of every step.
  */
 import type { TrainingConnection } from '../evaluators/connection.ts';
-import { BasinError, isCancelled, toErrorData } from '../protocol/errors.ts';
+import { BasinError, isCancelledOrEnded, sentenceOf } from '../protocol/errors.ts';
 import type { LossValue } from '../protocol/evaluator.ts';
 import { knownNumber, type LiveSharpness, type OptimizerInfo, type StepRecord } from '../protocol/run.ts';
 import { stabilityBound, type StabilityBound } from '../protocol/stability.ts';
@@ -355,7 +355,7 @@ export class TrainingSession implements DebugTarget {
         from = standing;
       }
     } catch (error) {
-      if (isOver(error)) return;
+      if (isCancelledOrEnded(error)) return;
       await this.#standAfter(error);
     }
   }
@@ -398,7 +398,7 @@ export class TrainingSession implements DebugTarget {
       if (standing.place === 'boundary' && standing.reason !== 'ended') await this.#checkpoint(standing.step);
       this.#optimizer = (await this.connection.status({})).optimizer;
     } catch (error) {
-      if (isOver(error)) throw error;
+      if (isCancelledOrEnded(error)) throw error;
       this.options.listener.said(`This stop cannot be gone back to: ${sentenceOf(error)}`);
     }
     this.#pauseAsked = false;
@@ -428,7 +428,7 @@ export class TrainingSession implements DebugTarget {
       if (first === undefined) return null;
       return { ...first, breakpoints: reasons.flatMap(({ breakpoints }) => breakpoints) };
     } catch (error) {
-      if (isOver(error)) throw error;
+      if (isCancelledOrEnded(error)) throw error;
       const text = `This step cannot be looked at: ${sentenceOf(error)}`;
       this.options.listener.said(text);
       return { reason: 'pause', text: `${text} ${whereText(standing)}`, event: null, breakpoints: [] };
@@ -451,7 +451,7 @@ export class TrainingSession implements DebugTarget {
             `Whether ${point.text} cannot be told: ${outcome.names.join(' and ')} is not known at step ${step.step}.`,
           );
       } catch (error) {
-        if (isOver(error)) throw error;
+        if (isCancelledOrEnded(error)) throw error;
         hit.push(point);
         troubles.push(`${point.text} cannot be told: ${sentenceOf(error)}`);
       }
@@ -470,12 +470,13 @@ export class TrainingSession implements DebugTarget {
   /** λ₁ is measured, and the bound asked for, once a step at most, and only where a condition comes to need it. */
   #scopeAt(step: StepRecord): Scope {
     let measured: Promise<LiveSharpness> | null = null;
+    let status: ReturnType<TrainingConnection['status']> | null = null;
     return {
       values: withOtherNames<Scope['values'][string]>({
         ...stepValues(step, null, null),
         lambda1: async () => knownNumber((await (measured ??= this.measureSharpness())).lambda1),
         bound: async () => {
-          const { optimizer } = await this.connection.status({});
+          const { optimizer } = await (status ??= this.connection.status({}));
           return stabilityBound(optimizer, knownNumber(step.learningRate)).bound;
         },
       }),
@@ -536,7 +537,7 @@ export class TrainingSession implements DebugTarget {
     try {
       contents = await this.#restore(to);
     } catch (error) {
-      if (isOver(error)) throw error;
+      if (isCancelledOrEnded(error)) throw error;
       // Its update may have been made: this is another place than before.
       const why = `The weights of step ${to} cannot be put back: ${sentenceOf(error)}`;
       this.options.listener.said(why);
@@ -566,7 +567,7 @@ export class TrainingSession implements DebugTarget {
     try {
       this.#standing = await this.connection.proceed({ target, norms: false, whenGone });
     } catch (error) {
-      if (!isOver(error)) this.#standing = from;
+      if (!isCancelledOrEnded(error)) this.#standing = from;
       throw error;
     }
     return this.#required();
@@ -579,16 +580,6 @@ export class TrainingSession implements DebugTarget {
     await this.connection.load({ into: 'debugger-back', from: { file } });
     return this.connection.assign({ vector: 'debugger-back', of: step });
   }
-}
-
-/** Settled by what becomes of the process or the session. */
-function isOver(error: unknown): boolean {
-  return isCancelled(error) || (error instanceof BasinError && error.code === 'process-ended');
-}
-
-function sentenceOf(error: unknown): string {
-  const { message, cure } = toErrorData(error);
-  return [message, cure].filter(Boolean).join(' ');
 }
 
 /** The next place to look at something on the way to a goal. */

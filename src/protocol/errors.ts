@@ -69,6 +69,17 @@ export function isCancelled(error: unknown): boolean {
   return error instanceof BasinError && error.code === 'cancelled';
 }
 
+/** Whether a question was given up or its process is gone: whoever waits for the process or the session tells that. */
+export function isCancelledOrEnded(error: unknown): boolean {
+  return isCancelled(error) || (error instanceof BasinError && error.code === 'process-ended');
+}
+
+/** Anything thrown as one text: what is wrong, and what mends it where that is known. */
+export function sentenceOf(error: unknown): string {
+  const { message, cure } = toErrorData(error);
+  return [message, cure].filter(Boolean).join(' ');
+}
+
 /** Anything thrown, as {@link ErrorData}; a foreign error becomes `internal` with its stack as detail. */
 export function toErrorData(error: unknown): ErrorData {
   if (error instanceof BasinError) return error.toData();

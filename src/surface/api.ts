@@ -4,8 +4,6 @@ import type { RunNode } from './runsTree.ts';
 
 /** What the extension gives to others; tests are the only ones so far. */
 export interface BasinApi {
-  /** Milliseconds that activation took, its module's evaluation not included. */
-  readonly activationMs: number;
   /** Every command that has been run since. */
   readonly commandsRun: ReadonlySet<string>;
   /** The Runs view. */

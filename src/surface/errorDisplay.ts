@@ -1,6 +1,6 @@
 /** The one place that decides how a failure reaches the user: nothing for a cancel, else one notification, detail to the log. */
 import * as vscode from 'vscode';
-import { isCancelled, toErrorData } from '../protocol/errors.ts';
+import { isCancelled, sentenceOf, toErrorData } from '../protocol/errors.ts';
 import { commands } from './ids.ts';
 
 export class ErrorDisplay {
@@ -9,11 +9,10 @@ export class ErrorDisplay {
   /** Does not wait for the user. */
   show(error: unknown): void {
     if (isCancelled(error)) return;
-    const { message, cure, detail } = toErrorData(error);
+    const { message, detail } = toErrorData(error);
     this.log.error(detail === undefined ? message : `${message}\n${detail}`);
-    const text = [message, cure].filter(Boolean).join(' ');
     const showLog = vscode.l10n.t('Show Log');
-    void vscode.window.showErrorMessage(text, showLog).then((answer) => {
+    void vscode.window.showErrorMessage(sentenceOf(error), showLog).then((answer) => {
       if (answer === showLog) void vscode.commands.executeCommand(commands.showLog);
     });
   }

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { BasinError, cancelled } from '../protocol/errors.ts';
 import type { Job } from '../protocol/engine.ts';
 import { exportNeedsProcess } from '../protocol/exporting.ts';
+import { partsOfReference } from '../protocol/job.ts';
 import { setting } from './configuration.ts';
 import { requireTrust } from './trust.ts';
 import { isActive, type KnownRun, type WorkspaceRuns } from './workspaceRuns.ts';
@@ -18,8 +19,7 @@ const needsProcess = (run: KnownRun, job: Job): boolean =>
 /** Whether the process of another run than the job's own is asked as well. */
 function asks(job: Job, run: string): boolean {
   const named = (reference: string): boolean => reference !== '' && run.startsWith(reference);
-  if (job.kind === 'landscapes')
-    return job.members.some((model) => named(/^([^:]+):/.exec(String(model))?.[1] ?? ''));
+  if (job.kind === 'landscapes') return job.members.some((model) => named(partsOfReference(model).run ?? ''));
   if (job.kind !== 'measures' || job.compute !== true) return false;
   return job.runs === undefined || job.runs.some(named);
 }

@@ -62,30 +62,17 @@ const label = (hint: vscode.InlayHint | undefined): string =>
   typeof hint?.label === 'string' ? hint.label : '';
 
 describe('activation', () => {
-  it('loads one module, and says how long it takes', async () => {
-    const { activationMs } = await extension().activate();
-    // The module once more, as a cold start evaluates it; the best of several, since a busy machine only adds to it.
+  it('loads one module', async () => {
+    await extension().activate();
     const bundle = path.join(extension().extensionPath, 'dist', 'extension.cjs');
     const require = createRequire(bundle);
     const known = new Set(Object.keys(require.cache));
-    const times = Array.from({ length: 9 }, () => {
-      Reflect.deleteProperty(require.cache, bundle);
-      const started = performance.now();
-      require(bundle);
-      return performance.now() - started;
-    });
+    // Once more, as a cold start evaluates it.
+    Reflect.deleteProperty(require.cache, bundle);
+    require(bundle);
     // What analyses need is loaded by the engine's process, pages and the debug adapter by theirs.
     const others = Object.keys(require.cache).filter((file) => !known.has(file) && file !== bundle);
     assert.deepEqual(others, []);
-    const moduleMs = Math.min(...times);
-    // Told by the file and by `npm run bench -- activation`: on a shared machine a number proves nothing.
-    const out = path.join(extension().extensionPath, 'out');
-    mkdirSync(out, { recursive: true });
-    writeFileSync(
-      path.join(out, 'editor-activation.json'),
-      `${JSON.stringify({ activateMs: activationMs, moduleMs, totalMs: activationMs + moduleMs })}\n`,
-    );
-    assert.ok(activationMs > 0 && moduleMs > 0);
   });
 });
 

@@ -5,9 +5,7 @@ import { join, resolve } from 'node:path';
 import type { Workbench } from '../harness/workbench.ts';
 import { freshWorkspace } from '../harness/workspace.mjs';
 import { openForSuite } from './openForSuite.ts';
-import { until } from './pageHarness.ts';
-
-const plain = (text: string): string => text.replace(/[\u00a0\u202f]/g, ' ').replace(/\s+/g, ' ');
+import { plain, until } from './pageHarness.ts';
 
 /** What the files below a folder hold. */
 const bytesIn = (folder: string): number =>

@@ -247,6 +247,9 @@ export async function violations({ page }: HostedPage): Promise<string[]> {
     violations.flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.target.join(' ') + ' ' + (node.any[0]?.message ?? ''))))`);
 }
 
+/** Text as people read it: blanks of every kind, hard and narrow ones too, are one blank. */
+export const plain = (text: string): string => text.replace(/\s+/g, ' ');
+
 /** Waits for what the page does in its own time. */
 export async function until(what: string, holds: () => Promise<boolean>, seconds = 20): Promise<void> {
   for (const end = Date.now() + 1000 * seconds; Date.now() < end;) {

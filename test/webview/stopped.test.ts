@@ -6,7 +6,7 @@ import type { Locator } from 'playwright-core';
 import type { Workbench } from '../harness/workbench.ts';
 import { freshWorkspace } from '../harness/workspace.mjs';
 import { openForSuite } from './openForSuite.ts';
-import { until } from './pageHarness.ts';
+import { plain, until } from './pageHarness.ts';
 
 const STOP = 40;
 const configuration = {
@@ -21,7 +21,6 @@ const themes = {
   light: 'Default Light Modern',
   'high-contrast': 'Default High Contrast',
 } as const;
-const plain = (text: string): string => text.replace(/\u00a0/g, ' ').replace(/\s+/g, ' ');
 
 describe('the workbench, while training stands in the debugger', function () {
   this.timeout(240_000);

@@ -6,6 +6,7 @@ import type { Frame } from 'playwright-core';
 import { startWorkbench, type Workbench } from '../harness/workbench.ts';
 import { freshWorkspace } from '../harness/workspace.mjs';
 import { openForSuite } from './openForSuite.ts';
+import { plain } from './pageHarness.ts';
 
 const CONTOUR_SIZE = 21;
 const settings = {
@@ -38,8 +39,6 @@ async function until(what: string, seconds: number, look: () => Promise<boolean>
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
-
-const plain = (text: string): string => text.replace(/\u00a0/g, ' ').replace(/\s+/g, ' ');
 
 describe('the workbench, from a script to its landscape', function () {
   this.timeout(240_000);

@@ -2,7 +2,7 @@ import { landscapes } from '../../analysis/landscapes.ts';
 import type { AnalysisJob, AnalysisResult } from '../../protocol/analyses.ts';
 import { BasinError, toErrorData } from '../../protocol/errors.ts';
 import { evaluationSetFile } from '../../protocol/evaluationSet.ts';
-import type { ModelReference } from '../../protocol/job.ts';
+import { partsOfReference, type ModelReference } from '../../protocol/job.ts';
 import { landscapesDefaults, type Landscape, type LandscapesJob } from '../../protocol/landscapes.ts';
 import type { ContourResult } from '../../protocol/results.ts';
 import { sampleDigest } from '../../runs/sampleDigest.ts';
@@ -53,7 +53,7 @@ export const landscapesKind: RunKind<'landscapes'> = {
 /** The runs whose models are named, in their order. */
 async function runsOf({ members }: LandscapesJob, contents: RunContents): Promise<RunContents[]> {
   const others = await otherRuns(contents, members);
-  const order = [...new Set(members.map((model) => /^([^:]+):/.exec(String(model))?.[1] ?? contents.run.id))];
+  const order = [...new Set(members.map((model) => partsOfReference(model).run ?? contents.run.id))];
   return order.flatMap((id) =>
     id === contents.run.id ? [contents] : others.filter(({ run }) => run.id === id),
   );
@@ -62,8 +62,8 @@ async function runsOf({ members }: LandscapesJob, contents: RunContents): Promis
 /** The question to one of the runs: the same plane, by the names that its models have there. */
 function contourOf(job: LandscapesJob, { run: { id } }: RunContents, asked: RunContents): AnalysisJob {
   const there = (model: ModelReference): ModelReference => {
-    const [, run = id, name = String(model)] = /^([^:]+):(.+)$/.exec(String(model)) ?? [];
-    if (run !== asked.run.id) return `${run}:${name}`;
+    const { run, model: name } = partsOfReference(model);
+    if ((run ?? id) !== asked.run.id) return `${run ?? id}:${name}`;
     return /^\d+$/.test(name) ? Number(name) : name;
   };
   const [first = 0, second = 0, third = 0, ...beside] = job.members.map(there);
