@@ -13,6 +13,7 @@ import type {
   CheckpointContents,
   ParameterStatistics,
   Standing,
+  StandingPlace,
   Target,
   WhenGone,
 } from '../protocol/standing.ts';
@@ -23,6 +24,7 @@ import type { TrainingEventId } from './events.ts';
 import { EventWatch, together } from './eventWatch.ts';
 import type { Scope, Value } from './expression.ts';
 import { leftSentence, NormWatch } from './normWatch.ts';
+import { snapshotSteps } from './snapshotWalk.ts';
 import { differenceFrom, statisticsOf } from './standingWeights.ts';
 import { stepValues, weightReading, withOtherNames } from './stepValues.ts';
 import type { DebugTarget, Helpers, ParameterNumbers, SessionListener, Stop } from './target.ts';
@@ -43,6 +45,8 @@ const MOST_CHECKPOINTS = 8;
 interface KeptPoint {
   readonly name: string;
   readonly step: number;
+  /** gradient: the moving statistics and random streams are those behind the step's loss. */
+  readonly place: StandingPlace;
 }
 
 export class TrainingSession implements DebugTarget {
@@ -207,7 +211,7 @@ export class TrainingSession implements DebugTarget {
   }
 
   /**
-   * Back to the latest checkpoint or snapshot before the weights that stand.
+   * Back to the latest checkpoint or snapshot before the weights that stand; from inside of a step to its beginning.
    * @throws BasinError `not-found` at the beginning
    */
   async stepBack(): Promise<void> {
@@ -254,7 +258,7 @@ export class TrainingSession implements DebugTarget {
     this.#checkpoints = [];
     this.#path = new WeightPath();
     this.#before = this.#lastSharpness = null;
-    await this.#checkpoint(0);
+    await this.#checkpoint(this.#standing);
     this.options.listener.branched(run);
     const text =
       `Run ${run.id} begins here, at step ${parent.step} of run ${parent.run}, which is finished. ` +
@@ -295,7 +299,12 @@ export class TrainingSession implements DebugTarget {
   async snapshot(): Promise<number> {
     const { reason, step } = this.#required();
     // Behind a script's end recording is over, and the last snapshot has these weights.
-    return reason === 'ended' ? step : (await this.connection.snapshot({})).step;
+    if (reason === 'ended') return step;
+    const of = this.#path.weightsOf(step);
+    if (of === step) return (await this.connection.snapshot({})).step;
+    // The count has a snapshot of its own, of the weights that were left.
+    const isKept = (await this.#snapshots()).includes(of);
+    return isKept ? of : (await this.connection.snapshot({ of })).step;
   }
 
   #required(): Standing {
@@ -395,7 +404,7 @@ export class TrainingSession implements DebugTarget {
   /** Whatever fails of what belongs to a stop is said: training stands all the same. */
   async #stop(standing: Standing, why: Partial<Stop> & Pick<Stop, 'reason' | 'text'>): Promise<void> {
     try {
-      if (standing.place === 'boundary' && standing.reason !== 'ended') await this.#checkpoint(standing.step);
+      if (standing.reason !== 'ended') await this.#checkpoint(standing);
       this.#optimizer = (await this.connection.status({})).optimizer;
     } catch (error) {
       if (isCancelledOrEnded(error)) throw error;
@@ -499,12 +508,13 @@ export class TrainingSession implements DebugTarget {
     return statisticsOf(this.connection, of);
   }
 
-  async #checkpoint(step: number): Promise<void> {
-    // Where weights were put back, those of that count are another step's, which can be gone back to already.
-    if (!this.#path.has(step) || this.#checkpoints.some((point) => point.step === step)) return;
+  /** Also inside of a step, where the update that may spoil the optimizer is still to come. */
+  async #checkpoint({ step: count, place }: Pick<Standing, 'step' | 'place'>): Promise<void> {
+    const step = this.#path.weightsOf(count);
+    if (this.#checkpoints.some((point) => point.step === step)) return;
     const name = `step ${step}`;
     await this.connection.checkpoint({ name });
-    this.#checkpoints.push({ name, step });
+    this.#checkpoints.push({ name, step, place });
     const last = this.#checkpoints.slice(-MOST_CHECKPOINTS);
     await this.#dropCheckpoints((one) => !last.some((point) => point.step === one));
   }
@@ -522,11 +532,13 @@ export class TrainingSession implements DebugTarget {
     if (standing.reason === 'ended')
       throw new BasinError('unsupported', 'The script is done.', 'Attach to its run to walk its snapshots.');
     const now = this.#path.weightsOf(standing.step);
-    const snapshots = (await this.run.snapshots(this.connection.description.objectiveIndex)).map(
-      (s) => s.step,
-    );
+    // The beginning of a step is before its inside.
+    const inside =
+      standing.place === 'gradient' ? this.#checkpoints.find((point) => point.step === now) : undefined;
     const kept = this.#checkpoints.map((point) => point.step);
-    const before = [...new Set([...snapshots, ...kept])].filter((step) => step < now && this.#path.has(step));
+    const before = [...new Set([...(await this.#snapshots()), ...kept])].filter(
+      (step) => (step < now || inside?.step === step) && this.#path.has(step),
+    );
     if (before.length === 0)
       throw new BasinError('not-found', 'These are the first weights of the run.', 'Step on instead.');
     standing = await this.#atBoundary();
@@ -535,6 +547,8 @@ export class TrainingSession implements DebugTarget {
     const to = choose(...before);
     let contents: CheckpointContents;
     try {
+      // Its update is undone first: what it did to the optimizer, weights alone would not put right.
+      if (inside !== undefined && to !== now) await this.#restore(now);
       contents = await this.#restore(to);
     } catch (error) {
       if (isCancelledOrEnded(error)) throw error;
@@ -551,8 +565,13 @@ export class TrainingSession implements DebugTarget {
     this.#standing = standing;
     const missing =
       contents.notRestored.length === 0 ? '' : ` Not put back: ${contents.notRestored.join(', ')}.`;
+    const undone = inside === undefined ? '' : ' The update of the step that was under way is undone.';
+    const behind =
+      this.#checkpoints.find((point) => point.step === to)?.place === 'gradient'
+        ? ` Moving statistics and random streams are those behind that step's loss.`
+        : '';
     const text =
-      `Back at the weights of step ${to}: ${contents.restored.join(', ')}.${missing} ` +
+      `Back at the weights of step ${to}: ${contents.restored.join(', ')}.${undone}${behind}${missing} ` +
       `Steps are counted on from ${standing.step}, and the run notes the jump.`;
     this.options.listener.stopped({ reason: 'back', text, standing, event: null, breakpoints: [] });
   }
@@ -571,6 +590,11 @@ export class TrainingSession implements DebugTarget {
       throw error;
     }
     return this.#required();
+  }
+
+  /** Steps that there are snapshots of, in order. */
+  #snapshots(): Promise<number[]> {
+    return snapshotSteps(this.run, this.connection.description.objectiveIndex);
   }
 
   async #restore(step: number): Promise<CheckpointContents> {

@@ -163,9 +163,10 @@ export class Engine {
       const files = exportNeedsProcess(job.format, framework)
         ? await this.#pool.use(
             contents,
-            { live: false, signal: observer.signal },
+            { live: observer.standing === true, signal: observer.signal },
             ({ evaluator }) => exportEnsemble(evaluator, wanted, observer.signal),
-            () => observer.progress?.({ fraction: null, message: opening(contents) }),
+            () =>
+              observer.progress?.({ fraction: null, message: opening(contents, observer.standing === true) }),
           )
         : await exportEnsemble(null, wanted, observer.signal);
       const { format } = job;
@@ -175,9 +176,10 @@ export class Engine {
     const written = exportNeedsProcess(job.format, framework)
       ? await this.#pool.use(
           contents,
-          { live: false, signal: observer.signal },
+          { live: observer.standing === true, signal: observer.signal },
           ({ evaluator }) => exportByProcess(evaluator, model, directory, job.format, observer.signal),
-          () => observer.progress?.({ fraction: null, message: opening(contents) }),
+          () =>
+            observer.progress?.({ fraction: null, message: opening(contents, observer.standing === true) }),
         )
       : await exportSafetensors(fileOf(model.vector), exportName(contents, model.id), directory, {
           'basin.run': contents.run.id,
@@ -220,7 +222,8 @@ export class Engine {
       const before = (await kind.before?.(job, { contents, context })) ?? [];
       const finish = (draft: Draft<AnalysisResult>): AnalysisResult =>
         finishedResult(draft, { ...circumstances, by: byRun(contents), started });
-      const told = await this.#runBefore(before, observer, course, async (so, current) => {
+      const { id } = contents.run;
+      const told = await this.#runBefore(before, id, observer, course, async (so, current) => {
         const draft = await kind.soFar?.(job, { contents, context, ...so }, current);
         if (draft !== undefined && !signal.aborted) observer.partial?.(finish(draft));
       });
@@ -230,9 +233,10 @@ export class Engine {
       await keepResult(result, contents);
       return tellingOfChanges(result, changed);
     }
+    const live = observer.standing === true || ('live' in job && job.live === true);
     return this.#pool.use(
       contents,
-      { live: observer.standing === true || ('live' in job && job.live === true), signal },
+      { live, signal },
       async ({ evaluator, source }) => {
         const started = performance.now();
         const { framework, backend, versions } = evaluator.description;
@@ -287,17 +291,19 @@ export class Engine {
           throw error;
         }
       },
-      () => progress(null, opening(contents)),
+      () => progress(null, opening(contents, live)),
     );
   }
 
   /**
    * Runs jobs that another one needs, run by run; what has no answer is told and goes on.
+   * @param asker id of the run whose process may be held still by whoever asks
    * @param tell is given what there is after each of them, and what the one under way has so far
    * @throws BasinError `cancelled`
    */
   async #runBefore(
     jobs: readonly AnalysisJob[],
+    asker: string,
     observer: JobObserver & { signal: AbortSignal },
     course: Course,
     tell: (so: Answered, current: AnalysisResult | null) => Promise<void>,
@@ -317,6 +323,7 @@ export class Engine {
           job,
           {
             signal: observer.signal,
+            standing: observer.standing === true && job.run === asker,
             progress: ({ fraction, message }) =>
               observer.progress?.({ fraction: (k + (fraction ?? 0)) / jobs.length, message: said(message) }),
             warning: (message) => observer.warning?.(said(message)),
@@ -338,8 +345,8 @@ export class Engine {
   }
 }
 
-function opening({ manifest }: RunContents): string {
-  return standsStill(manifest.state)
+function opening({ manifest }: RunContents, live: boolean): string {
+  return standsStill(manifest.state) || (live && manifest.state === 'training')
     ? `asking the ${manifest.state} process`
     : `starting the script again: ${manifest.command.join(' ')}`;
 }

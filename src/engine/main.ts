@@ -48,9 +48,10 @@ function answer<M extends keyof EngineRequests>(
   });
 }
 
-answer('run', ({ job, number, root }, signal) =>
+answer('run', ({ job, number, root, standing = false }, signal) =>
   engineOf(root).run(job, {
     signal,
+    standing,
     progress: (progress) => notify('progress', { number, progress }),
     partial: (result) => notify('partial', { number, result }),
   }),

@@ -30,8 +30,11 @@ export interface JobProgress {
 }
 
 export interface EngineRequests {
-  /** Runs a job; partial results and progress come as notifications with the same job number. */
-  run: { params: { job: Job; number: number; root: string }; result: JobResult };
+  /**
+   * Runs a job; partial results and progress come as notifications with the same job number. `standing`: whoever asks
+   * holds the run's process still, which answers even where its manifest does not say yet that it stands.
+   */
+  run: { params: { job: Job; number: number; root: string; standing?: boolean }; result: JobResult };
   /** Lets a held run's process end. */
   release: { params: { run: string; root: string }; result: { released: boolean } };
 }

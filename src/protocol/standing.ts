@@ -75,11 +75,17 @@ export interface StandingRequests {
   };
   /** Lets a standing process train on, unattended. */
   detach: { params: object; result: object };
-  /** Writes the present weights as a snapshot of the run, which stays. */
-  snapshot: { params: object; result: { step: number } };
+  /**
+   * Writes the present weights as a snapshot of the run, which stays. `of` is the step that they are of where that is
+   * another than the count of updates: weights that were put back.
+   */
+  snapshot: { params: { of?: number }; result: { step: number } };
   /** One entry a parameter, in the order of ObjectiveInfo.parameters. */
   statistics: { params: { vector: string }; result: { parameters: ParameterStatistics[] } };
-  /** Keeps weights, state, optimizer and random streams of this moment in the process, under a name. */
+  /**
+   * Keeps weights, state, optimizer and random streams of this moment in the process, under a name. Inside of a step the
+   * weights and the optimizer are those before its update; moving statistics and random streams those behind its loss.
+   */
   checkpoint: { params: { name: string }; result: CheckpointContents };
   /** Puts a checkpoint back; only at a boundary. What had been trained since is gone, the run's record of it stays. */
   rewind: { params: { name: string }; result: CheckpointContents };

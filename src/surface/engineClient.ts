@@ -36,6 +36,8 @@ export interface JobObserver {
   readonly progress: (progress: JobProgress) => void;
   /** A picture that is being refined. */
   readonly partial: (result: RefinedResult) => void;
+  /** Whether a debugger of this window holds the run's process still. */
+  readonly standing?: boolean;
 }
 
 interface EngineProcess {
@@ -72,7 +74,8 @@ export class EngineClient {
     const number = this.#nextNumber++;
     this.#observers.set(number, observer);
     try {
-      return await this.#request('run', { job, number, root }, observer.signal);
+      const { signal, standing = false } = observer;
+      return await this.#request('run', { job, number, root, standing }, signal);
     } finally {
       this.#observers.delete(number);
     }

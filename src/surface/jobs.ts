@@ -94,8 +94,9 @@ export class Jobs implements vscode.Disposable {
     let result: JobResult | null = null;
     let failure: unknown = null;
     try {
-      await orCancelled(this.relaunch.ensure(run, job), controller.signal);
-      const step = isAboutFirst(run, job) ? await this.sessions.standing(run) : null;
+      const standing = job.kind === 'report' ? null : await this.sessions.standing(run);
+      await orCancelled(this.relaunch.ensure(run, job, { standing: standing !== null }), controller.signal);
+      const step = isAboutFirst(run, job) ? standing : null;
       if (step !== null) {
         running.progress = {
           fraction: null,
@@ -105,6 +106,7 @@ export class Jobs implements vscode.Disposable {
       }
       result = await this.engine.run(step === null ? job : atStanding(job, step), run.folder.uri.fsPath, {
         signal: controller.signal,
+        standing: standing !== null,
         progress: (progress) => {
           running.progress = progress;
           options.progress?.(progress);

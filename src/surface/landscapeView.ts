@@ -99,7 +99,7 @@ class Landscape implements vscode.Disposable {
   /** A run that was seen training gets one better contour at its end; a glance at an old run starts nothing. */
   #finalDue = false;
   /** Of a run that stands in the debugger, the step whose weights were asked about, and the picture of them. */
-  #stood: number | null = null;
+  #stood: { readonly step: number; readonly notes: number } | null = null;
 
   constructor(
     private readonly view: vscode.WebviewView,
@@ -227,9 +227,10 @@ class Landscape implements vscode.Disposable {
     const snapshots = manifest.recording.snapshots;
     if (standing) {
       this.#finalDue = true;
-      const step = this.#steps.at(-1)?.step ?? 0;
-      if (step === this.#stood) return;
-      this.#stood = step;
+      // Weights that were put back are other weights at the same step; the run notes each time.
+      const stood = { step: this.#steps.at(-1)?.step ?? 0, notes: manifest.recording.notes.length };
+      if (stood.step === this.#stood?.step && stood.notes === this.#stood.notes) return;
+      this.#stood = stood;
     } else if (training) {
       this.#finalDue = true;
       const seconds = this.#steps.at(-1)?.time ?? 0;
@@ -295,7 +296,11 @@ class Landscape implements vscode.Disposable {
     this.view.description =
       this.#stood === null
         ? name
-        : vscode.l10n.t('{0} · the weights that stand, step {1}', name, this.#contour?.at ?? this.#stood);
+        : vscode.l10n.t(
+            '{0} · the weights that stand, step {1}',
+            name,
+            this.#contour?.at ?? this.#stood.step,
+          );
     this.#host.wire.notify('showLandscape', this.#content());
   }
 

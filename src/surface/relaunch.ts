@@ -24,6 +24,11 @@ function asks(job: Job, run: string): boolean {
   return job.runs === undefined || job.runs.some(named);
 }
 
+/** Whether a debugger of this window holds the run's own process still, which answers then. */
+interface Held {
+  readonly standing: boolean;
+}
+
 export class Relaunch {
   /** Consent is kept in the workspace's own storage, not in its files. */
   constructor(
@@ -32,18 +37,18 @@ export class Relaunch {
   ) {}
 
   /** Whether a job may start without a question to the user. */
-  isAllowed(run: KnownRun, job: Job): boolean {
+  isAllowed(run: KnownRun, job: Job, held: Held = { standing: false }): boolean {
     if (!vscode.workspace.isTrusted) return false;
-    if (!needsProcess(run, job) || this.#startedAgain(run, job).length === 0) return true;
+    if (!needsProcess(run, job) || this.#startedAgain(run, job, held).length === 0) return true;
     const policy = setting('relaunch', run.folder.uri);
     return policy === 'always' || (policy === 'ask' && this.storage.get(CONSENT) === true);
   }
 
   /** The scripts of runs that have ended and that a job asks, each once. */
-  #startedAgain(run: KnownRun, job: Job): { command: string; cwd: string }[] {
+  #startedAgain(run: KnownRun, job: Job, { standing }: Held): { command: string; cwd: string }[] {
     const beside = this.runs.all.filter((r) => r.folder.uri.toString() === run.folder.uri.toString());
     const ended = [run, ...beside.filter((r) => r.id !== run.id && asks(job, r.id))].filter(
-      (r) => !isActive(r),
+      (r) => !isActive(r) && !(standing && r.id === run.id),
     );
     const scripts = ended.map(({ manifest }) => ({
       command: manifest?.command.join(' ') ?? '',
@@ -53,10 +58,10 @@ export class Relaunch {
   }
 
   /** @throws BasinError `not-allowed` in an untrusted workspace or by setting, `cancelled` when the user declines */
-  async ensure(run: KnownRun, job: Job): Promise<void> {
+  async ensure(run: KnownRun, job: Job, held: Held): Promise<void> {
     if (!needsProcess(run, job)) return;
     requireTrust();
-    if (this.isAllowed(run, job)) return;
+    if (this.isAllowed(run, job, held)) return;
     if (setting('relaunch', run.folder.uri) === 'never') {
       throw new BasinError(
         'not-allowed',
@@ -67,7 +72,7 @@ export class Relaunch {
       );
     }
     const start = vscode.l10n.t('Run');
-    const scripts = this.#startedAgain(run, job);
+    const scripts = this.#startedAgain(run, job, held);
     const answer = await vscode.window.showInformationMessage(
       scripts.length === 1
         ? vscode.l10n.t(

@@ -11,8 +11,12 @@ export interface Checkpoint {
   readonly optimizer: object | null;
   /** Counters that an optimizer keeps as plain numbers. */
   readonly numbers: Readonly<Record<string, number>>;
+  /** Whether its state was not finite: inside of a step, whose loss moves statistics. */
+  readonly isSpoilt: boolean;
 }
 
+const SPOILT =
+  "moving statistics that are finite (the step's loss had spoilt them: an earlier snapshot has them)";
 /** V8 does not let its generator be read or set, and data pipelines have no position that could be. */
 const NOT_RESTORED = ['the random stream of Math.random', 'the position in the data'];
 
@@ -24,7 +28,10 @@ export function takeCheckpoint(capture: Capture, optimizer: object | null, step:
   const numbers = Object.entries(optimizer ?? {}).filter(
     (entry): entry is [string, number] => entry[0] === 'iterations_' && typeof entry[1] === 'number',
   );
-  return { step, tensors, optimizer, numbers: Object.fromEntries(numbers) };
+  const isSpoilt = capture.state.some(
+    (v) => tensors.get(v)?.values.some((x) => !Number.isFinite(x)) === true,
+  );
+  return { step, tensors, optimizer, numbers: Object.fromEntries(numbers), isSpoilt };
 }
 
 /** @throws BasinError `unsupported` where the script has disposed its model since */
@@ -45,11 +52,15 @@ export function restoreCheckpoint(
   return contents(kept);
 }
 
-export function contents({ step, optimizer }: Pick<Checkpoint, 'step' | 'optimizer'>): CheckpointContents {
+export function contents({ step, optimizer, isSpoilt }: Checkpoint): CheckpointContents {
   return {
     step,
     restored: ['weights', ...(optimizer === null ? [] : ["the optimizer's state"])],
-    notRestored: [...(optimizer === null ? ["the optimizer's state"] : []), ...NOT_RESTORED],
+    notRestored: [
+      ...(optimizer === null ? ["the optimizer's state"] : []),
+      ...(isSpoilt ? [SPOILT] : []),
+      ...NOT_RESTORED,
+    ],
   };
 }
 

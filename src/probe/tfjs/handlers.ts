@@ -47,7 +47,7 @@ export interface TrainingControl {
   /** The gradient of the step under way, flat. @throws BasinError `not-allowed` where there is none */
   gradient(): Float32Array;
   /** Has the present weights written as a snapshot. @throws BasinError `unsupported` where recording has ended */
-  snapshot(): number;
+  snapshot(of: number | undefined): number;
   /** @throws BasinError `not-allowed` but at a boundary */
   requireBoundary(): void;
   /** The weights were put back to those of a step: what is measured between steps begins anew. */
@@ -241,7 +241,7 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       return { files: exportModel(capture, vectors.get(vector), directory) };
     },
 
-    snapshot: () => ({ step: host.training.snapshot() }),
+    snapshot: ({ of }) => ({ step: host.training.snapshot(of) }),
     statistics: ({ vector }) => ({
       parameters: parameterStatistics(vectors.get(vector).values, objective.parameters),
     }),

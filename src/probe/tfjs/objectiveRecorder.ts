@@ -404,8 +404,12 @@ export class ObjectiveRecorder {
     };
   }
 
-  /** Writes the present weights as a snapshot that no thinning takes. @returns its step */
-  snapshot(): number {
+  /**
+   * Writes the present weights as a snapshot that no thinning takes.
+   * @param of the step that they are of, where they were put back
+   * @returns its step
+   */
+  snapshot(of = this.updates): number {
     if (this.ended) {
       throw new BasinError(
         'unsupported',
@@ -413,8 +417,8 @@ export class ObjectiveRecorder {
         'Ask for --at last.',
       );
     }
-    this.postSnapshot(this.updates, []);
-    return this.updates;
+    this.postSnapshot(of, []);
+    return of;
   }
 
   /** Someone has put other weights into the model. @param to the step that they are of */

@@ -514,7 +514,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         }
         return flatGradient(objective.capture, this.gradients);
       },
-      snapshot: () => objective.snapshot(),
+      snapshot: (of) => objective.snapshot(of),
       requireBoundary: () => {
         this.debuggee?.requireBoundary();
       },

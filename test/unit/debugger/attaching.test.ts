@@ -53,7 +53,7 @@ describe('attaching and ending', function () {
       await ended;
     });
 
-    it(`stops before a NaN of step 137 is applied, names its layer, and the weights are finite (${framework})`, async function () {
+    it(`stops before a NaN of step 137 is applied, names its layer, and trains on without it from a step back (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
       const { reason } = await on.client.halt(
         on.client.begin(framework, {
@@ -72,12 +72,25 @@ describe('attaching and ending', function () {
       );
       const { stackFrames } = (await on.client.stackTraceRequest({ threadId: 1 })).body;
       assert.equal(stackFrames[0]?.name, third[framework]);
-      for (const layer of (await on.client.variables('Parameters')).values())
-        for (const parameter of (await on.client.unfold(layer.variablesReference)).values()) {
-          const numbers = await on.client.unfold(parameter.variablesReference);
-          assert.ok(Number.isFinite(Number(numbers.get('norm')?.value)));
-          assert.equal(numbers.get('weights NaN or infinite'), undefined);
-        }
+      const requireFinite = async (): Promise<void> => {
+        for (const layer of (await on.client.variables('Parameters')).values())
+          for (const parameter of (await on.client.unfold(layer.variablesReference)).values()) {
+            const numbers = await on.client.unfold(parameter.variablesReference);
+            assert.ok(Number.isFinite(Number(numbers.get('norm')?.value)));
+            assert.equal(numbers.get('weights NaN or infinite'), undefined);
+          }
+      };
+      await requireFinite();
+
+      // Back over the update that was never wanted: momentum is what it was, and the batches after this one are learned.
+      const back = (await on.client.back()).description ?? '';
+      assert.match(back, /^Back at the weights of step 137: weights, the optimizer's state.* is undone\. /);
+      await requireFinite();
+      await on.client.over();
+      const { description: next } = await on.client.over();
+      assert.match(next ?? '', /^After 140 steps/);
+      assert.ok(Number.isFinite(Number((await on.client.variables('Step')).get('loss')?.value)));
+      await requireFinite();
       await on.client.disconnectRequest({ terminateDebuggee: true });
     });
 

@@ -76,6 +76,8 @@ for (const framework of frameworks)
         // Inside of the step after that the weights are still those.
         await on.client.into();
         assert.equal((await on.client.variables('Step')).get('weights')?.value, 'those of step 4');
+        assert.equal(await told(), 4, 'the beginning of the step is before its inside');
+        assert.equal(await weights(), of[4]);
         assert.equal(await told(), 3);
         assert.equal(await weights(), of[3]);
 
@@ -84,12 +86,23 @@ for (const framework of frameworks)
         assert.equal(await weights(), of[0]);
       });
 
+    it('keeps the weights that stand after going back by the number of their step, also where none was', async () => {
+      await on.client.halt(
+        on.client.begin(framework, { launch: { stopOnEntry: true, snapshotEvery: 1000 } }),
+      );
+      const of = await straight(3);
+      assert.equal(await told(), 2);
+      assert.equal(await on.client.evaluate('snapshot()'), 'snapshot 2');
+      assert.equal(digestOf((await run()).snapshotPath(2)), of[2]);
+    });
+
     it('has the console draw the weights that stand after going back', async () => {
       await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true, snapshotEvery: 1 } }));
       const of = await straight(4);
       assert.equal(await told(), 3);
-      assert.equal(await on.client.evaluate('snapshot()'), 'snapshot 4');
-      assert.equal(digestOf((await run()).snapshotPath(4)), of[3]);
+      assert.equal(await on.client.evaluate('snapshot()'), 'snapshot 3');
+      assert.equal(digestOf((await run()).snapshotPath(3)), of[3]);
+      assert.equal(digestOf((await run()).snapshotPath(4)), of[4], 'what was left keeps its number');
       await on.client.over();
       assert.equal(await on.client.evaluate('snapshot()'), 'snapshot 5');
       assert.equal(digestOf((await run()).snapshotPath(5)), await weights());

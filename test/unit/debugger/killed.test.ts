@@ -110,24 +110,37 @@ describe('a debugger that is killed', function () {
     it(`stands for its adapter when the engine that asked it is killed (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
       await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true } }));
-      for (let i = 0; i < 3; i++) await on.client.over();
-      await on.client.evaluate('snapshot()');
+      for (let i = 0; i < 2; i++) await on.client.over();
       const run = await on.workspace.store.open(await on.client.runId());
       const { pid } = await stood(run);
-      await until(async () => (await run.readManifest()).state === 'paused');
       const engine = new EngineClient({ module: engineModule, log: () => undefined, words });
+      const { signal } = new AbortController();
+      const heard: string[] = [];
+      const ignore = (): undefined => undefined;
+      const warmUp = { signal, progress: ignore, partial: ignore };
+      await engine.run({ kind: 'layers', run: run.id }, on.workspace.root, warmUp);
+      await on.client.over();
+      const { step } = (await on.client.customRequest('basin.snapshot')).body as { step: number };
+      assert.equal(
+        (await run.readManifest()).state,
+        'training',
+        'a stop just made is not in the manifest yet',
+      );
       const asked = engine.run(
-        { kind: 'contour', run: run.id, plane: 'random', size: 401, adaptive: false },
+        { kind: 'contour', run: run.id, plane: 'random', at: step, size: 401, adaptive: false },
         on.workspace.root,
         {
-          signal: new AbortController().signal,
+          signal,
+          standing: true,
           progress: ({ message }) => {
+            heard.push(message);
             if (/\d+ of \d+/.test(message) && engine.pid !== null) process.kill(engine.pid, 'SIGKILL');
           },
           partial: () => undefined,
         },
       );
       await assert.rejects(asked, { code: 'process-ended' });
+      assert.ok(heard.includes('asking the training process'), 'the script is not started again beside it');
       assert.match(await on.client.evaluate('loss("train")'), /on 96 train samples/);
       await assertIdle(pid);
       await on.client.over();

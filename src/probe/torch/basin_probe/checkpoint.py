@@ -14,6 +14,7 @@ from .vectors import Vector
 
 _NAMES = {"torch": "torch", "python": "Python's random", "cuda": "CUDA", "mps": "MPS", "numpy": "NumPy"}
 #: A loader is an iterator that the script holds, and a scheduler counts by itself: they go on.
+_SPOILT = "moving statistics that are finite (the step's loss had spoilt them: an earlier snapshot has them)"
 _NOT_RESTORED = ["the position in the data", "the position of a learning-rate schedule"]
 
 
@@ -27,6 +28,8 @@ class Checkpoint:
             self.state = [s.now().detach().clone() for s in objective.state]
         self.optimizers = [copy.deepcopy(o.state_dict()) for o in optimizers]
         self.streams = random_streams.read_streams()
+        #: inside of a step, whose loss moves statistics
+        self._spoilt = not all(bool(torch.isfinite(s).all()) for s in self.state)
 
     def restore(self, objective: Objective, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         """Every tensor stays the object that the script knows; the optimizer's state is loaded as a script would."""
@@ -45,6 +48,8 @@ class Checkpoint:
             restored.append("the optimizer's state")
         restored += [f"the random stream of {_NAMES.get(name, name)}" for name in self.streams]
         missing = [] if self.optimizers else ["the optimizer's state"]
+        if self._spoilt:
+            missing.append(_SPOILT)
         return {"step": self.step, "restored": restored, "notRestored": missing + _NOT_RESTORED}
 
 

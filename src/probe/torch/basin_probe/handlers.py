@@ -52,7 +52,7 @@ class Host(Protocol):
         :raises BasinError: ``not-allowed`` where training does not stand inside of a step
         """
 
-    def pin(self, objective: Objective) -> int:
+    def pin(self, objective: Objective, of: Optional[int] = None) -> int:
         """Writes the present weights as a snapshot that stays; its step."""
 
     def require_boundary(self, objective: Objective) -> None:
@@ -370,7 +370,8 @@ class Session:
 
     # ---- the debugger's part --------------------------------------------------------------------------------------
     def _on_snapshot(self, params: dict, stop: Any) -> Any:
-        return {"step": self.host.pin(self._objective)}
+        of = params.get("of")
+        return {"step": self.host.pin(self._objective, None if of is None else int(of))}
 
     def _on_statistics(self, params: dict, stop: Any) -> Any:
         return {"parameters": statistics(self._objective, self._vector(params["vector"]).flat)}

@@ -987,12 +987,12 @@ class Probe:
         found = [p.grad for p in objective.parameters]
         return objective.layout.gather([g.to_dense() if g is not None and g.is_sparse else g for g in found])
 
-    def pin(self, objective: Objective) -> int:
-        """Host: the present weights as a snapshot that stays."""
+    def pin(self, objective: Objective, of: Optional[int] = None) -> int:
+        """Host: the present weights as a snapshot that stays; ``of`` is the step that they are of, the count by default."""
         recording = self.courses[objective.index].recording
         if recording is None:
             raise BasinError("unsupported", "This process records nothing.", "Ask for one of the run's snapshots.")
-        return recording.pin()
+        return recording.pin(of)
 
     def require_boundary(self, objective: Objective) -> None:
         """Host: whether weights may be written."""

@@ -186,18 +186,31 @@ class ObjectiveRecording:
         if self._put_back_at == steps or not self.schedule.kept or self.schedule.kept[-1] != steps:
             self.snapshot(wait=True)
 
-    def pin(self) -> int:
-        """Writes the present weights as a snapshot that no thinning takes, and waits for it; returns its step."""
+    def pin(self, of: Optional[int] = None) -> int:
+        """
+        Writes the present weights as a snapshot that no thinning takes, and waits for it.
+
+        :param of: the step that they are of, where they were put back; the count of updates by default
+        :return: its step
+        """
         self._submit(refresh=True)
-        step = self.objective.steps
-        if step not in self.schedule.kept or step == self._put_back_at:
-            self.snapshot(wait=True, pinned=True)
+        count = self.objective.steps
+        step = count if of is None else of
+        if step != count or step not in self.schedule.kept or step == self._put_back_at:
+            self.snapshot(wait=True, pinned=step)
         self.writer.flush()
         return step
 
     def snapshot(
-        self, state: Optional[list[torch.Tensor]] = None, wait: bool = False, pinned: bool = False
+        self, state: Optional[list[torch.Tensor]] = None, wait: bool = False, pinned: Optional[int] = None
     ) -> None:
+        """
+        The present weights, for the disk.
+
+        :param state: the state's tensors, where it is not the present one
+        :param wait: until there is room for it, instead of leaving it out
+        :param pinned: the step that it is kept by whatever the schedule says
+        """
         start = time.perf_counter()
         buffer = self._free_buffer(wait or self.schedule.requested is not None or state is not None)
         if buffer is None:
@@ -208,8 +221,9 @@ class ObjectiveRecording:
         buffer.free = False
         buffer.fill([tensors[name] for name in buffer.order])
         cost = time.perf_counter() - start + self.writer.snapshot_seconds(self.objective.index, buffer.memory.numel())
-        dropped = [] if pinned else self.schedule.keep(self.objective.steps, cost)
-        self._waiting = (self.objective.steps, buffer, dropped)
+        step = self.objective.steps if pinned is None else pinned
+        dropped = [] if pinned is not None else self.schedule.keep(step, cost)
+        self._waiting = (step, buffer, dropped)
         if state is not None or wait or not self._moved_by_others():
             self._submit()
 
