@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Engine } from '../../../src/engine/engine.ts';
 import { jsonForScript, REPORT_DATA_ID, renderReport } from '../../../src/engine/report.ts';
 import { BasinError } from '../../../src/protocol/errors.ts';
+import type { LandscapesResult } from '../../../src/protocol/landscapes.ts';
 import { shareableView } from '../../../src/engine/shareableView.ts';
 import { buildRunView } from '../../../src/runs/runView.ts';
 import { makeFinishedRun, makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
@@ -63,6 +64,18 @@ describe('report', () => {
     const script = path.join(cwd, 'train.mjs');
     const [objective] = view.run.objectives;
     assert.ok(objective !== undefined);
+    // What another run, of another folder, gave in place of its landscape.
+    const { landscapes, ...result } = JSON.parse(
+      await readFile(path.join(import.meta.dirname, '../../fixtures/landscapes.json'), 'utf8'),
+    ) as LandscapesResult;
+    const [landscape] = landscapes;
+    assert.ok(landscape !== undefined);
+    const error = {
+      code: 'process-ended',
+      message: `The script ended (/srv/other run/.venv/bin/python -u /srv/other/train.py): see https://example.org/a/b, 2/η and train/validation.`,
+      cure: `Mend ${script} or '/opt/data set/x.csv'.`,
+    } as const;
+    const refused: LandscapesResult = { ...result, landscapes: [{ ...landscape, contour: null, error }] };
     const told = {
       ...view,
       run: {
@@ -81,7 +94,9 @@ describe('report', () => {
         stateReason: `The script ${script} ended with exit code 1.`,
         process: { pid: 1, startTime: null, exitCode: 1 },
         objectives: [{ ...objective, callSite: { file: script, line: 3, column: 1 } }],
+        sources: { [script]: 'a digest' },
       },
+      results: [refused],
     };
     const shared = shareableView(told, workspace.root);
     assert.deepEqual(shared.run.command, [
@@ -96,6 +111,8 @@ describe('report', () => {
     assert.equal(shared.run.objectives[0]?.callSite?.file, path.join('vision models', 'train.mjs'));
     assert.equal(shared.run.process, null);
     const text = JSON.stringify(shared);
+    assert.ok(text.includes('see https://example.org/a/b, 2/η and train/validation.'), text);
+    assert.ok(text.includes(`Mend ${path.join('vision models', 'train.mjs')} or `), text);
     for (const folder of [workspace.root, '/opt/', '/srv/']) assert.ok(!text.includes(folder), folder);
   });
 });
