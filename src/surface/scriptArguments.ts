@@ -1,4 +1,5 @@
 /** The words that a script is started with: remembered for each script in the workspace's own storage, not in its files. */
+import { join, split } from 'shlex';
 import type * as vscode from 'vscode';
 
 const KEY = 'scriptArguments';
@@ -26,36 +27,18 @@ export class ScriptArguments {
 }
 
 /**
- * A line as its words: parted by blanks, with single and double quotes around words that have some, and a backslash
- * before a quote or a backslash in double quotes. Nothing else is expanded: no shell reads it. null for a quote that is not closed.
+ * A line as its words, as a shell parts and unquotes them. Nothing else is expanded: no shell reads it. null where a quote
+ * is not closed, or nothing stands behind a backslash.
  */
 export function wordsOf(line: string): string[] | null {
-  const words: string[] = [];
-  let word: string | null = null;
-  let quote = '';
-  for (let i = 0; i < line.length; i++) {
-    const letter = line.charAt(i);
-    if (quote === '"' && letter === '\\' && /["\\]/.test(line.charAt(i + 1)))
-      word = `${word ?? ''}${line.charAt(++i)}`;
-    else if (quote !== '') {
-      if (letter === quote) quote = '';
-      else word = `${word ?? ''}${letter}`;
-    } else if (letter === '"' || letter === "'") {
-      quote = letter;
-      word ??= '';
-    } else if (/\s/.test(letter)) {
-      if (word !== null) words.push(word);
-      word = null;
-    } else word = `${word ?? ''}${letter}`;
+  try {
+    return split(line);
+  } catch {
+    return null;
   }
-  if (quote !== '') return null;
-  if (word !== null) words.push(word);
-  return words;
 }
 
 /** Words as a line that {@link wordsOf} takes apart again. */
 export function lineOf(words: readonly string[]): string {
-  return words
-    .map((word) => (word !== '' && !/[\s"']/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`))
-    .join(' ');
+  return join([...words]);
 }

@@ -10,11 +10,18 @@ describe('arguments of a script', () => {
       'two words',
       'a "b"',
     ]);
-    assert.deepEqual(wordsOf(String.raw`"a\"b\\" C:\data $HOME`), ['a"b\\', String.raw`C:\data`, '$HOME']);
+    assert.deepEqual(wordsOf(String.raw`"a\"b\\" 'C:\data' $HOME a\ b *.txt`), [
+      'a"b\\',
+      String.raw`C:\data`,
+      '$HOME',
+      'a b',
+      '*.txt',
+    ]);
     assert.deepEqual(wordsOf('--name=""'), ['--name=']);
     assert.deepEqual(wordsOf('""'), ['']);
     assert.deepEqual(wordsOf(' '), []);
     assert.equal(wordsOf('--name "open'), null);
+    assert.equal(wordsOf('--name \\'), null);
   });
 
   it('come back from the line they are written as', () => {
