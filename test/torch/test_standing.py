@@ -110,6 +110,48 @@ def test_steps_and_shows_the_gradient_before_it_is_applied() -> None:
         assert trouble(run) == ""
 
 
+#: Adam over batch norm; the data of step 3 are infinite.
+SPOILT = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+for step in range(6):
+    x = torch.randn(32, 4)
+    if step == 3:
+        x[0, 0] = float("inf")
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(net(x), torch.randint(2, (32,))).backward()
+    optimizer.step()
+assert all(torch.isfinite(s["exp_avg_sq"]).all() for s in optimizer.state.values())
+"""
+
+
+def test_undoes_an_update_from_inside_of_its_step_and_says_what_the_loss_had_spoilt(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SPOILT)
+    with new_run() as run, training(run, script) as client:
+        client.call("pause", **GONE)
+        go(client, "gradient", step=3)
+        load(client, "third")
+        moments = "the optimizer's state"
+        kept = client.call("checkpoint", name="inside")
+        assert moments in kept["restored"] and "moving statistics that are finite" in " ".join(kept["notRestored"])
+        go(client, step=4)
+        load(client, "fourth")
+        assert sum(p["nonFinite"] for p in client.call("statistics", vector="fourth")["parameters"]) > 0
+        client.call("rewind", name="inside")
+        load(client, "now")
+        assert distance(client, "third", "now") == 0
+        # The count has a snapshot of its own, of the weights that were left.
+        assert client.call("snapshot", of=3)["step"] == 3
+        load(client, "kept", {"file": str(run.snapshot(3))})
+        assert distance(client, "third", "kept") == 0
+        # The script itself looks at what Adam has kept, at its end.
+        client.call("detach")
+
+
 def test_goes_back_to_a_checkpoint_with_momentum_and_random_streams() -> None:
     with new_run() as run, training(run, Path(__file__).with_name("scripts-debugged") / "noisy_full_batch.py") as client:
         client.call("pause", **GONE)
