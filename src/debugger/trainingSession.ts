@@ -42,6 +42,9 @@ export interface SessionOptions {
 /** Checkpoints that are kept in the process, the latest ones. */
 const MOST_CHECKPOINTS = 8;
 
+/** A GAN's other half: its own steps are not those that are gone back over. */
+const OF_OTHERS = 'what the other optimizers have kept';
+
 interface KeptPoint {
   readonly name: string;
   readonly step: number;
@@ -563,8 +566,8 @@ export class TrainingSession implements DebugTarget {
     this.#norms.rewound();
     this.#before = this.#lastSharpness = null;
     this.#standing = standing;
-    const missing =
-      contents.notRestored.length === 0 ? '' : ` Not put back: ${contents.notRestored.join(', ')}.`;
+    const left = [...contents.notRestored, ...((await this.#isOneOfSeveral()) ? [OF_OTHERS] : [])];
+    const missing = left.length === 0 ? '' : ` Not put back: ${left.join(', ')}.`;
     const undone = inside === undefined ? '' : ' The update of the step that was under way is undone.';
     const behind =
       this.#checkpoints.find((point) => point.step === to)?.place === 'gradient'
@@ -590,6 +593,10 @@ export class TrainingSession implements DebugTarget {
       throw error;
     }
     return this.#required();
+  }
+
+  async #isOneOfSeveral(): Promise<boolean> {
+    return (await this.run.readManifest()).objectives.length > 1;
   }
 
   /** Steps that there are snapshots of, in order. */

@@ -79,6 +79,11 @@ describe('the lines that take steps', function () {
     );
     assert.equal(changed.get(second)?.verified, false);
     assert.equal(changed.get(first)?.verified, true);
+    const { description } = await on.client.back();
+    assert.match(
+      description ?? '',
+      /^Back at the weights of step 6: .* Not put back: .*what the other optimizers/,
+    );
     await on.client.disconnectRequest({});
   });
 });
