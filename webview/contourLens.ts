@@ -4,6 +4,8 @@ import { planeNames, type PlaneName } from '../src/protocol/plane.ts';
 import type { ContourResult } from '../src/protocol/results.ts';
 import { button, checkbox, dropdown } from './controls.ts';
 import type { Field } from './controls.ts';
+import { sameGrid } from '../src/protocol/landscapes.ts';
+import { ContourSide } from './contourSide.ts';
 import { ContourChart, contourLayout } from './contourChart.ts';
 import type { ContourPicture } from './contourChart.ts';
 import { DataTable } from './dataTable.ts';
@@ -17,6 +19,7 @@ import { comparedNames } from './comparedModels.ts';
 import { emptyElement, JobStatus } from './lens.ts';
 import { PickedPoint } from './pickedPoint.ts';
 import type { Lens, PanelActions } from './lens.ts';
+import { lossScale } from './lossScale.ts';
 import type { ScaleKind } from './lossScale.ts';
 import { curvatureMapSpec } from './curvatureMapChart.ts';
 import { Figure } from './figure.ts';
@@ -30,6 +33,7 @@ import type { Surface3d } from './surface3d.ts';
 import { contourCsv, contourTables } from './tables.ts';
 
 type Plane = ContourResult['plane']['kind'];
+type Split = ContourResult['data']['split'];
 
 export class ContourLens implements Lens {
   readonly element: HTMLElement;
@@ -41,7 +45,14 @@ export class ContourLens implements Lens {
   private readonly below = h('div', { class: 'below' });
   private readonly table = new DataTable();
   private readonly chart = new ContourChart(this.chartElement);
-  private readonly scrubber = new Scrubber(strings.scrubContour, (place) => this.chart.go(place));
+  /** The picture, and beside it the same plane on validation data, where both are asked for. */
+  private readonly pair: HTMLElement;
+  private readonly side: ContourSide;
+  private readonly ownTitle = h('h2', { hidden: true }, strings.splitChoice.train);
+  private readonly scrubber = new Scrubber(strings.scrubContour, (place) => {
+    this.chart.go(place);
+    this.side.chart.go(place);
+  });
   /** Between the models that a plane goes through, of one run or of several. */
   private readonly between = new Scrubber(strings.compared.scrub, (model) => this.chart.compare(model));
   private readonly compared = h(
@@ -67,12 +78,21 @@ export class ContourLens implements Lens {
   private loading3d: Promise<Surface3d | null> | null = null;
   private state: PanelState | null = null;
   private result: ContourResult | null = null;
+  /** Of the other split. */
+  private beside: ContourResult | null = null;
   private described: string | null = null;
   /** A kept map of the curvature over a plane: the newest, or the one that was asked for. */
   private readonly curvature: Figure<CurvatureMapResult>;
   private askedCurvature: string | null = null;
 
   constructor(private readonly actions: PanelActions) {
+    this.side = new ContourSide('validation', actions.save, 'h2');
+    this.pair = h(
+      'div',
+      { class: 'pair' },
+      h('div', { class: 'stage part' }, this.ownTitle, this.chartElement, this.surfaceElement),
+      this.side.element,
+    );
     this.curvature = new Figure(curvatureMapSpec, actions.save, 'h2');
     const again = (key: string) => (value: string) => {
       actions.remember(key, value);
@@ -92,7 +112,7 @@ export class ContourLens implements Lens {
     );
     this.split = dropdown(
       strings.dataLabel,
-      choices(strings.splitChoice),
+      [...choices(strings.splitChoice), { value: 'both', label: strings.bothSplits }],
       actions.recall('split') ?? 'train',
       again('split'),
     );
@@ -126,8 +146,12 @@ export class ContourLens implements Lens {
       (job) =>
         job.kind === 'point' || job.kind === 'landscapes' || (job.kind === 'contour' && isDrawnHere(job)),
     );
-    this.picked = new PickedPoint(actions, (at) => this.chart.mark(at));
+    this.picked = new PickedPoint(actions, (at) => {
+      this.chart.mark(at);
+      this.side.chart.mark(at);
+    });
     this.chart.onClick((at) => this.picked.pick(at));
+    this.side.chart.onClick((at) => this.picked.pick(at));
     const reset = h(
       'button',
       { type: 'button', class: 'link', on: { click: () => this.chart.chart.resetZoom() } },
@@ -137,8 +161,7 @@ export class ContourLens implements Lens {
       'div',
       { class: 'stage' },
       this.landscapes.element,
-      this.chartElement,
-      this.surfaceElement,
+      this.pair,
       this.scrubber.element,
       this.compared,
       this.picked.element,
@@ -220,7 +243,7 @@ export class ContourLens implements Lens {
       const kind = planeKind(job);
       if (kind !== null) this.plane.value = kind;
       if (kind === 'snapshots') this.asked = null;
-      this.split.value = job.split ?? 'train';
+      if (!this.both) this.split.value = job.split ?? 'train';
     }
     this.compute.disabled =
       running !== null || !isName(this.plane.value) || (state.view?.snapshots.length ?? 0) === 0;
@@ -231,18 +254,23 @@ export class ContourLens implements Lens {
   private asked: string | null = null;
   private path = '';
 
+  /** The split of the picture itself. */
+  private get own(): Split {
+    return this.split.value === 'validation' ? 'validation' : 'train';
+  }
+  private get both(): boolean {
+    return this.split.value === 'both';
+  }
+
   private start(): void {
     const run = this.state?.view?.run.id;
     const plane = this.plane.value as Plane;
     if (run === undefined || !isName(plane)) return;
     this.asked = null;
-    this.actions.start({
-      kind: 'contour',
-      run,
-      plane,
-      size: Number(this.size.value),
-      split: this.split.value as 'train' | 'validation',
-    });
+    const size = Number(this.size.value);
+    const held = this.state?.view?.run.evaluationSet?.validation != null;
+    const splits: readonly Split[] = this.both && held ? ['train', 'validation'] : [this.own];
+    for (const split of splits) this.actions.start({ kind: 'contour', run, plane, size, split });
   }
 
   private redraw(): void {
@@ -250,10 +278,10 @@ export class ContourLens implements Lens {
     if (!this.state || !view) return;
     const running = runningOf(this.state, ['contour', 'landscapes']);
     const kept = resultsOf(view, 'contour').filter(
-      (result) => result.plane.kind === this.plane.value && result.data.split === this.split.value,
+      (result) => result.plane.kind === this.plane.value && result.data.split === this.own,
     );
-    const partial =
-      running !== null && isPicture(running.job) && isDrawnHere(running.job) ? running.partial : null;
+    const drawn = this.state.running.filter(({ job }) => isPicture(job) && isDrawnHere(job));
+    const partial = drawn.find(({ job }) => !this.both || splitAsked(job) === this.own)?.partial ?? null;
     const own =
       (partial?.kind === 'contour' ? partial : null) ??
       kept.find(({ id }) => id === this.asked) ??
@@ -272,7 +300,21 @@ export class ContourLens implements Lens {
     const maps = resultsOf(view, 'curvature-map');
     this.curvature.show(maps.find(({ id }) => id === this.askedCurvature) ?? maps[0] ?? null);
     const scale = this.colour.value as ScaleKind;
-    const picture = this.chart.show(result, scale, of === null ? null : this.landscapes.scale(scale));
+    const beside = (this.beside =
+      this.both && this.set === null && result !== null
+        ? ([
+            ...drawn.flatMap(({ partial: one }) => (one?.kind === 'contour' ? [one] : [])),
+            ...resultsOf(view, 'contour'),
+          ].find((one) => one.data.split === 'validation' && samePlace(one, result)) ?? null)
+        : null);
+    const shared =
+      beside === null || result === null
+        ? null
+        : lossScale([...result.loss.flat(), ...beside.loss.flat()], scale);
+    const picture = this.chart.show(result, scale, of === null ? shared : this.landscapes.scale(scale));
+    this.side.show(this.view.value === 'surface' ? null : beside, scale, shared);
+    this.ownTitle.hidden = beside === null;
+    this.pair.classList.toggle('both', beside !== null);
     this.stage.hidden = picture === null && this.set === null;
     this.empty.hidden = picture !== null || this.set !== null || running !== null;
     this.compute.textContent = kept.length > 0 ? strings.computeAgain : strings.compute;
@@ -297,7 +339,7 @@ export class ContourLens implements Lens {
   /** The set that was asked for, or the newest of this plane's where no newer contour stands before it. @param id of the contour that would be shown */
   private setWith(view: RunView, id: string | null): LandscapesResult | null {
     if (this.plane.value !== 'snapshots') return null;
-    const sets = resultsOf(view, 'landscapes').filter((set) => splitOf(set) === this.split.value);
+    const sets = resultsOf(view, 'landscapes').filter((set) => splitOf(set) === this.own);
     const asked = sets.find((set) => set.id === this.asked);
     if (asked !== undefined) return asked;
     if (id !== null && id === this.asked) return null;
@@ -309,7 +351,7 @@ export class ContourLens implements Lens {
     const words = ready
       ? strings.empty.contour(strings.plane[this.plane.value as PlaneName])
       : { ...strings.empty.snapshots, action: '' };
-    const possible = ready && (validation || this.split.value === 'train');
+    const possible = ready && (validation || this.own === 'train');
     fill(
       this.empty,
       emptyElement(
@@ -339,10 +381,17 @@ export class ContourLens implements Lens {
     this.table.show(() => [...(set === null ? [] : [landscapesTable(set)]), ...contourTables(result)]);
     const trust = [...(set?.trust ?? []), ...result.trust];
     const shown = set ?? result;
-    const key = `${shown.id} ${result.id} ${shown.complete} ${trust.join()}`;
+    const { beside } = this;
+    const key = `${shown.id} ${result.id} ${beside?.id} ${shown.complete} ${trust.join()}`;
     if (key === this.described) return;
     this.described = key;
-    fill(this.below, trustElement(trust), shown.complete ? provenanceElement(shown) : null);
+    fill(
+      this.below,
+      trustElement(trust),
+      shown.complete ? provenanceElement(shown) : null,
+      beside === null ? null : trustElement(beside.trust),
+      beside?.complete === true ? provenanceElement(beside) : null,
+    );
   }
 
   /** The scrubber goes along the trajectory that is drawn, and starts anew only where that has changed. */
@@ -415,8 +464,18 @@ const isName = (plane: string): plane is PlaneName => planeNames.some((name) => 
 type PictureJob = ContourJob | LandscapesJob;
 const isPicture = (job: Job): job is PictureJob => job.kind === 'contour' || job.kind === 'landscapes';
 
-const splitOf = ({ provenance }: LandscapesResult): 'train' | 'validation' =>
+const splitOf = ({ provenance }: LandscapesResult): Split =>
   (provenance.job as Partial<LandscapesJob> | null)?.split ?? 'train';
+
+const splitAsked = (job: Job): Split => (isPicture(job) ? job.split : undefined) ?? 'train';
+
+/** Whether two contours are of the same points in weight space. */
+const samePlace = (a: ContourResult, b: ContourResult): boolean =>
+  a.plane.kind === b.plane.kind &&
+  a.at === b.at &&
+  a.plane.directions.every(({ seed }, i) => seed === b.plane.directions[i]?.seed) &&
+  (a.plane.corners ?? []).every(({ at }, i) => at === b.plane.corners?.[i]?.at) &&
+  sameGrid(a, b);
 
 /** The kind of plane that a job's picture will have here; null for one that is drawn elsewhere, as through an average. */
 function planeKind(job: PictureJob): Plane | null {

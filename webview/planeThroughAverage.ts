@@ -6,7 +6,7 @@ import type { AnalysisResult } from '../src/protocol/analyses.ts';
 import type { RunView } from '../src/protocol/page.ts';
 import type { ContourResult, LineResult } from '../src/protocol/results.ts';
 import { Chart } from './chart.ts';
-import { ContourChart } from './contourChart.ts';
+import { ContourSide } from './contourSide.ts';
 import { button, dropdown } from './controls.ts';
 import { DataTable } from './dataTable.ts';
 import { fill, h } from './dom.ts';
@@ -20,7 +20,7 @@ import { resultsOf } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
 import { strings } from './strings.ts';
-import { contourCsv, contourTables, lineCsv, lineTables } from './tables.ts';
+import { lineCsv, lineTables } from './tables.ts';
 
 const words = strings.averagePlane;
 const SIZE = 25;
@@ -35,7 +35,7 @@ export class PlaneThroughAverage implements Lens {
   private readonly ask;
   private readonly empty = h('div', {});
   private readonly stage: HTMLElement;
-  private readonly sides: Readonly<Record<Split, ReturnType<PlaneThroughAverage['side']>>>;
+  private readonly sides: Readonly<Record<Split, ContourSide>>;
   private readonly lineBlock: HTMLElement;
   private readonly lineChart: Chart;
   private readonly lineTable = new DataTable();
@@ -57,7 +57,10 @@ export class PlaneThroughAverage implements Lens {
         (job.kind === 'contour' && typeof job.plane !== 'string') ||
         (job.kind === 'line' && job.from === this.average.value),
     );
-    this.sides = { train: this.side('train'), validation: this.side('validation') };
+    this.sides = {
+      train: new ContourSide('train', actions.save, 'h3'),
+      validation: new ContourSide('validation', actions.save, 'h3'),
+    };
     const lineElement = h('div', { class: 'chart chart-average-line' });
     this.lineChart = new Chart(lineElement, (theme, size) =>
       this.line === null ? null : lineDrawing(this.line, null, theme, size),
@@ -169,8 +172,8 @@ export class PlaneThroughAverage implements Lens {
       [train, validation].flatMap((one) => one?.loss.flat() ?? []),
       'log',
     );
-    this.sides.train.show(train, scale);
-    this.sides.validation.show(validation, scale);
+    this.sides.train.show(train, 'log', scale);
+    this.sides.validation.show(validation, 'log', scale);
     this.lineBlock.hidden = line === null;
     this.lineChart.redraw();
     const nothing = train === null && validation === null && line === null;
@@ -197,43 +200,6 @@ export class PlaneThroughAverage implements Lens {
       this.below,
       ...shown.flatMap((result: AnalysisResult) => [trustElement(result.trust), provenanceElement(result)]),
     );
-  }
-
-  /** A contour of one split, with its table and exports. */
-  private side(split: Split) {
-    const element = h('div', { class: 'chart chart-side' });
-    const chart = new ContourChart(element);
-    const table = new DataTable();
-    let shown: ContourResult | null = null;
-    const block = h(
-      'div',
-      { class: 'stage part' },
-      h('h3', {}, strings.splitChoice[split]),
-      element,
-      this.tools(() => {
-        const result = shown;
-        return (
-          result && {
-            name: `${result.run}-${result.id}`,
-            chart: chart.chart,
-            csv: () => contourCsv(result),
-            json: () => result,
-            tables: () => contourTables(result),
-            result,
-          }
-        );
-      }),
-      table.element,
-    );
-    return {
-      element: block,
-      show(result: ContourResult | null, scale: ReturnType<typeof lossScale>): void {
-        shown = result;
-        block.hidden = result === null;
-        chart.show(result, 'log', scale);
-        if (result !== null) table.show(() => contourTables(result));
-      },
-    };
   }
 
   private tools(source: () => Exportable | null): HTMLElement {

@@ -123,6 +123,7 @@ export const german: Strings = {
   dataLabel: 'Daten',
   split: { train: 'Trainingsdaten', validation: 'Validierungsdaten' },
   splitChoice: { train: 'Training', validation: 'Validierung' },
+  bothSplits: 'Beide, nebeneinander',
   colourLabel: 'Farbe',
   colour: { log: 'Log', linear: 'Linear' },
   viewLabel: 'Ansicht',

@@ -129,6 +129,7 @@ export const english = {
   dataLabel: 'Data',
   split: { train: 'training data', validation: 'validation data' },
   splitChoice: { train: 'Training', validation: 'Validation' },
+  bothSplits: 'Both, side by side',
   colourLabel: 'Colour',
   colour: { log: 'Log', linear: 'Linear' },
   viewLabel: 'View',

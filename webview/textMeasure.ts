@@ -4,6 +4,9 @@
  */
 import { setPlatformAPI } from 'echarts/core';
 
+/** Height of a line over the font's size, with room for what stands above and below the letters. */
+const LINE = 1.25;
+
 const context = document.createElement('canvas').getContext('2d');
 
 setPlatformAPI({
@@ -12,6 +15,6 @@ setPlatformAPI({
     if (font !== undefined && context.font !== font) context.font = font;
     if (text !== '国') return context.measureText(text);
     const size = /(\d+(?:\.\d+)?)px/.exec(context.font)?.[1];
-    return { width: size === undefined ? 12 : Number(size) };
+    return { width: LINE * (size === undefined ? 12 : Number(size)) };
   },
 });

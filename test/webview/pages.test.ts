@@ -475,6 +475,48 @@ describe('pages', function () {
     await page.page.getByText('Coarse:').waitFor({ state: 'detached' });
   });
 
+  it('panel shows a plane on training and validation data side by side, in one colour scale', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    // The recorded landscape once more, higher by half, as of other samples.
+    const higher = contour.loss.map((row) => row.map((loss) => (loss === null ? null : 1.5 * loss)));
+    const validation: ContourResult = {
+      ...contour,
+      id: 'contour-pca-validation',
+      loss: higher,
+      data: { split: 'validation', samples: 384 },
+    };
+    page.notify('showRun', { ...digits, results: [contour, validation] });
+    await drawn(page, '.chart-contour');
+    const side = page.page.locator('#lens-contour .pair').first().locator('> :nth-child(2)');
+    assert.equal(await side.isVisible(), false);
+    const data = page.page.locator('#lens-contour').getByRole('combobox', { name: 'Data' });
+    await data.focus();
+    for (const key of ['End', 'Enter']) await page.page.keyboard.press(key);
+    await drawn(page, '.pair .chart-side');
+    const said = await page.page
+      .locator('#lens-contour .pair [role=img]:visible')
+      .evaluateAll((charts) => charts.map((chart) => chart.getAttribute('aria-label') ?? ''));
+    assert.equal(said.length, 2, said.join());
+    const all = [...contour.loss.flat(), ...higher.flat()] as number[];
+    const range = `from ${formatNumber(Math.min(...all))} to ${formatNumber(Math.max(...all))}`;
+    for (const [k, split] of ['training', 'validation'].entries())
+      assert.ok(said[k]?.includes(range) && said[k].includes(split), said[k]);
+    await picture(page, 'contour-both');
+    const [left, right] = await Promise.all(
+      ['.chart-contour', '.chart-side'].map((at) =>
+        page.page.locator(`#lens-contour .pair ${at}`).first().boundingBox(),
+      ),
+    );
+    assert.ok(left && right && left.y === right.y && left.x + left.width <= right.x, 'side by side');
+    assert.deepEqual(await violations(page), []);
+    await page.page.locator('#lens-contour .toolbar vscode-button').click();
+    const asked = (await jobs(page, 2)).map(({ job }) => [job.kind, 'split' in job ? job.split : '']);
+    assert.deepEqual(asked, [
+      ['contour', 'train'],
+      ['contour', 'validation'],
+    ]);
+  });
+
   it('panel shows one of several objectives at a time, and asks about that one', async () => {
     const own = digits.run.objectives[0]!;
     const critic = { ...own, name: 'critic', parameterCount: 77 };
