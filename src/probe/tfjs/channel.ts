@@ -28,6 +28,8 @@ export const Control = {
   sketchTail: 7,
   /** 1 when the process is to end (frozen: nobody asks any more). */
   quit: 8,
+  /** 1 when a signal is about to end the process: no more steps are taken. */
+  ending: 9,
   /** First of the cancellation flags: request r uses flag r modulo {@link CANCEL_FLAGS}. */
   cancel: 16,
 } as const;

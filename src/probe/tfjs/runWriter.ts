@@ -72,6 +72,12 @@ export class RunWriter {
     this.writeManifest();
   }
 
+  /** The process is going to end without more words; held, it has said already what it has come to. */
+  lastWord(word: Pick<RunManifest, 'state' | 'stateReason'>): void {
+    const training = this.manifest.state !== 'held';
+    this.patch(training ? { ...word, ended: new Date().toISOString() } : {});
+  }
+
   objective({ index, info, sketch }: Message<'objective'>): void {
     this.manifest.objectives[index] = info;
     if (sketch !== null && !this.sketches.has(index)) {

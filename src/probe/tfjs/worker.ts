@@ -1,6 +1,6 @@
 /** The probe's worker thread: it alone writes the run and holds the socket, while the training thread trains. */
 import { join } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import {
   Control,
   SketchRing,
@@ -12,6 +12,7 @@ import {
   type WorkerData,
 } from './channel.ts';
 import type { NonFinite } from '../../protocol/run.ts';
+import { watchLastSignals } from './lastSignals.ts';
 import { RunWriter, noteIn, type RecordedStep } from './runWriter.ts';
 import { isForsaken } from './starter.ts';
 import { WireServer } from './wireServer.ts';
@@ -19,6 +20,8 @@ import { WireServer } from './wireServer.ts';
 /** Steps reach the disk within two of these. */
 const TICK_MILLISECONDS = 90;
 const FAREWELL_MILLISECONDS = 25;
+/** A process that a signal has not ended by then goes on. */
+const SURVIVED_MILLISECONDS = 1_000;
 /** A frozen process that nobody has asked for so long ends. */
 const UNASKED_MILLISECONDS = 120_000;
 
@@ -121,7 +124,7 @@ export function runWorker(): void {
     }
   }, TICK_MILLISECONDS);
 
-  parentPort?.on('message', (message: ToWorker) => {
+  const take = (message: ToWorker): void => {
     switch (message.type) {
       case 'manifest':
         attempt((to) => to.patch(message.patch));
@@ -181,11 +184,35 @@ export function runWorker(): void {
         server?.failure(message.request, message.error);
         break;
       case 'end':
+        unwatch();
         drain();
         attempt((to) => to.patch(message.patch ?? {}));
         clearInterval(clock);
         end();
         break;
     }
-  });
+  };
+  parentPort?.on('message', take);
+
+  const unwatch =
+    writer === null
+      ? () => undefined
+      : watchLastSignals((signal, isLast) => {
+          const port = parentPort;
+          if (port === null) return;
+          if (isLast) {
+            Atomics.store(control, Control.ending, 1);
+            // A listener that has come in this very moment keeps the process alive.
+            setTimeout(() => {
+              Atomics.store(control, Control.ending, 0);
+              Atomics.notify(control, Control.ending);
+            }, SURVIVED_MILLISECONDS);
+          }
+          for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+            take(next.message as ToWorker);
+          drain();
+          const stateReason = signal === 'SIGINT' ? 'Interrupted (Ctrl+C).' : `Ended by ${signal}.`;
+          // A process that is held has done its training: whoever ends it says what that means.
+          if (isLast) attempt((to) => to.lastWord({ state: 'interrupted', stateReason }));
+        });
 }

@@ -79,6 +79,8 @@ export class WorkerLink {
   }
 
   pushStep(record: StepNumbers): void {
+    if (Atomics.load(this.control, Control.ending) === 1)
+      Atomics.wait(this.control, Control.ending, 1, END_WAIT_MILLISECONDS);
     // The ring holds some seconds of the fastest training; a worker that is starved for longer is waited for.
     for (let tries = 0; !this.steps.push(record); tries++) {
       if (tries === 100 || this.failed) return;

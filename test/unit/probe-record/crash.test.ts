@@ -63,6 +63,56 @@ describe('a training process that is killed', function () {
   });
 });
 
+describe('a training process that a signal ends', function () {
+  this.timeout(120_000);
+  const recording = new Recording();
+  before(async function () {
+    if (process.platform !== 'linux') this.skip(); // elsewhere a process cannot tell whether its script listens
+    await recording.build();
+  });
+  after(() => {
+    recording.close();
+  });
+
+  /** What the script has said of its steps, and the run. */
+  async function signalled(signal: NodeJS.Signals, more: Readonly<Record<string, string>> = {}) {
+    const { training, ended } = await recording.start('counting.mjs', 'cpu', {
+      environment: recording.environment('cpu', more),
+    });
+    while ((await completeLines(training.run.path('steps.jsonl'))) < 10) await sleep(10);
+    training.kill(signal);
+    const { output, manifest } = await ended;
+    const said = output.trim().split('\n');
+    const recorded = (await training.run.readSteps()).map(({ step }) => step);
+    assert.deepEqual(
+      recorded,
+      recorded.map((_, k) => k),
+    );
+    return { said, recorded, manifest };
+  }
+
+  for (const [signal, why] of [
+    ['SIGTERM', /^Ended by SIGTERM; /],
+    ['SIGINT', /^Interrupted \(Ctrl\+C\); /],
+    ['SIGHUP', /^Ended by SIGHUP; /],
+  ] as const)
+    it(`loses no step that was done, and ends by it: ${signal}`, async () => {
+      const { said, recorded, manifest } = await signalled(signal);
+      assert.equal(manifest.state, 'interrupted');
+      assert.match(manifest.stateReason ?? '', why);
+      assert.equal(manifest.process?.exitCode, null, 'by the signal itself');
+      // One may be between its end and its record.
+      assert.ok(recorded.length >= said.length - 1, `${said.length} done, ${recorded.length} recorded`);
+    });
+
+  it('goes on where the script listens itself, which hears the signal once', async () => {
+    const { said, recorded, manifest } = await signalled('SIGTERM', { LISTEN: '1' });
+    assert.equal(manifest.state, 'finished');
+    assert.equal(said.filter((line) => line === 'caught').length, 1);
+    assert.equal(recorded.length, said.length - 1);
+  });
+});
+
 describe('a probe that fails', function () {
   this.timeout(120_000);
   const recording = new Recording();
