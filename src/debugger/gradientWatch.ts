@@ -13,11 +13,17 @@ const LEAST = 10;
 /** Successive steps without a gradient that make a unit dead, and the share of a kernel's units that is told. */
 const DEAD_STEPS = 20;
 const DEAD_SHARE = 0.2;
+/** What hovers about a threshold is one event: it is over when it has come so far back from there. */
+const VANISHED_OVER = 10 * VANISHED;
+const EXPLODED_OVER = EXPLODED / 2;
+const DEAD_SHARE_OVER = DEAD_SHARE / 2;
 
 interface Found {
   readonly id: TrainingEventId;
   /** What is the case, in a sentence; null where nothing is. */
   readonly text: string | null;
+  /** Whether what was the case is so no more. */
+  readonly isOver: boolean;
 }
 
 export class GradientWatch {
@@ -48,7 +54,7 @@ export class GradientWatch {
         this.exploded(parameter, g, this.norms[i] ?? []),
         this.dead(parameter, g),
       ];
-      return found.flatMap(({ id, text }) => this.once(id, parameter.name, text, wanted));
+      return found.flatMap((one) => this.once(one, parameter.name, wanted));
     });
   }
 
@@ -58,7 +64,8 @@ export class GradientWatch {
       g.norm === 0
         ? `${name} has no gradient at all.`
         : `The gradient of ${name} is ${short(g.norm / w.norm)} of its weights.`;
-    return { id: 'gradient-vanished', text: is ? text : null };
+    const isOver = g.norm >= VANISHED_OVER * w.norm;
+    return { id: 'gradient-vanished', text: is ? text : null, isOver };
   }
 
   private exploded({ name }: ParameterInfo, g: ParameterStatistics, before: number[]): Found {
@@ -67,11 +74,11 @@ export class GradientWatch {
     before.push(g.norm);
     if (before.length > WINDOW) before.shift();
     const text = `The gradient of ${name} is ${short(g.norm / usual)} times its median of ${before.length - 1} steps.`;
-    return { id: 'gradient-exploded', text: is ? text : null };
+    return { id: 'gradient-exploded', text: is ? text : null, isOver: g.norm <= EXPLODED_OVER * usual };
   }
 
   private dead({ name }: ParameterInfo, { units }: ParameterStatistics): Found {
-    if (units === null) return { id: 'dead-units', text: null };
+    if (units === null) return { id: 'dead-units', text: null, isOver: true };
     const before = this.without.get(name) ?? new Uint8Array(units.of);
     const without = new Uint8Array(units.of);
     for (const unit of units.zero) without[unit] = Math.min(DEAD_STEPS, (before[unit] ?? 0) + 1);
@@ -80,22 +87,18 @@ export class GradientWatch {
     // All of them: the gradient has vanished, which is another event.
     const is = dead > DEAD_SHARE * units.of && dead < units.of;
     const text = `${dead} of the ${units.of} units of ${name} have had no gradient for ${DEAD_STEPS} steps.`;
-    return { id: 'dead-units', text: is ? text : null };
+    return { id: 'dead-units', text: is ? text : null, isOver: dead <= DEAD_SHARE_OVER * units.of };
   }
 
   /** What nobody wants to know counts as untold: it is, once someone does. */
   private once(
-    id: TrainingEventId,
+    { id, text, isOver }: Found,
     parameter: string,
-    text: string | null,
     wanted: ReadonlySet<TrainingEventId>,
   ): TrainingEvent[] {
     const key = `${id} ${parameter}`;
-    if (text === null || !wanted.has(id)) {
-      this.told.delete(key);
-      return [];
-    }
-    if (this.told.has(key)) return [];
+    if (isOver || !wanted.has(id)) this.told.delete(key);
+    if (text === null || !wanted.has(id) || this.told.has(key)) return [];
     this.told.add(key);
     return [{ id, text, parameter }];
   }

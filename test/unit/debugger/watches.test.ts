@@ -110,6 +110,25 @@ describe('watching gradients', () => {
     assert.deepEqual(told, ['25 gradient-exploded third', '30 gradient-vanished first']);
   });
 
+  it('takes a gradient that hovers about a threshold for one event, and a second one for another', () => {
+    const watch = new GradientWatch(parameters);
+    const told: string[] = [];
+    for (let step = 0; step < 60; step++) {
+      const vanishes = step < 20 || step >= 40 ? (step % 2 === 0 ? 0.9e-8 : 2e-8) : 1e-6;
+      const explodes = step < 20 ? 1 : step % 2 === 0 ? 99 : 101;
+      // The usual size is one all the while.
+      const norms = [vanishes, step < 40 ? explodes : 1, 1];
+      const gradient = parameters.map((_, i) => numbers({ norm: norms[i] ?? 1 }));
+      for (const { id, parameter } of watch.next(gradient, weights, wanted))
+        told.push(`${step} ${id} ${parameter}`);
+    }
+    assert.deepEqual(told, [
+      '0 gradient-vanished first',
+      '21 gradient-exploded second',
+      '40 gradient-vanished first',
+    ]);
+  });
+
   it('names where NaN began: the forward pass as the probe found it, else the last parameter of the backward pass', () => {
     const broken = numbers({ nonFinite: 1 });
     const at = { step: 9, objective: 0 };
