@@ -7,12 +7,14 @@ import { LiveSharpnessTracker } from './analysis/liveSharpness.ts';
 import { howToEvaluate, lossAt } from './analysis/model.ts';
 import { TrainingDebugAdapter } from './debugger/adapter.ts';
 import type { Laboratory } from './debugger/console.ts';
+import { KEEP } from './debugger/debuggedRun.ts';
 import { withVector } from './debugger/standingWeights.ts';
 import { Engine } from './engine/engine.ts';
 import { findInstallation } from './engine/installation.ts';
 import { limitCycleOf } from './engine/limitCycle.ts';
 import { measureWhileTraining } from './engine/liveMeasurements.ts';
 import type { TrainingConnection } from './evaluators/connection.ts';
+import { keepWatch } from './evaluators/keeper.ts';
 import { trainedMode } from './protocol/evaluator.ts';
 import { LIVE_BUDGET, type LiveSharpness } from './protocol/run.ts';
 
@@ -84,4 +86,5 @@ class Adapter extends TrainingDebugAdapter {
   }
 }
 
-DebugSession.run(Adapter);
+if (process.argv[2] === KEEP) void keepWatch(process.stdin);
+else DebugSession.run(Adapter);

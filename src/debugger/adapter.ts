@@ -23,7 +23,7 @@ import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints
 import { boundsText, within } from './normWatch.ts';
 import { edgeUnwatched } from './eventWatch.ts';
 import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
-import type { AttachConfiguration, LaunchConfiguration } from './configuration.ts';
+import type { AttachConfiguration, LaunchConfiguration, SharedConfiguration } from './configuration.ts';
 import { CONFIGURED, configuredStops, type ConfiguredStops } from './configuredStops.ts';
 import {
   attachTo,
@@ -82,6 +82,13 @@ interface RequestedRange {
 const WAITING = 'Waiting for the first training step.';
 const OVER = 'No more steps are taken here: it can never be hit.';
 
+/** Requests about training, which there is none of any more when the session is over. */
+const aboutTraining: ReadonlySet<string> = new Set([
+  ...['continue', 'next', 'stepIn', 'stepOut', 'stepBack', 'reverseContinue', 'pause', 'basin.trainOn'],
+  ...['stackTrace', 'scopes', 'variables', 'evaluate', 'exceptionInfo', 'basin.snapshot'],
+  ...['dataBreakpointInfo', 'setDataBreakpoints'],
+]);
+
 /** Requests that this adapter does not know how to do, where the base class would say that it had done them. */
 const refusals: Readonly<Record<string, string>> = {
   restart: 'Training is restarted by ending this session and launching the script again.',
@@ -112,6 +119,7 @@ export class TrainingDebugAdapter extends DebugSession {
   /** A launch or attach that is under way. */
   #beginning: Beginning | null = null;
   #root = '';
+  #clientName = '';
   #stopOnEntry = false;
   /** Those of the configuration; null where nothing is to be stopped at ("noDebug"). */
   #stops: ConfiguredStops | null = configuredStops([]);
@@ -121,6 +129,10 @@ export class TrainingDebugAdapter extends DebugSession {
   readonly #configuration = new Promise<void>((resolve) => (this.#configured = resolve));
   #lastStop: Stop | null = null;
   #ended = false;
+  /** A step that was asked for is on its way: it stops by itself. */
+  #stepping = false;
+  /** Training is to go on from where that step ends. */
+  #goesOn = false;
   #nextId = 1;
   /** Those of the run as far as they are known; the first is the one that is driven. */
   #objectives: readonly ObjectiveInfo[] = [];
@@ -146,7 +158,7 @@ export class TrainingDebugAdapter extends DebugSession {
 
   protected override dispatchRequest(request: DebugProtocol.Request): void {
     const refusal = Object.hasOwn(refusals, request.command) ? refusals[request.command] : undefined;
-    const wrong = refusal ?? complaint(request);
+    const wrong = refusal ?? complaint(request) ?? this.#overFor(request);
     if (wrong === null) {
       super.dispatchRequest({ ...request, arguments: (request.arguments as object | undefined) ?? {} });
       return;
@@ -154,8 +166,18 @@ export class TrainingDebugAdapter extends DebugSession {
     this.sendErrorResponse(new Response(request), { id: 2, format: wrong, showUser: false });
   }
 
+  #overFor({ command }: DebugProtocol.Request): string | null {
+    return this.#ended && aboutTraining.has(command)
+      ? 'The session is over: its training process has ended, or was let go. Start it again, or attach to its run.'
+      : null;
+  }
+
   // ---- what the client and this adapter can do ---------------------------------------------------------------------
-  protected override initializeRequest(response: DebugProtocol.InitializeResponse): void {
+  protected override initializeRequest(
+    response: DebugProtocol.InitializeResponse,
+    { clientName }: DebugProtocol.InitializeRequestArguments,
+  ): void {
+    this.#clientName = clientName ?? 'a debug client';
     response.body = {
       supportsConfigurationDoneRequest: true,
       supportsConditionalBreakpoints: true,
@@ -192,7 +214,7 @@ export class TrainingDebugAdapter extends DebugSession {
         this.#stopOnEntry = debugs && (args.stopOnEntry ?? false);
         this.#program = args.program === undefined ? '' : path.resolve(training.root, args.program);
         this.#stops = debugs ? configuredStops(args.breakpoints ?? []) : null;
-        this.#train(training, args.whenGone ?? 'continue');
+        this.#train(training, args);
       }),
     );
   }
@@ -207,7 +229,7 @@ export class TrainingDebugAdapter extends DebugSession {
         this.#stopOnEntry = true;
         this.#stops = configuredStops(args.breakpoints ?? []);
         if (found.kind === 'frozen') this.#walk(found);
-        else this.#train(found, args.whenGone ?? 'continue');
+        else this.#train(found, args);
       }),
     );
   }
@@ -328,24 +350,29 @@ export class TrainingDebugAdapter extends DebugSession {
   // ---- going on ----------------------------------------------------------------------------------------------------
   protected override continueRequest(response: DebugProtocol.ContinueResponse): void {
     response.body = { allThreadsContinued: true };
+    if (this.#stepping) {
+      this.#goesOn = true;
+      this.sendResponse(response);
+      return;
+    }
     this.#go(response, (session) =>
       session.standing?.reason === 'ended' ? this.#release(session) : session.continue(),
     );
   }
   protected override nextRequest(response: DebugProtocol.NextResponse): void {
-    this.#go(response, (session) => session.step());
+    this.#step(response, (session) => session.step());
   }
   protected override stepInRequest(response: DebugProtocol.StepInResponse): void {
-    this.#go(response, (session) => session.stepInto());
+    this.#step(response, (session) => session.stepInto());
   }
   protected override stepOutRequest(response: DebugProtocol.StepOutResponse): void {
-    this.#go(response, (session) => session.stepOut());
+    this.#step(response, (session) => session.stepOut());
   }
   protected override stepBackRequest(response: DebugProtocol.StepBackResponse): void {
-    this.#go(response, (session) => session.stepBack());
+    this.#step(response, (session) => session.stepBack());
   }
   protected override reverseContinueRequest(response: DebugProtocol.ReverseContinueResponse): void {
-    this.#go(response, (session) => session.backToStart());
+    this.#step(response, (session) => session.backToStart());
   }
   protected override pauseRequest(response: DebugProtocol.PauseResponse): void {
     void this.#answer(response, () => this.#required().pause());
@@ -486,6 +513,7 @@ export class TrainingDebugAdapter extends DebugSession {
         return;
       case 'basin.trainOn':
         void this.#answer(response, async () => {
+          if (this.#stepping) throw onItsWay();
           const run = await this.#required().trainOn();
           response.body = { directory: run.directory, run: run.id };
         });
@@ -553,6 +581,7 @@ export class TrainingDebugAdapter extends DebugSession {
     return {
       stopped: (stop) => this.#stopped(stop),
       said: (text) => this.#say(`${text}\n`, 'console'),
+      drives: () => this.#own?.taken(),
       lost: () => void this.#lost(),
       branched: (run) => {
         this.#tellRun(run);
@@ -562,7 +591,10 @@ export class TrainingDebugAdapter extends DebugSession {
     };
   }
 
-  #train({ run, connection, own, root }: Training, whenGone: 'continue' | 'hold'): void {
+  #train(
+    { run, connection, own, root }: Training,
+    { name, whenGone = 'continue' }: SharedConfiguration & { readonly name?: unknown },
+  ): void {
     this.#own = own;
     this.laboratory.follow(run);
     this.#say(`${own === null ? 'Attached to run' : 'Recording run'} ${run.id}.\n`, 'console');
@@ -571,6 +603,7 @@ export class TrainingDebugAdapter extends DebugSession {
         run,
         connection,
         whenGone,
+        name: `${typeof name === 'string' ? `the session "${name}"` : 'a session'} of ${this.#clientName} (process ${process.pid})`,
         helpers: this.#helpers,
         listener: this.#listener,
       }),
@@ -615,6 +648,12 @@ export class TrainingDebugAdapter extends DebugSession {
   #stopped(stop: Stop): void {
     const session = this.#session;
     if (session === null) return;
+    const goesOn = this.#goesOn && (stop.reason === 'step' || stop.reason === 'epoch');
+    this.#stepping = this.#goesOn = false;
+    if (goesOn) {
+      session.continue().catch((error: unknown) => this.#trouble(error));
+      return;
+    }
     this.#lastStop = stop;
     this.#variables.reset();
     this.#scopes = scopes(session);
@@ -686,6 +725,7 @@ export class TrainingDebugAdapter extends DebugSession {
     if (this.#own !== null && !this.#started)
       await session.connection.pause({ whenGone: 'continue' }).catch(() => undefined);
     await session.detach();
+    this.#own?.taken();
   }
 
   /** The script is done and its process held: it ends. */
@@ -796,13 +836,25 @@ export class TrainingDebugAdapter extends DebugSession {
     throw new BasinError('not-found', 'There is no training yet.', 'Launch or attach first.');
   }
 
+  /** Keys repeat: what is asked for while a step is on its way is answered by the stop which that one leads to. */
+  #step(response: DebugProtocol.Response, move: (session: DebugTarget) => Promise<void>): void {
+    if (this.#stepping) {
+      this.sendResponse(response);
+      return;
+    }
+    this.#go(response, (session) => {
+      this.#stepping = true;
+      return move(session).finally(() => (this.#stepping = this.#goesOn = false));
+    });
+  }
+
   /** Requests that have training go on are answered at once; what comes of them is a stop. */
   #go(response: DebugProtocol.Response, move: (session: DebugTarget) => Promise<void>): void {
     const session = this.#session;
     if (session === null || session.standing === null) {
       void this.#answer(response, () => {
         this.#required();
-        throw new BasinError('busy', 'Training is on its way.', 'Pause it first.');
+        throw onItsWay();
       });
       return;
     }
@@ -851,4 +903,5 @@ function isSame(a: DebugProtocol.SourceBreakpoint, b: DebugProtocol.SourceBreakp
   return (['line', 'condition', 'hitCondition', 'logMessage'] as const).every((key) => a[key] === b[key]);
 }
 
+const onItsWay = (): BasinError => new BasinError('busy', 'Training is on its way.', 'Pause it first.');
 const none = (): Promise<Variable[]> => Promise.resolve([]);

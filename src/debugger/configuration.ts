@@ -8,7 +8,7 @@ import { configuredStops } from './configuredStops.ts';
 export const codeDebuggers = ['node', 'debugpy'] as const;
 export type CodeDebugger = (typeof codeDebuggers)[number];
 
-interface SharedConfiguration {
+export interface SharedConfiguration {
   /** Workspace folder, where `.basin/` is. */
   readonly root?: string;
   readonly whenGone?: WhenGone;

@@ -2,14 +2,17 @@
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { attach } from '../evaluators/openEvaluator.ts';
 import type { TrainingConnection } from '../evaluators/connection.ts';
+import { watchOver } from '../evaluators/keeper.ts';
 import { installedProbes } from '../evaluators/probes.ts';
 import { relaunch } from '../evaluators/relaunch.ts';
-import { launchTraining, prepareTraining } from '../evaluators/training.ts';
+import { launchTraining, prepareTraining, refuseUnseenSteps, settleRun } from '../evaluators/training.ts';
 import { waitForEndpoint } from '../evaluators/waitForEndpoint.ts';
 import { BasinError, cancelled, isCancelled, toErrorData } from '../protocol/errors.ts';
 import { isUnfinished, type RunManifest } from '../protocol/run.ts';
+import { DRIVEN_CURE } from '../protocol/standing.ts';
 import type { Run } from '../runs/run.ts';
 import { findRoot, RunStore } from '../runs/runStore.ts';
 import { moduleFile, scriptCommand } from '../runs/scriptCommand.ts';
@@ -41,7 +44,12 @@ export interface Ended {
 export interface OwnProcess {
   readonly kill: (signal: NodeJS.Signals) => void | Promise<void>;
   readonly ended: Promise<Ended>;
+  /** Call it when it is driven, or let go: until then it ends with this process, however that ends. */
+  readonly taken: () => void;
 }
+
+/** Has this debugger's program keep watch over a script in place of debugging one. */
+export const KEEP = 'keep';
 
 /** A process that trains. */
 export interface Training {
@@ -105,7 +113,8 @@ export async function launch(
     cwd,
     probes: installedProbes(installed.dist),
     version: installed.version,
-    standFirst: true,
+    // Without a debugger to come, where it is to be waited for.
+    standFirst: configuration.whenGone === 'hold' ? ('for-good' as const) : true,
     ownGroup: true,
     holdSeconds: hold,
     environment,
@@ -114,9 +123,15 @@ export async function launch(
   };
   if (signal.aborted) throw cancelled();
   const { run, own } =
-    under === undefined ? await start(options, client) : await startUnder(under, options, client);
+    under === undefined
+      ? await start(options, client, configuration.whenGone === 'hold' ? null : installed)
+      : await startUnder(under, options, client);
   try {
-    const endpoint = await waitForEndpoint(run.path('endpoint.json'), { until: own.ended, signal });
+    const endpoint = await waitForEndpoint(run.path('endpoint.json'), {
+      until: own.ended,
+      signal,
+      check: () => refuseUnseenSteps(run),
+    });
     const connection = endpoint === null ? null : await attach(run, 0, signal);
     if (connection !== null) return { kind: 'training', run, connection, own, root };
   } catch (error) {
@@ -131,13 +146,15 @@ export async function launch(
   );
 }
 
+const ENDED = 'Ended by its debugger';
+
 /** Nobody will drive this process: it would wait for a while, and train unseen then. */
 async function end(run: Run, own: OwnProcess, error: unknown): Promise<void> {
   await own.kill('SIGKILL');
   const ended = await own.ended.catch(() => null);
   if (ended === null) return; // its code debugger could not start it
   const { message } = toErrorData(error);
-  const why = isCancelled(error) ? 'Ended by its debugger before the first training step.' : message;
+  const why = isCancelled(error) ? `${ENDED} before the first training step.` : message;
   await run.writeManifest({ ...ended.manifest, state: 'interrupted', stateReason: why });
 }
 
@@ -188,7 +205,8 @@ interface Started {
   readonly own: OwnProcess;
 }
 
-async function start(options: Options, client: Client): Promise<Started> {
+/** @param installed what keeps watch over it while it starts; null where it is to stand without a debugger */
+async function start(options: Options, client: Client, installed: Installed | null): Promise<Started> {
   const opened: number[] = [];
   const training = await launchTraining({
     ...options,
@@ -198,15 +216,20 @@ async function start(options: Options, client: Client): Promise<Started> {
     },
   }).finally(() => opened.forEach((descriptor) => closeSync(descriptor)));
   const { run } = training;
+  const adapter = path.join(installed?.dist ?? '', 'debugAdapter.cjs');
+  const taken =
+    installed === null ? () => undefined : watchOver(run, training.pid, [process.execPath, adapter, KEEP]);
   const followed = streams.map(
     (stream) => new FollowedOutput(outputFile(run, stream), (text) => client.output(stream, text)),
   );
   return {
     run,
     own: {
-      kill: (signal) => training.kill(signal),
+      taken,
+      kill: (signal) => training.kill(signal, ENDED),
       ended: training.ended.then(({ manifest, ending: { code, signal } }) => {
         for (const one of followed) one.end();
+        taken();
         return {
           manifest,
           exitCode: exitCodeOf(manifest, signal === null ? code : 128 + constants.signals[signal]),
@@ -237,10 +260,14 @@ async function startUnder(under: CodeDebugger, options: Options, client: Client)
     () => null,
     (error: unknown) => ({ error }),
   );
+  let killed: NodeJS.Signals | null = null;
   const ended = failed.then(async (failure) => {
     if (failure !== null) throw failure.error;
     await clear();
-    const manifest = await run.readManifest();
+    const manifest =
+      killed === null
+        ? await run.readManifest()
+        : await settleRun(run, { code: null, signal: killed }, ENDED);
     return { manifest, exitCode: exitCodeOf(manifest, manifest.process?.exitCode ?? null) };
   });
   // Settled by whoever waits for the endpoint or the end; a client that cannot start it leaves no run behind.
@@ -249,9 +276,12 @@ async function startUnder(under: CodeDebugger, options: Options, client: Client)
     run,
     own: {
       ended,
+      // The code debugger has its hands on it, and ends it when it is gone.
+      taken: () => undefined,
       kill: async (signal) => {
         const { process: training } = await run.readManifest();
         if (training === null || training.pid === process.pid) return;
+        killed = signal;
         try {
           process.kill(training.pid, signal);
         } catch {
@@ -260,6 +290,65 @@ async function startUnder(under: CodeDebugger, options: Options, client: Client)
       },
     },
   };
+}
+
+/** How long an attachment waits for a script that is starting, in minutes: some read their data for long. */
+const STARTING_MINUTES = 10;
+const LOOK_MILLISECONDS = 500;
+
+/**
+ * Nobody can ask a script before its first step.
+ * @throws BasinError `timeout` when it takes none, `cancelled`
+ */
+async function waitForItsFirstStep(
+  run: Run,
+  { state, objectives }: RunManifest,
+  client: Client,
+  signal: AbortSignal,
+): Promise<void> {
+  if (state !== 'starting' && objectives.length > 0) return;
+  client.say(
+    `Run ${run.id} is still starting: waiting for its first training step, up to ${STARTING_MINUTES} minutes.\n`,
+  );
+  const deadline = AbortSignal.timeout(60_000 * STARTING_MINUTES);
+  const over = new AbortController();
+  try {
+    await waitForEndpoint(run.path('endpoint.json'), {
+      until: ended(run, over.signal),
+      signal: AbortSignal.any([signal, deadline]),
+      check: () => refuseUnseenSteps(run),
+    });
+  } catch (error) {
+    if (!isCancelled(error) || signal.aborted) throw error;
+    throw new BasinError(
+      'timeout',
+      `Run ${run.id} has taken no training step within ${STARTING_MINUTES} minutes.`,
+      'Its script may still be reading data, or train in a way that Basin does not see; attach again when it trains.',
+    );
+  } finally {
+    over.abort();
+  }
+}
+
+/** Settles when a run's process is gone. */
+async function ended(run: Run, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && isUnfinished((await run.readManifest()).state)) await sleep(LOOK_MILLISECONDS);
+}
+
+/** @throws BasinError `busy` naming who drives the process */
+async function requireDriverless(
+  run: Run,
+  connection: TrainingConnection,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const { driver } = await connection.status({}, signal);
+    if (driver !== null)
+      throw new BasinError('busy', `Run ${run.id} is debugged already, by ${driver}.`, DRIVEN_CURE);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
 }
 
 /**
@@ -276,11 +365,16 @@ export async function attachTo(
   const { snapshot } = configuration;
   const root = path.resolve(configuration.root ?? findRoot(process.cwd()));
   const run = await new RunStore(root).open(configuration.run ?? 'last');
-  const manifest = await run.readManifest();
+  let manifest = await run.readManifest();
   if (snapshot === undefined && isUnfinished(manifest.state)) {
+    await waitForItsFirstStep(run, manifest, client, signal);
     const connection = await attach(run, 0, signal);
-    if (connection !== null) return { kind: 'training', run, connection, own: null, root };
+    if (connection !== null) {
+      await requireDriverless(run, connection, signal);
+      return { kind: 'training', run, connection, own: null, root };
+    }
   }
+  manifest = await run.readManifest();
   if (manifest.objectives.length === 0)
     throw new BasinError(
       'no-steps',

@@ -33,6 +33,8 @@ export interface SessionListener {
   stopped(stop: Stop): void;
   /** A logpoint's line, or something people should know. */
   said(text: string): void;
+  /** Training is in the session's hands: its process knows what to do when the session disappears. */
+  drives(): void;
   /** The connection has ended, and nothing can be asked any more. */
   lost(): void;
   /** Training goes on in another run. */

@@ -37,6 +37,8 @@ export interface SessionOptions {
   readonly helpers: Helpers;
   readonly listener: SessionListener;
   readonly whenGone: WhenGone;
+  /** What people know this session by. */
+  readonly name: string;
 }
 
 /** Checkpoints that are kept in the process, the latest ones. */
@@ -88,7 +90,9 @@ export class TrainingSession implements DebugTarget {
     options.connection.onStanding((standing) => {
       const torn = `A signal has taken the script away from where it stood. ${whereText(standing)}`;
       const why = standing.reason === 'ended' ? endOf(standing) : { reason: 'pause' as const, text: torn };
-      void this.#stop(standing, why).catch(() => undefined);
+      void this.#stay()
+        .then(() => this.#stop(standing, why))
+        .catch(() => undefined);
     });
   }
 
@@ -156,7 +160,7 @@ export class TrainingSession implements DebugTarget {
     this.#isFree = false;
     this.#interrupted = true;
     // Where it is standing already, or is gone, the way that it is on tells.
-    this.connection.pause({ whenGone: this.options.whenGone }).catch(() => undefined);
+    this.connection.pause({ whenGone: 'continue' }).catch(() => undefined);
   }
 
   /**
@@ -164,7 +168,9 @@ export class TrainingSession implements DebugTarget {
    * here in any case.
    */
   async start(stopInAnyCase: boolean): Promise<void> {
-    const standing = await this.connection.pause({ whenGone: this.options.whenGone });
+    const { whenGone, name: driver } = this.options;
+    const standing = await this.connection.pause({ whenGone, driver });
+    this.options.listener.drives();
     if (standing.reason === 'ended') return this.#stop(standing, endOf(standing));
     await this.#events.start();
     const found = await this.#look(standing, false);
@@ -353,16 +359,11 @@ export class TrainingSession implements DebugTarget {
         const forced = interrupted && standing.reason === 'pause';
         // Nobody had asked for what is to be looked at when this step was recorded.
         const found = forced ? null : await this.#look(standing, norms);
-        if (found !== null) return await this.#stop(standing, found);
-        if (this.#pauseAsked || (standing.reason === 'pause' && !forced))
-          return await this.#stop(standing, { reason: 'pause', text: whereText(standing) });
-        if (isReached(goal, standing, begunIn)) {
-          const reason = goal.epoch === true ? 'epoch' : 'step';
-          const text =
-            goal.epoch === true
-              ? `Epoch ${begunIn ?? '?'} is over. ${whereText(standing)}`
-              : whereText(standing);
-          return await this.#stop(standing, { reason, text });
+        const asked = this.#pauseAsked || (standing.reason === 'pause' && !forced);
+        const why = found ?? (asked ? pausedAt(standing) : reached(goal, standing, begunIn));
+        if (why !== null) {
+          await this.#stay();
+          return await this.#stop(standing, why);
         }
         from = standing;
       }
@@ -379,11 +380,19 @@ export class TrainingSession implements DebugTarget {
     // What a spike's layer is known by.
     const layers = looks && this.#events.wants('loss-spike');
     this.#isFree = !looks;
+    // A place that it only stands at to be looked at is on its way: without its debugger it goes on from there.
+    const whenGone = target === goal ? this.options.whenGone : 'continue';
     try {
-      return await this.connection.proceed({ target, norms, layers, whenGone: this.options.whenGone });
+      return await this.connection.proceed({ target, norms, layers, whenGone });
     } finally {
       this.#isFree = false;
     }
+  }
+
+  /** What was looked at has become a stop: from here on the place is kept where the debugger is to be waited for. */
+  async #stay(): Promise<void> {
+    const { whenGone } = this.options;
+    if (whenGone === 'hold') await this.connection.pause({ whenGone });
   }
 
   /** Something has gone wrong on the way: wherever training is, it is made to stand, and says what it was. */
@@ -620,6 +629,17 @@ function nextLook(from: Standing, goal: Target, objective: number): Target {
   const next = from.place === 'boundary' ? from.step : from.step + 1;
   const near = goal.place === 'boundary' && goal.step !== undefined && goal.step <= next;
   return near ? goal : { place: 'gradient', step: next };
+}
+
+type Why = Pick<Stop, 'reason' | 'text'>;
+
+const pausedAt = (standing: Standing): Why => ({ reason: 'pause', text: whereText(standing) });
+
+/** null where the goal is further on. */
+function reached(goal: Target, standing: Standing, begunIn: number | null): Why | null {
+  if (!isReached(goal, standing, begunIn)) return null;
+  if (goal.epoch !== true) return { reason: 'step', text: whereText(standing) };
+  return { reason: 'epoch', text: `Epoch ${begunIn ?? '?'} is over. ${whereText(standing)}` };
 }
 
 function isReached(goal: Target, standing: Standing, begunIn: number | null): boolean {

@@ -11,6 +11,7 @@ import {
   CLAIM_FILE,
   LOADED_FILE,
   PYTHON_TROUBLE_FILE,
+  UNSEEN_FILE,
   pythonTroubleSchema,
   type ProbeOptionsInput,
   type PythonTrouble,
@@ -44,8 +45,8 @@ export interface TrainingOptions {
   /** Snapshot stride; absent for the automatic choice. */
   readonly every?: number;
   readonly everyStep?: boolean;
-  /** Stand still before the first update until a debugger comes. */
-  readonly standFirst?: boolean;
+  /** Stand still before the first update until a debugger comes: at most a minute, or for good. */
+  readonly standFirst?: boolean | 'for-good';
   /** Keep the process at its end for questions, at most this many seconds. */
   readonly holdSeconds?: number;
   readonly evaluationSamples?: number;
@@ -65,7 +66,8 @@ export interface TrainingEnd {
 export interface Training {
   readonly run: Run;
   readonly pid: number;
-  readonly kill: (signal: NodeJS.Signals) => void;
+  /** @param why for the run's record, in place of a signal that came from nobody knows where: "Ended by its debugger" */
+  readonly kill: (signal: NodeJS.Signals, why?: string) => void;
   /** What the command writes, where `stdio` asked for pipes. */
   readonly output: { readonly stdout: Readable | null; readonly stderr: Readable | null };
   /** Settles when the command has ended and the run's final state is written; never rejects. */
@@ -109,6 +111,7 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
   const ownGroup = options.ownGroup === true && process.platform !== 'win32';
   try {
     const begun = await run.readRecordedManifest();
+    let sent: { readonly signal: NodeJS.Signals; readonly why: string } | null = null;
     const { child, pid, ended } = await startCommand(options.command, {
       cwd: path.resolve(options.cwd),
       stdio: typeof stdio === 'function' ? stdio(run) : stdio,
@@ -118,10 +121,17 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
     return {
       run,
       pid,
-      kill: (signal) => (ownGroup ? killGroup(pid, signal) : void child.kill(signal)),
+      kill: (signal, why) => {
+        sent = why === undefined ? null : { signal, why };
+        if (ownGroup) killGroup(pid, signal);
+        else child.kill(signal);
+      },
       output: { stdout: child.stdout, stderr: child.stderr },
       ended: ended.then(async (ending) => {
-        const manifest = await settleRun(run, ending).catch((error: unknown) => lostRun(begun, error));
+        const ownWord = sent !== null && sent.signal === endingSignal(ending) ? sent.why : undefined;
+        const manifest = await settleRun(run, ending, ownWord).catch((error: unknown) =>
+          lostRun(begun, error),
+        );
         if (!isRunning(manifest)) await clear();
         return { manifest, ending };
       }),
@@ -189,21 +199,24 @@ export function recordingOptions(
 /**
  * Writes the final state of a run whose command has ended. What the probe itself wrote stands, unless the command's
  * exit says otherwise. A command that put its training into the background leaves a run that goes on.
+ * @param ownWord of whoever has sent the signal that has ended it, where that is known
  */
-export async function settleRun(run: Run, ending: Ending): Promise<RunManifest> {
+export async function settleRun(run: Run, ending: Ending, ownWord?: string): Promise<RunManifest> {
   let recorded = await run.readRecordedManifest();
   // The process has gone on with another run: that is the one that has ended with it.
   if (recorded.successor !== undefined)
-    return settleRun(await RunStore.beside(run).open(recorded.successor.run), ending);
+    return settleRun(await RunStore.beside(run).open(recorded.successor.run), ending, ownWord);
   if (isRunning(recorded) && recorded.process?.pid !== process.pid) return recorded;
   const claimed = await exists(run.path(CLAIM_FILE));
   if (claimed && isUnfinished(recorded.state))
     recorded = await run.countAgain(recorded).catch(() => recorded);
   const final = claimed
-    ? stateAfterTraining(recorded, ending)
+    ? stateAfterTraining(recorded, ending, ownWord)
     : stateWithoutTraining(recorded, ending, {
         loaded: await exists(run.path(LOADED_FILE)),
         trouble: await pythonTrouble(run),
+        unseen: await exists(run.path(UNSEEN_FILE)),
+        ownWord,
       });
   const now = new Date().toISOString();
   const manifest: RunManifest = {
@@ -230,7 +243,7 @@ function lostRun(begun: RunManifest, error: unknown): RunManifest {
 
 type Final = Pick<RunManifest, 'state' | 'stateReason'>;
 
-function stateAfterTraining(recorded: RunManifest, ending: Ending): Final {
+function stateAfterTraining(recorded: RunManifest, ending: Ending, ownWord: string | undefined): Final {
   const steps = `${recorded.recording.steps} steps are kept`;
   const signal = endingSignal(ending);
   // Ctrl+C is one way to let a held process end: its script was done.
@@ -239,7 +252,7 @@ function stateAfterTraining(recorded: RunManifest, ending: Ending): Final {
   const done = recorded.state === 'held' || recorded.state === 'finished';
   if (done && (signal !== null || ending.code === 0)) return { state: 'finished', stateReason: null };
   if (signal !== null) {
-    return { state: stateFor(signal), stateReason: `${nameSignal(signal, recorded)}; ${steps}.` };
+    return { state: stateFor(signal), stateReason: `${ownWord ?? nameSignal(signal, recorded)}; ${steps}.` };
   }
   if (ending.code !== 0) {
     const reason = recorded.state === 'failed' ? recorded.stateReason : null;
@@ -255,13 +268,18 @@ function stateAfterTraining(recorded: RunManifest, ending: Ending): Final {
 function stateWithoutTraining(
   recorded: RunManifest,
   ending: Ending,
-  seen: { readonly loaded: boolean; readonly trouble: string | null },
+  seen: {
+    readonly loaded: boolean;
+    readonly trouble: string | null;
+    readonly unseen: boolean;
+    readonly ownWord: string | undefined;
+  },
 ): Final {
   const signal = endingSignal(ending);
   if (signal !== null) {
     return {
       state: stateFor(signal),
-      stateReason: `${nameSignal(signal, recorded)} before the first training step.`,
+      stateReason: `${seen.ownWord ?? nameSignal(signal, recorded)} before the first training step.`,
     };
   }
   if (ending.code !== 0) {
@@ -274,7 +292,21 @@ function stateWithoutTraining(
     };
   }
   if (seen.trouble !== null) return { state: 'no-training', stateReason: seen.trouble };
+  if (seen.unseen) return { state: 'no-training', stateReason: `${UNSEEN.message} ${UNSEEN.cure}` };
   return { state: 'no-training', stateReason: seen.loaded ? NO_STEP : noFramework(recorded.command) };
+}
+
+const UNSEEN = {
+  message:
+    'The script applies gradients that it takes by itself (tf.grad, tf.grads), where Basin sees neither loss nor step, and ' +
+    'nothing was recorded.',
+  cure: 'Take them by optimizer.computeGradients(() => loss) or tf.variableGrads to look at it with Basin.',
+};
+
+/** @throws BasinError `not-replayable` where the script trains in a way that shows no step, though it has not ended */
+export async function refuseUnseenSteps(run: Run): Promise<void> {
+  if (await exists(run.path(UNSEEN_FILE)))
+    throw new BasinError('not-replayable', UNSEEN.message, UNSEEN.cure);
 }
 
 const NO_STEP =

@@ -5,10 +5,18 @@ import * as v from 'valibot';
 import { cancelled } from '../protocol/errors.ts';
 import { endpointSchema, type Endpoint } from '../protocol/run.ts';
 
+interface Wait {
+  readonly signal?: AbortSignal;
+  readonly until: Promise<unknown>;
+  readonly every?: number;
+  /** Called again and again meanwhile; rejects where there is nothing to wait for. */
+  readonly check?: () => Promise<void>;
+}
+
 /** null when `until` settles first. The file is renamed into place, so that what can be parsed is whole. */
 export async function waitForEndpoint(
   file: string,
-  { signal, until, every = 50 }: { signal?: AbortSignal; until: Promise<unknown>; every?: number },
+  { signal, until, every = 50, check }: Wait,
 ): Promise<Endpoint | null> {
   const over = new AbortController();
   const stop = (): void => over.abort();
@@ -23,6 +31,7 @@ export async function waitForEndpoint(
     );
     if (parsed.success) return parsed.output;
     if (over.signal.aborted) return null;
+    await check?.();
     await Promise.race([sleep(every), until.catch(() => undefined)]);
   }
 }

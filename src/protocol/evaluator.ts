@@ -182,6 +182,8 @@ export interface EvaluatorStatus {
   readonly connectionSeconds: number;
   /** Seconds since the first step. */
   readonly seconds: number;
+  /** What people know the debugger by that drives training; null where none does. */
+  readonly driver: string | null;
 }
 
 export type Normalisation = 'filter' | 'layer' | 'none';

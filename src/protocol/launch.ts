@@ -24,6 +24,9 @@ export const CLAIM_FILE = 'claim';
  * without a step can say whether the script never loaded the framework or loaded it and never trained.
  */
 export const LOADED_FILE = 'loaded';
+/** Created in the run directory by a probe that sees so many updates made of gradients that it has not seen being taken. */
+export const UNSEEN_FILE = 'unseen';
+export const UNSEEN_UPDATES = 10;
 /**
  * Written into the run directory by a Python that was asked for torch and has none, or one too old for the probe, or by
  * a probe that cannot see the steps (JSON, `pythonTroubleSchema`), so that a run that never trained can say so.
@@ -67,8 +70,8 @@ export const probeOptionsSchema = v.object({
   every: v.nullable(v.number()),
   /** record every weight-reading quantity at every step, whatever it costs. */
   everyStep: v.boolean(),
-  /** Stand still before the first update until a debugger comes, at most a minute. */
-  standFirst: v.optional(v.boolean(), false),
+  /** Stand still before the first update until a debugger comes: at most a minute, or for good. */
+  standFirst: v.optional(v.union([v.boolean(), v.literal('for-good')]), false),
   /** Keep the process at its end for questions, at most this many seconds; 0 = don't. */
   holdSeconds: v.number(),
   /** Samples in the evaluation set, per split. */

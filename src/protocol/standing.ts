@@ -29,6 +29,10 @@ export interface Standing {
 /** What becomes of a process when its driver is gone: it trains on, or stands until another one comes. */
 export type WhenGone = 'continue' | 'hold';
 
+/** Of `busy`, where another client drives. */
+export const DRIVEN_CURE =
+  'Go on in that session; or end it there (disconnected, it leaves the run training) and attach again.';
+
 /** Where to stand still again; without `step` and `epoch` only at a `pause`. */
 export interface Target {
   readonly place: StandingPlace;
@@ -62,8 +66,11 @@ export interface CheckpointContents {
 }
 
 export interface StandingRequests {
-  /** Has the process stand still at its next place, and makes the caller the driver. */
-  pause: { params: { whenGone: WhenGone }; result: Standing };
+  /**
+   * Has the process stand still at its next place, and makes the caller the driver. `driver` is what people know it by,
+   * for others that would drive as well. `busy` where another client drives.
+   */
+  pause: { params: { whenGone: WhenGone; driver?: string }; result: Standing };
   /**
    * Lets a standing process train on, until it stands again. `layers` has each parameter's own numbers recorded at every
    * step, as layers.bin keeps them; it goes with `norms`. `norms` has every weight-reading quantity read at every

@@ -69,7 +69,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Simulation]:
     def run(*events: tuple[float, Callable[[Debuggee], None]]) -> Simulation:
         simulation = Simulation(list(events))
         monkeypatch.setattr(module.time, "monotonic", simulation.monotonic)
-        simulation.debuggee = Debuggee(simulation, True, 60.0)  # type: ignore[arg-type]
+        simulation.debuggee = Debuggee(simulation, 60.0)  # type: ignore[arg-type]
         simulation.debuggee.reached("gradient", 0, 0, 0, lambda: None)
         return simulation
 
@@ -122,7 +122,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> tuple[Peer, Simulation, Debu
     word = Word("pause", peer, whenGone="continue")
     simulation = Simulation([(1, lambda d: d.take(word, 0)), (5, interrupt)])  # type: ignore[arg-type]
     monkeypatch.setattr(module.time, "monotonic", simulation.monotonic)
-    debuggee = simulation.debuggee = Debuggee(simulation, True, 60.0)  # type: ignore[arg-type]
+    debuggee = simulation.debuggee = Debuggee(simulation, 60.0)  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
         debuggee.reached("gradient", 0, 4, 0, lambda: None)
     return peer, simulation, debuggee

@@ -1,10 +1,15 @@
 /** Standing still inside of training on a debugger's word: who drives, where to stop next, and who is told of it. */
 import { BasinError, toErrorData, type ErrorData } from '../../protocol/errors.ts';
 import type { StepRecord } from '../../protocol/run.ts';
-import type { Standing, StandingPlace, StandingRequests, Target, WhenGone } from '../../protocol/standing.ts';
+import {
+  DRIVEN_CURE,
+  type Standing,
+  type StandingPlace,
+  type StandingRequests,
+  type Target,
+  type WhenGone,
+} from '../../protocol/standing.ts';
 
-/** A process that was launched to stand at its first step waits so long for its debugger, then trains alone. */
-const ENTRY_MILLISECONDS = 60_000;
 /** A stop that is shorter is not worth a line in the run's manifest. */
 const BRIEF_MILLISECONDS = 300;
 
@@ -40,6 +45,8 @@ interface Proceeding {
 interface Driver {
   readonly connection: number;
   readonly objective: number;
+  /** What people know it by. */
+  name: string;
   whenGone: WhenGone;
   norms: boolean;
   layers: boolean;
@@ -56,21 +63,21 @@ export class Debuggee {
   private standsSince: number | null = null;
   /** Whether anyone has ever taken the wheel: from then on a first stop is theirs to end. */
   private met = false;
+  /** Its debugger disappeared from where it stood, and wanted it to stand until another one comes. */
+  private kept = false;
   /** Of a script that is done: told to whoever asks to stand or to go on. */
   private over: Standing | null = null;
   /** Whether the run's manifest says that it is paused. */
   private shown = false;
 
   /**
-   * @param standFirst stand before the first update, until a debugger comes
-   * @param patience how long to wait there for one, in ms
+   * @param patience how long to stand before the first update until a debugger comes, in ms; null: not at all
    */
   constructor(
     private readonly ground: Ground,
-    standFirst: boolean,
-    private readonly patience = ENTRY_MILLISECONDS,
+    private readonly patience: number | null,
   ) {
-    this.entry = standFirst;
+    this.entry = patience !== null;
   }
 
   /** Whether training may go past its places without looking. */
@@ -91,9 +98,14 @@ export class Debuggee {
     return this.standing !== null;
   }
 
-  /** Whether a debugger has training in its hands. */
+  /** What people know the debugger by that has training in its hands; null where none has. */
+  get drivenBy(): string | null {
+    return this.driver?.name ?? null;
+  }
+
+  /** Whether a debugger has training in its hands, or is waited for. */
   get isDriven(): boolean {
-    return this.driver !== null;
+    return this.driver !== null || this.kept;
   }
 
   /** performance.now() without the time that the process has stood. */
@@ -114,8 +126,15 @@ export class Debuggee {
   }
 
   /** @throws BasinError `busy` where another client drives */
-  pause(request: number, connection: number, objective: number, { whenGone }: { whenGone: WhenGone }): void {
-    this.takeWheel(connection, objective).whenGone = whenGone;
+  pause(
+    request: number,
+    connection: number,
+    objective: number,
+    { whenGone, driver: name }: StandingRequests['pause']['params'],
+  ): void {
+    const driver = this.takeWheel(connection, objective);
+    driver.whenGone = whenGone;
+    driver.name = name ?? driver.name;
     const standing = this.over ?? this.standing;
     if (standing === null) this.pauses.push(request);
     else this.ground.answer(request, standing);
@@ -144,14 +163,15 @@ export class Debuggee {
     if (this.driver?.connection === connection) this.letGo();
   }
 
-  /** A client is gone. */
+  /** A client is gone. Training that is on its way goes on; where it stands, as its driver wanted. */
   closed(connection: number): void {
     if (this.driver?.connection !== connection) return;
-    const { whenGone } = this.driver;
-    this.proceeding = null;
+    const stands = this.standing !== null || this.over !== null;
+    const keeps = stands && this.driver.whenGone === 'hold';
     this.pauses.length = 0;
-    if (whenGone === 'continue') this.letGo();
-    else this.driver = null;
+    if (!keeps) return this.letGo();
+    this.driver = null;
+    this.kept = true;
   }
 
   /** Training has come by a place; returns when it may go on. */
@@ -211,7 +231,7 @@ export class Debuggee {
     this.standsSince = began;
     /** When training begins without a debugger; null where there is, or has been, one. */
     const alone = (): number | null =>
-      standing.reason === 'entry' && !this.met ? began + this.patience : null;
+      standing.reason === 'entry' && !this.met ? began + (this.patience ?? 0) : null;
     this.standing = standing;
     this.tell(standing);
     const done = (): boolean => this.standing === null || performance.now() >= (alone() ?? Infinity);
@@ -236,19 +256,24 @@ export class Debuggee {
     for (const request of this.pauses.splice(0))
       this.ground.fail(request, toErrorData(new BasinError('cancelled', 'Cancelled.')));
     this.driver = null;
+    this.kept = false;
     this.proceeding = null;
     this.standing = null;
   }
 
   private takeWheel(connection: number, objective: number): Driver {
     if (this.driver !== null && this.driver.connection !== connection)
-      throw new BasinError(
-        'busy',
-        'Another debugger drives this process.',
-        'End its session, or disconnect it, and attach again.',
-      );
+      throw new BasinError('busy', `This process is driven by ${this.driver.name} already.`, DRIVEN_CURE);
     this.met = true;
-    this.driver ??= { connection, objective, whenGone: 'continue', norms: false, layers: false };
+    this.kept = false;
+    this.driver ??= {
+      connection,
+      objective,
+      name: 'another debugger',
+      whenGone: 'continue',
+      norms: false,
+      layers: false,
+    };
     return this.driver;
   }
 }

@@ -1,4 +1,4 @@
-/** Seeing each update where it happens: `applyGradients` of every optimizer class. */
+/** Seeing each update where it happens: `applyGradients` of every optimizer class; and whose gradients are taken. */
 import type { OptimizerInfo } from '../../protocol/run.ts';
 import type { Exports } from './hooks.ts';
 import type { Tensor } from './tf.ts';
@@ -18,6 +18,8 @@ export function isOptimizer(x: unknown): x is Optimizer {
 }
 
 export interface OptimizerHooks {
+  /** An optimizer takes the gradients itself that it will apply; null when it has them. */
+  computing(optimizer: Optimizer | null): void;
   /** Before the update of these variables. */
   applying(optimizer: Optimizer, names: readonly string[]): void;
   /** After it. */
@@ -26,6 +28,8 @@ export interface OptimizerHooks {
 
 interface OptimizerPrototype {
   applyGradients?: (gradients: unknown) => void;
+  /** Of the base class; `minimize` calls it. */
+  computeGradients?: (...args: unknown[]) => unknown;
 }
 
 const patched = new WeakSet<object>();
@@ -34,6 +38,9 @@ export function patchOptimizers(exports: Exports, hooks: OptimizerHooks): void {
   for (const value of Object.values(exports)) {
     const prototype = prototypeOf(value);
     if (prototype === null || patched.has(prototype)) continue;
+    if (Object.hasOwn(prototype, 'computeGradients') && typeof prototype.computeGradients === 'function') {
+      patchCompute(prototype as Required<OptimizerPrototype>, hooks);
+    }
     if (Object.hasOwn(prototype, 'applyGradients') && typeof prototype.applyGradients === 'function') {
       patchApply(prototype as Required<OptimizerPrototype>, hooks);
     }
@@ -44,7 +51,21 @@ function prototypeOf(value: unknown): OptimizerPrototype | null {
   if (typeof value !== 'function') return null;
   const prototype = (value as { prototype?: unknown }).prototype;
   if (typeof prototype !== 'object' || prototype === null) return null;
-  return 'applyGradients' in prototype ? (prototype as OptimizerPrototype) : null;
+  const isOne = 'applyGradients' in prototype || 'computeGradients' in prototype;
+  return isOne ? (prototype as OptimizerPrototype) : null;
+}
+
+function patchCompute(prototype: Required<OptimizerPrototype>, hooks: OptimizerHooks): void {
+  patched.add(prototype);
+  const { computeGradients } = prototype;
+  prototype.computeGradients = function (this: Optimizer, ...args) {
+    hooks.computing(this);
+    try {
+      return computeGradients.apply(this, args);
+    } finally {
+      hooks.computing(null);
+    }
+  };
 }
 
 function patchApply(prototype: Required<OptimizerPrototype>, hooks: OptimizerHooks): void {

@@ -88,8 +88,8 @@ export class ObjectiveRecorder {
   private pending: Pending | null = null;
   private updates = 0;
   private optimizer: Optimizer | null = null;
-  /** That of a layers model, before its first update. */
-  private compiledOptimizer: Optimizer | null = null;
+  /** The one that is going to make the first update, where that is known before. */
+  private foreseen: Optimizer | null = null;
   /** Whether updates are seen in an optimizer: then only those count as steps. */
   private seenApplying = false;
   private learningRate: number | null = null;
@@ -205,6 +205,7 @@ export class ObjectiveRecorder {
    * @param grads one for each of the capture's variables
    * @param observation what the closure read, when it was watched
    * @param f the closure itself
+   * @param taker the optimizer that takes the gradient, which it will apply; null where the script takes it
    */
   evaluated(
     loss: number,
@@ -212,11 +213,12 @@ export class ObjectiveRecorder {
     context: LayersContext | null,
     observation: Observation | null,
     f: () => Tensor,
+    taker: Optimizer | null,
   ): void {
     if (this.ended) return;
     const { variables, engine } = this.capture;
     const samples = context?.data[0]?.shape[0] ?? null;
-    if (this.optimizer === null && context !== null) this.foresee(compiled(context.model).optimizer);
+    if (this.optimizer === null) this.foresee(context === null ? taker : compiled(context.model).optimizer);
     if (observation !== null) this.observe(loss, observation);
     if (this.pending !== null && !this.moved(this.pending.dataIds)) {
       // One more gradient before the update: their mean is the step's loss.
@@ -329,10 +331,10 @@ export class ObjectiveRecorder {
     return gradients === null ? null : { what: 'gradient', began: step, ...gradients };
   }
 
-  /** The optimizer that a model is compiled with is known before its first update. */
+  /** The optimizer that a model is compiled with, or that takes the gradient itself, is known before its first update. */
   private foresee(optimizer: unknown): void {
-    if (!isOptimizer(optimizer) || optimizer === this.compiledOptimizer) return;
-    this.compiledOptimizer = optimizer;
+    if (!isOptimizer(optimizer) || optimizer === this.foreseen) return;
+    this.foreseen = optimizer;
     this.learningRate = this.rate.read(optimizer);
     this.info = { ...this.info, optimizer: describeOptimizer(optimizer) };
     this.publish();
@@ -376,7 +378,7 @@ export class ObjectiveRecorder {
   /** The step whose gradient waits for its update, with the learning rate that it will have; null between two steps. */
   get stepUnderWay(): StepOfObjective | null {
     if (this.pending === null) return null;
-    const next = this.optimizer ?? this.compiledOptimizer;
+    const next = this.optimizer ?? this.foreseen;
     if (next !== null) this.learningRate = this.rate.read(next);
     return this.numbers(this.updates, this.pending);
   }

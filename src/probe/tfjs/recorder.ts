@@ -6,7 +6,13 @@ import { openSync, closeSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { BasinError } from '../../protocol/errors.ts';
-import { CLAIM_FILE, LOADED_FILE, type ProbeOptions } from '../../protocol/launch.ts';
+import {
+  CLAIM_FILE,
+  LOADED_FILE,
+  UNSEEN_FILE,
+  UNSEEN_UPDATES,
+  type ProbeOptions,
+} from '../../protocol/launch.ts';
 import { parseStartTime } from '../../protocol/processIdentity.ts';
 import { encodeNumber, type RunState, type StepRecord } from '../../protocol/run.ts';
 import type { Standing } from '../../protocol/standing.ts';
@@ -72,6 +78,10 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   private watchNext = false;
   private firstStep: number | null = null;
   private failure: string | null = null;
+  /** Whose gradients are being taken; null between, and where the script takes them by itself. */
+  private optimizerAtWork: Optimizer | null = null;
+  /** Updates before anything was recorded. */
+  private unseen = 0;
   private readonly versions: Record<string, string> = { node: process.versions.node };
   private readonly calls = new WeakMap<LayersModel, Error>();
   private readonly validations = new WeakMap<LayersModel, NonNullable<FitCall['validation']>>();
@@ -151,14 +161,25 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     return result;
   }
 
+  computing(optimizer: Optimizer | null): void {
+    this.optimizerAtWork = optimizer;
+  }
+
   applying(optimizer: Optimizer, names: readonly string[]): void {
     if (this.off || this.dispatcher?.isAnswering === true) return;
     this.guard(() => {
+      if (this.link === null) this.noteUnseen();
       const moved = new Set(names);
       for (const objective of this.objectives) {
         if (objective.capture.variables.some((v) => moved.has(v.name))) objective.applying(optimizer);
       }
     });
+  }
+
+  /** Gradients are applied, and nobody has seen any being taken. */
+  private noteUnseen(): void {
+    if (this.options.mode !== 'record' || ++this.unseen !== UNSEEN_UPDATES) return;
+    closeSync(openSync(join(this.options.runDirectory, UNSEEN_FILE), 'a'));
   }
 
   applied(): void {
@@ -337,6 +358,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       context,
       observation,
       f,
+      this.optimizerAtWork,
     );
     const validation = context === null ? undefined : this.validations.get(context.model);
     if (validation !== undefined && objective.wantsValidation && objective.data('validation') === null) {
@@ -428,7 +450,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
           link.post({ type: 'failure', request, error });
         },
       },
-      this.options.standFirst,
+      millisecondsToStand(this.options.standFirst),
     );
     dispatcher.setDebuggee(this.debuggee);
     return true;
@@ -486,6 +508,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         ...objective.status(),
         answeringSeconds: this.dispatcher?.answeringSeconds ?? 0,
         seconds: this.seconds(),
+        driver: this.debuggee?.drivenBy ?? null,
       }),
       trainingData: () => {
         if (this.held) return (training ??= this.trainingData(objective.capture, (s) => objective.data(s)));
@@ -639,6 +662,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
             optimizer: frozen.objective().optimizer,
             answeringSeconds: dispatcher.answeringSeconds,
             seconds: this.seconds(),
+            driver: null,
           }),
           resume: () => {
             this.released = true;
@@ -688,6 +712,14 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       return null;
     }
   }
+}
+
+/** A process that was launched to stand at its first step waits so long for its debugger, then trains alone. */
+const ENTRY_MILLISECONDS = 60_000;
+
+function millisecondsToStand(word: ProbeOptions['standFirst']): number | null {
+  if (word === false) return null;
+  return word === 'for-good' ? Infinity : ENTRY_MILLISECONDS;
 }
 
 /** Not process.exit: the script's own exit handlers would save a model that was never trained. */

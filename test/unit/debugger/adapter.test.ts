@@ -80,10 +80,19 @@ describe('the debug adapter', function () {
     assert.equal(stackFrames[0]!.source?.path, program);
     assert.equal(stackFrames[0]!.line, STEP_LINE);
     assert.match(stackFrames.at(-1)!.name, /^run /);
+    assert.equal((await variables('Step')).get('lr')!.value, '0.1', 'before the first update');
+    assert.equal((await variables('Optimizer')).get('name')!.value, 'Momentum');
 
+    // A key that is held down repeats.
+    const stops: DebugProtocol.StoppedEvent['body'][] = [];
+    client.on('stopped', ({ body }: DebugProtocol.StoppedEvent) => stops.push(body));
     let next = stopped();
-    await client.nextRequest(thread);
+    await Promise.all([1, 2, 3].map(() => client.nextRequest(thread)));
     await next;
+    assert.deepEqual(
+      stops.map(({ description }) => description),
+      ['After 1 steps.'],
+    );
     const step = await variables('Step');
     assert.equal(step.get('step')!.value, '0');
     assert.equal(step.get('lr')!.value, '0.1');
@@ -115,9 +124,12 @@ describe('the debug adapter', function () {
 
     const ended = client.waitForEvent('terminated');
     const exited = client.waitForEvent('exited') as Promise<DebugProtocol.ExitedEvent>;
-    await client.continueRequest(thread);
+    // To go on while a step is on its way is to go on behind it.
+    stops.length = 0;
+    await Promise.all([client.nextRequest(thread), client.continueRequest(thread)]);
     await ended;
     assert.equal((await exited).body.exitCode, 0);
+    assert.deepEqual(stops, []);
   });
 
   it('stops where a condition holds, says logpoints, and counts hits', async () => {

@@ -1,7 +1,9 @@
 /** Attaching: a run that is held at its end, one that is over (its script started again), and how a script's end is told. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { needs } from '../../harness/requires.ts';
-import { third } from './client.ts';
+import { Client, startSlowly, third } from './client.ts';
 import { debugging, frameworks, until } from './debugging.ts';
 
 describe('attaching and ending', function () {
@@ -164,6 +166,64 @@ describe('attaching and ending', function () {
     process.kill(training?.pid ?? 0, 'SIGTERM');
     await gone;
     assert.match(on.client.output.join(''), /interrupted: 0 steps.*Ended by SIGTERM/);
+    const late: Readonly<Record<string, object>> = {
+      ...Object.fromEntries(
+        ['next', 'continue', 'stepBack', 'pause', 'stackTrace'].map((command) => [command, { threadId: 1 }]),
+      ),
+      scopes: { frameId: 1 },
+      variables: { variablesReference: 1 },
+      evaluate: { expression: 'loss("train")' },
+      'basin.snapshot': {},
+      'basin.trainOn': {},
+    };
+    for (const [command, given] of Object.entries(late))
+      await assert.rejects(on.client.send(command, given), /The session is over/, command);
+  });
+
+  for (const framework of frameworks)
+    it(`refuses a run that another session debugs, and names that one (${framework})`, async function () {
+      if (framework === 'torch') needs(this, 'torch');
+      const launch = { stopOnEntry: true, name: 'Train it' };
+      await on.client.halt(on.client.begin(framework, { launch }));
+      const run = await on.client.runId();
+      const other = await Client.open(on.workspace);
+      try {
+        await assert.rejects(
+          other.join({ run }),
+          /is debugged already, by the session "Train it" of a debug client \(process \d+\)\. Go on in that session/,
+        );
+      } finally {
+        await other.stop();
+      }
+      await on.client.over();
+      assert.equal((await on.client.variables('Step')).get('step')?.value, '0');
+      await on.client.disconnectRequest({ terminateDebuggee: true });
+    });
+
+  for (const framework of frameworks)
+    it(`waits for the first step of a run that is starting (${framework})`, async function () {
+      if (framework === 'torch') needs(this, 'torch');
+      const go = path.join(on.workspace.root, `go ${framework}`);
+      const slow = await startSlowly(on.workspace, framework, go);
+      const stopped = on.client.waitForEvent('stopped');
+      const joined = on.client.join({ run: slow.run.id });
+      await until(() => on.client.output.join('').includes('is still starting: waiting for its first'));
+      writeFileSync(go, '');
+      await joined;
+      await stopped;
+      assert.ok(Number((await on.client.variables('Step')).get('step')?.value) >= 0);
+      await on.client.disconnectRequest({});
+      slow.kill('SIGKILL');
+      await slow.ended;
+    });
+
+  it('says of a run that ends while it starts that it has never taken a step', async () => {
+    const slow = await startSlowly(on.workspace, 'tfjs', path.join(on.workspace.root, 'never'));
+    const joined = on.client.join({ run: slow.run.id });
+    joined.catch(() => undefined);
+    await until(() => on.client.output.join('').includes('is still starting'));
+    slow.kill('SIGKILL');
+    await assert.rejects(joined, /is interrupted and has never taken a step/);
   });
 
   it('refuses an attachment to what is not there', async () => {

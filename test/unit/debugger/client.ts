@@ -4,6 +4,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DebugClient } from '@vscode/debugadapter-testsupport';
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import { installedProbes } from '../../../src/evaluators/probes.ts';
+import { launchTraining, type Training } from '../../../src/evaluators/training.ts';
 import { makeWorkspace, type Workspace } from '../../fixtures/runs.ts';
 import { testPython } from '../../harness/requires.ts';
 
@@ -81,6 +83,50 @@ export async function makeDebuggedWorkspace(): Promise<DebuggedWorkspace> {
   if (!existsSync(path.join(workspace.root, 'node_modules')))
     symlinkSync(path.join(repository, 'node_modules'), path.join(workspace.root, 'node_modules'));
   return { ...workspace, programs };
+}
+
+const SLOW = {
+  tfjs: `import { existsSync } from 'node:fs';
+while (!existsSync(process.env.GO)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+await import(process.env.THEN);
+`,
+  torch: `import os
+import runpy
+import time
+
+while not os.path.exists(os.environ["GO"]):
+    time.sleep(0.02)
+runpy.run_path(os.environ["THEN"], run_name="__main__")
+`,
+};
+
+/** A script that trains, as the workspace's own does, once there is a file: its program, and the environment that it needs. */
+export function slowly(
+  workspace: DebuggedWorkspace,
+  framework: Framework,
+  go: string,
+): { readonly program: string; readonly env: Readonly<Record<string, string>> } {
+  const program = path.join(workspace.root, framework === 'tfjs' ? 'slow.mjs' : 'slow.py');
+  writeFileSync(program, SLOW[framework]);
+  return { program, env: { GO: go, THEN: workspace.programs[framework] } };
+}
+
+/** The same as a run that no debugger has started. */
+export function startSlowly(
+  workspace: DebuggedWorkspace,
+  framework: Framework,
+  go: string,
+): Promise<Training> {
+  const { program, env } = slowly(workspace, framework, go);
+  return launchTraining({
+    store: workspace.store,
+    command: [framework === 'tfjs' ? process.execPath : testPython(), program],
+    cwd: workspace.root,
+    environment: { ...process.env, ...env, STEPS: '100000' },
+    probes: installedProbes(path.dirname(adapterFile)),
+    version: '0.0.0',
+    stdio: 'ignore',
+  });
 }
 
 export interface Settings {

@@ -9,7 +9,7 @@ import { makePrivateFolder } from '../../../src/evaluators/socketFolder.ts';
 import type { Run } from '../../../src/runs/run.ts';
 import { EngineClient } from '../../../src/surface/engineClient.ts';
 import { needs } from '../../harness/requires.ts';
-import { third } from './client.ts';
+import { slowly, stepLine, third } from './client.ts';
 import { debugging, frameworks, until } from './debugging.ts';
 
 const hostFile = fileURLToPath(new URL('adapterHost.mjs', import.meta.url));
@@ -58,6 +58,13 @@ describe('a debugger that is killed', function () {
   const parentOf = (pid: number): number =>
     Number(execFileSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }));
 
+  /** The process that runs a script; 0 where there is none. */
+  function runningWith(program: string): number {
+    const all = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,stat=,command='], { encoding: 'utf8' });
+    const line = all.split('\n').find((one) => one.includes(program) && !/^\s*\d+\s+Z/.test(one));
+    return Number(/^\s*(\d+)/.exec(line ?? '')?.[1] ?? 0);
+  }
+
   /** The adapter has started the script, and the host of an adapter that. */
   async function kill(who: 'adapter' | 'extension host', trainingPid: number): Promise<void> {
     const adapter = parentOf(trainingPid);
@@ -87,8 +94,11 @@ describe('a debugger that is killed', function () {
     it(`stays held without its ${who} where it was told to, idle, until another one attaches (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
       if (who === 'extension host') await on.reopen(hostFile);
-      await on.client.halt(on.client.begin(framework, { launch: { stopOnEntry: true, whenGone: 'hold' } }));
-      await on.client.over();
+      // A stop that was asked for, and one that a look at the step has come to.
+      const launch = { stopOnEntry: who === 'extension host', whenGone: 'hold' };
+      const breakpoints = who === 'adapter' ? [{ line: stepLine[framework], condition: 'step == 1' }] : [];
+      await on.client.halt(on.client.begin(framework, { launch, breakpoints }));
+      if (who === 'extension host') await on.client.over();
       const run = await on.workspace.store.open(await on.client.runId());
       const norm = await on.client.evaluate(`norm("${third[framework]}")`);
       const { pid, sockets } = await stood(run);
@@ -97,7 +107,7 @@ describe('a debugger that is killed', function () {
       await assertIdle(pid);
       assert.equal((await run.readManifest()).state, 'paused');
       const { description } = await on.client.halt(on.client.join({ run: run.id }));
-      assert.match(description ?? '', /^After 1 steps/);
+      assert.match(description ?? '', who === 'adapter' ? /^Inside of step 1/ : /^After 1 steps/);
       assert.equal(await on.client.evaluate(`norm("${third[framework]}")`), norm);
       await on.client.finish();
       assert.equal((await run.readManifest()).state, 'finished');
@@ -105,6 +115,53 @@ describe('a debugger that is killed', function () {
       await until(() => !existsSync(sockets));
     });
   }
+
+  for (const framework of frameworks)
+    it(`trains on where its adapter is killed on the way, though it stands for a moment in each step (${framework})`, async function () {
+      if (framework === 'torch') needs(this, 'torch');
+      const breakpoints = [{ line: stepLine[framework], condition: 'step == 2 || loss < 0' }];
+      const launch = { whenGone: 'hold', env: { STEPS: '300' } };
+      await on.client.halt(on.client.begin(framework, { launch, breakpoints }));
+      const run = await on.workspace.store.open(await on.client.runId());
+      const { pid } = await stood(run);
+      await on.client.continueRequest({ threadId: 1 });
+      await until(async () => (await run.readSteps()).length > 20);
+      await kill('adapter', pid);
+      await until(async () => (await run.readManifest()).state === 'finished');
+      assert.equal((await run.readSteps()).length, 300);
+    });
+
+  for (const framework of frameworks)
+    it(`ends with an adapter that is killed while it starts, or stands at its first step by its setting (${framework})`, async function () {
+      if (framework === 'torch') needs(this, 'torch');
+      const go = path.join(on.workspace.root, `go ${framework}`);
+      for (const whenGone of ['continue', 'hold'] as const) {
+        const before = new Set((await on.workspace.store.list()).map(({ id }) => id));
+        const { program, env } = slowly(on.workspace, framework, go);
+        const begun = on.client.begin(framework, { launch: { program, env, whenGone } });
+        begun.catch(() => undefined);
+        let pid = 0;
+        await until(() => (pid = runningWith(program)) !== 0);
+        const id =
+          (await on.workspace.store.list()).map((one) => one.id).find((one) => !before.has(one)) ?? '';
+        const run = await on.workspace.store.open(id);
+        await kill('adapter', pid);
+        if (whenGone === 'continue') {
+          await until(async () => !isAlive(pid) && (await run.readManifest()).state === 'interrupted');
+          await until(async () => /debugger was gone/.test((await run.readManifest()).stateReason ?? ''));
+          await on.reopen();
+          continue;
+        }
+        assert.ok(isAlive(pid));
+        writeFileSync(go, '');
+        await until(async () => (await run.readManifest()).state === 'paused');
+        await on.reopen();
+        await on.client.halt(on.client.join({ run: id }));
+        assert.equal((await on.client.variables('Step')).get('step')?.value, '0');
+        await on.client.finish();
+        assert.equal((await run.readSteps()).length, 40);
+      }
+    });
 
   for (const framework of frameworks) {
     it(`stands for its adapter when the engine that asked it is killed (${framework})`, async function () {

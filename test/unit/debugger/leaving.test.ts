@@ -25,6 +25,18 @@ for _ in range(10_000):
     time.sleep(0.05)
 `;
 
+const GRADS_BY_HAND = `import * as tf from '@tensorflow/tfjs';
+
+await tf.setBackend('cpu');
+const weights = tf.variable(tf.ones([4]), true, 'weights');
+const optimizer = tf.train.sgd(0.01);
+for (let step = 0; step < 10_000; step++) {
+  const [gradient] = tf.grads((w) => w.square().sum())([weights]);
+  optimizer.applyGradients({ weights: gradient });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}
+`;
+
 type LaunchArguments = DebugProtocol.LaunchRequestArguments;
 
 describe('a debug session that is left', function () {
@@ -92,8 +104,9 @@ describe('a debug session that is left', function () {
           await Promise.all([ended, launched]);
           await until(() => processes().length === 0);
           for (const id of runs().filter((run) => !before.has(run))) {
-            const { state } = await (await on.workspace.store.open(id)).readManifest();
+            const { state, stateReason } = await (await on.workspace.store.open(id)).readManifest();
             assert.equal(state, 'interrupted');
+            assert.match(stateReason ?? '', /^Ended by its debugger( before|; \d+ steps)/);
           }
         });
 
@@ -107,6 +120,19 @@ describe('a debug session that is left', function () {
     const run = await on.workspace.store.open(id);
     await until(async () => (await run.readManifest()).state === 'finished');
     assert.equal((await run.readSteps()).length, 20);
+  });
+
+  it('refuses updates of gradients that it cannot see being taken, with a cure, and leaves nothing running', async () => {
+    const program = path.join(on.workspace.root, 'by hand.mjs');
+    writeFileSync(program, GRADS_BY_HAND);
+    await assert.rejects(
+      on.client.launchRequest(settings('tfjs', { program })),
+      /applies gradients that it takes by itself[^]*computeGradients/,
+    );
+    assert.deepEqual(processes(), []);
+    const { state, stateReason } = await (await on.workspace.store.open('last')).readManifest();
+    assert.equal(state, 'interrupted');
+    assert.match(stateReason ?? '', /applies gradients that it takes by itself/);
   });
 
   it('refuses gradients made by hand with a cure, leaves nothing running, and launches another script then', async function () {

@@ -160,6 +160,7 @@ export function serve(
       optimizer: null,
       answeringSeconds: 0,
       seconds: 0,
+      driver: null,
     }),
     optimizer: () => recording.optimizer ?? null,
     trainingData: () => (training ??= new TrainingData(capture, recording.train, recording.fit)),

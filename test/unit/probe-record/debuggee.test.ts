@@ -47,7 +47,7 @@ describe('a process that stands first', () => {
   ): Simulation & { stands: boolean } => {
     const simulation = new Simulation(events);
     performance.now = () => simulation.now;
-    simulation.debuggee = new Debuggee(simulation, true, 60_000);
+    simulation.debuggee = new Debuggee(simulation, 60_000);
     let stands = false;
     try {
       simulation.debuggee.reached({ place: 'gradient', objective: 0, step: 0, epoch: 0, values: () => null });

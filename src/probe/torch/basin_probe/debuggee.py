@@ -8,8 +8,6 @@ from typing import Any, Callable, Optional, Protocol
 from .errors import BasinError
 from .wire import Connection, Request
 
-#: A process that was launched to stand at its first step waits so long for its debugger, then trains alone.
-_ENTRY_SECONDS = 60.0
 #: A stop that is shorter is not worth a line in the run's manifest.
 _BRIEF_SECONDS = 0.3
 
@@ -31,6 +29,8 @@ class _Driver:
     def __init__(self, connection: Connection, objective: int) -> None:
         self.connection = connection
         self.objective = objective
+        #: what people know it by
+        self.name = "another debugger"
         self.when_gone = "continue"
         self.norms = self.layers = False
 
@@ -38,18 +38,17 @@ class _Driver:
 class Debuggee:
     """Called at every place where training may stand; :attr:`idle` says that nobody wants it to."""
 
-    def __init__(self, ground: Ground, stand_first: bool, patience: float = _ENTRY_SECONDS) -> None:
+    def __init__(self, ground: Ground, patience: Optional[float]) -> None:
         """
-        :param stand_first: stand before the first update, until a debugger comes
-        :param patience: how long to wait there for one, in seconds
+        :param patience: how long to stand before the first update until a debugger comes, in seconds; None: not at all
         """
         self.ground = ground
-        self._patience = patience
+        self._patience = patience or 0.0
         #: whether anyone has ever taken the wheel: from then on a first stop is theirs to end
         self._met = False
-        self.idle = not stand_first
+        self.idle = patience is None
         self.standing: Optional[dict[str, Any]] = None
-        self._entry = stand_first
+        self._entry = patience is not None
         self._driver: Optional[_Driver] = None
         self._pauses: list[Request] = []
         self._proceeding: Optional[Request] = None
@@ -59,13 +58,20 @@ class Debuggee:
         self._shown = False
         #: of a script that is done: told to whoever asks to stand or to go on
         self._over: Optional[dict[str, Any]] = None
+        #: its debugger disappeared from where it stood, and wanted it to stand until another one comes
+        self._kept = False
         #: an exception of a signal has taken the script away from where its driver believes it to stand
         self._torn_away = False
 
     @property
     def driven(self) -> bool:
-        """Whether a debugger has training in its hands."""
-        return self._driver is not None
+        """Whether a debugger has training in its hands, or is waited for."""
+        return self._driver is not None or self._kept
+
+    @property
+    def driven_by(self) -> Optional[str]:
+        """What people know the debugger by that has training in its hands."""
+        return None if self._driver is None else self._driver.name
 
     @property
     def wants_norms(self) -> bool:
@@ -101,6 +107,7 @@ class Debuggee:
         driver = self._take_wheel(request.connection, objective)
         if request.method == "pause":
             driver.when_gone = request.params["whenGone"]
+            driver.name = request.params.get("driver", driver.name)
             standing = self._over or self.standing
             if standing is not None:
                 request.answer(standing)
@@ -123,18 +130,17 @@ class Debuggee:
         self.idle = False
 
     def left(self, connection: Connection) -> None:
-        """A client has gone."""
+        """A client has gone. Training that is on its way goes on; where it stands, as its driver wanted."""
         driver = self._driver
         if driver is None or driver.connection is not connection:
             return
         self._pauses.clear()
-        self._proceeding = None
-        self._torn_away = False
-        if driver.when_gone == "continue":
+        stands = self.standing is not None or self._over is not None
+        if not stands or driver.when_gone == "continue":
             self._let_go()
         else:
             self._driver = None
-            self.idle = True
+            self._kept = self.idle = True
 
     def reached(
         self,
@@ -236,6 +242,7 @@ class Debuggee:
             request.fail(BasinError("cancelled", "Cancelled."))
         self._pauses.clear()
         self._driver = None
+        self._kept = False
         self._proceeding = None
         self._torn_away = False
         self.standing = None
@@ -245,10 +252,11 @@ class Debuggee:
         if self._driver is not None and self._driver.connection is not connection:
             raise BasinError(
                 "busy",
-                "Another debugger drives this process.",
-                "End its session, or disconnect it, and attach again.",
+                f"This process is driven by {self._driver.name} already.",
+                "Go on in that session; or end it there (disconnected, it leaves the run training) and attach again.",
             )
         self._met = True
+        self._kept = False
         if self._driver is None:
             self._driver = _Driver(connection, objective)
         return self._driver

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from .starter import Starter, read_starter
 
@@ -28,11 +29,22 @@ class ProbeOptions:
     every_step: bool
     hold_seconds: float
     evaluation_samples: int
-    stand_first: bool
+    #: before the first update until a debugger comes, for so many seconds at most; None: not at all
+    stand_first: Optional[float]
     starter: Optional[Starter] = None
 
     def path(self, *parts: str) -> str:
         return os.path.join(self.run_directory, *parts)
+
+
+#: A process that was launched to stand at its first step waits so long for its debugger, then trains alone.
+_ENTRY_SECONDS = 60.0
+
+
+def _seconds_to_stand(word: Any) -> Optional[float]:
+    if not word:
+        return None
+    return math.inf if word == "for-good" else _ENTRY_SECONDS
 
 
 def read_options() -> Optional[ProbeOptions]:
@@ -53,7 +65,7 @@ def read_options() -> Optional[ProbeOptions]:
             every_step=bool(raw["everyStep"]),
             hold_seconds=float(raw["holdSeconds"]),
             evaluation_samples=int(raw["evaluationSamples"]),
-            stand_first=bool(raw.get("standFirst", False)),
+            stand_first=_seconds_to_stand(raw.get("standFirst", False)),
             starter=read_starter(raw.get("starter")),
         )
     except (ValueError, KeyError, TypeError):

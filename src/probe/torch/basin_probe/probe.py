@@ -108,7 +108,7 @@ class Probe:
         self.watches: list[Watch] = []
         self.started: Optional[float] = None
         self.answering = 0.0
-        self.debuggee = Debuggee(self, options.mode == "record" and options.stand_first)
+        self.debuggee = Debuggee(self, options.stand_first if options.mode == "record" else None)
         self.checkpoints: dict[str, Checkpoint] = {}
         self._trackers: "weakref.WeakKeyDictionary[Optimizer, GroupTracker]" = weakref.WeakKeyDictionary()
         self._by_optimizer: "weakref.WeakKeyDictionary[Optimizer, Course]" = weakref.WeakKeyDictionary()
@@ -1119,6 +1119,7 @@ class Probe:
             "optimizer": objective.optimizer_info,
             "answeringSeconds": self.answering,
             "seconds": time.perf_counter() - started,
+            "driver": self.debuggee.driven_by,
         }
 
     def optimizers(self, objective: Objective) -> list[Optimizer]:
