@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+import torch
 from harness import SCRIPTS, Client, Run, WireError, asking, environment, how, new_run, record, trouble, wait_for
 from identity import RUNNER, STEADY, fingerprint, first_difference, plain_environment, steady
 from kinds import skip_absent
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src/probe/torch"))
+from basin_probe.schedules import is_scheduled  # noqa: E402
 
 GONE = {"whenGone": "continue"}
 
@@ -117,6 +121,7 @@ from torch import nn
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
 optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
 for step in range(6):
     x = torch.randn(32, 4)
     if step == 3:
@@ -124,6 +129,7 @@ for step in range(6):
     optimizer.zero_grad()
     nn.functional.cross_entropy(net(x), torch.randint(2, (32,))).backward()
     optimizer.step()
+    scheduler.step(1.0)
 assert all(torch.isfinite(s["exp_avg_sq"]).all() for s in optimizer.state.values())
 """
 
@@ -138,6 +144,7 @@ def test_undoes_an_update_from_inside_of_its_step_and_says_what_the_loss_had_spo
         moments = "the optimizer's state"
         kept = client.call("checkpoint", name="inside")
         assert moments in kept["restored"] and "moving statistics that are finite" in " ".join(kept["notRestored"])
+        assert kept["notRestored"][-1] == "the position of the learning-rate schedule"
         go(client, step=4)
         load(client, "fourth")
         assert sum(p["nonFinite"] for p in client.call("statistics", vector="fourth")["parameters"]) > 0
@@ -152,6 +159,13 @@ def test_undoes_an_update_from_inside_of_its_step_and_says_what_the_loss_had_spo
         client.call("detach")
 
 
+def test_knows_an_optimizer_that_a_scheduler_moves() -> None:
+    weights = [torch.nn.Parameter(torch.ones(2))]
+    plain, scheduled = (torch.optim.SGD(weights, lr=0.1) for _ in range(2))
+    torch.optim.lr_scheduler.StepLR(scheduled, 5)
+    assert [is_scheduled(o) for o in (plain, scheduled)] == [False, True]
+
+
 def test_goes_back_to_a_checkpoint_with_momentum_and_random_streams() -> None:
     with new_run() as run, training(run, Path(__file__).with_name("scripts-debugged") / "noisy_full_batch.py") as client:
         client.call("pause", **GONE)
@@ -160,7 +174,7 @@ def test_goes_back_to_a_checkpoint_with_momentum_and_random_streams() -> None:
         kept = client.call("checkpoint", name="three")
         assert kept["step"] == 3
         assert {"weights", "the optimizer's state", "the random stream of torch"} <= set(kept["restored"])
-        assert "the position in the data" in kept["notRestored"]
+        assert kept["notRestored"] == ["the position in the data"], "it has no schedule"
         go(client, step=6)
         load(client, "sixth")
         client.call("rewind", name="three")

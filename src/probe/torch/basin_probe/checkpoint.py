@@ -10,12 +10,17 @@ import torch
 from . import random_streams
 from .naming import Named, filter_axis, role
 from .objective import Objective
+from .schedules import is_scheduled
 from .vectors import Vector
 
 _NAMES = {"torch": "torch", "python": "Python's random", "cuda": "CUDA", "mps": "MPS", "numpy": "NumPy"}
-#: A loader is an iterator that the script holds, and a scheduler counts by itself: they go on.
 _SPOILT = "moving statistics that are finite (the step's loss had spoilt them: an earlier snapshot has them)"
-_NOT_RESTORED = ["the position in the data", "the position of a learning-rate schedule"]
+
+
+def _going_on(optimizers: Sequence[torch.optim.Optimizer]) -> list[str]:
+    """A loader is an iterator that the script holds, and a scheduler counts by itself."""
+    scheduled = any(is_scheduled(o) for o in optimizers)
+    return ["the position in the data", *(["the position of the learning-rate schedule"] if scheduled else [])]
 
 
 class Checkpoint:
@@ -28,6 +33,7 @@ class Checkpoint:
             self.state = [s.now().detach().clone() for s in objective.state]
         self.optimizers = [copy.deepcopy(o.state_dict()) for o in optimizers]
         self.streams = random_streams.read_streams()
+        self._going_on = _going_on(optimizers)
         #: inside of a step, whose loss moves statistics
         self._spoilt = not all(bool(torch.isfinite(s).all()) for s in self.state)
 
@@ -50,10 +56,12 @@ class Checkpoint:
         missing = [] if self.optimizers else ["the optimizer's state"]
         if self._spoilt:
             missing.append(_SPOILT)
-        return {"step": self.step, "restored": restored, "notRestored": missing + _NOT_RESTORED}
+        return {"step": self.step, "restored": restored, "notRestored": missing + self._going_on}
 
 
-def assign(objective: Objective, vector: Vector, step: int) -> dict[str, Any]:
+def assign(
+    objective: Objective, optimizers: Sequence[torch.optim.Optimizer], vector: Vector, step: int
+) -> dict[str, Any]:
     """Writes a vector into the weights, and its state where it has any; ``step`` is the one that they are of."""
     with torch.no_grad():
         for p, values in zip(objective.parameters, objective.layout.split(vector.flat)):
@@ -64,7 +72,7 @@ def assign(objective: Objective, vector: Vector, step: int) -> dict[str, Any]:
     return {
         "step": step,
         "restored": ["weights"],
-        "notRestored": ["the optimizer's state", "the random streams", *_NOT_RESTORED],
+        "notRestored": ["the optimizer's state", "the random streams", *_going_on(optimizers)],
     }
 
 

@@ -395,7 +395,7 @@ class Session:
         objective = self._objective
         self.host.require_boundary(objective)
         step = int(params.get("of", objective.steps))
-        contents = assign(objective, self._vector(params["vector"]), step)
+        contents = assign(objective, self.host.optimizers(objective), self._vector(params["vector"]), step)
         self.host.rewound(objective, step)
         return contents
 

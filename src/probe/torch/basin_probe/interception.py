@@ -18,6 +18,7 @@ from torch import nn
 
 from .guard import FromSignal, guarded
 from .held_signals import HeldSignals
+from .schedules import watch_schedulers
 from .tape import Recorder
 from .versions import BEFORE_2, HAS_STEP_HOOKS, dataloader_module, optimizer_module, stateless_module, top_function_mode
 
@@ -96,6 +97,7 @@ class Interception:
         self._watch_mode()
         self._watch_functional_gradients()
         self._watch_graphs()
+        watch_schedulers()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_child)
 
