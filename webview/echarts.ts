@@ -1,4 +1,5 @@
 /** The parts of ECharts that the pages use. Import it from here, so that nothing else is bundled. */
+import './textMeasure.ts';
 import { CustomChart, LineChart, ScatterChart } from 'echarts/charts';
 import type { CustomSeriesOption, LineSeriesOption, ScatterSeriesOption } from 'echarts/charts';
 import {

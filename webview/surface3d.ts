@@ -94,7 +94,7 @@ export class Surface3d {
     const inner =
       (from: number, to: number, text: (value: number) => string) =>
       (value: number): string =>
-        value - from < 0.02 * (to - from) || to - value < 0.02 * (to - from) ? '' : text(value);
+        value - from < 0.06 * (to - from) || to - value < 0.02 * (to - from) ? '' : text(value);
     const [x0, x1, y0, y1] = [result.x[0] ?? 0, result.x.at(-1) ?? 1, result.y[0] ?? 0, result.y.at(-1) ?? 1];
     const wide = Math.max(x1 - x0, y1 - y0);
     const top = high + LIFT * (high - low);

@@ -1,11 +1,9 @@
 /**
  * zrender takes a line's height from the width of '国'; without a CJK font that is too little and the labels of a
- * 3-D view lose their tops. To be imported before the chart that draws them.
+ * 3-D view lose their tops. To be imported before any chart: zrender keeps what it has
+ * measured of a font, and flat charts have the same ones.
  */
 import { setPlatformAPI } from 'echarts/core';
-
-/** Height of a line over the font's size, with room for what stands above and below the letters. */
-const LINE = 1.25;
 
 const context = document.createElement('canvas').getContext('2d');
 
@@ -15,6 +13,6 @@ setPlatformAPI({
     if (font !== undefined && context.font !== font) context.font = font;
     if (text !== '国') return context.measureText(text);
     const size = /(\d+(?:\.\d+)?)px/.exec(context.font)?.[1];
-    return { width: LINE * (size === undefined ? 12 : Number(size)) };
+    return { width: size === undefined ? 12 : Number(size) };
   },
 });

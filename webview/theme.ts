@@ -46,6 +46,8 @@ export function readTheme(source: ThemeSource = documentSource()): Theme {
   const contrast = kind.startsWith('high-contrast');
   const pick = (name: string, light: string, darkValue: string): string =>
     source.variable(name).trim() || (dark ? darkValue : light);
+  const data = (name: string, light: string, darkValue: string): string =>
+    opaque(pick(name, light, darkValue));
   const foreground = pick('--vscode-foreground', '#3b3b3b', '#cccccc');
   return {
     kind,
@@ -64,11 +66,11 @@ export function readTheme(source: ThemeSource = documentSource()): Theme {
       : dark
         ? '#ffffff1f'
         : '#0000001a',
-    loss: pick('--vscode-charts-blue', '#1a6fc4', '#4fa6ff'),
-    validation: pick('--vscode-charts-purple', '#652d90', '#b180d7'),
-    accuracy: pick('--vscode-charts-green', '#388a34', '#89d185'),
-    sharpness: pick('--vscode-charts-orange', '#b15c00', '#e08f45'),
-    bound: pick('--vscode-charts-red', '#d1242f', '#f5655c'),
+    loss: data('--vscode-charts-blue', '#1a6fc4', '#4fa6ff'),
+    validation: data('--vscode-charts-purple', '#652d90', '#b180d7'),
+    accuracy: data('--vscode-charts-green', '#388a34', '#89d185'),
+    sharpness: data('--vscode-charts-orange', '#b15c00', '#e08f45'),
+    bound: data('--vscode-charts-red', '#d1242f', '#f5655c'),
     // Charts put it between double quotes, in SVG's attributes.
     fontFamily: pick('--vscode-font-family', 'system-ui, sans-serif', 'system-ui, sans-serif').replaceAll(
       '"',
@@ -76,6 +78,16 @@ export function readTheme(source: ThemeSource = documentSource()): Theme {
     ),
     fontSize: Number.parseFloat(source.variable('--vscode-font-size')) || 13,
   };
+}
+
+/**
+ * A colour without its transparency: VS Code's own themes take charts.orange from what find marks are, which text is to be
+ * read through. Other words are left as they are.
+ */
+function opaque(colour: string): string {
+  const [, hex] = /^(#[\da-f]{6})[\da-f]{2}$/i.exec(colour) ?? /^(#[\da-f]{3})[\da-f]$/i.exec(colour) ?? [];
+  const [, parts] = /^rgba\((.*),[^,]*\)$/i.exec(colour) ?? [];
+  return hex ?? (parts === undefined ? colour : `rgb(${parts})`);
 }
 
 /** Calls back whenever the theme may have changed; returns the end of it. */
