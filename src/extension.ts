@@ -79,6 +79,8 @@ export function activate(context: vscode.ExtensionContext): BasinApi {
   own(vscode.languages.registerCodeLensProvider(selector, lens));
   own(vscode.languages.registerInlayHintsProvider(selector, hints));
   own(vscode.languages.registerInlayHintsProvider(selector, rateHints));
+  own(vscode.languages.registerHoverProvider(selector, hints));
+  own(vscode.languages.registerHoverProvider(selector, rateHints));
   own(
     vscode.languages.registerCodeActionsProvider(selector, new QuickFixes(sites), {
       providedCodeActionKinds: QuickFixes.kinds,

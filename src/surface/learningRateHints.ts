@@ -1,4 +1,4 @@
-/** The learning rate at the edge of stability, as an inlay hint behind the learning rate that the script gives. */
+/** The learning rate at the edge of stability: an inlay hint behind the learning rate that the script gives, and a hover over it. */
 import * as vscode from 'vscode';
 import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
 import { edgeRate } from '../protocol/stability.ts';
@@ -13,7 +13,7 @@ import type { WorkspaceRuns } from './workspaceRuns.ts';
 
 const REFRESH_MS = 500;
 
-export class LearningRateHints implements vscode.InlayHintsProvider, vscode.Disposable {
+export class LearningRateHints implements vscode.InlayHintsProvider, vscode.HoverProvider, vscode.Disposable {
   readonly #refresh: ScriptRefresh;
   readonly onDidChangeInlayHints: vscode.Event<void>;
 
@@ -43,6 +43,16 @@ export class LearningRateHints implements vscode.InlayHintsProvider, vscode.Disp
       hints.push(hint);
     }
     return hints;
+  }
+
+  async provideHover(document: vscode.TextDocument, position: vscode.Position): Promise<vscode.Hover | null> {
+    if (!vscode.workspace.isTrusted) return null;
+    for (const { rate, site } of this.sites.learningRates(document)) {
+      const range = new vscode.Range(document.positionAt(rate.from), document.positionAt(rate.to));
+      const found = range.contains(position) ? await edgeAt(site) : null;
+      if (found !== null) return new vscode.Hover(tooltip(site, found.latest, found.edge), range);
+    }
+    return null;
   }
 
   dispose(): void {

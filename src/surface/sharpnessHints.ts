@@ -1,4 +1,4 @@
-/** λ₁ against the optimizer's stability bound, as an inlay hint at the end of the training call's line. */
+/** λ₁ against the optimizer's stability bound: an inlay hint at the end of the training call's line, and a hover over the call. */
 import * as vscode from 'vscode';
 import { decodeNumber, type LiveSharpness } from '../protocol/run.ts';
 import { verdictOf } from '../protocol/stability.ts';
@@ -15,7 +15,7 @@ const REFRESH_MS = 250;
 /** Measurements in the tooltip. */
 const HISTORY = 12;
 
-export class SharpnessHints implements vscode.InlayHintsProvider, vscode.Disposable {
+export class SharpnessHints implements vscode.InlayHintsProvider, vscode.HoverProvider, vscode.Disposable {
   readonly #refresh: ScriptRefresh;
   readonly onDidChangeInlayHints: vscode.Event<void>;
 
@@ -48,6 +48,21 @@ export class SharpnessHints implements vscode.InlayHintsProvider, vscode.Disposa
       hints.push(hint);
     }
     return hints;
+  }
+
+  /** Over the line up to the call's arguments, which have hovers of their own; also where hints are off. */
+  async provideHover(document: vscode.TextDocument, position: vscode.Position): Promise<vscode.Hover | null> {
+    if (!vscode.workspace.isTrusted) return null;
+    const { text, firstNonWhitespaceCharacterIndex: start } = document.lineAt(position.line);
+    const open = text.indexOf('(', start);
+    const called = new vscode.Range(position.line, start, position.line, open < 0 ? text.length : open);
+    if (!called.contains(position)) return null;
+    for (const site of this.sites.sites(document).filter(({ line }) => line === position.line)) {
+      const history = await measurements(site);
+      const latest = history.at(-1);
+      if (latest !== undefined) return new vscode.Hover(tooltip(site, history, latest), called);
+    }
+    return null;
   }
 
   dispose(): void {

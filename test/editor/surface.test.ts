@@ -58,6 +58,16 @@ const hints = async (start = 'λ₁'): Promise<vscode.InlayHint[]> => {
   );
   return found.filter((hint) => label(hint).startsWith(start));
 };
+/** All texts that stand over a place of the script. */
+const hovers = async (at: vscode.Position): Promise<string> => {
+  const found = await vscode.commands.executeCommand<vscode.Hover[]>(
+    'vscode.executeHoverProvider',
+    script(),
+    at,
+  );
+  // Each is a text or a MarkdownString, whose `value` it is.
+  return JSON.stringify(found.map(({ contents }) => contents)).replaceAll('\\n', '\n');
+};
 const label = (hint: vscode.InlayHint | undefined): string =>
   typeof hint?.label === 'string' ? hint.label : '';
 
@@ -138,7 +148,11 @@ describe('from a script to its landscape', function () {
       return found.length > 0 ? found : null;
     });
     assert.match(label(hint), /^λ₁ \S+ · \(2\+2β\)\/η \S+ · (stable|edge of stability|unstable)$/);
-    assert.match(document.lineAt(hint?.position.line ?? 0).text, /model\.fit\(/);
+    const { text } = document.lineAt(hint?.position.line ?? 0);
+    assert.match(text, /model\.fit\(/);
+    const over = async (column: number) => hovers(new vscode.Position(hint?.position.line ?? 0, column));
+    assert.match(await over(text.indexOf('fit')), /Sharpness of the training loss.*\| step \| λ₁ \|/s);
+    assert.doesNotMatch(await over(text.indexOf('fit(') + 6), /Sharpness/, 'arguments have their own');
   });
 
   it('keeps the hint with its call while the file is edited', async () => {
@@ -159,6 +173,7 @@ describe('from a script to its landscape', function () {
     assert.match(label(hint), /^edge of stability at \S+$/);
     const { line, character } = hint?.position ?? new vscode.Position(0, 0);
     assert.match(document.lineAt(line).text.slice(0, character), /tf\.train\.momentum\(0\.5$/);
+    assert.match(await hovers(new vscode.Position(line, character - 1)), /reaches it at a learning rate of/);
   });
 
   it('writes averaging into the script when it is asked to, and nothing before', async () => {
