@@ -24,6 +24,7 @@ import { baselineOf, manageRuns, pinnedBaseline } from './manageRuns.ts';
 import { comparison } from './comparison.ts';
 import { lineOf, wordsOf } from './scriptArguments.ts';
 import { pickRun, type Target } from './pickRun.ts';
+import type { RunNode } from './runsTree.ts';
 import { requireTrust } from './trust.ts';
 import type { KnownRun } from './workspaceRuns.ts';
 
@@ -34,6 +35,24 @@ type ExportPlace = string | { readonly folder: string; readonly format: ExportFo
 
 /** Jobs whose lens shows them, progress and failure included. */
 type PanelJob = Exclude<Job, { kind: 'export' | 'report' }>;
+
+/**
+ * The models that several rows of the tree name, as {@link chosenModels} gives them.
+ * @throws BasinError `bad-input` for runs of several folders: a job knows the runs of its own
+ */
+function selected(run: KnownRun, selection: unknown): string[] | null {
+  const members = chosenModels(run, selection);
+  const rows = members === null ? [] : (selection as (string | RunNode)[]);
+  const elsewhere = rows.some(
+    (row) => typeof row === 'object' && row.run.folder.uri.toString() !== run.folder.uri.toString(),
+  );
+  if (!elsewhere) return members;
+  throw new BasinError(
+    'bad-input',
+    vscode.l10n.t('These runs are kept in different folders of the workspace.'),
+    vscode.l10n.t('Choose runs of one folder: each folder keeps its own, and answers for them alone.'),
+  );
+}
 
 /** The file that a command is about: a page's button and the palette name none. @throws BasinError `bad-input` */
 function openFile(target: vscode.Uri | string | undefined): vscode.Uri {
@@ -64,7 +83,11 @@ const table: Readonly<Record<CommandId, Command>> = {
     const file = openFile(target);
     const line = typeof given === 'string' ? given : await askArguments(file, training.argumentsOf(file));
     const words = wordsOf(line);
-    if (words === null) throw new BasinError('bad-input', vscode.l10n.t('A quote is not closed.'));
+    if (words === null)
+      throw new BasinError(
+        'bad-input',
+        vscode.l10n.t('A quote is not closed, or nothing stands behind a backslash.'),
+      );
     return training.train(file, words);
   },
 
@@ -118,7 +141,7 @@ const table: Readonly<Record<CommandId, Command>> = {
 
   [commands.average]: async (context, target?: Target, selection?: unknown) => {
     const run = await pickRun(context, target);
-    const members = chosenModels(run, selection);
+    const members = selected(run, selection);
     if (members !== null) return buildSoup(context, run, members, 'uniform');
     const result = await averageInPanel(context, run, { kind: 'average', run: run.id });
     if (result.kind === 'average') void offerExport(context, run, result);
@@ -132,7 +155,7 @@ const table: Readonly<Record<CommandId, Command>> = {
 
   [commands.soup]: async (context, target?: Target, selection?: unknown) => {
     const run = await pickRun(context, target);
-    const members = chosenModels(run, selection) ?? (await pickCandidates(context, run));
+    const members = selected(run, selection) ?? (await pickCandidates(context, run));
     const method = (await run.run.hasEvaluationSet('validation')) ? 'greedy' : 'uniform';
     return buildSoup(context, run, members, method);
   },
@@ -143,7 +166,7 @@ const table: Readonly<Record<CommandId, Command>> = {
 
   [commands.ensemble]: async (context, target?: Target, selection?: unknown) => {
     const run = await pickRun(context, target);
-    const members = chosenModels(run, selection);
+    const members = selected(run, selection);
     const result = await inPanel(context, run, 'averaging', {
       kind: 'ensemble',
       run: run.id,
@@ -169,7 +192,7 @@ const table: Readonly<Record<CommandId, Command>> = {
   [commands.compareModels]: async (context, target?: Target, selection?: unknown) => {
     const run = await pickRun(context, target);
     const title = vscode.l10n.t('Which models to compare?');
-    const chosen = chosenModels(run, selection) ?? (await pickCandidates(context, run, title));
+    const chosen = selected(run, selection) ?? (await pickCandidates(context, run, title));
     const members = await comparison(run, chosen, pinnedBaseline(context, run));
     const size = setting('contourSize', run.folder.uri);
     // Models of one run lie in one landscape; of several runs each has a loss and samples of its own.
@@ -594,7 +617,10 @@ async function askArguments(file: vscode.Uri, last: readonly string[]): Promise<
     ),
     placeHolder: vscode.l10n.t('--rate 0.1 --name "two words"'),
     value: lineOf(last),
-    validateInput: (text) => (wordsOf(text) === null ? vscode.l10n.t('A quote is not closed.') : undefined),
+    validateInput: (text) =>
+      wordsOf(text) === null
+        ? vscode.l10n.t('A quote is not closed, or nothing stands behind a backslash.')
+        : undefined,
   });
   if (line === undefined) throw cancelled();
   return line;
@@ -616,10 +642,11 @@ async function pickCandidates(
   title = vscode.l10n.t('Which models to average?'),
 ): Promise<string[]> {
   const own = run.manifest?.objectives[0];
-  const alike = runs.all.filter(({ id, manifest }) => {
+  const alike = runs.all.filter(({ id, manifest, folder }) => {
     const theirs = manifest?.objectives[0];
     return (
       id !== run.id &&
+      folder.uri.toString() === run.folder.uri.toString() &&
       own !== undefined &&
       theirs !== undefined &&
       layoutDifferences(own, theirs).length === 0

@@ -3,6 +3,11 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { BasinError } from '../protocol/errors.ts';
 
+/** The name of a run's folder, where there are several in the workspace; null where it would say nothing. */
+export function folderName({ folder }: { readonly folder: vscode.WorkspaceFolder }): string | null {
+  return (vscode.workspace.workspaceFolders?.length ?? 0) > 1 ? folder.name : null;
+}
+
 /** @throws BasinError `bad-input` for a file that is in none, or not on a disk */
 export function folderOf(file: vscode.Uri): vscode.WorkspaceFolder {
   const folder = vscode.workspace.getWorkspaceFolder(file);

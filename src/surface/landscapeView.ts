@@ -338,7 +338,7 @@ class Landscape implements vscode.Disposable {
       case 'starting':
         return vscode.l10n.t('Waiting for the first training step.');
       case 'training':
-        return setting('liveContour')
+        return setting('liveContour', this.#known?.folder.uri)
           ? vscode.l10n.t('The contour appears after a few snapshots.')
           : vscode.l10n.t('Live contours are off (setting basin.liveContour).');
       case 'no-training':

@@ -1,6 +1,7 @@
 /** The run that a command is about. */
 import * as vscode from 'vscode';
 import { BasinError } from '../protocol/errors.ts';
+import { folderName } from './folderOf.ts';
 import type { RunNode } from './runsTree.ts';
 import { runText } from './sharpnessText.ts';
 import type { KnownRun, WorkspaceRuns } from './workspaceRuns.ts';
@@ -46,7 +47,7 @@ export async function pickRun(
   const picked = await vscode.window.showQuickPick(
     all.map((run) => ({
       label: run.manifest?.name ?? run.id,
-      description: run.id,
+      description: [folderName(run), run.id].filter(Boolean).join(' · '),
       detail:
         run.manifest === null ? (run.error?.message ?? '') : runText(run.manifest, run.lastStep, run.live),
       run,

@@ -8,6 +8,7 @@ import type { AnalysisResult } from '../protocol/analyses.ts';
 import type { BuiltModel, RunState } from '../protocol/run.ts';
 import { keptAnalyses } from '../runs/keptAnalyses.ts';
 import { DisposableStore } from './disposables.ts';
+import { folderName } from './folderOf.ts';
 import { commands, contextKeys, treeItems, views } from './ids.ts';
 import { lensOf, resultTitle } from './resultText.ts';
 import { localNumber } from './localNumber.ts';
@@ -252,7 +253,7 @@ function runItem(run: KnownRun): vscode.TreeItem {
   }
   const { manifest } = run;
   const item = new vscode.TreeItem(manifest.name, Collapsed);
-  const told = runText(manifest, run.lastStep, run.live);
+  const told = [folderName(run), runText(manifest, run.lastStep, run.live)].filter(Boolean).join(' · ');
   item.description = run.baseline ? `${vscode.l10n.t('baseline')} · ${told}` : told;
   item.tooltip = runTooltip(run);
   const [icon, colour] =
@@ -273,12 +274,16 @@ function runItem(run: KnownRun): vscode.TreeItem {
   return item;
 }
 
-/** The script relative to its workspace folder; the command where a run has none. */
-function scriptOf({ manifest, folder }: KnownRun): string {
+/** The script relative to its workspace folder, whose name stands before it where there are several; the command where a run has none. */
+function scriptOf(run: KnownRun): string {
+  const { manifest, folder } = run;
   if (manifest === null) return vscode.l10n.t('unreadable runs');
   return manifest.script === null
     ? manifest.command.map((part) => path.basename(part)).join(' ')
-    : path.relative(folder.uri.fsPath, path.resolve(manifest.cwd, manifest.script));
+    : path.join(
+        folderName(run) ?? '',
+        path.relative(folder.uri.fsPath, path.resolve(manifest.cwd, manifest.script)),
+      );
 }
 
 function searchText(run: KnownRun): string {
@@ -287,7 +292,8 @@ function searchText(run: KnownRun): string {
   return [run.id, manifest?.name, ...state, manifest?.framework, scriptOf(run)].join(' ').toLowerCase();
 }
 
-function runTooltip({ manifest, id, live }: KnownRun): vscode.MarkdownString {
+function runTooltip(run: KnownRun): vscode.MarkdownString {
+  const { manifest, id, live } = run;
   const text = new vscode.MarkdownString();
   if (manifest === null) return text;
   const line = (label: string, value: string | null | undefined): void => {
@@ -295,6 +301,7 @@ function runTooltip({ manifest, id, live }: KnownRun): vscode.MarkdownString {
     text.appendMarkdown(`**${label}** `).appendText(value).appendMarkdown('  \n');
   };
   line(vscode.l10n.t('Run'), `${id}, ${stateWords(manifest.state)}`);
+  line(vscode.l10n.t('Folder'), folderName(run));
   line(vscode.l10n.t('Why'), manifest.stateReason);
   const { parent, successor } = manifest;
   line(vscode.l10n.t('Parent'), parent && vscode.l10n.t('{0}, step {1}', parent.run, parent.step));

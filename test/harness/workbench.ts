@@ -14,6 +14,8 @@ const screenshots = resolve(import.meta.dirname, '../../out/screenshots');
 export interface WorkbenchOptions {
   /** Absolute path of the folder to open; by default a fresh copy of the sample workspace. */
   readonly folder?: string;
+  /** Absolute path of a .code-workspace file that has the folder and others: it is opened in its place. */
+  readonly workspace?: string;
   readonly theme?: 'dark' | 'light' | 'high-contrast' | 'high-contrast-light';
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Workspace trust in force; off by default. */
@@ -64,7 +66,8 @@ export async function startWorkbench(options: WorkbenchOptions = {}): Promise<Wo
   try {
     const viewport = options.viewport ?? { width: 1400, height: 900 };
     const page = await (await browser.newContext({ viewport })).newPage();
-    await page.goto(workbenchUrl(server, { folder }));
+    const { workspace } = options;
+    await page.goto(workbenchUrl(server, { folder, ...(workspace === undefined ? {} : { workspace }) }));
     await page.locator('.monaco-workbench .statusbar').waitFor({ timeout: 60_000 });
     // An empty folder has no row.
     const files = page.locator(

@@ -1,6 +1,9 @@
-/** The packaged extension in a VS Code whose language is German: each of its parts says what it has to say in German. */
+/**
+ * The packaged extension in a VS Code whose language is German, over a workspace of two folders: each of its parts says
+ * what it has to say in German, and a file of the second folder is trained by that folder's settings, into its own runs.
+ */
 import assert from 'node:assert/strict';
-import { readdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Workbench } from '../harness/workbench.ts';
 import { freshWorkspace } from '../harness/workspace.mjs';
@@ -19,11 +22,17 @@ describe('the workbench in German', function () {
   this.bail(true);
   let workbench: Workbench;
   openForSuite(
-    () => ({
-      folder: freshWorkspace('german'),
-      language: 'de',
-      settings: { 'basin.contourSize': 21, 'basin.holdSeconds': 600 },
-    }),
+    () => {
+      const folder = freshWorkspace('german');
+      // The second of two folders, with a setting of its own.
+      const other = freshWorkspace('german-other');
+      mkdirSync(join(folder, '.vscode'));
+      writeFileSync(join(folder, '.vscode/settings.json'), JSON.stringify({ 'basin.holdSeconds': 600 }));
+      rmSync(join(other, 'train.mjs'));
+      const workspace = `${folder}.code-workspace`;
+      writeFileSync(workspace, JSON.stringify({ folders: [{ path: other }, { path: folder }] }));
+      return { folder, workspace, language: 'de', settings: { 'basin.contourSize': 21 } };
+    },
     (opened) => (workbench = opened),
     'german-',
   );
@@ -62,7 +71,7 @@ describe('the workbench in German', function () {
     await lens.click();
     await until(
       'the run in the tree',
-      async () => (await rows()).some((row) => /train\.mjs.*Schritt \d+ · Loss \d+,\d+/.test(row)),
+      async () => (await rows()).some((row) => /train\.mjs.*german · .*Schritt \d+ · Loss \d+,\d+/.test(row)),
       90,
     );
   });

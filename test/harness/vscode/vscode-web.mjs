@@ -180,17 +180,18 @@ export async function startVSCode(options = {}) {
 }
 
 /**
- * Address of the workbench for a folder; with an extension under development and its test suite when they are given.
+ * Address of the workbench for a folder or a .code-workspace file; with an extension under development and its test suite when they are given.
  * @param {{url: string, port: number}} server
- * @param {{folder?: string, extensionPath?: string, testsPath?: string}} what absolute paths
+ * @param {{folder?: string, workspace?: string, extensionPath?: string, testsPath?: string}} what absolute paths
  */
-export function workbenchUrl(server, { folder, extensionPath, testsPath }) {
+export function workbenchUrl(server, { folder, workspace, extensionPath, testsPath }) {
   const remote = (path) => `vscode-remote://127.0.0.1:${server.port}${path}`;
   const payload = [];
   if (extensionPath) payload.push(['extensionDevelopmentPath', remote(extensionPath)]);
   if (testsPath) payload.push(['extensionTestsPath', remote(testsPath)]);
   const query = new URLSearchParams();
-  if (folder) query.set('folder', folder);
+  if (workspace) query.set('workspace', workspace);
+  else if (folder) query.set('folder', folder);
   if (payload.length > 0) query.set('payload', JSON.stringify(payload));
   return `${server.url}/?${query}`;
 }
