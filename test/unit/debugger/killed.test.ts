@@ -117,6 +117,23 @@ describe('a debugger that is killed', function () {
   }
 
   for (const framework of frameworks)
+    it(`keeps what a failed script has left, where it was told to (${framework})`, async function () {
+      if (framework === 'torch') needs(this, 'torch');
+      const launch = { whenGone: 'hold', env: { STEPS: '20', FAIL: '6', HOW: 'throw' } };
+      await on.client.halt(on.client.begin(framework, { launch }));
+      const run = await on.workspace.store.open(await on.client.runId());
+      const { pid } = await stood(run);
+      await kill('adapter', pid);
+      await assertIdle(pid);
+      assert.ok(isAlive(pid));
+      await on.reopen();
+      const { description } = await on.client.halt(on.client.join({ run: run.id }));
+      assert.match(description ?? '', /^The script has failed: .*the data ran out/);
+      await on.client.finish();
+      assert.equal((await run.readManifest()).state, 'failed');
+    });
+
+  for (const framework of frameworks)
     it(`trains on where its adapter is killed on the way, though it stands for a moment in each step (${framework})`, async function () {
       if (framework === 'torch') needs(this, 'torch');
       const breakpoints = [{ line: stepLine[framework], condition: 'step == 2 || loss < 0' }];
