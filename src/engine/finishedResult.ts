@@ -163,13 +163,19 @@ function objectiveSentences({ manifest, objective }: RunContents): string[] {
 /** Where validation samples may be such as the script trains on. */
 function sampleSentences(draft: object, { manifest, objectiveIndex }: RunContents): string[] {
   const { train, validation } = manifest.evaluationSet ?? { train: null, validation: null };
-  const also = validation?.alsoTraining ?? 0;
-  if (train === null || validation === null || objectiveIndex !== 0 || also === 0) return [];
-  if (!isOnValidation(draft)) return [];
-  return [
-    `${also} of the ${validation.samples} validation samples are among the ${train.samples} training samples that were kept, too: ` +
-      'they may be part of what the script trains on.',
-  ];
+  if (train === null || validation === null || objectiveIndex !== 0 || !isOnValidation(draft)) return [];
+  const also = validation.alsoTraining ?? 0;
+  if (also > 0)
+    return [
+      `${also} of the ${validation.samples} validation samples are among the ${train.samples} training samples that were kept, too: ` +
+        'they may be part of what the script trains on.',
+    ];
+  if (validation.mayBeTrained === true)
+    return [
+      'The validation samples are what the script evaluates without gradient. None of them is among the ' +
+        `${train.samples} training samples that were kept; whether the script trains on them later cannot be told.`,
+    ];
+  return [];
 }
 
 /** Whether any number of it is of validation samples. */

@@ -338,7 +338,13 @@ async function pythonTrouble(run: Run): Promise<string | null> {
   } catch {
     return null;
   }
-  const { executable, python, torch, sharding, unseen } = told;
+  const { executable, python, torch, sharding, unseen, complex } = told;
+  if (complex !== undefined) {
+    return (
+      `Some of the weights are complex numbers (one of shape ${complex}), which Basin does not know, and nothing was ` +
+      'recorded. Keep their real and imaginary parts as real weights (torch.view_as_complex in forward) to look at it with Basin.'
+    );
+  }
   if (sharding !== undefined) {
     return (
       `The model is spread over processes by ${sharding}, so no process has a loss of all of its weights, and nothing ` +

@@ -43,6 +43,8 @@ export const pythonTroubleSchema = v.object({
   sharding: v.optional(v.string()),
   /** What the script trains by where no step can be seen: torch.func.grad, CUDA graphs. */
   unseen: v.optional(v.string()),
+  /** The shape of weights that are complex numbers. */
+  complex: v.optional(v.string()),
 });
 export type PythonTrouble = v.InferOutput<typeof pythonTroubleSchema>;
 

@@ -111,6 +111,8 @@ export const evaluationSplitSchema = v.object({
   source: v.string(),
   /** Of validation: how many of them are among the training samples, too, where that was looked for and found. */
   alsoTraining: v.optional(count),
+  /** Of validation: whether they are part of what the script trains on cannot be told. */
+  mayBeTrained: v.optional(v.boolean()),
 });
 
 export const runStateSchema = v.picklist([

@@ -114,11 +114,29 @@ def test_leaves_a_sharded_model_alone_and_says_so() -> None:
         assert not (run.directory / "claim").exists()
 
 
-def test_the_sentence_names_the_number() -> None:
+@pytest.mark.parametrize("rows", ["32", "2000"])
+def test_the_sentence_names_the_number(rows: str) -> None:
+    """Also where one batch has all the samples that are gathered."""
     with new_run() as run:
-        record(run, SCRIPTS.with_name("scripts-refused") / "number_from_loss.py")
+        record(run, SCRIPTS.with_name("scripts-refused") / "number_from_loss.py", rows)
         reason = run.manifest()["objectives"][0]["replay"]["reason"]
-        assert "number_from_loss.py:11" in reason and "number_from_loss.py:10" in reason
+        assert "number_from_loss.py:14" in reason and "number_from_loss.py:13" in reason
+
+
+def test_an_optimizer_that_comes_later_is_taped_from_its_first_step_on() -> None:
+    with new_run() as run:
+        record(run, SCRIPTS.with_name("scripts-planted") / "phases.py")
+        for objective in run.manifest()["objectives"]:
+            assert objective["replay"]["exact"] and objective["replay"]["checked"] == 4, objective["replay"]
+
+
+def test_complex_weights_are_refused_by_their_shape() -> None:
+    script = SCRIPTS.with_name("scripts-refused") / "complex_weights.py"
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        assert json.loads((run.directory / "python.json").read_text())["complex"] == "[4, 6]"
+        assert not (run.directory / "claim").exists()
 
 
 def test_the_probe_is_importable_without_basin() -> None:

@@ -96,8 +96,8 @@ def check_backward(
         seen = actual.get(id(p))
         a = torch.zeros_like(p) if seen is None else seen / factor
         b = torch.zeros_like(p) if g is None else g
-        off += float((a - b).double().pow(2).sum())
-        size += float(a.double().pow(2).sum())
+        off += float((a - b).abs().double().pow(2).sum())
+        size += float(a.abs().double().pow(2).sum())
     if size > 0:
         check.gradient_error = (off / size) ** 0.5
         if not check.gradient_error <= _GRADIENT_TOLERANCE and check.passed:

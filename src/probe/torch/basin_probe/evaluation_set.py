@@ -12,6 +12,7 @@ import torch
 
 from .objective import Objective
 from .program import Batch, Program, bind
+from .packing import are_equal, pack, parts_of, unpack
 from .random_streams import decode_streams, encode_streams
 from .safetensors import SafetensorsFile, can_hold
 
@@ -30,6 +31,8 @@ class Gatherer:
         self.count = 0
         #: of these: drawn more than once, by a script that draws with replacement
         self.repeats = 0
+        #: all that there are have been taken
+        self.whole = False
         self._seen: set[float] = set()
         self._stale = 0
         #: of batches whose samples cannot be counted
@@ -38,20 +41,28 @@ class Gatherer:
     @property
     def done(self) -> bool:
         return (
-            self.count >= self.wanted or self._rows >= self.wanted or self._stale >= _STALE
+            self.whole or self.count >= self.wanted or self._rows >= self.wanted or self._stale >= _STALE
             or len(self.objective.train) >= _MOST_BATCHES
         )  # fmt: skip
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has all that the script trains on, as far as it has seen: what came lately was there before."""
+        return self.whole or self._stale >= min(_STALE, max(2, len(self.objective.train)))
 
     def known(self, marks: list[float]) -> int:
         """How many of these samples, as :func:`fingerprints` has them, it has taken."""
         return sum(mark in self._seen for mark in marks)
 
     def offer(self, program: Program, batch: Batch) -> bool:
-        """Keeps the batch if most of its samples are new."""
+        """Keeps the batch if most of its samples are new, and there are not enough yet."""
         rows = fingerprints(batch)
         new = [r for r in rows if r not in self._seen]
         if self.objective.train and len(new) * 2 < len(rows):
             self._stale += 1
+            return False
+        if self.done:
+            self._stale = 0
             return False
         self._stale = 0
         self._seen.update(rows)
@@ -71,39 +82,65 @@ class Gatherer:
 
 
 def fingerprints(batch: Batch) -> list[float]:
-    """One number a sample, from the largest leaf that has one row a sample; of the whole batch where none has."""
+    """
+    One number a sample, from the largest leaf of real numbers that has one row a sample and from all such leaves of
+    integers (tokens, labels); of the whole batch where there is none. Smaller leaves of real numbers may be noise.
+    """
     by_rows = batch.program.rows_are_samples
-    rows = [t for t in batch.leaves if by_rows and t.dim() > 0 and t.shape[0] == batch.samples]
-    chosen = max(rows, key=lambda t: (t.is_floating_point(), t.numel())) if rows else None
-    if chosen is None:
-        return [sum(float(t.double().sum()) for t in batch.leaves if not t.is_complex())]
-    flat = chosen.detach().reshape(chosen.shape[0], -1).double()
-    # A fixed weighting without a random stream: sines of the index.
-    weights = torch.sin(torch.arange(1, flat.shape[1] + 1, dtype=torch.float64, device=flat.device) * 1.618)
-    return [float(x) for x in (flat @ weights).tolist()]
+    rows = [
+        (i, torch.view_as_real(t.resolve_conj()) if t.is_complex() else t)
+        for i, t in enumerate(batch.leaves)
+        if by_rows and t.layout is torch.strided and t.dim() > 0 and t.shape[0] == batch.samples
+    ]
+    real = [x for x in rows if x[1].is_floating_point()]
+    chosen = [x for x in rows if not x[1].is_floating_point()] + ([max(real, key=lambda x: x[1].numel())] if real else [])
+    if not chosen:
+        return [sum(float(part.double().sum()) for t in batch.leaves for part in parts_of(t))]
+    total = sum(_weighted(t.detach(), 1.618 + i) for i, t in chosen)
+    return [float(x) for x in total.tolist()]  # type: ignore[union-attr]
 
 
-def encode(batches: list[Batch]) -> tuple[list[tuple[str, torch.Tensor]], dict[str, str], list[str]]:
-    """(tensors, metadata, what could not be kept) of an evaluation set's file."""
+def _weighted(rows: torch.Tensor, frequency: float) -> torch.Tensor:
+    """A fixed weighting of each row without a random stream: sines of the index."""
+    flat = rows.reshape(rows.shape[0], -1).double()
+    return (flat @ torch.sin(torch.arange(1, flat.shape[1] + 1, dtype=torch.float64, device=flat.device) * frequency)).cpu()
+
+
+def can_keep(batch: Batch) -> bool:
+    """Whether a file can hold its data."""
+    return all(pack(t) is not None for t in batch.leaves)
+
+
+def encode(batches: list[Batch]) -> tuple[list[tuple[str, torch.Tensor]], dict[str, str]]:
+    """(tensors, metadata) of an evaluation set's file. All batches are such as can be kept (:func:`can_keep`)."""
     tensors: list[tuple[str, torch.Tensor]] = []
-    problems: list[str] = []
     structures: list[str] = []
     infos: list[dict[str, Any]] = []
     extras: list[dict[str, Any]] = []
-    batches = [b for b in batches if all(can_hold(t.dtype) for t in b.leaves)]
     one_kind = len({b.program.signature for b in batches}) == 1
-    shared: set[int] = set()
+    #: by index: how these are made of their parts
+    shared: dict[int, Any] = {}
+
+    def put(name: str, leaf: torch.Tensor) -> Any:
+        packed = pack(leaf)
+        assert packed is not None
+        parts, how = packed
+        tensors.extend([(name, parts[0])] if how is None else [(f"{name}.{i}", part) for i, part in enumerate(parts)])
+        return how
+
     if one_kind and len(batches) > 1:
         for i, first in enumerate(batches[0].leaves):
             if all(b.leaves[i] is first or _same(b.leaves[i], first) for b in batches[1:]):
-                shared.add(i)
-                tensors.append((f"shared/{i}", first.detach()))
+                shared[i] = put(f"shared/{i}", first)
     for number, batch in enumerate(batches):
         if batch.program.signature not in structures:
             structures.append(batch.program.signature)
-        for i, leaf in enumerate(batch.leaves):
-            if i not in shared:
-                tensors.append((f"b{number}/{i}", leaf.detach()))
+        packed = {
+            str(i): how
+            for i, leaf in enumerate(batch.leaves)
+            for how in [shared[i] if i in shared else put(f"b{number}/{i}", leaf)]
+            if how is not None
+        }
         streams: dict[str, Any] = {}
         for index, states in batch.streams.items():
             held, rest = encode_streams(states)
@@ -128,13 +165,14 @@ def encode(batches: list[Batch]) -> tuple[list[tuple[str, torch.Tensor]], dict[s
                 "numbers": batch.numbers,
                 "streams": streams,
                 "attributes": attributes,
+                "packed": packed,
             }
         )
     metadata = {
         "batches": json.dumps(infos),
         "torch": json.dumps({"structures": structures, "batches": extras}),
     }
-    return tensors, metadata, problems
+    return tensors, metadata
 
 
 def _number(x: Optional[float]) -> Any:
@@ -144,7 +182,14 @@ def _number(x: Optional[float]) -> Any:
 
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b)
+    return a.dtype == b.dtype and are_equal(a, b)
+
+
+def _parts(how: Any) -> int:
+    """Of how many tensors :func:`pack` has made it."""
+    if how is None or how["layout"] == "complex":
+        return 1
+    return (1 if how["layout"] == "coo" else 2) + _parts(how["values"])
 
 
 class StoredSet:
@@ -186,11 +231,13 @@ class StoredSet:
                     continue
                 leaves = []
                 for i, like in enumerate(program.leaves):
+                    how = extra.get("packed", {}).get(str(i))
+                    parts = [""] if how is None else [f".{j}" for j in range(_parts(how))]
                     name = f"b{number}/{i}"
-                    if name not in file.entries:
+                    if name + parts[0] not in file.entries:
                         name = f"shared/{i}"
                     if name not in loaded:
-                        t = tensor(name).to(like.tensor.device)
+                        t = unpack([tensor(name + part).to(like.tensor.device) for part in parts], how)
                         loaded[name] = t.requires_grad_() if like.tensor.requires_grad else t
                     leaves.append(loaded[name])
                 streams = {

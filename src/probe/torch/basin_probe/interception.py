@@ -45,6 +45,12 @@ class Listener(Protocol):
 
     def mode_changed(self, module: nn.Module, training: bool) -> None: ...
 
+    def gradients_off(self, site: Any) -> None:
+        """The script's own code turns gradients off for a while. ``site`` is the same each time for the same lines."""
+
+    def gradients_on(self) -> None:
+        """The end of that."""
+
     def sharded(self, library: str) -> None: ...
 
     def unseen_steps(self, kind: str, closing: bool) -> None:
@@ -72,6 +78,8 @@ class Interception:
         #: loss tensor that GradScaler.scale made → the script's own, and the factor
         self.unscaled: Optional[tuple[Any, torch.Tensor, float]] = None
         self.enabled = True
+        #: whether the listener is told where the script turns gradients off
+        self.wants_no_grad = False
         self.signals = HeldSignals()
         #: answers that are being worked out: what is loaded meanwhile is not the script's
         self.asides = 0
@@ -95,6 +103,7 @@ class Interception:
         self._watch_gradient_scaling()
         self._watch_compiled_functions()
         self._watch_mode()
+        self._watch_no_grad()
         self._watch_functional_gradients()
         self._watch_graphs()
         watch_schedulers()
@@ -255,9 +264,10 @@ class Interception:
             iterator = original_iter(loader)
             if interception.enabled and not interception.asides:
                 try:
-                    # One that the script has made for this loop alone is gone already when its data are asked for.
-                    kept = interception.recorder.notes_rows
-                    iterator._basin_loader = (lambda: loader) if kept else weakref.ref(loader)
+                    # One that the script has made for this loop alone lives as long as the loop, unless it keeps its
+                    # iterator, whose worker processes end when nobody has the loader any more.
+                    own = getattr(loader, "_iterator", None) is iterator and not interception.recorder.notes_rows
+                    iterator._basin_loader = weakref.ref(loader) if own else lambda: loader
                 except Exception:
                     pass  # an iterator of its own kind without attributes: batches stay anonymous
                 interception._report("a loader's start", lambda: interception.listener.loader_started(loader))
@@ -357,6 +367,34 @@ class Interception:
 
         self._original_train = original
         nn.Module.train = train  # type: ignore[method-assign]
+
+    def _watch_no_grad(self) -> None:
+        interception = self
+
+        def watch(kind: Any) -> None:
+            enter, leave = kind.__enter__, kind.__exit__
+
+            @functools.wraps(enter)
+            def entered(context: Any) -> Any:
+                outermost = interception.wants_no_grad and torch.is_grad_enabled()
+                out = enter(context)
+                recorder = interception.recorder
+                if outermost and interception.enabled and not (recorder.depth or recorder.busy or interception._stepping):
+                    site = _two_lines(sys._getframe(1))
+                    interception._report("no_grad", lambda: interception.listener.gradients_off(site))
+                return out
+
+            @functools.wraps(leave)
+            def left(context: Any, *error: Any) -> Any:
+                out = leave(context, *error)
+                if interception.wants_no_grad and torch.is_grad_enabled() and not interception.recorder.depth:
+                    interception._report("the end of no_grad", interception.listener.gradients_on)
+                return out
+
+            kind.__enter__, kind.__exit__ = entered, left
+
+        watch(torch.no_grad)
+        watch(torch.inference_mode)
 
     def _watch_functional_gradients(self) -> None:
         """Loops by torch.func know no backward(): they are told by name."""
@@ -564,6 +602,12 @@ def _calls(outer: Optional[FrameType], inner: FrameType) -> bool:
     while frame is not None and frame is not outer:
         frame = frame.f_back
     return frame is not None
+
+
+def _two_lines(frame: FrameType) -> tuple:
+    """Where a stretch of code begins, and what calls the function that it is in."""
+    caller = frame.f_back
+    return frame.f_code, frame.f_lineno, caller and caller.f_code, caller and caller.f_lineno
 
 
 class _Pristine:

@@ -127,14 +127,17 @@ def learning_rate(optimizer: Optional[torch.optim.Optimizer]) -> Optional[float]
 
 
 def find_state(program: Program, parameters: list[torch.Tensor], owner: Optional[Owner]) -> list[StateTensor]:
-    """Every tensor that the loss can read and its optimizer does not move, with names that are unique."""
+    """
+    Every tensor that the loss can read and its optimizer does not move, with names that are unique. Sparse ones (a
+    graph's edges) are left as they are.
+    """
     mine = {id(p) for p in parameters}
     found: list[StateTensor] = []
     seen: set[int] = set(mine)
     used: set[str] = set()
 
     def add(name: str, place: Optional[dict[str, Any]], key: str, tensor: torch.Tensor) -> None:
-        if id(tensor) in seen:
+        if id(tensor) in seen or tensor.layout is not torch.strided:
             return
         seen.add(id(tensor))
         unique, n = name, 1

@@ -25,18 +25,20 @@ from .checkpoint import Checkpoint
 from .checks import CHECKED_STEPS, WATCH_CURE, Check, check_backward, cross_check, summarise
 from .debuggee import DRIVING, Debuggee
 from .ending import Ending
+from .epochs import Epochs, Pass
 from .errors import BasinError
-from .evaluation_set import Gatherer, StoredSet, encode
+from .evaluation_set import Gatherer, StoredSet, can_keep, encode
 from .evaluator import Evaluator
 from .groups import Group, GroupTracker
 from .guard import FromSignal
 from .handlers import Session
 from .interception import Interception, Optimizer
-from .loaders import brings
+from .loaders import Reading
 from .naming import call_site
 from .non_finite import HookWatch, Origin, origin_in_forward
 from .objective import Objective, find_state, learning_rate
 from .options import CLAIM_FILE, ProbeOptions
+from .packing import pack
 from .processes import backend, script, start_time, versions
 from .program import Batch, Program, make_terms
 from .recording import ObjectiveRecording
@@ -55,6 +57,9 @@ from .wire import Connection, Request, WireServer
 _UNASKED_SECONDS = 120.0
 #: Steps that a relaunched process takes at most while it waits for every kind of step that the data need.
 _LATEST_FREEZE = 64
+#: Points of a stretch without gradient in which there was no loss, or one of training samples; and from how many on it
+#: is left alone.
+_NOTHING, _LEFT_OUT, _FRUITLESS = 3, 1, 6
 _CHANGED = "its first step comes to the loss by other calls than the recorded one"
 #: Entries after which a tape that nobody takes is dropped.
 _LONGEST_TAPE = 2000
@@ -68,6 +73,8 @@ class Course:
         self.team = Team(optimizers)
         self.recording: Optional[ObjectiveRecording] = None
         self.gatherer: Optional[Gatherer] = None
+        #: over a loader, that the first gathered batch came with
+        self.first_pass: Optional[Pass] = None
         self.validation: Optional[ValidationGatherer] = None
         self.evaluator: Optional[Evaluator] = None
         self.checks: list[Check] = []
@@ -91,7 +98,14 @@ class Course:
     def wants_tape(self) -> bool:
         if self.gatherer is None:
             return True
-        return not self.gatherer.done and self.untaped < CHECKED_STEPS
+        # One batch may be all of the data: a number that the tape froze shows at later steps alone.
+        unchecked = len(self.checks) < CHECKED_STEPS and not self.watched
+        return (unchecked or not self.gatherer.done) and self.untaped < CHECKED_STEPS
+
+    @property
+    def watched(self) -> bool:
+        """Whether its loss is one that the script named."""
+        return bool(self.objective.programs) and self.objective.programs[0].watched
 
 
 class Probe:
@@ -115,6 +129,10 @@ class Probe:
         self._manual: Optional[Course] = None
         self._first_steps: list[FirstStep] = []
         self._stepped: "weakref.WeakSet[Optimizer]" = weakref.WeakSet()
+        #: optimizers of weights that are new, which have not stepped yet: how many steps there were before
+        self._awaited: "weakref.WeakKeyDictionary[Optimizer, int]" = weakref.WeakKeyDictionary()
+        #: of all objectives
+        self._steps = 0
         self._sessions: dict[Connection, Session] = {}
         self._notes: list[str] = []
         self._quit = False
@@ -128,6 +146,12 @@ class Probe:
         #: of the last loss that was not finite
         self._origin: Optional[Origin] = None
         self._validating = False
+        #: the stretch without gradient that is looked at, outside of eval(); what was there before; whether it opened the tape
+        self._site: Any = None
+        self._site_before = (0, 0)
+        self._site_opened = False
+        #: by site: points for having brought nothing
+        self._fruitless: dict[Any, int] = {}
         self.ending = Ending()
         #: when the present stop began
         self._stood_since: Optional[float] = None
@@ -135,14 +159,19 @@ class Probe:
         self._unseen: Optional[str] = None
         self._untaped_for_good = False
         self._compiled_steps = False
+        self._opened_late = False
         # loaders
         self._loader: Optional["weakref.ref[Any]"] = None
-        self._training_loader: Optional["weakref.ref[Any]"] = None
+        #: what the loader of the first step reads, and the latest passes over loaders
+        self._trained_data: Optional[Reading] = None
+        self._passes: "weakref.WeakKeyDictionary[Any, Pass]" = weakref.WeakKeyDictionary()
+        #: the one that brought the latest batch that is trained on
+        self._pass: Optional[Pass] = None
+        self._epochs = Epochs()
         self._like: Optional[list[torch.Tensor]] = None
         #: (fields, id of the loader, number of the batch) of the latest batches
         self._recent: "deque[tuple[list[torch.Tensor], int, int]]" = deque(maxlen=2)
         self._loaded = 0
-        self._epochs: dict[int, int] = {}
         #: what loaders bring (loaders.py), and by id those that bring what training reads
         self._brought: "weakref.WeakKeyDictionary[Any, Optional[str]]" = weakref.WeakKeyDictionary()
         self._trained_by: set[int] = set()
@@ -202,6 +231,8 @@ class Probe:
 
     def optimizer_made(self, optimizer: Optimizer) -> None:
         self._know_parameters(optimizer)
+        if all(trained(optimizer) != {id(p) for p in course.objective.parameters} for course in self.courses):
+            self._awaited[optimizer] = self._steps
         if self.interception.is_open:
             self._reset_tape()  # what led up to it is no part of any loss
         elif self._wants_tape():
@@ -218,32 +249,33 @@ class Probe:
         return None
 
     def loader_started(self, loader: Any) -> None:
-        if self.courses and self._evaluates():
-            return  # a look at the data is no epoch of them
-        key = id(getattr(loader, "dataset", loader))
-        self._epochs[key] = self._epochs.get(key, -1) + 1
+        self._passes[loader] = Pass(loader)
 
     def batch_loaded(self, loader: Any, batch: Any) -> None:
         fields = [t for _, t in tensor_paths(batch)]
         evaluates = bool(self.courses) and self._evaluates()
+        this = None if loader is None else self._passes.get(loader)
+        if this is not None:
+            this.brought += 1
+        if not evaluates:
+            self._loader, self._pass = None if loader is None else weakref.ref(loader), this
+            self._batch_samples = int(fields[0].shape[0]) if fields and fields[0].dim() > 0 else None
         if self._brings(loader) == "others":
             validation = self.courses[0].validation
             if validation is not None and not validation.done and evaluates:
                 validation.from_loader(fields, self._like)
             return
-        if not evaluates:
-            self._loader = None if loader is None else weakref.ref(loader)
-            self._batch_samples = int(fields[0].shape[0]) if fields and fields[0].dim() > 0 else None
         if self.interception.is_open:
             self._loaded += 1
             self._recent.append((fields, id(loader), self._loaded))
             self._tag(*self._recent[-1])
 
     def _brings(self, loader: Any) -> Optional[str]:
-        if loader is None or not self.courses:
+        if loader is None or self._trained_data is None:
             return None
         if loader not in self._brought:
-            what = brings(loader, None if self._training_loader is None else self._training_loader())
+            this = self._passes.get(loader)
+            what = None if this is None else this.reading.brings(self._trained_data)
             self._brought[loader] = what
             (self._trained_by.add if what == "training" else self._trained_by.discard)(id(loader))
         return self._brought[loader]
@@ -272,6 +304,44 @@ class Probe:
             if not self.interception.is_open:
                 self.interception.open()
 
+    def gradients_off(self, site: Any) -> None:
+        """
+        A stretch without gradient may be a look at held-out data by a script that knows no ``eval()``; and it may be
+        anything else. Sites that have brought nothing are not looked at any more.
+        """
+        course = self.courses[0] if self.courses else None
+        if course is None or course.validation is None or self.role != "live" or course.validation.done:
+            self.interception.wants_no_grad = False
+            return
+        if self._validating or not course.objective.train or self._fruitless.get(site, 0) >= _FRUITLESS:
+            return
+        if self.interception.recorder.thread != threading.get_ident():
+            return
+        self._validating, self._site = True, site
+        self._site_before = (course.validation.count, course.validation.left_out)
+        course.validation.strict = True
+        recorder = self.interception.recorder
+        recorder.on_entry = self._validation_entry
+        # A step of training may be under way, whose tape goes on.
+        self._site_opened = not self.interception.is_open
+        if self._site_opened:
+            self.interception.open()
+            self._retag()
+
+    def gradients_on(self) -> None:
+        if self._site is None or self.courses[0].validation is None:
+            return
+        validation = self.courses[0].validation
+        kept, left_out = (now - before for now, before in zip((validation.count, validation.left_out), self._site_before))
+        points = self._fruitless.get(self._site, 0)
+        self._fruitless[self._site] = 0 if kept else points + (_LEFT_OUT if left_out else _NOTHING)
+        opened = self._site_opened
+        self._stop_validating()
+        if opened and not self._wants_tape():
+            self.interception.close()
+        elif opened:
+            self._reset_tape()
+
     def _is_root(self, course: Course, module: nn.Module) -> bool:
         program = course.objective.program
         if program is None:
@@ -290,11 +360,14 @@ class Probe:
                 self._end_validation()
         elif validation.looks_trained:
             self._end_validation()  # until the script's next pass
-        elif len(recorder.entries) > 200 and not entry.grad:
+        elif len(recorder.entries) > 200 and not entry.grad and (self._site is None or self._site_opened):
             recorder.entries.clear()
 
     def _end_validation(self) -> None:
         if not self._validating:
+            return
+        if self._site is not None:
+            self.gradients_on()
             return
         self._stop_validating()
         if self._wants_tape():
@@ -307,7 +380,11 @@ class Probe:
         self.interception.recorder.on_entry = None
         validation = self.courses[0].validation
         if validation is not None:
-            validation.pass_ended()
+            # Of a stretch without gradient that brought nothing it is not known that it was a pass over data.
+            if self._site is None or (validation.count, validation.left_out) != self._site_before:
+                validation.pass_ended()
+            validation.strict = False
+        self._site = None
 
     # ---- backward -------------------------------------------------------------------------------------------------
     def backward(self, call: Callable[[], Any], tensors: list[torch.Tensor], gradients: list[Any]) -> Any:
@@ -321,6 +398,7 @@ class Probe:
         self._compiled_steps = self._compiled_steps or self.interception.in_compiled
         if not optimizers and not taped and self._wants_tape():
             self.interception.open()  # weights without modules, updated by hand: from the next step on
+            self._opened_late = True
         checking = taped and self._wants_check()
         parameters = _unique([p for t in trackers for p in t.parameters])
         own = {id(p): p.grad.detach().clone() for p in parameters if checking and p.grad is not None}
@@ -412,6 +490,7 @@ class Probe:
 
     # ---- steps ----------------------------------------------------------------------------------------------------
     def step_begins(self, optimizer: Optimizer) -> None:
+        self._awaited.pop(optimizer, None)
         course = self._course(optimizer)
         if course is None:
             return
@@ -463,6 +542,7 @@ class Probe:
         self._tend_tape()
 
     def _record(self, course: Course, group: Group) -> None:
+        self._steps += 1
         loss = group.loss()
         if course.recording is not None and self.started is not None:
             epoch, samples = self._epoch_and_samples(course)
@@ -471,9 +551,9 @@ class Probe:
             course.objective.steps += 1
 
     def _epoch_and_samples(self, course: Course) -> tuple[Optional[int], Optional[int]]:
-        loader = None if self._loader is None else self._loader()
-        epoch = None if loader is None else self._epochs.get(id(getattr(loader, "dataset", loader)))
-        return epoch, self._batch_samples if loader is not None and course.by_rows else course.taped
+        if self._pass is None:
+            return None, course.taped
+        return self._epochs.of(self._pass), self._batch_samples if course.by_rows else course.taped
 
     def _manual_update(self, losses: list[Any], terms: Optional[list[Any]], check: Optional[Check]) -> None:
         """A script without an optimizer updates weights by hand: each backward pass is a step."""
@@ -488,6 +568,8 @@ class Probe:
             if course is None:
                 return
             self._manual = course
+            if self._opened_late:
+                self._note("Weights that neither a module nor an optimizer has: the record begins behind the first backward pass.")
         else:
             self._record(course, course.group or Group())  # the update that followed the last backward pass
         course.group = group
@@ -547,11 +629,11 @@ class Probe:
         self, optimizers: list[Optimizer], parameters: list[torch.Tensor], terms: Optional[list[Any]]
     ) -> Optional[Course]:
         """``optimizers``: those that share the loss; none where the script updates by hand."""
-        if not any(p.requires_grad for p in parameters) or not self._claim():
+        if not any(p.requires_grad for p in parameters) or self._is_complex(parameters) or not self._claim():
             return None
         if self.started is None:
             self.started = time.perf_counter()
-            self._training_loader = self._loader
+            self._trained_data = None if self._pass is None else self._pass.reading
             loader = None if self._loader is None else self._loader()
             if loader is not None:  # else one that the script has let go of already
                 self._trained_by.add(id(loader))
@@ -572,6 +654,7 @@ class Probe:
             course.gatherer = Gatherer(objective, self.options.evaluation_samples)
             if objective.index == 0:
                 course.validation = ValidationGatherer(objective, self.options.evaluation_samples, course.gatherer)
+                self.interception.wants_no_grad = True
             assert self.writer is not None
             course.recording = ObjectiveRecording(objective, self.writer, self.options.every, self.options.every_step)
             if objective.index == 0:
@@ -581,6 +664,19 @@ class Probe:
                 # Now, so that its recorded losses are those of the first snapshot.
                 self.gather_watched(course)
         return course
+
+    def _is_complex(self, parameters: list[torch.Tensor]) -> bool:
+        """Whether weights are complex numbers, which neither snapshots nor questions know: then they are left alone."""
+        shapes = [list(p.shape) for p in parameters if p.is_complex()]
+        if not shapes:
+            return False
+        if self.courses:
+            self._note(f"An optimizer updates complex weights (of shape {shapes[0]}), which Basin does not record.")
+        else:
+            self.interception.close()
+            self._leave_word({"complex": str(shapes[0])})
+            self.interception.enabled = False
+        return True
 
     def _unique_name(self, objective: Objective) -> None:
         names = {c.objective.name for c in self.courses}
@@ -625,8 +721,7 @@ class Probe:
     def _absorb(self, course: Course, group: Group, at_weights: bool) -> None:
         """Takes a step's tape: checks it, gathers its batch; in evaluate mode freezes when it is the awaited one."""
         objective = course.objective
-        watched = bool(objective.programs) and objective.programs[0].watched
-        if watched:
+        if course.watched:
             pass
         elif group.terms and all(t.slot is not None for t in group.terms) and all(t.problem is None for t in group.terms):
             program = Program(group.terms)
@@ -644,12 +739,22 @@ class Probe:
                 self._offer_structure(objective, program, batch)
             elif course.gatherer is not None and course.wants_tape():
                 self._check_step(course, group, program, batch, loss, at_weights)
-                course.gatherer.offer(program, batch)
+                if self._comes_again(course):
+                    course.gatherer.whole = True
+                else:
+                    course.gatherer.offer(program, batch)
                 self._write_gathered(course)
         elif self.interception.is_open or group.terms is None:
             self._no_tape(course, group)
         if self.options.mode == "evaluate" and objective.index == self.options.objective:
             self._freeze_when_ready(course)
+
+    def _comes_again(self, course: Course) -> bool:
+        """Whether the step's samples have been there before, perhaps augmented otherwise."""
+        if not course.objective.train:
+            course.first_pass = self._pass
+        first, this = course.first_pass, self._pass
+        return first is not None and this is not None and this is not first and first.was_whole and first.reading.same(this.reading)
 
     def _offer_structure(self, objective: Objective, program: Program, batch: Batch) -> None:
         if all(not known.same_kind(program) for known in objective.programs):
@@ -678,7 +783,7 @@ class Probe:
         self._report_replay(course)
 
     def _no_tape(self, course: Course, group: Group) -> None:
-        if course.gatherer is None or course.untaped >= CHECKED_STEPS or course.gatherer.done:
+        if course.gatherer is None or not course.wants_tape():
             return
         if not self.interception.is_open and course.objective.train:
             return
@@ -728,22 +833,29 @@ class Probe:
         also = validation.review()
         if validation.done or ended:
             course.validated = True
-            if validation.left_out and not validation.count:
-                self._note(
-                    "What the script evaluates without gradient are samples that it trains on: the run has no validation data."
-                )
+            if validation.why_none is not None:
+                self._note(validation.why_none)
             course.also_training = also
             self._write_set(course, "validation")
 
     def _write_set(self, course: Course, split: str) -> None:
         objective = course.objective
-        batches = objective.train if split == "train" else objective.validation
-        if not batches or self.writer is None:
+        gathered = objective.train if split == "train" else objective.validation
+        if not gathered or self.writer is None:
             return
         if split == "train":
-            course.written = len(batches)
+            course.written = len(gathered)
             self._tell_objective(course)
-        tensors, metadata, _ = encode(batches)
+        batches = [b for b in gathered if can_keep(b)]
+        if len(batches) < len(gathered):
+            kinds = sorted({f"{t.dtype}, {t.layout}" for b in gathered for t in b.leaves if pack(t) is None})
+            self._note(
+                f"{len(gathered) - len(batches)} of {len(gathered)} batches of {split} samples cannot be kept, as they hold tensors"
+                f" that Basin's files know no way to hold ({'; '.join(kinds)}): they are there while the process lives."
+            )
+        if not batches:
+            return
+        tensors, metadata = encode(batches)
         info = None
         if objective.index == 0:
             samples = sum(b.samples for b in batches)
@@ -752,22 +864,30 @@ class Probe:
             what = f"{samples} {word} samples, batches of {batches[0].samples}" if counted else f"{samples} {word} batches"
             repeats = course.gatherer.repeats if split == "train" and course.gatherer is not None else 0
             also = course.also_training if split == "validation" else 0
-            source = course.validation.source if split == "validation" and course.validation is not None else None
+            validation = course.validation if split == "validation" else None
+            source = validation.source if validation is not None else None
+            unsure = validation is not None and not validation.sure and not also
             info = {
                 "samples": samples,
                 "batches": len(batches),
                 "source": f"the first {what}"
                 + (f", from {source}" if source else "")
                 + (f", {repeats} of them drawn before" if repeats else "")
-                + (f", {also} of them training samples as well" if also else ""),
+                + (f", {also} of them training samples as well" if also else "")
+                + (", which the script may train on as well" if unsure else ""),
                 **({"alsoTraining": also} if also else {}),
+                **({"mayBeTrained": True} if unsure else {}),
             }
         self.writer.evaluation_set(objective.index, split, tensors, metadata, info)
 
     def _wants_tape(self) -> bool:
         if self._ended or self._untaped_for_good or not self.interception.enabled:
             return False
-        return not self.courses or any(c.wants_tape() for c in self.courses)
+        return not self.courses or any(c.wants_tape() for c in self.courses) or any(self._is_awaited(o) for o in self._awaited)
+
+    def _is_awaited(self, optimizer: Optimizer) -> bool:
+        """Whether its first step is to come. One that has not stepped while others stepped thrice is a shell around another."""
+        return optimizer in self._awaited and self._steps - self._awaited[optimizer] < 3
 
     def _tend_tape(self, manual: bool = False) -> None:
         """Between steps: goes on recording with an empty tape, keeps what another optimizer still needs, or stops."""
@@ -784,9 +904,7 @@ class Probe:
             self.interception.open()
             return
         live = self.interception.live_optimizers()
-        # An optimizer that has not stepped while others stepped thrice is a shell around another one.
-        steps = max((c.objective.steps for c in self.courses), default=0)
-        waiting = [o for o in live if o not in self._stepped and (o in self._by_optimizer or steps < 3)]
+        waiting = [o for o in live if o not in self._stepped and (o in self._by_optimizer or self._is_awaited(o))]
         if manual or not waiting or len(self.interception.recorder.entries) > _LONGEST_TAPE:
             self._reset_tape()
             self._stepped.clear()

@@ -363,7 +363,12 @@ class RunWriter:
     def _evaluation_set(
         self, objective: int, split: str, tensors: list[tuple[str, torch.Tensor]], metadata: dict[str, str], info: Optional[dict]
     ) -> None:
-        write_file(os.path.join(self.directory, "data", evaluation_set_file(split, objective)), tensors, metadata)
+        path = os.path.join(self.directory, "data", evaluation_set_file(split, objective))
+        try:
+            write_file(path, tensors, metadata)
+        except RuntimeError as error:  # of tensors that torch itself cannot write out; all else is recorded on
+            self._note(f"The {split} samples could not be kept: {str(error).splitlines()[0]}")
+            return
         if info is None:
             return
         known = self.manifest.get("evaluationSet") or {"train": info, "validation": None}

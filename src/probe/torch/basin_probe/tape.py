@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from . import random_streams
 from .guard import guarded
+from .packing import are_equal
 from .structures import Ref, map_tensors, tensor_paths, tensors_in
 from .versions import AutocastState, autocast_state, version_of
 
@@ -410,7 +411,7 @@ def _moved(key: str, value: Any, now: dict[str, Any]) -> bool:
 
 
 def _equal(a: Any, b: torch.Tensor) -> bool:
-    return isinstance(a, torch.Tensor) and a.shape == b.shape and torch.equal(a.detach(), b)
+    return isinstance(a, torch.Tensor) and are_equal(a.detach(), b)
 
 
 def _frozen_tensors(module: nn.Module) -> list[tuple[dict[str, Any], str, torch.Tensor]]:

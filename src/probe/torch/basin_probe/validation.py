@@ -14,13 +14,15 @@ from .evaluation_set import Gatherer, fingerprints
 from .loss_site import find_sites
 from .objective import Objective
 from .program import Batch, Operation, Program, batches_read, from_loader, make_terms
+from .sample_count import count_samples
 from .structures import tensors_in
-from .tape import Entry, Leaf, Recorder
+from .tape import Entry, Leaf, Live, Recorder, unwrap
 
 #: Passes in a row that bring no new sample: the script's data have been seen.
 _STALE_PASSES = 2
 #: Batches of training samples in a row behind which the rest of a pass is not looked at.
 _LEFT_OUT = 2
+_SECOND_LOADER = "a second DataLoader"
 
 
 class ValidationGatherer:
@@ -38,7 +40,14 @@ class ValidationGatherer:
         self.source: Optional[str] = None
         #: samples that were left out because training has them
         self.left_out = 0
-        self._marks: list[list[float]] = []
+        #: the model was evaluated
+        self.looked = False
+        #: batches that may be training's were let go of
+        self.untold = False
+        #: what comes now is evaluated where the script may be in the midst of a training step
+        self.strict = False
+        #: (fingerprints, whether they came so) of each batch
+        self._marks: list[tuple[list[float], bool]] = []
         self._seen: set[float] = set()
         self._left_out_in_a_row = 0
         self._stale = 0
@@ -54,6 +63,35 @@ class ValidationGatherer:
     def done(self) -> bool:
         return self.count >= self.wanted or self._stale >= _STALE_PASSES
 
+    @property
+    def sure(self) -> bool:
+        """Whether the script does not train on what was kept: of data by hand it has to be seen what it trains on."""
+        return self.source == _SECOND_LOADER or self.train.complete
+
+    @property
+    def why_none(self) -> Optional[str]:
+        """Why there are no validation data although the script evaluates its model; None where it does not, as far as is seen."""
+        if self.count:
+            return None
+        if self.untold:
+            return (
+                "What the script evaluates without gradient may be data that it trains on, of which the first"
+                f" {self.train.count} samples are known: the run has no validation data. A DataLoader of their own, or"
+                " eval() around the evaluation, tells them apart."
+            )
+        if self.left_out:
+            return "What the script evaluates without gradient are samples that it trains on: the run has no validation data."
+        if not self.looked or not self.objective.train:
+            return None
+        if find_sites(self.objective.programs[0]):
+            why = "no loss by the function that it trains with follows there"
+        else:
+            why = "its loss comes from inside of the model, or from no loss function of torch's"
+        return (
+            f"The script evaluates its model without gradient, but {why}: the run has no validation data. A DataLoader of"
+            " their own tells them."
+        )
+
     def pass_ended(self) -> None:
         """Call at the end of each of the script's passes over data that it does not train on."""
         # A pass over training samples says nothing of the next one, which may be over others.
@@ -66,12 +104,15 @@ class ValidationGatherer:
         Call when the training samples are gathered: lets go of batches that are theirs. How many of the samples that
         stay are among them nevertheless.
         """
-        kept = [(batch, marks) for batch, marks in zip(self.objective.validation, self._marks) if not self._trained(marks)]
-        found = sum(self.train.known(marks) for _, marks in kept)
+        # What is evaluated outside of eval() may be any batch that is trained on, unless all of these are known.
+        told = [x for x in zip(self.objective.validation, self._marks) if self.train.complete or not x[1][1]]
+        self.untold = len(told) < len(self.objective.validation)
+        kept = [(batch, marks) for batch, marks in told if not self._trained(marks[0])]
+        found = sum(self.train.known(marks) for _, (marks, _) in kept)
         # All of the training data, evaluated at once: most of it has not been trained on so far.
-        if found * 2 >= min(self.train.count, sum(len(marks) for _, marks in kept)) > 0:
+        if found * 2 >= min(self.train.count, sum(len(marks) for _, (marks, _) in kept)) > 0:
             kept, found = [], 0
-        self.left_out += self.count - sum(batch.samples for batch, _ in kept)
+        self.left_out += sum(batch.samples for batch, _ in told) - sum(batch.samples for batch, _ in kept)
         self.objective.validation = [batch for batch, _ in kept]
         self._marks = [marks for _, marks in kept]
         self.count = sum(batch.samples for batch, _ in kept)
@@ -100,7 +141,7 @@ class ValidationGatherer:
         self._left_out_in_a_row = 0
         self.source = source
         self.objective.validation.append(batch)
-        self._marks.append(marks)
+        self._marks.append((marks, self.strict and source != _SECOND_LOADER))
         self.count += samples
         return True
 
@@ -120,7 +161,7 @@ class ValidationGatherer:
             random_streams.write_streams(streams)
         if leaves is None:
             return False
-        return self._keep(leaves, int(fields[0].shape[0]), "a second DataLoader")
+        return self._keep(leaves, int(fields[0].shape[0]), _SECOND_LOADER)
 
     def from_tape(self, recorder: Recorder, entry: Entry, trained: "set[int]") -> bool:
         """
@@ -131,20 +172,40 @@ class ValidationGatherer:
         if self.done or entry.grad or not self.objective.train or not entry.outputs:
             return False
         train = self.objective.programs[0]
+        self.looked = self.looked or any(unwrap(entry.func) is m for m in train.modules if entry.kind == "module")
         sites = find_sites(train)
         if len(sites) != 1 or not sites[0].alone or entry.name not in (sites[0].operation.entry.name,):
             return False
         terms = make_terms(recorder.entries, [], [(entry.outputs[0][1], None, 0.0)])
         program = Program(terms)
-        leaves = _match(train, sites[0].operation, program)
+        leaves = _by_place(train, program)
+        if leaves is None:
+            leaves = _match(train, sites[0].operation, program)
         if leaves is None:
             return False
         sizes = [int(t.shape[0]) for t, old in zip(leaves, train.leaves) if t is not old.tensor and t.dim() > 0]
-        samples = sizes[0] if sizes else 1
+        samples = count_samples(program) or (sizes[0] if sizes else 1)
         if any(loader in trained for loader, _ in batches_read(program)):
             self._leave_out(samples)
             return False
         return self._keep(leaves, samples, "forward passes without gradient")
+
+
+def _by_place(train: Program, other: Program) -> Optional[list[torch.Tensor]]:
+    """The other program's leaves, where it is the same calls from the data to the loss; None where it is not."""
+    if len(train.entries) != len(other.entries) or len(train.leaves) != len(other.leaves):
+        return None
+    for a, b in zip(train.entries, other.entries):
+        if a.kind != b.kind or a.name != b.name or type(a.func) is not type(b.func):
+            return None
+        left, right = tensors_in((a.args, a.kwargs)), tensors_in((b.args, b.kwargs))
+        if [type(x) for x in left] != [type(y) for y in right]:
+            return None
+        if any(isinstance(x, Live) and x.tensor is not y.tensor for x, y in zip(left, right)):
+            return None
+    pairs = [(a.tensor, b.tensor) for a, b in zip(train.leaves, other.leaves)]
+    same = all(a.dtype == b.dtype and a.dim() == b.dim() and a.shape[1:] == b.shape[1:] and a.layout is b.layout for a, b in pairs)
+    return [b for _, b in pairs] if same else None
 
 
 def _match(train: Program, site: Operation, other: Program) -> Optional[list[torch.Tensor]]:
