@@ -62,7 +62,7 @@ export async function ensemble(
   if (!description.predictions) {
     throw new BasinError(
       'unsupported',
-      'An ensemble averages predictions, and this script computes its loss without showing them.',
+      'An ensemble averages one output of the model, and the loss of this script comes from several, or from inside of the model.',
       `Average the snapshots instead, or ${showPredictions(description.framework)}.`,
     );
   }
@@ -83,11 +83,13 @@ export async function ensemble(
     const found: { model: Model; rows: Rows | null; measured: Measured }[] = [];
     const reasons = new Set<string>();
     let output: Predictions['form'] = null;
+    let outputPath: Predictions['path'];
     const look = async (model: Model): Promise<(typeof found)[number]> => {
       const vector = await vectors.load(model.vector, 'member', signal);
       const measured = await measureMembers(evaluator, [vector], input, context);
       const predictions = await evaluator.predictions({ vector, how }, signal);
       output ??= predictions.form;
+      outputPath ??= predictions.path;
       if (predictions.reason !== null) reasons.add(predictions.reason);
       if (vector !== model.vector) await vectors.release([vector]);
       return { model, rows: toRows(predictions), measured };
@@ -143,6 +145,7 @@ export async function ensemble(
       members: ids.map(asReference),
       combine: combine ?? null,
       output,
+      ...(outputPath === undefined ? {} : { outputPath }),
       data: judged,
       score,
       baseline,

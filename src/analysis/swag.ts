@@ -50,7 +50,7 @@ export async function swag(
   if (!description.predictions) {
     throw new BasinError(
       'unsupported',
-      'SWAG averages predictions, and this script computes its loss without showing them.',
+      'SWAG averages one output of the model, and the loss of this script comes from several, or from inside of the model.',
       `Average the snapshots instead, or ${showPredictions(description.framework)}.`,
     );
   }

@@ -44,7 +44,7 @@ export async function trainedEnsemble(
   if (!evaluator.description.predictions) {
     throw new BasinError(
       'unsupported',
-      'An ensemble averages predictions, and this script computes its loss without showing them.',
+      'An ensemble averages one output of the model, and the loss of this script comes from several, or from inside of the model.',
       `Average on the way instead (swa), or ${showPredictions(evaluator.description.framework)}.`,
     );
   }
@@ -81,9 +81,9 @@ export async function trainedEnsemble(
     const own = await measureMembers(evaluator, names, input, finishing);
     const how = { data: { split: 'train', samples: 1 }, mode: input.mode, refresh: false } as const;
     const [one] = names;
-    const { form } =
+    const { form, path } =
       one === undefined
-        ? { form: null }
+        ? { form: null, path: undefined }
         : await evaluator.predictions({ vector: one, how }, finishing.signal);
     const data = judgedOn(own.score);
     const refreshed = evaluator.description.hasStatistics;
@@ -94,6 +94,7 @@ export async function trainedEnsemble(
       training,
       members,
       output: form,
+      ...(path === undefined ? {} : { outputPath: path }),
       data,
       score: own.score,
       baseline: { ...last.score, step: last.step },

@@ -16,6 +16,7 @@ import {
   type BuiltModel,
   type LiveNoiseScale,
   type LiveSharpness,
+  type OptimizerInfo,
   type RunManifest,
   type StepRecord,
 } from '../protocol/run.ts';
@@ -119,7 +120,7 @@ export function detailsText(details: RunDetails): string {
       .join(', '),
   );
   row('parameters', objective?.parameterCount);
-  row('optimizer', optimizer == null ? null : `${optimizer.name} ${JSON.stringify(optimizer.config)}`);
+  row('optimizer', optimizer == null ? null : optimizerText(optimizer));
   row('replay', replayLines(run).join('\n') || null);
   row('steps', run.recording.steps);
   row('last loss', last === undefined ? null : lossText(last));
@@ -375,6 +376,22 @@ function percentage(x: number | null | undefined): string {
 function lossText({ step, loss }: StepRecord): string {
   const known = knownNumber(loss);
   return known === null ? `not known at step ${step}` : `${figures(known)} at step ${step}`;
+}
+
+/** Settings that decide how fast a step is, not what it is; and what schedules keep for themselves. */
+const machinery: ReadonlySet<string> = new Set([
+  ...['foreach', 'fused', 'capturable', 'differentiable', 'decoupled_weight_decay'],
+  ...['initial_lr', 'max_lr', 'min_lr', 'max_momentum', 'base_momentum'],
+]);
+
+/** "SGD: learningRate 0.1, momentum 0.9"; what is off is left out. */
+function optimizerText({ name, config }: OptimizerInfo): string {
+  const settings = Object.entries(config)
+    .filter(([key, value]) => value !== null && value !== false && value !== 0 && !machinery.has(key))
+    .map(([key, value]) =>
+      value === true ? key : `${key} ${typeof value === 'number' ? Number(value.toPrecision(6)) : value}`,
+    );
+  return settings.length === 0 ? name : `${name}: ${settings.join(', ')}`;
 }
 
 /** A line for each objective, with its name where there are several. */

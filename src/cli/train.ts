@@ -74,6 +74,11 @@ export async function train(options: TrainArguments, installation: Installation)
   await warnings.end(end.manifest);
   const code = exitCode(end);
   const { manifest } = end;
+  if (end.unfound !== null) {
+    // As of a command that cannot be started no run is left.
+    await run.delete();
+    throw end.unfound;
+  }
   const { steps, snapshots } = manifest.recording;
   const summary = { kind: 'train', run: run.id, state: manifest.state, stateReason: manifest.stateReason };
   await say(

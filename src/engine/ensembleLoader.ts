@@ -19,7 +19,7 @@ The ensemble beside this file, combined as Basin scored it.
 
     from load_ensemble import Ensemble
     ensemble = Ensemble(Net)  # what makes the script's own model, without arguments
-    prediction = ensemble(x)  # of the kind that one model gives: logits for logits
+    prediction = ensemble(x)  # of the kind that the loss takes: logits for logits
 """
 import json
 import math
@@ -64,14 +64,21 @@ class Ensemble(torch.nn.Module):
     """
     :param make_model: gives a new instance of the model that was trained
     :param directory: where ensemble.json is
+    :param prediction: makes what the loss takes of what a model gives; where ensemble.json has no path to it, it is needed
     """
 
-    def __init__(self, make_model, directory=Path(__file__).parent):
+    def __init__(self, make_model, directory=Path(__file__).parent, prediction=None):
         super().__init__()
+        self.prediction = prediction
         directory = Path(directory)
         self.manifest = json.loads((directory / "ensemble.json").read_text())
         if self.manifest["output"] is None:
             raise ValueError("It is not known what the members predict: set \\"output\\" in ensemble.json.")
+        if self.manifest.get("path", []) is None and prediction is None:
+            raise ValueError(
+                f"The script's loss takes {self.manifest['output']}, which it makes of what the model gives: name how, as in"
+                " Ensemble(Net, prediction=lambda out: torch.log_softmax(out, 1))."
+            )
         self.members = torch.nn.ModuleList()
         for member in self.manifest["members"]:
             model = make_model()
@@ -80,8 +87,15 @@ class Ensemble(torch.nn.Module):
         self.eval()
 
     def forward(self, *args, **kwargs):
-        outputs = [member(*args, **kwargs) for member in self.members]
+        outputs = [self._predicted(member(*args, **kwargs)) for member in self.members]
         return combine(outputs, self.manifest["combine"], self.manifest["output"])
+
+    def _predicted(self, out):
+        if self.prediction is not None:
+            return self.prediction(out)
+        for kind, key in self.manifest.get("path", []):
+            out = out[key] if kind == "item" else getattr(out, key)
+        return out
 `;
 
 const fromModelJson = `/**

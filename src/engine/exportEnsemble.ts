@@ -21,6 +21,8 @@ export interface EnsembleManifest {
   readonly combine: Combination;
   /** What one member gives, and the ensemble too; null where that is not known. */
   readonly output: Predictions['form'];
+  /** Where in it the predictions are; absent where that is not known. */
+  readonly path?: Predictions['path'];
   /** Of the files, relative to the manifest; a TF.js member is its model.json. */
   readonly members: readonly { readonly model: string; readonly file: string }[];
 }
@@ -89,27 +91,35 @@ async function predictionOf(
   model: BuiltModel,
   [member]: readonly Model[],
   signal: AbortSignal,
-): Promise<Pick<EnsembleManifest, 'combine' | 'output'>> {
+): Promise<Pick<EnsembleManifest, 'combine' | 'output' | 'path'>> {
   const kept = await combinationOf(contents, model);
-  let output = await outputOf(contents, model);
+  let { output, path: where } = await outputOf(contents, model);
   if (output === null && evaluator !== null && member !== undefined && typeof member.vector !== 'string') {
     const vector = 'basin.export';
     await evaluator.load({ into: vector, from: member.vector }, signal);
     try {
       const [mode = 'as-trained'] = evaluator.description.modes;
       const how = { data: { split: 'train', samples: 1 }, mode, refresh: false } as const;
-      output = (await evaluator.predictions({ vector, how }, signal)).form;
+      ({ form: output, path: where } = await evaluator.predictions({ vector, how }, signal));
     } finally {
       await evaluator.release({ vectors: [vector] }).catch(() => undefined);
     }
   }
-  return { combine: kept ?? (output === 'values' ? 'mean' : 'probability'), output };
+  return {
+    combine: kept ?? (output === 'values' ? 'mean' : 'probability'),
+    output,
+    ...(where === undefined ? {} : { path: where }),
+  };
 }
 
 /** What its members give, as its own result says; null where that is gone or never said. */
-async function outputOf({ run }: RunContents, { analysis }: BuiltModel): Promise<Predictions['form']> {
+async function outputOf(
+  { run }: RunContents,
+  { analysis }: BuiltModel,
+): Promise<{ output: Predictions['form']; path: Predictions['path'] }> {
   const result = (await run.analyses()).find((r) => r.id === analysis);
-  return result !== undefined && 'output' in result ? (result.output ?? null) : null;
+  if (result === undefined || !('output' in result)) return { output: null, path: undefined };
+  return { output: result.output ?? null, path: result.outputPath };
 }
 
 const fileOf = ({ vector }: Model): string => (typeof vector === 'string' ? vector : vector.file);

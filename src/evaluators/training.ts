@@ -61,6 +61,8 @@ export interface TrainingOptions {
 export interface TrainingEnd {
   readonly manifest: RunManifest;
   readonly ending: Ending;
+  /** The interpreter did not find what it was to run, and the run is of nothing. */
+  readonly unfound: BasinError | null;
 }
 
 export interface Training {
@@ -133,7 +135,7 @@ export async function launchTraining(options: TrainingOptions): Promise<Training
           lostRun(begun, error),
         );
         if (!isRunning(manifest)) await clear();
-        return { manifest, ending };
+        return { manifest, ending, unfound: await whyUnfound(run) };
       }),
     };
   } catch (error) {
@@ -328,17 +330,39 @@ function noFramework(command: readonly string[]): string {
   );
 }
 
-/** What a Python said that has no torch, or one too old, as a sentence with its cure; null when none did. */
-async function pythonTrouble(run: Run): Promise<string | null> {
+async function readTrouble(run: Run): Promise<PythonTrouble | null> {
   const text = await readFile(run.path(PYTHON_TROUBLE_FILE), 'utf8').catch(() => null);
   if (text === null) return null;
-  let told: PythonTrouble;
   try {
-    told = v.parse(pythonTroubleSchema, JSON.parse(text));
+    return v.parse(pythonTroubleSchema, JSON.parse(text));
   } catch {
     return null;
   }
-  const { executable, python, torch, sharding, unseen, complex } = told;
+}
+
+async function whyUnfound(run: Run): Promise<BasinError | null> {
+  const told = await readTrouble(run);
+  if (told?.unfound === undefined || (await exists(run.path(CLAIM_FILE)))) return null;
+  return notFound(told.unfound, (await run.readRecordedManifest()).cwd);
+}
+
+function notFound(what: string, cwd: string): BasinError {
+  return new BasinError(
+    'bad-input',
+    `Python found no ${what}, started in ${cwd}.`,
+    'Check its name, and the folder that the command is started in.',
+  );
+}
+
+/** What a Python said that has no torch, or one too old, as a sentence with its cure; null when none did. */
+async function pythonTrouble(run: Run): Promise<string | null> {
+  const told = await readTrouble(run);
+  if (told === null) return null;
+  const { executable, python, torch, sharding, unseen, unfound, complex } = told;
+  if (unfound !== undefined) {
+    const { message, cure } = notFound(unfound, (await run.readRecordedManifest()).cwd);
+    return `${message} ${cure}`;
+  }
   if (complex !== undefined) {
     return (
       `Some of the weights are complex numbers (one of shape ${complex}), which Basin does not know, and nothing was ` +

@@ -111,6 +111,12 @@ export interface SampleValues {
  */
 export type Combination = 'probability' | 'logit' | 'mean';
 
+/**
+ * Where in what the model gives the loss finds its prediction: empty where that is the prediction itself; null where the
+ * script makes it of that (by a softmax, say).
+ */
+export type PredictionPath = readonly (readonly ['item' | 'attribute', string | number])[] | null;
+
 /** What one model predicts for each sample, in the order of the split. */
 export interface Predictions {
   /** null where they cannot be told as one row a sample; `reason` says why. */
@@ -124,6 +130,8 @@ export interface Predictions {
     | 'binary-probabilities'
     | 'values'
     | null;
+  /** Absent where it is not known. */
+  readonly path?: PredictionPath;
   readonly samples: number;
   /** Numbers a row: the classes (two for one output that stands for two), or the predicted values. */
   readonly width: number;

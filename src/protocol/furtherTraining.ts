@@ -1,5 +1,5 @@
 /** Training a copy of a model further by Basin's own SGD, and what is made of the weights that it passes. */
-import type { Predictions, TrainingSource } from './evaluator.ts';
+import type { PredictionPath, Predictions, TrainingSource } from './evaluator.ts';
 import type { EvaluationOptions, ModelReference } from './job.ts';
 import type { Maybe, Result } from './result.ts';
 import type { Scores } from './results.ts';
@@ -109,6 +109,7 @@ export interface TrainedEnsembleResult<K extends 'fge' | 'snapshot-ensemble'> ex
   readonly members: readonly Member[];
   /** What one member gives, and the ensemble too; null where that is not known, absent in older results. */
   readonly output?: Predictions['form'];
+  readonly outputPath?: PredictionPath;
   readonly score: Scores;
   readonly baseline: Scores & { readonly step: number };
   readonly forwardPasses: number;

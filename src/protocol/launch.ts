@@ -28,8 +28,9 @@ export const LOADED_FILE = 'loaded';
 export const UNSEEN_FILE = 'unseen';
 export const UNSEEN_UPDATES = 10;
 /**
- * Written into the run directory by a Python that was asked for torch and has none, or one too old for the probe, or by
- * a probe that cannot see the steps (JSON, `pythonTroubleSchema`), so that a run that never trained can say so.
+ * Written into the run directory by a Python that was asked for torch and has none, or one too old for the probe, that
+ * did not find what it was to run, or by a probe that cannot see the steps (JSON, `pythonTroubleSchema`), so that a run
+ * that never trained can say so.
  */
 export const PYTHON_TROUBLE_FILE = 'python.json';
 
@@ -43,6 +44,8 @@ export const pythonTroubleSchema = v.object({
   sharding: v.optional(v.string()),
   /** What the script trains by where no step can be seen: torch.func.grad, CUDA graphs. */
   unseen: v.optional(v.string()),
+  /** What the interpreter was to run and did not find: "module named trian". */
+  unfound: v.optional(v.string()),
   /** The shape of weights that are complex numbers. */
   complex: v.optional(v.string()),
 });

@@ -2,7 +2,7 @@
 import type { Barriers } from './barriers.ts';
 import type { PlaneName } from './plane.ts';
 import type { Diversity, EnsembleSize, Selection } from './ensembles.ts';
-import type { Combination, Predictions } from './evaluator.ts';
+import type { Combination, PredictionPath, Predictions } from './evaluator.ts';
 import type { ModelReference } from './job.ts';
 import type { Maybe, Result } from './result.ts';
 
@@ -238,6 +238,8 @@ export interface EnsembleResult extends Result {
   readonly combine?: Combination | null;
   /** What one member gives, and the ensemble too; null where that is not known. */
   readonly output?: Predictions['form'];
+  /** Where in it the predictions are. */
+  readonly outputPath?: PredictionPath;
   readonly score: Scores;
   readonly baseline: Scores & { readonly step: number };
   /** Each member by itself, in the order of members. */

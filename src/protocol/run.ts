@@ -55,7 +55,10 @@ export const stateTensorSchema = v.object({ name: v.string(), shape: v.array(cou
 export const optimizerSchema = v.object({
   /** As the framework calls it: SGD, Momentum, Adam, RMSProp, … */
   name: v.string(),
-  /** Scalars of its configuration (learningRate, momentum, useNesterov, beta1, beta2, epsilon, decay …). */
+  /**
+   * Scalars of its configuration (learningRate, momentum, useNesterov, beta1, beta2, epsilon, decay …), of the first of
+   * several parameter groups; `groupsDiffer` says in words by what others step differently.
+   */
   config: v.record(v.string(), v.union([v.number(), v.boolean(), v.string(), v.null()])),
 });
 export type OptimizerInfo = v.InferOutput<typeof optimizerSchema>;

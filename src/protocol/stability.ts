@@ -29,6 +29,8 @@ export interface StabilityBound {
  */
 export function stabilityBound(optimizer: OptimizerInfo | null, learningRate: number | null): StabilityBound {
   if (optimizer === null) return unknown('the optimizer is not known');
+  const differ = groupsDiffer(optimizer);
+  if (differ !== null) return unknown(differ);
   const kind = kindOf(optimizer);
   if (!['sgd', 'momentum', 'gd', 'gradientdescent'].includes(kind))
     return unknown(whyAdaptive(optimizer, kind));
@@ -57,6 +59,12 @@ export function stabilityBound(optimizer: OptimizerInfo | null, learningRate: nu
   }
   if (decay !== 0) formula += ' − weight decay';
   return { bound: bound - decay, formula, reason: null };
+}
+
+/** Why parameter groups that step differently have no bound in common; null where they do not. */
+function groupsDiffer({ config }: OptimizerInfo): string | null {
+  if (typeof config.groupsDiffer !== 'string') return null;
+  return `its parameter groups step differently (${config.groupsDiffer}), so λ₁ of all of them has no bound`;
 }
 
 /** What an adaptive optimizer divides its step by, element by element: √v̂ + ε, or √(v̂ + ε). */
@@ -91,6 +99,8 @@ export function preconditionedBound(
   const kind = kindOf(optimizer);
   if (!adaptive.has(kind)) return null;
   const refuse = (reason: string): PreconditionedBound => ({ ...unknown(reason), preconditioner: null });
+  const differ = groupsDiffer(optimizer);
+  if (differ !== null) return refuse(differ);
   if (!['adam', 'adamw', 'rmsprop'].includes(kind)) {
     return refuse(`no bound on the preconditioned Hessian is known for ${optimizer.name}`);
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -48,6 +49,37 @@ def log_probabilities(kind: str, out: torch.Tensor) -> torch.Tensor:
         return F.log_softmax(out, 1)
     z = torch.logit(out) if kind == "binary-probabilities" else out
     return F.log_softmax(torch.cat([torch.zeros_like(z), z], 1), 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "path"),
+    [
+        ("logits", "criterion(net(a), b)", []),
+        ("logits", "criterion(net(a)['out'], b)", [["item", "out"]]),
+        ("logits", "criterion(net(a)[1].out, b)", [["item", 1], ["attribute", "out"]]),
+        # Softmax and sigmoid of the script's own: what the model gives is another thing.
+        ("log-probabilities", "criterion(torch.log_softmax(net(a), 1), b)", None),
+        ("binary-probabilities", "criterion(torch.sigmoid(net(a)), b)", None),
+        ("values", "criterion(net(a).flatten(), b.flatten())", []),
+    ],
+)
+def test_says_where_in_what_the_model_gives_the_prediction_is(
+    tmp_path: Path, kind: str, loss: str, path: Any
+) -> None:
+    script = tmp_path / "train.py"
+    own = {**KINDS[kind], "last": ""} if path is None else KINDS[kind]
+    text = SCRIPT.format(**{"half": "", "cast": "", "like": "", "folder": tmp_path, **own})
+    if path:
+        gives = "{'out': super().forward(x)}" if path == [["item", "out"]] else "(x, SimpleNamespace(out=super().forward(x)))"
+        text = text.replace("net = nn.Sequential(", f"class Net(nn.Sequential):\n    def forward(self, x):\n        return {gives}\nnet = Net(")
+    script.write_text("from types import SimpleNamespace\n" + text.replace("criterion(net(a), b)", loss))
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        with asking(run, script) as client:
+            load(client, "a", run.snapshot(0))
+            predictions = client.call("predictions", vector="a", how=how("as-trained"))
+            assert (predictions["form"], predictions["path"]) == (kind, path)
 
 
 def test_weight_penalty_of_an_ensemble_is_the_mean_of_its_members(tmp_path: Path) -> None:

@@ -179,6 +179,17 @@ describe('exported averages and ensembles', function () {
       const [first = '', second = ''] = await ensembles(basin, members, format);
       assert.deepEqual(await losses(first), [a, b, c, probability], format);
       assert.deepEqual(await losses(second), [a, b, c, logit], format);
+      const file = path.join(first, 'ensemble.json');
+      const said = JSON.parse(await readFile(file, 'utf8')) as EnsembleManifest;
+      assert.deepEqual(said.path, [], 'the loss takes what the model gives');
+      if (format !== 'pt') continue;
+      await writeFile(file, JSON.stringify({ ...said, path: null }));
+      await assert.rejects(
+        losses(first),
+        /The script's loss takes logits, which it makes .*name how, as in Ensemble/,
+      );
+      await writeFile(file, JSON.stringify({ ...said, path: [['attribute', 'T']] }));
+      await assert.rejects(losses(first), /Expected input batch_size/);
     }
   });
 });

@@ -546,6 +546,14 @@ describe('command line with PyTorch', function () {
       assert.equal(code, 1);
       assert.match(stderr, /^error: There is no trian\.(py|mjs) in .*\ncure: Check its name/);
     }
+    const module = await train(python, '-m', 'json.trian', '--lr', '0.1');
+    assert.equal(module.code, 1);
+    assert.match(
+      module.stderr,
+      /^error: Python found no module named json\.trian, .*\ncure: Check its name/m,
+    );
+    const unnamed = await train(python, 'trian');
+    assert.match(unnamed.stderr, /^error: Python found no file .*trian, started in/m);
     const named = await train(path.basename(await write('alone.py', '')));
     assert.match(named.stderr, /cure: Name what runs it: python alone\.py/);
     assert.equal((await new RunStore(workspace.root).list()).length, before);

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .evaluator import Evaluator, Vector
 
 _SIZES = (64, 128, 256, 512, 1024, 2048, 4096)
+#: Of which a standard error can be told, where single samples have no losses.
+_FEWEST_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class Feeds:
         best, best_seconds, fastest_size = Cut(batches, False), float("inf"), 0
         with self.evaluator.placed(batches, origin):
             expected, best_seconds = self._timed(best)
+            if self.evaluator.one_pass(batches[0])[1] is None:
+                # The standard error is then told by batches, and has to be the same whatever is fastest.
+                fewest = min(_FEWEST_BATCHES, len(batches))
+                sizes = [s for s in sizes if -(-whole // s) >= fewest]
 
             def tried(size: int, channels_last: bool) -> Optional[tuple[Cut, float]]:
                 """A cut and its seconds; None where it cannot be or gives something else."""

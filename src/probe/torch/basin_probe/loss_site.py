@@ -44,6 +44,9 @@ _DIFFERENCES = {"sub", "__sub__", "rsub", "__rsub__", "subtract"}
 #: What makes a loss of such a difference.
 _SIZES = {"pow", "__pow__", "square", "abs", "__abs__", "absolute", "norm", "mul", "__mul__"}
 
+#: Functions that give the numbers that they are given.
+_RESHAPES = {"squeeze", "unsqueeze", "view", "reshape", "flatten", "ravel"}
+
 Override = Callable[[Operation, list, dict], Any]
 
 
@@ -220,6 +223,23 @@ def judged(program: Program) -> list[tuple[Entry, Slot]]:
         if isinstance(ref, Slot) and ref.index in weights and ref.index in data:
             found.append((entry, ref))
     return found
+
+
+def given_at(program: Program, site: LossSite) -> Optional[list[Any]]:
+    """PredictionPath of src/protocol/evaluator.ts: where in the model's output the loss finds its prediction."""
+    slot = _prediction_slot(site)
+    while slot is not None:
+        made = next((e for e in program.entries if any(s == slot for _, s in e.outputs)), None)
+        if made is None or any(s == slot for e in program.entries for _, s in e.mutated):
+            return None
+        if made.kind == "module" and next(made.func.parameters(), None) is not None:
+            path = next(path for path, s in made.outputs if s == slot)
+            return [list(step) for step in path] if all(isinstance(key, (str, int)) for _, key in path) else None
+        # Another shape changes nothing in what is put together number by number.
+        by_number = site.kind == "values" or site.kind.startswith("binary")
+        first = made.args[0] if made.kind == "function" and made.args else None
+        slot = first.index if by_number and made.name in _RESHAPES and isinstance(first, Slot) else None
+    return None
 
 
 def _prediction_slot(site: LossSite) -> Optional[int]:

@@ -15,6 +15,9 @@ from .session import StateTensor
 #: torch's word for a setting → Basin's, which is the same for every framework
 _SETTINGS = {"lr": "learningRate", "nesterov": "useNesterov", "weight_decay": "weightDecay", "eps": "epsilon"}
 
+#: What decides how far a step goes along a direction.
+_STEP_SETTINGS = ("lr", "momentum", "dampening", "nesterov", "betas")
+
 
 class Objective:
     """What is known of one loss since its first step: parameters, state, how it replays, its evaluation set."""
@@ -101,8 +104,15 @@ def describe_optimizers(optimizers: Sequence[torch.optim.Optimizer]) -> Optional
 
 
 def describe_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """OptimizerInfo: the class's name and the scalars of its first parameter group, under Basin's names."""
+    """
+    OptimizerInfo: the class's name and the scalars of its first parameter group, under Basin's names; where groups step
+    differently (``groupsDiffer``), by what.
+    """
     config: dict[str, Any] = {}
+    differing = [key for key in _STEP_SETTINGS if len({str(g.get(key)) for g in optimizer.param_groups}) > 1]
+    if differing:
+        each = [f"{_SETTINGS.get(k, k)} {', '.join(_short(g.get(k)) for g in optimizer.param_groups)}" for k in differing]
+        config["groupsDiffer"] = "; ".join(each)
     group = optimizer.param_groups[0] if optimizer.param_groups else {}
     for key, value in group.items():
         if key == "params":
@@ -114,6 +124,12 @@ def describe_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         elif isinstance(value, (bool, int, float, str)) or value is None:
             config[_SETTINGS.get(key, key)] = value
     return {"name": type(optimizer).__name__, "config": config}
+
+
+def _short(x: Any) -> str:
+    if isinstance(x, torch.Tensor) and x.numel() == 1:
+        x = x.item()
+    return f"{x:.4g}" if isinstance(x, float) else str(x)
 
 
 def learning_rate(optimizer: Optional[torch.optim.Optimizer]) -> Optional[float]:

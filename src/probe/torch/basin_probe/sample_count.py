@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from .loss_site import judged
@@ -83,7 +84,7 @@ def _size(ref: Ref) -> int:
 
 
 def _is_single(entries: list[Entry]) -> bool:
-    """Whether modules are given numbers in one row and answer with as many others: one state, no batch."""
+    """Whether modules are given numbers in one row and answer with another number of them: one state, no batch."""
     found = False
     for entry in entries:
         if entry.kind != "module":
@@ -93,10 +94,19 @@ def _is_single(entries: list[Entry]) -> bool:
                 continue
             if ref.tensor.dim() > 1 or not ref.tensor.is_floating_point():
                 return False
-            if not entry.shapes or any(len(s) != 1 or s[0] == ref.tensor.shape[0] for s in entry.shapes):
+            size = int(ref.tensor.shape[0])
+            if not entry.shapes or any(len(s) != 1 for s in entry.shapes):
+                return False
+            # As many answers as numbers are those of a batch of single numbers, unless a layer takes them as one row.
+            if any(s[0] == size for s in entry.shapes) and _first_width(entry.func) != size:
                 return False
             found = True
     return found
+
+
+def _first_width(module: nn.Module) -> Optional[int]:
+    """Of what the first linear layer reads; None without any."""
+    return next((m.in_features for m in module.modules() if isinstance(m, nn.Linear)), None)
 
 
 def _leading_size(entries: list[Entry]) -> int:

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .errors import cancelled
 from .feeds import cut
-from .loss_site import LossSite
+from .loss_site import LossSite, given_at
 from .program import Batch, Operation, Program
 
 if TYPE_CHECKING:
@@ -107,20 +107,24 @@ def predicted_rows(evaluator: "Evaluator", vector: "Vector", how: "How", stop: "
                 raise cancelled()
             found = _Batch(evaluator, vector, how, batch, None, False).rows()
             if isinstance(found, str):
-                return _no_rows(found, evaluator.sites(batch.program))
+                return _no_rows(found, batch.program, evaluator.sites(batch.program))
             kinds.add(found[0])
             if sum(r.numel() for r in rows) + found[1].numel() > _MOST_NUMBERS:
                 return _no_rows(
-                    f"There are too many classes: {found[1].shape[1]} for each sample.", evaluator.sites(batch.program)
+                    f"There are too many classes: {found[1].shape[1]} for each sample.",
+                    batch.program,
+                    evaluator.sites(batch.program),
                 )
             rows.append(found[1].detach().cpu())
             targets.append(found[2].detach().cpu())
     if len(kinds) != 1 or len({r.shape[1] for r in rows}) != 1:
-        return _no_rows("Its batches have predictions of different widths.", evaluator.sites(batches[0].program))
+        program = batches[0].program
+        return _no_rows("Its batches have predictions of different widths.", program, evaluator.sites(program))
     values = torch.cat(rows)
     return {
         "kind": kinds.pop(),
         "form": evaluator.sites(batches[0].program)[0].kind,
+        "path": given_at(batches[0].program, evaluator.sites(batches[0].program)[0]),
         "samples": values.shape[0],
         "width": values.shape[1],
         "values": values.reshape(-1).tolist(),
@@ -129,10 +133,11 @@ def predicted_rows(evaluator: "Evaluator", vector: "Vector", how: "How", stop: "
     }
 
 
-def _no_rows(reason: str, sites: list[LossSite]) -> dict[str, Any]:
+def _no_rows(reason: str, program: Program, sites: list[LossSite]) -> dict[str, Any]:
     """What kind of thing is predicted is known without rows, too: an ensemble's file needs no more."""
     form = sites[0].kind if sites else None
-    return {"kind": None, "form": form, "samples": 0, "width": 0, "values": [], "targets": [], "reason": reason}
+    path = given_at(program, sites[0]) if sites else None
+    return {"kind": None, "form": form, "path": path, "samples": 0, "width": 0, "values": [], "targets": [], "reason": reason}
 
 
 class _Batch:

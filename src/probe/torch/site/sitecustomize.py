@@ -29,9 +29,14 @@ def _is_worker():
 
 def _report_trouble(torch_version):
     """
-    Leaves word in the run's record that this Python has no torch, or one that is too old (PYTHON_TROUBLE_FILE of
-    src/protocol/launch.ts); the script goes on as it would without Basin.
+    Leaves word in the run's record that this Python has no torch, or one that is too old; the script goes on as it would
+    without Basin.
     """
+    _leave_word({"torch": torch_version})
+
+
+def _leave_word(what):
+    """In PYTHON_TROUBLE_FILE of src/protocol/launch.ts."""
     import json
 
     try:
@@ -39,11 +44,27 @@ def _report_trouble(torch_version):
         if options["mode"] != "record":
             return
         version = ".".join(str(part) for part in sys.version_info[:3])
-        told = {"executable": sys.executable, "python": version, "torch": torch_version}
+        told = dict({"executable": sys.executable, "python": version, "torch": None}, **what)
         with open(os.path.join(options["runDirectory"], "python.json"), "w", encoding="utf-8") as file:
             json.dump(told, file)
     except Exception:
         pass
+
+
+def _report_unfound():
+    """
+    Leaves word, when the interpreter ends, that it did not find what it was to run. Such a mistyped name ends it before
+    anything of the script is there.
+    """
+    main = sys.modules.get("__main__")
+    first = (getattr(sys, "argv", None) or [""])[0]
+    if first == "-m":
+        # It is the module's file as soon as that is found.
+        words = getattr(sys, "orig_argv", [])
+        name = next((words[i + 1] for i, word in enumerate(words[:-1]) if word == "-m"), None)
+        _leave_word({"unfound": "module" if name is None else "module named " + name})
+    elif first not in ("", "-", "-c") and not hasattr(main, "__file__") and not os.path.exists(first):
+        _leave_word({"unfound": "file " + first})
 
 
 def _too_old(torch_version):
@@ -103,3 +124,7 @@ if (os.environ.get("BASIN_PROBE") or os.environ.get("BASIN_HOOK")) and not _is_w
     # Appended, so that nothing of the script's own is shadowed.
     sys.path.append(os.path.dirname(_HERE))
     _attach_after_torch()
+    if os.environ.get("BASIN_PROBE"):
+        import atexit
+
+        atexit.register(_report_unfound)
