@@ -50,6 +50,7 @@ function hasFonts() {
 const packages = {
   chromium: () => findChromium() !== null,
   'fonts-dejavu-core': hasFonts,
+  pngquant: () => findProgram('pngquant') !== null,
   'g++': () => findCompiler() !== null,
   'python3-venv': () => findVenv() !== null,
   'python3-pip': () => findPip() !== null,
