@@ -2,7 +2,7 @@
  * `npm run pictures`: a real VS Code with runs of both frameworks, every lens of them in three themes, in
  * out/screenshots/pictures/ to be looked at; and the README's pictures anew, in media/pictures/.
  *
- *   npm run pictures -- PATTERN     only pictures of lenses whose names match it, as spectrum-PyTorch-dark
+ *   npm run pictures -- PATTERN     only pictures to be looked at, of lenses whose names match it, as spectrum-PyTorch-dark
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, statSync } from 'node:fs';
@@ -36,6 +36,7 @@ register();
 const { pictureLenses } = await import('./lensPictures.ts');
 const wanted = new RegExp(process.argv[2] ?? '.');
 await pictureLenses(folder, names.slice(0, 2), join(root, 'out/screenshots/pictures'), wanted);
+if (process.argv[2] !== undefined) process.exit();
 const { code } = await run(process.execPath, [join(root, 'test/harness/webview.mjs')], {
   cwd: root,
   env: { ...process.env, BASIN_BUILT: '1', BASIN_TEST_GREP: 'while training stands in the debugger' },

@@ -87,14 +87,17 @@ function actions(page: Page): Omit<Workbench, 'page' | 'folder' | 'close'> {
     await page.keyboard.press(key);
     const input = page.locator('.quick-input-widget input[type=text], .quick-input-box input').first();
     await input.waitFor({ state: 'visible' });
-    await input.fill(text);
+    await input.fill(text, { timeout: 5000 });
   };
-  /** The palette's rows that have the text; it is opened again until they are there: it lists what it knew at opening. */
+  /**
+   * The palette's rows that have the text; it is opened again until they are there: it lists what it knew at opening, and
+   * closes where a page that is being restored takes the focus.
+   */
   const paletteRows = async (text: string): Promise<Locator> => {
     const wanted = rows.filter({ hasText: text });
     for (let tries = 1; ; tries++) {
-      await quickInput('F1', `>${text}`);
       try {
+        await quickInput('F1', `>${text}`);
         await wanted.first().waitFor({ timeout: 3000 });
         return wanted;
       } catch (error) {
