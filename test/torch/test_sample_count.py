@@ -7,7 +7,7 @@ from harness import SCRIPTS, asking, how, new_run, record, trouble
 
 SCRIPT = SCRIPTS.with_name("scripts-planted") / "shapes.py"
 SHAPES = [
-    "rows", "penalty", "tokens", "one graph", "graphs", "loaded graphs", "packed", "state", "value", "equation",
+    "rows", "penalty", "tokens", "one graph", "graphs", "loaded graphs", "packed", "state", "square state", "value", "equation",
 ]  # fmt: skip
 
 

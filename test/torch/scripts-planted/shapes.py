@@ -58,8 +58,9 @@ nodes, edges = torch.randn(90, 5), torch.randint(90, (2, 300))
 labels, known = torch.randint(3, (90,)), torch.arange(90) < 40
 flat = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
 field = nn.Sequential(nn.Linear(2, 12), nn.Tanh(), nn.Linear(12, 1))
+square = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 3))
 net = {"one graph": Graph, "graphs": Graph, "loaded graphs": Graph, "packed": Recurrent, "tokens": Tokens}.get(
-    shape, lambda: field if shape == "equation" else flat
+    shape, lambda: {"equation": field, "square state": square}.get(shape, flat)
 )()
 optimizer = torch.optim.SGD(net.parameters(), 0.05)
 loader = iter(DataLoader(range(70), 7, collate_fn=several_graphs))
@@ -80,6 +81,9 @@ def step():
     if shape == "state":
         action = torch.distributions.Categorical(logits=net(torch.randn(4)))
         return -action.log_prob(torch.tensor(1)) * 0.7, 1
+    if shape == "square state":
+        action = torch.distributions.Categorical(logits=net(torch.randn(3)))
+        return -action.log_prob(torch.tensor(2)) * 0.7, 1
     if shape == "value":
         return (net(torch.randn(4))[0] - 0.3 * torch.ones(())) ** 2, 1
     if shape == "equation":

@@ -67,11 +67,17 @@ describe('a finished result', () => {
 
   it('says how many of the validation samples are among those that the script trains on, where it is about them', () => {
     const split = (samples: number) => ({ samples, batches: 2, source: 'its own' });
-    const told = (alsoTraining: number | undefined, data: typeof draft): readonly string[] => {
-      const evaluationSet = {
-        train: split(1024),
-        validation: { ...split(500), ...(alsoTraining === undefined ? {} : { alsoTraining }) },
+    const told = (
+      alsoTraining: number | undefined,
+      data: typeof draft,
+      mayBeTrained?: true,
+    ): readonly string[] => {
+      const validation = {
+        ...split(500),
+        ...(alsoTraining === undefined ? {} : { alsoTraining }),
+        ...(mayBeTrained === undefined ? {} : { mayBeTrained }),
       };
+      const evaluationSet = { train: split(1024), validation };
       const manifest = { ...circumstances.contents.manifest, evaluationSet };
       const contents = { ...circumstances.contents, manifest };
       return finishedResult<ScoreResult>(data, { ...circumstances, contents }).trust.slice(1);
@@ -83,6 +89,8 @@ describe('a finished result', () => {
     assert.deepEqual(told(20, draft), []);
     assert.deepEqual(told(undefined, both as never), []);
     assert.equal(told(20, { ...draft, data: { split: 'validation', samples: 500 } } as never).length, 1);
+    assert.match(told(undefined, both as never, true).join(), /trains on them later cannot be told\.$/);
+    assert.deepEqual(told(undefined, draft, true), []);
   });
 
   it('speaks of batches where samples cannot be counted', () => {

@@ -152,6 +152,16 @@ describe('stability bounds', () => {
     }
   });
 
+  it('are not stated where parameter groups step differently', () => {
+    const config = { learningRate: 0.01, beta1: 0.9, epsilon: 1, groupsDiffer: 'learningRate 0.01, 0.1' };
+    const stated = stabilityBound({ name: 'SGD', config }, 0.01);
+    assert.equal(stated.bound, null);
+    assert.match(stated.reason ?? '', /groups step differently \(learningRate 0\.01, 0\.1\)/);
+    const adaptive = preconditionedBound({ name: 'Adam', config }, 'torch', 0.01);
+    assert.equal(adaptive?.bound, null);
+    assert.match(adaptive?.reason ?? '', /groups step differently/);
+  });
+
   it('give a verdict: edge within 10 %', () => {
     assert.deepEqual(
       [8.9, 9.1, 10.9, 11.1].map((l) => verdictOf(l, 10)),
