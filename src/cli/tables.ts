@@ -388,9 +388,12 @@ const machinery: ReadonlySet<string> = new Set([
 function optimizerText({ name, config }: OptimizerInfo): string {
   const settings = Object.entries(config)
     .filter(([key, value]) => value !== null && value !== false && value !== 0 && !machinery.has(key))
-    .map(([key, value]) =>
-      value === true ? key : `${key} ${typeof value === 'number' ? Number(value.toPrecision(6)) : value}`,
-    );
+    .map(([key, value]) => {
+      if (key === 'groupsDiffer') return `groups with ${value}`;
+      return value === true
+        ? key
+        : `${key} ${typeof value === 'number' ? Number(value.toPrecision(6)) : value}`;
+    });
   return settings.length === 0 ? name : `${name}: ${settings.join(', ')}`;
 }
 

@@ -130,6 +130,19 @@ def test_an_optimizer_that_comes_later_is_taped_from_its_first_step_on() -> None
             assert objective["replay"]["exact"] and objective["replay"]["checked"] == 4, objective["replay"]
 
 
+def test_gradients_of_several_processes_are_not_held_against_those_of_one() -> None:
+    with new_run() as run:
+        done = record(run, SCRIPTS.with_name("scripts-planted") / "two_processes.py")
+        assert done.returncode == 0, done.stderr
+        assert trouble(run) == ""
+        manifest = run.manifest()
+        replay = manifest["objectives"][0]["replay"]
+        loss, gradient, later = replay["checks"]
+        assert replay["exact"] and loss["passed"] == 4 and later["passed"] == 3, replay
+        assert gradient["checked"] == 0 and gradient["why"] == "gradients are averaged over 2 processes"
+        assert any("samples of this one" in note for note in manifest["recording"]["notes"])
+
+
 def test_complex_weights_are_refused_by_their_shape() -> None:
     script = SCRIPTS.with_name("scripts-refused") / "complex_weights.py"
     with new_run() as run:

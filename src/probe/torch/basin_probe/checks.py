@@ -41,6 +41,8 @@ class Check:
     notes: list[str] = field(default_factory=list)
     #: why the first step's tape was not tried with this step's data
     uncrossed: Optional[str] = None
+    #: why the gradient could not be held against the optimizer's
+    gradient_untried: Optional[str] = None
 
     @property
     def passed(self) -> bool:
@@ -91,6 +93,13 @@ def check_backward(
         return check
     if not check.loss_error <= _LOSS_TOLERANCE:
         check.reasons.append(f"replayed, its loss is {replayed:.6g} where {recorded:.6g} was recorded{_why(program)}")
+    processes = _averaged_over(program)
+    if processes > 1:
+        check.gradient_untried = f"gradients are averaged over {processes} processes"
+        check.notes.append(
+            f"Gradients are averaged over {processes} processes: what is asked is answered by the loss and the samples of this one."
+        )
+        return check
     off = size = 0.0
     for p, g in zip(wanted, gradients):
         seen = actual.get(id(p))
@@ -105,6 +114,12 @@ def check_backward(
                 f"its gradient comes out {check.gradient_error:.1e} away from that which the optimizer got"
             )
     return check
+
+
+def _averaged_over(program: Program) -> int:
+    """Processes that the gradients of its modules are averaged over."""
+    parallel = any(type(e.func).__name__ == "DistributedDataParallel" for e in program.entries if e.kind == "module")
+    return torch.distributed.get_world_size() if parallel and torch.distributed.is_initialized() else 1
 
 
 def cross_check(first: Program, program: Program, batch: Batch, recorded: float, pristine: Any, check: Check) -> None:
@@ -225,6 +240,10 @@ def summarise(checks: list[Check]) -> dict[str, Any]:
         why = next((c.uncrossed for c in checks if c.uncrossed is not None), None)
         if why is not None or len(checks) > 1:
             by_check[2]["why"] = why or "the optimizer calls backward() itself, at several weights a step"
+    if by_check[1]["checked"] == 0:
+        why = next((c.gradient_untried for c in checks if c.gradient_untried is not None), None)
+        if why is not None:
+            by_check[1]["why"] = why
     reasons = [r for c in checks for r in c.reasons]
     return {
         "exact": passed == len(checks),

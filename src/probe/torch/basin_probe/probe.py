@@ -774,6 +774,8 @@ class Probe:
             if one.gradient_error is not None:
                 check.gradient_error = max(check.gradient_error or 0.0, one.gradient_error)
             check.reasons.extend(one.reasons)
+            check.notes.extend(one.notes)
+            check.gradient_untried = check.gradient_untried or one.gradient_untried
         first = course.objective.programs[0] if course.objective.programs else None
         if first is not None and course.checks and at_weights and check.passed:
             cross_check(first, program, batch, loss, self.interception.pristine, check)
