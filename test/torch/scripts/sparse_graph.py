@@ -16,7 +16,7 @@ class GraphNetwork(nn.Module):
     def __init__(self):
         super().__init__()
         self.first, self.second = nn.Linear(8, 12), nn.Linear(12, 3)
-        self.register_buffer("own", graph)
+        self.register_buffer("own", graph, persistent=False)
 
     def forward(self, x, edges):
         x = torch.view_as_real(x).flatten(1)

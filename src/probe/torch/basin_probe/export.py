@@ -43,7 +43,11 @@ def export_model(evaluator: Evaluator, vector: Vector, directory: str, form: str
     if form == "pt":
         torch.save(state, beside)
     else:
-        left_out = [k for k, t in state.items() if not (isinstance(t, torch.Tensor) and can_hold(t.dtype))]
+        left_out = [
+            k
+            for k, t in state.items()
+            if not (isinstance(t, torch.Tensor) and t.layout is torch.strided and can_hold(t.dtype))
+        ]
         if left_out:
             raise BasinError(
                 "unsupported",
