@@ -65,8 +65,10 @@ const hovers = async (at: vscode.Position): Promise<string> => {
     script(),
     at,
   );
-  // Each is a text or a MarkdownString, whose `value` it is.
-  return JSON.stringify(found.map(({ contents }) => contents)).replaceAll('\\n', '\n');
+  return found
+    .flatMap(({ contents }) => contents)
+    .map((one) => (typeof one === 'string' ? one : (one as vscode.MarkdownString).value))
+    .join('\n');
 };
 const label = (hint: vscode.InlayHint | undefined): string =>
   typeof hint?.label === 'string' ? hint.label : '';
