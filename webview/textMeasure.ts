@@ -5,14 +5,15 @@
  */
 import { setPlatformAPI } from 'echarts/core';
 
-const context = document.createElement('canvas').getContext('2d');
+/** null where there is no page, as in tests and benchmarks: zrender estimates there. */
+const context = typeof document === 'undefined' ? null : document.createElement('canvas').getContext('2d');
 
-setPlatformAPI({
-  measureText(text, font) {
-    if (context === null) return { width: 7 * text.length };
-    if (font !== undefined && context.font !== font) context.font = font;
-    if (text !== '国') return context.measureText(text);
-    const size = /(\d+(?:\.\d+)?)px/.exec(context.font)?.[1];
-    return { width: size === undefined ? 12 : Number(size) };
-  },
-});
+if (context !== null)
+  setPlatformAPI({
+    measureText(text, font) {
+      if (font !== undefined && context.font !== font) context.font = font;
+      if (text !== '国') return context.measureText(text);
+      const size = /(\d+(?:\.\d+)?)px/.exec(context.font)?.[1];
+      return { width: size === undefined ? 12 : Number(size) };
+    },
+  });
