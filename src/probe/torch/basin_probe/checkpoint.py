@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 import torch
 
 from . import random_streams
+from .kept_optimizer import KeptOptimizer
 from .naming import Named, filter_axis, role
 from .objective import Objective
 from .schedules import is_scheduled
 from .vectors import Vector
 
 _NAMES = {"torch": "torch", "python": "Python's random", "cuda": "CUDA", "mps": "MPS", "numpy": "NumPy"}
+_REPLACED = "the optimizer's state (the script has made another optimizer since)"
 _SPOILT = "moving statistics that are finite (the step's loss had spoilt them: an earlier snapshot has them)"
 
 
@@ -31,29 +32,36 @@ class Checkpoint:
         with torch.no_grad():
             self.parameters = [p.detach().clone() for p in objective.parameters]
             self.state = [s.now().detach().clone() for s in objective.state]
-        self.optimizers = [copy.deepcopy(o.state_dict()) for o in optimizers]
+        self.optimizers = [KeptOptimizer(o) for o in optimizers]
         self.streams = random_streams.read_streams()
         self._going_on = _going_on(optimizers)
         #: inside of a step, whose loss moves statistics
         self._spoilt = not all(bool(torch.isfinite(s).all()) for s in self.state)
 
-    def restore(self, objective: Objective, optimizers: Sequence[torch.optim.Optimizer]) -> None:
-        """Every tensor stays the object that the script knows; the optimizer's state is loaded as a script would."""
+    def restore(self, objective: Objective, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
+        """
+        Every tensor stays the object that the script knows. The state of an optimizer that trains no more is left alone,
+        as is that of the one that has taken its place.
+        """
         with torch.no_grad():
             for p, kept in zip(objective.parameters, self.parameters):
                 p.copy_(kept)
             for s, kept in zip(objective.state, self.state):
                 s.now().copy_(kept)
-        for optimizer, kept in zip(optimizers, self.optimizers):
-            optimizer.load_state_dict(copy.deepcopy(kept))
+        own = [kept for kept in self.optimizers if any(kept.optimizer is o for o in optimizers)]
+        for kept in own:
+            kept.restore()
         random_streams.write_streams(self.streams)
+        replaced = any(all(kept.optimizer is not o for kept in self.optimizers) for o in optimizers)
+        return self.contents(_REPLACED if replaced else None)
 
-    def contents(self) -> dict[str, Any]:
+    def contents(self, instead: Optional[str] = None) -> dict[str, Any]:
+        """:param instead: why the optimizer's state is not among what was put back, where there is another reason than none"""
         restored = ["weights"]
-        if self.optimizers:
+        if instead is None and self.optimizers:
             restored.append("the optimizer's state")
         restored += [f"the random stream of {_NAMES.get(name, name)}" for name in self.streams]
-        missing = [] if self.optimizers else ["the optimizer's state"]
+        missing = [instead] if instead is not None else [] if self.optimizers else ["the optimizer's state"]
         if self._spoilt:
             missing.append(_SPOILT)
         return {"step": self.step, "restored": restored, "notRestored": missing + self._going_on}

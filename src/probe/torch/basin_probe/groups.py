@@ -111,8 +111,12 @@ class GroupTracker:
         return True
 
     def _weights_moved(self) -> bool:
-        witness, known = self._witnesses[0], self.group.weights
-        return known is not None and not torch.equal(witness.detach(), known[1])
+        return self.moved_since(self.group)
+
+    def moved_since(self, group: Group) -> bool:
+        """Whether weights are others than at the first backward pass of a group of this optimizer."""
+        known = group.weights
+        return known is not None and not torch.equal(self._witnesses[0].detach(), known[1])
 
     @property
     def locked(self) -> bool:

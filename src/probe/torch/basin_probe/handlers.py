@@ -387,9 +387,9 @@ class Session:
         if kept is None:
             raise BasinError("not-found", f"There is no checkpoint {name}.", "Go back to a snapshot instead.")
         self.host.require_boundary(objective)
-        kept.restore(objective, self.host.optimizers(objective))
+        contents = kept.restore(objective, self.host.optimizers(objective))
         self.host.rewound(objective, kept.step)
-        return kept.contents()
+        return contents
 
     def _on_assign(self, params: dict, stop: Any) -> Any:
         objective = self._objective

@@ -33,7 +33,11 @@ class Listener(Protocol):
     def backward(self, call: Callable[[], Any], tensors: list[torch.Tensor], gradients: list[Any]) -> Any:
         """Must make the call exactly once and give what it gave."""
 
-    def step_begins(self, optimizer: Optimizer) -> None: ...
+    def step_begins(self, optimizer: Optimizer, has_closure: bool) -> None:
+        """``has_closure``: the step evaluates its losses itself, by a closure that it was given."""
+
+    def closure_evaluated(self, optimizer: Optimizer) -> None:
+        """For the first time in this step: its gradient is there, and no weight has moved."""
 
     def step_ended(self, optimizer: Optimizer) -> None: ...
 
@@ -153,7 +157,9 @@ class Interception:
 
         Optimizer.__init__ = made  # type: ignore[method-assign]
         if HAS_STEP_HOOKS:
-            optimizer_module.register_optimizer_step_pre_hook(lambda o, args, kwargs: self._before_step(o, sys._getframe(1)))
+            optimizer_module.register_optimizer_step_pre_hook(
+                lambda o, args, kwargs: self._before_step(o, sys._getframe(1), args, kwargs)
+            )
             optimizer_module.register_optimizer_step_post_hook(lambda o, args, kwargs: self._after_step(o))
 
     def _wrap_step(self, kind: type) -> None:
@@ -165,9 +171,10 @@ class Interception:
 
         @functools.wraps(step)
         def wrapped(optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
-            interception._before_step(optimizer, sys._getframe())
+            watched = interception._before_step(optimizer, sys._getframe(), (optimizer, *args), kwargs)
+            given, named = watched or ((optimizer, *args), kwargs)
             try:
-                out = step(optimizer, *args, **kwargs)
+                out = step(*given, **named)
             except BaseException:
                 interception._stepping = 0
                 raise
@@ -178,8 +185,14 @@ class Interception:
         wrapped.hooked = True  # type: ignore[attr-defined]  # keeps Optimizer.__init__ from wrapping it once more
         kind.step = wrapped  # type: ignore[attr-defined]
 
-    def _before_step(self, optimizer: Optimizer, frame: FrameType) -> None:
-        """:param frame: of the call of ``step``"""
+    def _before_step(
+        self, optimizer: Optimizer, frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Optional[tuple[tuple[Any, ...], dict[str, Any]]]:
+        """
+        :param frame: of the call of ``step``
+        :param args: of that call, the optimizer first
+        :return: the arguments with a closure that tells of its first evaluation, where they have one
+        """
         # No hook tells of a step that has raised. One that is under way has this one inside of it, or is not any more.
         if self._stepping > 0 and not _calls(self._step_frame, frame):
             self._stepping = 0
@@ -188,10 +201,33 @@ class Interception:
             self._step_frame = frame
             try:
                 self._know(optimizer)
-                self._report("the start of a step", lambda: self.listener.step_begins(optimizer))
+                with_closure = self._with_watched_closure(optimizer, args, kwargs)
+                self._report("the start of a step", lambda: self.listener.step_begins(optimizer, with_closure is not None))
+                return with_closure
             except BaseException:  # a signal's, while training stood there: this step is not going to be
                 self._stepping, self._step_frame = 0, None
                 raise
+        return None
+
+    def _with_watched_closure(
+        self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Optional[tuple[tuple[Any, ...], dict[str, Any]]]:
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if not self.enabled or not callable(closure):
+            return None
+        first = True
+
+        def evaluated(*a: Any, **k: Any) -> Any:
+            nonlocal first
+            out = closure(*a, **k)
+            if first:
+                first = False
+                self._report("a closure's gradient", lambda: self.listener.closure_evaluated(optimizer))
+            return out
+
+        if len(args) > 1:
+            return (args[0], evaluated, *args[2:]), kwargs
+        return args, {**kwargs, "closure": evaluated}
 
     def _after_step(self, optimizer: Optimizer) -> None:
         self._stepping = max(0, self._stepping - 1)

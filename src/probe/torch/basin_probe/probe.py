@@ -79,6 +79,10 @@ class Course:
         self.evaluator: Optional[Evaluator] = None
         self.checks: list[Check] = []
         self.group: Optional[Group] = None
+        #: the step under way evaluates a closure itself
+        self.has_closure = False
+        #: and has no gradient before it has
+        self.awaits_closure = False
         #: of a process that will stand still; a script that only trains is not asked to train more
         self.training: Optional[TrainingData] = None
         self.untaped = 0
@@ -489,7 +493,7 @@ class Probe:
         return check_backward(program, program.own_batch(1, 0, None), actual, parameters, self.interception.pristine, factor)
 
     # ---- steps ----------------------------------------------------------------------------------------------------
-    def step_begins(self, optimizer: Optimizer) -> None:
+    def step_begins(self, optimizer: Optimizer, has_closure: bool) -> None:
         self._awaited.pop(optimizer, None)
         course = self._course(optimizer)
         if course is None:
@@ -505,6 +509,28 @@ class Probe:
         if self._in_backward:
             self._stepped_inside.add(optimizer)
             group = Group.inside(self._losses_under_way)
+        course.group = group if group.losses else None
+        if course.group is not None:
+            self._absorb(course, course.group, at_weights=True)
+        course.has_closure = has_closure
+        course.awaits_closure = has_closure and course.group is None
+        if not course.awaits_closure:
+            self._begin(course, course.group)
+        if not self.debuggee.idle and course.group is not None:
+            self._stand("gradient", course, group)
+
+    def closure_evaluated(self, optimizer: Optimizer) -> None:
+        course, tracker = self._by_optimizer.get(optimizer), self._tracker(optimizer)
+        if course is None or not course.has_closure:
+            return
+        if course.group is not None and not tracker.moved_since(course.group):
+            # Gradients accumulated before the step, and the closure has added the last ones. (Where it was evaluated at
+            # moved weights, as by SAM, the step's loss is the one before.)
+            course.group.losses.extend(tracker.group.losses)
+        if not course.awaits_closure:
+            return
+        course.awaits_closure = False
+        group = tracker.take()
         course.group = group if group.losses else None
         if course.group is not None:
             self._absorb(course, course.group, at_weights=True)
@@ -529,7 +555,12 @@ class Probe:
         if not course.team.ends(optimizer, lambda o: self._tracker(o).group):
             return
         group = course.group
-        if group is None:  # an optimizer that calls backward() itself (LBFGS)
+        if course.has_closure and group is not None:
+            self._tracker(optimizer).take()  # of a line search: no loss of the next step
+        if course.awaits_closure:  # which was not evaluated
+            course.awaits_closure = False
+            self._begin(course, None)
+        if group is None:  # an optimizer that calls backward() itself in another way
             group = self._tracker(optimizer).take()
             self._absorb(course, group, at_weights=False)
         course.group = None
