@@ -120,16 +120,25 @@ export function whereNonFinite(
     return parameter == null ? { text } : { text, parameter };
   }
   const hit = parameters.filter((_, i) => (gradient[i]?.nonFinite ?? 0) > 0);
-  const [first, last] = [hit[0], hit.at(-1)];
+  // The probe has seen them before they were clipped, and in the order in which they run where that is known to it.
+  const seen = (name: string | null | undefined): ParameterInfo | undefined =>
+    parameters.find((parameter) => parameter.name === name);
+  const first = seen(nonFinite?.first?.parameter) ?? hit[0];
+  const last = seen(nonFinite?.last?.parameter) ?? hit.at(-1);
+  const count = nonFinite?.parameters ?? hit.length;
   if (first === undefined || last === undefined)
     return { text: 'The loss is NaN or infinite, its gradient is not.' };
   const named = ({ name, layer }: ParameterInfo): string =>
     layer === null || layer === name ? name : `${name} (layer ${layer})`;
-  if (hit.length === 1)
+  if (count === 1)
     return { text: `The gradient of ${named(first)} is NaN or infinite.`, parameter: first.name };
+  const spread =
+    count === parameters.length
+      ? ', or somewhere, where the script has scaled all of them by their norm'
+      : '';
   const text =
-    `The gradients of ${hit.length} of ${parameters.length} parameters are NaN or infinite, ${first.name} to ${last.name}: ` +
-    `it comes from ${named(last)} or behind it.`;
+    `The gradients of ${count} of ${parameters.length} parameters are NaN or infinite, ${first.name} to ${last.name}: ` +
+    `by their order it comes from ${named(last)} or behind it${spread}.`;
   return { text, parameter: last.name };
 }
 

@@ -211,7 +211,7 @@ export const nonFiniteSchema = v.object({
   began: count,
   /** Parameters that are not finite; of forward none. */
   parameters: count,
-  /** In the order of ObjectiveInfo.parameters, which is that of the forward pass in most models. */
+  /** In the order of the forward pass where the probe knows it, else in that of ObjectiveInfo.parameters, which mostly is the same. */
   first: nullable(placeSchema),
   /** A backward pass goes from the last layer to the first, so what began in it began here. */
   last: nullable(placeSchema),

@@ -137,6 +137,17 @@ describe('watching gradients', () => {
       parameter: 'second',
     });
     assert.equal(whereNonFinite(at, parameters, [broken, broken, numbers()]).parameter, 'second');
+    const clipped = {
+      what: 'gradient',
+      began: 9,
+      parameters: 1,
+      first: { parameter: 'first', layer: null },
+      last: { parameter: 'first', layer: null },
+    } as const;
+    assert.deepEqual(whereNonFinite({ ...at, nonFinite: clipped }, parameters, [broken, broken, broken]), {
+      text: 'The gradient of first is NaN or infinite.',
+      parameter: 'first',
+    });
     const nonFinite = {
       what: 'forward',
       began: 9,

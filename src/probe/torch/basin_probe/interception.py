@@ -41,6 +41,9 @@ class Listener(Protocol):
 
     def step_ended(self, optimizer: Optimizer) -> None: ...
 
+    def clips(self) -> None:
+        """Gradients are about to be scaled together."""
+
     def loader_started(self, loader: Any) -> None: ...
 
     def batch_loaded(self, loader: Any, batch: Any) -> None: ...
@@ -105,6 +108,7 @@ class Interception:
         self._watch_backward()
         self._watch_loaders()
         self._watch_gradient_scaling()
+        self._watch_clipping()
         self._watch_compiled_functions()
         self._watch_mode()
         self._watch_no_grad()
@@ -280,6 +284,19 @@ class Interception:
 
         self.original_grad = taken
         torch.autograd.grad = grad
+
+    def _watch_clipping(self) -> None:
+        interception = self
+        original = torch.nn.utils.clip_grad_norm_
+
+        @functools.wraps(original)
+        def clip(*args: Any, **kwargs: Any) -> Any:
+            if interception.enabled:
+                interception._report("clipping", interception.listener.clips)
+            return original(*args, **kwargs)
+
+        for module in (torch.nn.utils, torch.nn.utils.clip_grad):
+            module.clip_grad_norm_ = clip  # type: ignore[attr-defined]
 
     def _watch_loaders(self) -> None:
         interception = self

@@ -88,11 +88,58 @@ def origin_in_forward(loss: torch.Tensor) -> Origin:
     return Origin(_operation(root), _nearest_parameter(root))
 
 
-def parameters_not_finite(named: list[Named], tensors: Iterable[Optional[torch.Tensor]]) -> Optional[dict[str, Any]]:
+class Backward:
+    """What a step's gradients have come from, for whoever asks where NaN in them began; kept while someone does."""
+
+    def __init__(self) -> None:
+        self._roots: list[Any] = []
+        #: as they were before they were scaled together, which gives NaN to all of them
+        self.before_clipping: Optional[dict[str, Any]] = None
+
+    def passed(self, losses: Iterable[torch.Tensor]) -> None:
+        """Their backward pass is over; what the graph had kept for it is free, its order is not."""
+        self._roots += [t.grad_fn for t in losses if t.grad_fn is not None]
+
+    def clips(self, named: list[Named]) -> None:
+        self.before_clipping = self.before_clipping or parameters_not_finite(named, _gradients(named), self)
+
+    def clear(self) -> None:
+        self._roots, self.before_clipping = [], None
+
+    def places(self) -> dict[int, int]:
+        """Of each parameter, by id: that of the operation that takes it, in an order of the forward pass."""
+        places: dict[int, int] = {}
+        at = 0
+        for root in self._roots:
+            for node in _inputs_first(root):
+                at += 1
+                for child, _ in node.next_functions:
+                    while child is not None and not hasattr(child, "variable") and _only_weights(child):
+                        child = child.next_functions[0][0]
+                    if isinstance(getattr(child, "variable", None), torch.Tensor):
+                        places[id(child.variable)] = at
+        return places
+
+
+def _gradients(named: list[Named]) -> list[Optional[torch.Tensor]]:
+    return [n.tensor.grad for n in named]
+
+
+def gradients_not_finite(named: list[Named], backward: Backward) -> Optional[dict[str, Any]]:
+    """Like :func:`parameters_not_finite` of the gradients, from the first to the last of the forward pass where that is known."""
+    return backward.before_clipping or parameters_not_finite(named, _gradients(named), backward)
+
+
+def parameters_not_finite(
+    named: list[Named], tensors: Iterable[Optional[torch.Tensor]], backward: Optional[Backward] = None
+) -> Optional[dict[str, Any]]:
     """The parameters among these tensors that are not finite; None when all are."""
     found = [n for n, t in zip(named, tensors) if t is not None and not _is_finite(t)]
     if not found:
         return None
+    places = {} if backward is None else backward.places()
+    if all(id(n.tensor) in places for n in found):
+        found.sort(key=lambda n: places[id(n.tensor)])
     first, last = ({"parameter": n.name, "layer": n.layer} for n in (found[0], found[-1]))
     return {"parameters": len(found), "first": first, "last": last}
 

@@ -35,7 +35,7 @@ from .handlers import Session
 from .interception import Interception, Optimizer
 from .loaders import Reading
 from .naming import call_site
-from .non_finite import HookWatch, Origin, origin_in_forward
+from .non_finite import Backward, HookWatch, Origin, origin_in_forward
 from .objective import Objective, find_state, learning_rate
 from .options import CLAIM_FILE, ProbeOptions
 from .packing import pack
@@ -149,6 +149,7 @@ class Probe:
         self._hooks = HookWatch()
         #: of the last loss that was not finite
         self._origin: Optional[Origin] = None
+        self._backward = Backward()
         self._validating = False
         #: the stretch without gradient that is looked at, outside of eval(); what was there before; whether it opened the tape
         self._site: Any = None
@@ -430,6 +431,8 @@ class Probe:
             self._in_backward -= 1
             self._losses_under_way = outer
         start = time.perf_counter()
+        if not self.debuggee.idle:
+            self._backward.passed(tensors)
         # Steps that were taken meanwhile have begun another tape.
         places = [(recorder.slot_of(t), g, known) for t, g, known in given]
         terms = make_terms(recorder.entries, recorder.looks, places) if taped else None
@@ -540,7 +543,7 @@ class Probe:
 
     def _begin(self, course: Course, group: Optional[Group]) -> None:
         if course.recording is not None:
-            course.recording.begin(None if group is None else group.loss(), self._origin)
+            course.recording.begin(None if group is None else group.loss(), self._origin, self._backward)
         loss = None if group is None else group.loss()
         if not isinstance(loss, float) or math.isfinite(loss):
             self._origin = None
@@ -572,7 +575,14 @@ class Probe:
             self._stand("boundary", course)
         self._tend_tape()
 
+    def clips(self) -> None:
+        if self.debuggee.idle:
+            return
+        for course in self.courses:
+            self._backward.clips(course.objective.named)
+
     def _record(self, course: Course, group: Group) -> None:
+        self._backward.clear()
         self._steps += 1
         loss = group.loss()
         if course.recording is not None and self.started is not None:

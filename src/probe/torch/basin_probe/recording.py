@@ -9,7 +9,7 @@ from typing import Any, Optional
 import torch
 
 from .layer_statistics import LayerStatistics, parameters_gradients
-from .non_finite import Origin, parameters_not_finite
+from .non_finite import Backward, Origin, gradients_not_finite, parameters_not_finite
 from .objective import Objective
 from .run_writer import RunWriter, SnapshotBuffer, StepTuple
 from .safetensors import can_hold, kept_dtype
@@ -61,12 +61,13 @@ class ObjectiveRecording:
         #: time that the probe took since the last step, taping included; told by the probe
         self.aside = 0.0
 
-    def begin(self, loss: Any = None, origin: Optional[Origin] = None) -> None:
+    def begin(self, loss: Any, origin: Optional[Origin], backward: Backward) -> None:
         """
         Before an update: the weights are θ_k.
 
         :param loss: this step's, where it is known by now; a tensor while it is on an accelerator
         :param origin: what made a loss that is not finite
+        :param backward: what the gradients have come from
         """
         start = time.perf_counter()
         self._submit(refresh=True)
@@ -89,9 +90,11 @@ class ObjectiveRecording:
             self.statistics.remember(step)
             self._reading_layers += time.perf_counter() - began
         self._spent = time.perf_counter() - start - self._reading_layers
-        self._non_finite = self._look_for_non_finite(step, loss, origin)
+        self._non_finite = self._look_for_non_finite(step, loss, origin, backward)
 
-    def _look_for_non_finite(self, step: int, loss: Any, origin: Optional[Origin]) -> Optional[dict[str, Any]]:
+    def _look_for_non_finite(
+        self, step: int, loss: Any, origin: Optional[Origin], backward: Backward
+    ) -> Optional[dict[str, Any]]:
         """What is not finite at this step, when it was at the step before."""
         # A loss on an accelerator is not waited for: its weights show it at the next reading.
         lost = isinstance(loss, float) and not math.isfinite(loss)
@@ -109,7 +112,7 @@ class ObjectiveRecording:
             return {"what": "weights", "began": max(0, step - 1), **weights}
         if lost:
             return (origin or Origin(None, None)).event(named, step)
-        gradients = parameters_not_finite(named, [n.tensor.grad for n in named])
+        gradients = gradients_not_finite(named, backward)
         # Norms can overflow where no value has.
         self._alarmed = gradients is not None
         return None if gradients is None else {"what": "gradient", "began": step, **gradients}

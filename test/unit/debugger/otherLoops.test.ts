@@ -1,4 +1,4 @@
-/** PyTorch optimizers that evaluate their losses themselves, by closures, and scripts that hold what belongs to an optimizer. */
+/** PyTorch loops of other kinds: steps by closures, an optimizer made anew, gradients that are clipped together. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -97,5 +97,53 @@ describe('optimizers with closures in the debugger', function () {
     );
     await on.client.finish();
     assert.match(on.client.output.join(''), /trained well/);
+  });
+});
+
+/** Registered in another order than it runs; the gradient of what comes in is NaN at step 5, and all are clipped together. */
+const CLIPPED = `import torch
+
+torch.manual_seed(0)
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(12, 3)
+        self.body = torch.nn.Linear(6, 12)
+        self.stem = torch.nn.Linear(6, 6)
+
+    def forward(self, x):
+        h = self.body(torch.tanh(self.stem(x)))
+        if step == 5:
+            h.register_hook(lambda g: g * float("nan"))
+        return self.head(torch.tanh(h))
+
+
+net = Net()
+x = torch.randn(96, 6)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for step in range(8):
+    optimizer.zero_grad()
+    torch.nn.functional.cross_entropy(net(x), x[:, :3].argmax(1)).backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    optimizer.step()
+`;
+
+describe('where NaN began in the debugger', function () {
+  this.timeout(120_000);
+  const on = debugging();
+
+  it('is told as it was before clipping, in the order in which layers run', async function () {
+    needs(this, 'torch');
+    const program = path.join(on.workspace.root, 'clipped.py');
+    writeFileSync(program, CLIPPED);
+    await on.client.halt(on.client.begin('torch', { launch: { program }, filters: ['non-finite'] }));
+    const { description } = (await on.client.exceptionInfoRequest({ threadId: 1 })).body;
+    assert.match(
+      description ?? '',
+      /^The gradients of 4 of 6 parameters are NaN or infinite, stem\.\w+ to body\.\w+: by their order it comes from body\.\w+ \(layer body\) or behind it\. Step 5/,
+    );
+    await on.client.disconnectRequest({ terminateDebuggee: true });
   });
 });
