@@ -5,6 +5,7 @@
  * While nothing is watched for, training goes free and pays nothing; else it stands for a moment inside of every step.
  */
 import type { TrainingConnection } from '../evaluators/connection.ts';
+import { refuseWhatDoesNotReplay } from '../evaluators/openEvaluator.ts';
 import { BasinError, isCancelledOrEnded, sentenceOf } from '../protocol/errors.ts';
 import type { LossValue } from '../protocol/evaluator.ts';
 import { knownNumber, type LiveSharpness, type OptimizerInfo, type StepRecord } from '../protocol/run.ts';
@@ -294,13 +295,15 @@ export class TrainingSession implements DebugTarget {
     };
   }
 
-  loss(split: 'train' | 'validation'): Promise<LossValue> {
+  async loss(split: 'train' | 'validation'): Promise<LossValue> {
     this.#required();
+    await this.#requireReplay();
     return this.options.helpers.loss(this.connection, split);
   }
 
   /** Measures λ₁ at the weights that stand. */
   async measureSharpness(): Promise<LiveSharpness> {
+    await this.#requireReplay();
     this.#lastSharpness = await this.options.helpers.sharpness(this.connection);
     return this.#lastSharpness;
   }
@@ -602,6 +605,11 @@ export class TrainingSession implements DebugTarget {
       throw error;
     }
     return this.#required();
+  }
+
+  /** Asked past the engine, the process would answer for a loss that is another one at each call. */
+  async #requireReplay(): Promise<void> {
+    refuseWhatDoesNotReplay(await this.run.readManifest(), this.connection.description.objectiveIndex);
   }
 
   async #isOneOfSeveral(): Promise<boolean> {

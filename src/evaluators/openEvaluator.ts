@@ -115,7 +115,8 @@ export async function attach(
   }
 }
 
-function refuseWhatDoesNotReplay(manifest: RunManifest, objectiveIndex: number): void {
+/** @throws BasinError `not-replayable` where checks have found that a recorded loss does not come out again */
+export function refuseWhatDoesNotReplay(manifest: RunManifest, objectiveIndex: number): void {
   const replay = manifest.objectives[objectiveIndex]?.replay;
   if (replay?.exact !== false) return;
   throw new BasinError(

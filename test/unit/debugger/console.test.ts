@@ -133,4 +133,27 @@ describe('the debug console', function () {
       await on.client.disconnectRequest({});
     });
   }
+
+  it('answers nothing of a loss that is another one at each call, which is called once more at most', async () => {
+    const program = path.join(on.workspace.root, 'counted.mjs');
+    writeFileSync(
+      program,
+      `import * as tf from '@tensorflow/tfjs';
+await tf.setBackend('cpu');
+const xs = tf.split(tf.randomNormal([64, 4], 0, 1, 'float32', 1), 4);
+const w = tf.variable(tf.randomNormal([4, 1], 0, 0.4, 'float32', 3), true, 'w');
+const optimizer = tf.train.sgd(0.05);
+let calls = 0;
+for (let step = 0; step < 12; step++) optimizer.minimize(() => xs[calls++ % 4].matMul(w).square().mean());
+console.log('calls', calls);
+`,
+    );
+    const line = 7;
+    const breakpoints = [{ line, condition: 'step == 8' }];
+    await on.client.halt(on.client.begin('tfjs', { launch: { program }, source: program, breakpoints }));
+    for (const expression of ['loss("train")', 'sharpness()'])
+      await assert.rejects(on.client.evaluate(expression), /does not come out again.*counters/);
+    await on.client.finish();
+    assert.match(on.client.output.join(''), /calls 13\b/);
+  });
 });
