@@ -54,18 +54,13 @@ export function watchLastSignals(flush: (signal: LastSignal, isLast: boolean) =>
 }
 
 function handleClass(): (new () => SignalHandle) | null {
-  const { noDeprecation } = process as { noDeprecation?: boolean };
   try {
-    // A warning would be output of this thread, which nobody reads and which would keep the process from its end.
-    process.noDeprecation = true;
     const { binding } = process as unknown as {
       binding: (name: string) => { Signal?: new () => SignalHandle };
     };
     return binding('signal_wrap').Signal ?? null;
   } catch {
     return null; // Node.js may be told to keep such things to itself.
-  } finally {
-    process.noDeprecation = noDeprecation ?? false;
   }
 }
 

@@ -25,7 +25,18 @@ const SURVIVED_MILLISECONDS = 1_000;
 /** A frozen process that nobody has asked for so long ends. */
 const UNASKED_MILLISECONDS = 120_000;
 
+/** What is printed here is nothing of the script's; and output of a thread that nobody reads would keep the process alive. */
+function printNothing(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.write = (_: unknown, encoding?: unknown, callback?: unknown) => {
+      const done = typeof encoding === 'function' ? encoding : callback;
+      if (typeof done === 'function') queueMicrotask(() => void (done as () => void)());
+      return true;
+    };
+}
+
 export function runWorker(): void {
+  printNothing();
   const { options, memory, port, pid, parent } = workerData as WorkerData;
   const control = new Int32Array(memory.control);
   const steps = new StepRing(memory);

@@ -249,6 +249,16 @@ describe('recording a TensorFlow.js script', function () {
     assert.ok(steps.every(({ learningRate }) => learningRate === null));
   });
 
+  it('lets an asynchronous script end that hears warnings, and prints none of its own thread', async () => {
+    const environment = recording.environment('cpu', {
+      NODE_NO_WARNINGS: '',
+      NODE_OPTIONS: '--pending-deprecation',
+    });
+    const { manifest, errors } = await recording.record('fit.cjs', 'cpu', { environment });
+    assert.equal(manifest.state, 'finished', errors);
+    assert.doesNotMatch(errors, /process\.binding/);
+  });
+
   it('keeps a run from a process of the same command that trains second', async () => {
     const { manifest, run, errors } = await recording.record('two-processes.cjs', 'cpu');
     assert.equal(manifest.state, 'finished', errors);
