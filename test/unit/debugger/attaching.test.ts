@@ -111,8 +111,10 @@ describe('attaching and ending', function () {
     for (const [how, why] of Object.entries(ways)) {
       it(`keeps what a script has left that fails, with the reason: ${how} (${framework})`, async function () {
         if (framework === 'torch') needs(this, 'torch');
+        // A debugger outstays the time that the process is held for anybody's questions.
+        const hold = how === 'throw' ? 0.01 : 0;
         const { reason, description } = await on.client.halt(
-          on.client.begin(framework, { launch: { env: { STEPS: '20', FAIL: '6', HOW: how } } }),
+          on.client.begin(framework, { launch: { hold, env: { STEPS: '20', FAIL: '6', HOW: how } } }),
         );
         assert.equal(reason, 'exception');
         assert.match(description ?? '', new RegExp(`^The script has failed: .*${why}`));

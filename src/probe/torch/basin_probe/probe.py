@@ -1379,11 +1379,11 @@ class Probe:
                 self._leave_word({"unseen": self._unseen})
             if self.role == "live" and self.writer is not None:
                 hold = self.options.hold_seconds
-                if hold > 0 and self.server is not None:
-                    self._hold(time.monotonic() + hold)
-                elif self._why() is not None and self.debuggee.driven:
-                    # A debugger that is there may look at what a script has left that failed.
+                if self._why() is not None and self.debuggee.driven:
+                    # A debugger that is there may look at what a script has left that failed, for as long as it likes.
                     self._hold(None, lambda: not self.debuggee.driven)
+                elif hold > 0 and self.server is not None:
+                    self._hold(time.monotonic() + hold)
                 self._settle()
         except Exception as error:
             self.failed("the end of the script", error)
