@@ -71,9 +71,9 @@ export class GradientWatch {
   private exploded({ name }: ParameterInfo, g: ParameterStatistics, before: number[]): Found {
     const usual = median(before);
     const is = before.length >= LEAST && usual > 0 && g.norm > EXPLODED * usual;
+    const text = `The gradient of ${name} is ${short(g.norm / usual)} times its median of ${before.length} steps.`;
     before.push(g.norm);
     if (before.length > WINDOW) before.shift();
-    const text = `The gradient of ${name} is ${short(g.norm / usual)} times its median of ${before.length - 1} steps.`;
     return { id: 'gradient-exploded', text: is ? text : null, isOver: g.norm <= EXPLODED_OVER * usual };
   }
 

@@ -413,10 +413,8 @@ describe('from a script to its landscape', function () {
     const before = (await run.analyses()).length;
     const asked = vscode.commands.executeCommand('basin.showContour', run.id);
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    const started = performance.now();
     await vscode.commands.executeCommand('basin.cancelJobs');
     assert.equal(await asked, undefined);
-    assert.ok(performance.now() - started < 10_000);
     assert.equal((await run.analyses()).length, before);
   });
 

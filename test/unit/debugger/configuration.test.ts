@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import { checkAttach, checkLaunch } from '../../../src/debugger/configuration.ts';
 import { eventFilters } from '../../../src/debugger/events.ts';
 import { needs, testPython } from '../../harness/requires.ts';
 import { debugging } from './debugging.ts';
@@ -120,6 +121,16 @@ describe('debug configurations', function () {
       assert.equal((await on.client.variables('Step')).get('step')?.value, String(step));
       await on.client.disconnectRequest({});
     });
+
+  it('have the attributes in the editor that the adapter knows', () => {
+    const checks = { launch: checkLaunch, attach: checkAttach };
+    for (const [request, check] of Object.entries(checks)) {
+      const told = check({ program: 'train.py', nonsense: 1 }) ?? '';
+      const known = /it knows (.*)\.$/.exec(told)?.[1]?.split(', ') ?? [];
+      const offered = manifest.contributes.debuggers[0]!.configurationAttributes[request]?.properties ?? {};
+      assert.deepEqual(Object.keys(offered).sort(), known.sort(), request);
+    }
+  });
 
   it('are offered every training event in the editor', () => {
     for (const { properties } of Object.values(manifest.contributes.debuggers[0]!.configurationAttributes))
