@@ -77,6 +77,8 @@ interface Requested {
 interface RequestedRange {
   readonly id: number;
   readonly breakpoint: DebugProtocol.DataBreakpoint;
+  /** As it was placed, which it stays: one about a norm's present value must not move along with it. */
+  range: NormRange | null;
 }
 
 const WAITING = 'Waiting for the first training step.';
@@ -328,7 +330,13 @@ export class TrainingDebugAdapter extends DebugSession {
     { breakpoints }: DebugProtocol.SetDataBreakpointsArguments,
   ): void {
     void this.#answer(response, async () => {
-      this.#requestedRanges = breakpoints.map((breakpoint) => ({ id: this.#nextId++, breakpoint }));
+      const before = [...this.#requestedRanges];
+      this.#requestedRanges = breakpoints.map((breakpoint) => {
+        // Clients send all of them at every change.
+        const same = before.findIndex((one) => isSameRange(one.breakpoint, breakpoint));
+        const [kept] = same < 0 ? [] : before.splice(same, 1);
+        return kept ?? { id: this.#nextId++, breakpoint, range: null };
+      });
       response.body = { breakpoints: await this.#placeRanges() };
     });
   }
@@ -465,8 +473,7 @@ export class TrainingDebugAdapter extends DebugSession {
         session: this.#required(),
         root: this.#root,
         laboratory: this.laboratory,
-        // A hover must not start an analysis.
-        functions: context !== 'hover',
+        asked: context === 'repl' || context === 'hover' ? context : 'elsewhere',
       });
       response.body = { result: text, variablesReference: 0 };
       // What the client makes of it is its own affair; the editor opens the lens.
@@ -539,6 +546,7 @@ export class TrainingDebugAdapter extends DebugSession {
           this.#under = { ended, failed };
           this.sendEvent({ seq: 0, type: 'event', event: 'basin.startUnder', body: request });
         }),
+      endUnder: () => this.sendEvent({ seq: 0, type: 'event', event: 'basin.endUnder' }),
     };
   }
 
@@ -799,13 +807,16 @@ export class TrainingDebugAdapter extends DebugSession {
     if (session.isOver) return refuse(OVER);
     const ranges: NormRange[] = [];
     const norms = requested.length === 0 ? new Map<string, number>() : await this.#norms();
-    const answers = requested.map(({ id, breakpoint: { dataId, condition } }): DebugProtocol.Breakpoint => {
+    const answers = requested.map((one): DebugProtocol.Breakpoint => {
+      const { id, breakpoint } = one;
+      const { dataId, condition } = breakpoint;
       try {
         const norm = norms.get(dataId);
         if (norm === undefined) throw new BasinError('not-found', `There is no parameter ${dataId}.`);
-        const bounds = parseRange(condition, norm);
+        const bounds = one.range ?? parseRange(condition, norm);
         const inside = within(bounds, norm);
-        ranges.push({ id, parameter: dataId, ...bounds, inside });
+        one.range ??= { id, parameter: dataId, ...bounds, inside };
+        ranges.push(one.range);
         const message = inside
           ? `Stops when the norm of ${dataId}, ${shown(norm)} now, leaves its bounds: ${boundsText(bounds)}.`
           : `The norm of ${dataId} is ${shown(norm)}, outside of its bounds already: ${boundsText(bounds)}. Stops when it has come back and leaves them again.`;
@@ -901,6 +912,10 @@ function parsed(id: number, breakpoint: DebugProtocol.SourceBreakpoint): Request
 
 function isSame(a: DebugProtocol.SourceBreakpoint, b: DebugProtocol.SourceBreakpoint): boolean {
   return (['line', 'condition', 'hitCondition', 'logMessage'] as const).every((key) => a[key] === b[key]);
+}
+
+function isSameRange(a: DebugProtocol.DataBreakpoint, b: DebugProtocol.DataBreakpoint): boolean {
+  return a.dataId === b.dataId && (a.condition ?? '') === (b.condition ?? '');
 }
 
 const onItsWay = (): BasinError => new BasinError('busy', 'Training is on its way.', 'Pause it first.');

@@ -37,6 +37,12 @@ export const consoleFunctions = [
   { name: 'trainOn', signature: 'trainOn()' },
 ] as const;
 
+/** What changes something: asked for by people, and by nothing that asks again at every stop. */
+const CHANGING: ReadonlySet<string> = new Set(['snapshot', 'trainOn']);
+
+/** Where an expression comes from, in the words of the protocol, where it matters. */
+export type Asked = 'repl' | 'hover' | 'elsewhere';
+
 const LINE_POINTS = 31;
 const CONTOUR_SIZE = 21;
 
@@ -44,7 +50,7 @@ interface Surroundings {
   readonly session: DebugTarget;
   readonly root: string;
   readonly laboratory: Laboratory;
-  readonly functions: boolean;
+  readonly asked: Asked;
 }
 
 /** A result that a lens can show. */
@@ -54,10 +60,13 @@ export interface Opened {
   readonly id: string;
 }
 
-/** @throws BasinError `bad-input` with the names there are; as the analyses do */
+/**
+ * A hover starts no analysis, and only the debug console changes anything.
+ * @throws BasinError `bad-input` with the names there are; `not-allowed`; as the analyses do
+ */
 export async function evaluateInConsole(
   text: string,
-  { session, root, laboratory, functions }: Surroundings,
+  { session, root, laboratory, asked }: Surroundings,
 ): Promise<{ readonly text: string; readonly opened: Opened | null }> {
   const said: { text: string | null; opened: Opened | null } = { text: null, opened: null };
   const run = session.run.id;
@@ -124,10 +133,18 @@ export async function evaluateInConsole(
     },
   };
   if (MODEL.test(text)) return { text: await modelText(session), opened: null };
+  const functions = asked !== 'hover';
   const expression = Expression.parse(text, {
     values: knownNames,
     functions: functions ? consoleFunctions.map((f) => f.name) : [],
   });
+  const changing = [...expression.calls].find((name) => CHANGING.has(name));
+  if (changing !== undefined && asked !== 'repl')
+    throw new BasinError(
+      'not-allowed',
+      `${changing}() changes something, and what is watched is asked for again at every stop.`,
+      'Call it in the debug console.',
+    );
   const value = await expression.evaluate({
     values: withOtherNames(session.values),
     functions: functions ? offered : {},

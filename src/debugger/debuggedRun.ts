@@ -90,6 +90,8 @@ export interface Client {
    * @returns settles when that debugger's session has ended; rejects with what the client says when it cannot
    */
   startUnder(request: UnderRequest): Promise<void>;
+  /** Has the client end that session with its script, of which nobody else knows the process yet. */
+  endUnder(): void;
 }
 
 /**
@@ -244,7 +246,10 @@ function exitCodeOf({ state }: RunManifest, code: number | null): number {
   return state === 'finished' ? 0 : (code ?? 1);
 }
 
-/** The code debugger starts the process and shows its output; what ends it is the process itself. */
+/**
+ * The code debugger starts the process and shows its output. What ends it is the process itself; one that has not come to
+ * its first step is known to its code debugger alone, which is told to end it and is not waited for.
+ */
 async function startUnder(under: CodeDebugger, options: Options, client: Client): Promise<Started> {
   if (under === 'node') await requireWorkersInReach(options.command, options.cwd);
   const { run, environment, clear, discard } = await prepareTraining(options);
@@ -261,7 +266,9 @@ async function startUnder(under: CodeDebugger, options: Options, client: Client)
     (error: unknown) => ({ error }),
   );
   let killed: NodeJS.Signals | null = null;
-  const ended = failed.then(async (failure) => {
+  let leave: () => void = () => undefined;
+  const left = new Promise<null>((resolve) => (leave = () => resolve(null)));
+  const ended = Promise.race([failed, left]).then(async (failure) => {
     if (failure !== null) throw failure.error;
     await clear();
     const manifest =
@@ -280,8 +287,13 @@ async function startUnder(under: CodeDebugger, options: Options, client: Client)
       taken: () => undefined,
       kill: async (signal) => {
         const { process: training } = await run.readManifest();
-        if (training === null || training.pid === process.pid) return;
         killed = signal;
+        // Until its first step the run is that of whoever has made it.
+        if (training === null || training.pid === process.pid) {
+          client.endUnder();
+          leave();
+          return;
+        }
         try {
           process.kill(training.pid, signal);
         } catch {

@@ -10,8 +10,17 @@ export class NormWatch {
   /** Whether each was within its bounds when it was last looked at; null where that does not count any more. */
   private readonly inside: Map<NormRange, boolean | null>;
 
-  constructor(private readonly ranges: readonly NormRange[] = []) {
-    this.inside = new Map(ranges.map((range) => [range, range.inside]));
+  /** @param before what has watched until now: it knows where the ranges that stay were seen last */
+  constructor(
+    private readonly ranges: readonly NormRange[] = [],
+    before?: NormWatch,
+  ) {
+    this.inside = new Map(
+      ranges.map((range) => {
+        const seen = before?.inside.get(range);
+        return [range, seen === undefined ? range.inside : seen];
+      }),
+    );
   }
 
   get isEmpty(): boolean {

@@ -146,7 +146,7 @@ export class TrainingSession implements DebugTarget {
   }
 
   setRanges(ranges: readonly NormRange[]): void {
-    this.#norms = new NormWatch(ranges);
+    this.#norms = new NormWatch(ranges, this.#norms);
     this.#lookFromNowOn();
   }
 

@@ -6,12 +6,40 @@ import { DEBUG_TYPE } from './ids.ts';
 /** Extensions that bring the debug type of Python, the present one and the one before. */
 const PYTHON_DEBUGGERS = ['ms-python.debugpy', 'ms-python.python'];
 
+/** A code debugger's session that was asked for by one of Basin's. */
+interface Under {
+  readonly session: Promise<vscode.DebugSession>;
+  /** Basin's has met the script: whether that goes on is its affair, not that of its code debugger. */
+  trains: boolean;
+}
+
 /** Answers the adapter's wish for a code debugger; the adapter is told when that session has ended, or could not start. */
 export class CodeDebuggers implements vscode.Disposable {
-  readonly #subscription = vscode.debug.onDidReceiveDebugSessionCustomEvent(({ session, event, body }) => {
-    if (session.type === DEBUG_TYPE && event === 'basin.startUnder')
-      void this.#start(session, body as StartUnder);
-  });
+  readonly #under = new Map</* id of Basin's session */ string, Under>();
+  readonly #subscriptions = [
+    vscode.debug.onDidReceiveDebugSessionCustomEvent(({ session, event, body }) => {
+      if (session.type !== DEBUG_TYPE) return;
+      if (event === 'basin.startUnder') void this.#start(session, body as StartUnder);
+      const under = this.#under.get(session.id);
+      if (event === 'basin.run' && under !== undefined) under.trains = true;
+      if (event === 'basin.endUnder') this.#end(session);
+    }),
+    // Its adapter may have been killed and have said nothing.
+    vscode.debug.onDidTerminateDebugSession((session) => {
+      if (this.#under.get(session.id)?.trains === false) this.#end(session);
+      this.#under.delete(session.id);
+    }),
+  ];
+
+  /** Ends a code debugger's session with its script, as soon as it has begun. */
+  #end(parent: vscode.DebugSession): void {
+    const under = this.#under.get(parent.id);
+    this.#under.delete(parent.id);
+    // To stop a session whose life its parent manages is to stop the parent: this one is told itself.
+    void under?.session
+      .then((session) => session.customRequest('disconnect', { terminateDebuggee: true }))
+      .then(undefined, ignore);
+  }
 
   async #start(parent: vscode.DebugSession, request: StartUnder): Promise<void> {
     const tell = (args: object): void =>
@@ -26,6 +54,7 @@ export class CodeDebuggers implements vscode.Disposable {
         resolve(session);
       });
     });
+    this.#under.set(parent.id, { session: child, trains: false });
     const ended = vscode.debug.onDidTerminateDebugSession(async (session) => {
       if (session.id !== (await child).id) return;
       ended.dispose();
@@ -49,7 +78,7 @@ export class CodeDebuggers implements vscode.Disposable {
   }
 
   dispose(): void {
-    this.#subscription.dispose();
+    for (const one of this.#subscriptions) one.dispose();
   }
 }
 

@@ -1,6 +1,6 @@
 /** Training under VS Code's own debugger, in the real extension host, in both frameworks; runs after the other suites. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { RunManifest } from '../../src/protocol/run.ts';
@@ -39,6 +39,14 @@ for (; step < 40; step++) {
     return step === 20 ? loss.add(poison(last)) : loss;
   });
 }
+`;
+
+/** Says who it is and takes no step. */
+const EARLY = `import { renameSync, writeFileSync } from 'node:fs';
+const { NOTED } = process.env;
+writeFileSync(NOTED + '~', String(process.pid));
+renameSync(NOTED + '~', NOTED);
+setTimeout(() => undefined, 600_000);
 `;
 
 const FIT = `import * as tf from '@tensorflow/tfjs';
@@ -431,6 +439,24 @@ describe('the debugger', function () {
     await vscode.debug.stopDebugging(basin);
     await ended;
     await until('the end of the process', 30, () => Promise.resolve(isGone(manifest.process?.pid ?? 0)));
+
+    // Left before its first step the script is known to its code debugger alone.
+    const early = vscode.Uri.file(path.join(folder.uri.fsPath, 'early.mjs'));
+    const noted = path.join(folder.uri.fsPath, 'early.pid');
+    writeFileSync(early.fsPath, EARLY);
+    let left: vscode.DebugSession | null = null;
+    subscriptions.push(
+      vscode.debug.onDidReceiveDebugSessionCustomEvent(({ session, event }) => {
+        if (event === 'basin.startUnder') left = session;
+      }),
+    );
+    const configuration = { type: 'basin', request: 'launch', name: 'Early', program: early.fsPath };
+    void vscode.debug.startDebugging(folder, { ...configuration, under: 'node', env: { NOTED: noted } });
+    const pid = await until('the script', 60, () =>
+      Promise.resolve(existsSync(noted) ? Number(readFileSync(noted, 'utf8')) : null),
+    );
+    await vscode.debug.stopDebugging(left ?? undefined);
+    await until('the end of a script that never trained', 30, () => Promise.resolve(isGone(pid)));
   });
 
   it('says what is missing for Python’s code debugger', async () => {

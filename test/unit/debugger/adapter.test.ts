@@ -351,6 +351,14 @@ describe('the debug adapter', function () {
     assert.match(await hover('loss'), /^[\d.]+$/);
     assert.equal(await hover('learning_rate'), await hover('lr'));
     await assert.rejects(hover('contour()'), /no such function/);
+    // What is watched is asked for again at every stop: it changes nothing.
+    const watch = async (expression: string): Promise<string> =>
+      (await client.evaluateRequest({ expression, context: 'watch' })).body.result;
+    assert.equal(await watch('norm("third")'), await evaluate('norm("third")'));
+    const run = (await variables('Run')).get('id')!.value;
+    for (const changing of ['trainOn()', '1 + snapshot()'])
+      await assert.rejects(watch(changing), /changes something.*Call it in the debug console/);
+    assert.equal((await variables('Run')).get('id')!.value, run);
     await client.disconnectRequest({ terminateDebuggee: true });
   });
 });

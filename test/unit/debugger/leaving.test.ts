@@ -1,10 +1,13 @@
 /** A launch that is refused, or left at any moment: no process of the session goes on, and it can be tried again. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { UnderRequest } from '../../../src/debugger/debuggedRun.ts';
 import { needs, testPython } from '../../harness/requires.ts';
+import { slowly } from './client.ts';
 import { debugging, frameworks, until } from './debugging.ts';
 
 /** Gradients that do not come from backward(); the process that it starts ends with it. */
@@ -109,6 +112,44 @@ describe('a debug session that is left', function () {
             assert.match(stateReason ?? '', /^Ended by its debugger( before|; \d+ steps)/);
           }
         });
+
+  for (const [way, leave] of Object.entries(ways))
+    it(`has the code debugger end the script when it is ${way} before its first step`, async function () {
+      needs(this, 'torch');
+      const before = new Set(runs());
+      let started: Promise<unknown> = Promise.resolve();
+      const under = new Promise<() => void>((resolve) =>
+        on.client.on('basin.startUnder', ({ body }: { body: UnderRequest }) => {
+          const [program = '', ...args] = body.command;
+          const code = spawn(program, args, {
+            cwd: body.cwd,
+            env: { ...process.env, ...body.env },
+            stdio: 'ignore',
+          });
+          started = once(code, 'exit');
+          resolve(() => code.kill('SIGKILL'));
+        }),
+      );
+      const slow = slowly(on.workspace, 'torch', path.join(on.workspace.root, 'never'));
+      const launched = on.client.launchRequest(settings('torch', { ...slow, under: 'debugpy' }));
+      const refused = assert.rejects(launched, /Cancelled/);
+      const end = await under;
+      await until(() => processes().length > 0);
+      let told = 0;
+      on.client.on('basin.endUnder', () => told++);
+      try {
+        // A code debugger may take its time: the answer does not wait for it.
+        await leave();
+        assert.equal(told, 1, 'the client is told before the answer, behind which it ends the adapter');
+      } finally {
+        end();
+      }
+      await Promise.all([refused, started]);
+      const [id = ''] = runs().filter((run) => !before.has(run));
+      const { state, stateReason } = await (await on.workspace.store.open(id)).readManifest();
+      assert.equal(state, 'interrupted');
+      assert.match(stateReason ?? '', /^Ended by its debugger before the first training step/);
+    });
 
   it('lets a script train on that is disconnected while it starts, where the client wants that', async () => {
     const before = new Set(runs());

@@ -127,8 +127,24 @@ for (const framework of frameworks)
       );
       const told: DebugProtocol.Breakpoint[] = [];
       on.client.on('breakpoint', (event: DebugProtocol.BreakpointEvent) => told.push(event.body.breakpoint));
-      const stop = await on.client.halt(on.client.begin(framework, { launch: { env: { STEPS: '100000' } } }));
+      const breakpoints = [{ line, condition: 'step == 3' }];
+      await on.client.halt(on.client.begin(framework, { launch: { env: { STEPS: '100000' } }, breakpoints }));
+      assert.equal(await step(), 3);
+      const bounds = ({ message }: Partial<DebugProtocol.Breakpoint> = {}): string =>
+        /its bounds: (.*)\.$/.exec(message ?? '')?.[1] ?? 'none';
+      const begun = bounds(told.find(({ id, verified }) => id === placed[0]?.id && verified));
+      // Clients send all of them when there is another one: those that stay stay where they are.
+      const [kept, added] = (
+        await on.client.setDataBreakpointsRequest({
+          breakpoints: [{ dataId: third[framework] }, { dataId: third[framework], condition: '< 1e9' }],
+        })
+      ).body.breakpoints;
+      assert.equal(kept?.id, placed[0]?.id);
+      assert.equal(bounds(kept), begun);
+      assert.equal(bounds(added), 'at most 1000000000');
+      const stop = await on.client.go();
       assert.equal(stop.reason, 'data breakpoint');
+      assert.ok((stop.description ?? '').endsWith(`its bounds, ${begun}.`), stop.description);
       assert.match(
         stop.description ?? '',
         /^The norm of \S+ is [\d.]+: it has left its bounds, [\d.]+ … [\d.]+\.$/,

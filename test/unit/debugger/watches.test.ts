@@ -4,6 +4,7 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import type { TrainingEventId } from '../../../src/debugger/events.ts';
 import { GradientWatch, whereNonFinite } from '../../../src/debugger/gradientWatch.ts';
+import { NormWatch } from '../../../src/debugger/normWatch.ts';
 import { plateauSentence, PlateauWatch, type Plateau } from '../../../src/debugger/plateau.ts';
 import type { ParameterInfo } from '../../../src/protocol/run.ts';
 import type { ParameterStatistics } from '../../../src/protocol/standing.ts';
@@ -79,6 +80,20 @@ const numbers = (more: Partial<ParameterStatistics> = {}): ParameterStatistics =
   ...more,
 });
 
+describe('a range of a norm', () => {
+  it('is where it was seen last also when another one is watched beside it', () => {
+    const range = { id: 1, parameter: 'first', low: 0, high: 2, inside: false };
+    const other = { id: 2, parameter: 'second', low: 0, high: 1, inside: true };
+    const norms = (first: number): Map<string, number> => new Map([['first', first]]);
+    const alone = new NormWatch([range]);
+    assert.deepEqual(alone.left(norms(1)), [], 'it has come in');
+    const both = new NormWatch([range, other], alone);
+    assert.deepEqual(both.left(norms(3)), [{ range, norm: 3 }]);
+    both.rewound();
+    assert.deepEqual(new NormWatch([range], both).left(norms(3)), [], 'other weights are no news');
+  });
+});
+
 describe('watching gradients', () => {
   const wanted = new Set<TrainingEventId>(['dead-units', 'gradient-vanished', 'gradient-exploded']);
   const weights = parameters.map(() => numbers());
@@ -100,14 +115,23 @@ describe('watching gradients', () => {
   it('tells vanishing and exploding gradients of their parameter, each once', () => {
     const watch = new GradientWatch(parameters);
     const told: string[] = [];
-    for (let step = 0; step < 40; step++) {
+    const texts: string[] = [];
+    for (let step = 0; step < 90; step++) {
       const gradient = parameters.map((_, i) =>
-        numbers({ norm: i === 0 && step >= 30 ? 1e-9 : i === 2 && step === 25 ? 500 : 1 }),
+        numbers({ norm: i === 0 && step >= 30 ? 1e-9 : i === 2 && [25, 80].includes(step) ? 500 : 1 }),
       );
-      for (const { id, parameter } of watch.next(gradient, weights, wanted))
+      for (const { id, parameter, text } of watch.next(gradient, weights, wanted)) {
         told.push(`${step} ${id} ${parameter}`);
+        texts.push(text);
+      }
     }
-    assert.deepEqual(told, ['25 gradient-exploded third', '30 gradient-vanished first']);
+    assert.deepEqual(told, [
+      '25 gradient-exploded third',
+      '30 gradient-vanished first',
+      '80 gradient-exploded third',
+    ]);
+    assert.match(texts[0] ?? '', /500 times its median of 25 steps/);
+    assert.match(texts[2] ?? '', /500 times its median of 50 steps/);
   });
 
   it('takes a gradient that hovers about a threshold for one event, and a second one for another', () => {
