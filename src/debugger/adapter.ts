@@ -16,15 +16,11 @@ import {
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import path from 'node:path';
 import { BasinError, isCancelled, isCancelledOrEnded, sentenceOf } from '../protocol/errors.ts';
-import type { ObjectiveInfo } from '../protocol/run.ts';
 import type { Run } from '../runs/run.ts';
-import { isSameFile } from '../runs/sameFile.ts';
-import { parseRange, StepBreakpoint, shown, type NormRange } from './breakpoints.ts';
-import { boundsText, within } from './normWatch.ts';
-import { edgeUnwatched } from './eventWatch.ts';
+import { shown } from './breakpoints.ts';
 import { consoleFunctions, evaluateInConsole, type Laboratory } from './console.ts';
 import type { AttachConfiguration, LaunchConfiguration, SharedConfiguration } from './configuration.ts';
-import { CONFIGURED, configuredStops, type ConfiguredStops } from './configuredStops.ts';
+import { CONFIGURED, configuredStops } from './configuredStops.ts';
 import {
   attachTo,
   launch,
@@ -34,9 +30,10 @@ import {
   type OwnProcess,
   type Training,
 } from './debuggedRun.ts';
-import { eventFilters, type TrainingEvent, type TrainingEventId } from './events.ts';
-import { knownNames, valueNames } from './stepValues.ts';
+import { eventFilters, type TrainingEvent } from './events.ts';
+import { valueNames } from './stepValues.ts';
 import { complaint } from './requests.ts';
+import { Placing } from './placing.ts';
 import { SnapshotWalk } from './snapshotWalk.ts';
 import type { DebugTarget, Helpers, SessionListener, Stop } from './target.ts';
 import { TrainingSession } from './trainingSession.ts';
@@ -65,24 +62,6 @@ interface Beginning {
   /** Settles when it has succeeded, or has failed and left no process behind; never rejects. */
   readonly over: Promise<unknown>;
 }
-
-/** A breakpoint as it was asked for, and read once: it counts its hits. */
-interface Requested {
-  readonly id: number;
-  readonly breakpoint: DebugProtocol.SourceBreakpoint;
-  /** An error where it cannot be read. */
-  readonly point: StepBreakpoint | { readonly message: string };
-}
-
-interface RequestedRange {
-  readonly id: number;
-  readonly breakpoint: DebugProtocol.DataBreakpoint;
-  /** As it was placed, which it stays: one about a norm's present value must not move along with it. */
-  range: NormRange | null;
-}
-
-const WAITING = 'Waiting for the first training step.';
-const OVER = 'No more steps are taken here: it can never be hit.';
 
 /** Requests about training, which there is none of any more when the session is over. */
 const aboutTraining: ReadonlySet<string> = new Set([
@@ -123,8 +102,6 @@ export class TrainingDebugAdapter extends DebugSession {
   #root = '';
   #clientName = '';
   #stopOnEntry = false;
-  /** Those of the configuration; null where nothing is to be stopped at ("noDebug"). */
-  #stops: ConfiguredStops | null = configuredStops([]);
   /** Whether the session drives its process: it waits for the end of the configuration. */
   #started = false;
   #configured: () => void = () => undefined;
@@ -135,14 +112,7 @@ export class TrainingDebugAdapter extends DebugSession {
   #stepping = false;
   /** Training is to go on from where that step ends. */
   #goesOn = false;
-  #nextId = 1;
-  /** Those of the run as far as they are known; the first is the one that is driven. */
-  #objectives: readonly ObjectiveInfo[] = [];
-  /** The script as the configuration names it. */
-  #program = '';
-  readonly #requested = new Map</* file */ string, readonly Requested[]>();
-  #requestedRanges: readonly RequestedRange[] = [];
-  #events: ReadonlySet<TrainingEventId> = new Set();
+  readonly #placing = new Placing((one) => this.sendEvent(new BreakpointEvent('changed', one)));
   readonly #variables = new Handles<() => Promise<Variable[]>>();
   #scopes: readonly ScopeOf[] = [];
   #leaving = false;
@@ -214,8 +184,10 @@ export class TrainingDebugAdapter extends DebugSession {
         const training = await launch(args, this.installed, this.#client, signal);
         const debugs = args.noDebug !== true;
         this.#stopOnEntry = debugs && (args.stopOnEntry ?? false);
-        this.#program = args.program === undefined ? '' : path.resolve(training.root, args.program);
-        this.#stops = debugs ? configuredStops(args.breakpoints ?? []) : null;
+        this.#placing.configure({
+          program: args.program === undefined ? '' : path.resolve(training.root, args.program),
+          stops: debugs ? configuredStops(args.breakpoints ?? []) : null,
+        });
         this.#train(training, args);
       }),
     );
@@ -229,7 +201,7 @@ export class TrainingDebugAdapter extends DebugSession {
       this.#beginOnce('attach', async (signal) => {
         const found = await attachTo(args, this.installed, this.#client, signal);
         this.#stopOnEntry = true;
-        this.#stops = configuredStops(args.breakpoints ?? []);
+        this.#placing.configure({ program: '', stops: configuredStops(args.breakpoints ?? []) });
         if (found.kind === 'frozen') this.#walk(found);
         else this.#train(found, args);
       }),
@@ -260,21 +232,7 @@ export class TrainingDebugAdapter extends DebugSession {
     response: DebugProtocol.SetBreakpointsResponse,
     { source, breakpoints = [] }: DebugProtocol.SetBreakpointsArguments,
   ): void {
-    const file = source.path ?? '';
-    const before = [...(this.#requested.get(file) ?? [])];
-    this.#requested.set(
-      file,
-      breakpoints.map((breakpoint) => {
-        // One that was there already goes on counting its hits.
-        const same = before.findIndex((one) => isSame(one.breakpoint, breakpoint));
-        const [kept] = same < 0 ? [] : before.splice(same, 1);
-        if (kept !== undefined) return { ...kept, breakpoint };
-        const id = this.#nextId++;
-        return { id, breakpoint, point: parsed(id, breakpoint) };
-      }),
-    );
-    response.body = { breakpoints: this.#placed(file) };
-    this.#useBreakpoints();
+    response.body = { breakpoints: this.#placing.ofFile(source.path ?? '', breakpoints) };
     this.sendResponse(response);
   }
 
@@ -282,27 +240,8 @@ export class TrainingDebugAdapter extends DebugSession {
     response: DebugProtocol.SetExceptionBreakpointsResponse,
     { filters }: DebugProtocol.SetExceptionBreakpointsArguments,
   ): void {
-    this.#events = new Set(eventFilters.map((f) => f.id).filter((id) => filters.includes(id)));
-    this.#useEvents();
-    response.body = {
-      breakpoints: filters.map((filter) => {
-        const message = eventFilters.some((f) => f.id === filter)
-          ? this.#unwatchable(filter)
-          : 'Basin knows no such event.';
-        return { verified: message === null, ...(message === null ? {} : { message }) };
-      }),
-    };
+    response.body = { breakpoints: this.#placing.ofEvents(filters) };
     this.sendResponse(response);
-  }
-
-  /** Why an event cannot come, as far as it is known by now. */
-  #unwatchable(filter: string): string | null {
-    const session = this.#session;
-    if (session === null) return null;
-    if (session.isOver) return OVER;
-    const { bound, reason } = session.stability;
-    if (filter !== 'edge-of-stability' || bound !== null || session.optimizer === null) return null;
-    return reason === null ? null : edgeUnwatched(reason);
   }
 
   protected override dataBreakpointInfoRequest(
@@ -330,14 +269,7 @@ export class TrainingDebugAdapter extends DebugSession {
     { breakpoints }: DebugProtocol.SetDataBreakpointsArguments,
   ): void {
     void this.#answer(response, async () => {
-      const before = [...this.#requestedRanges];
-      this.#requestedRanges = breakpoints.map((breakpoint) => {
-        // Clients send all of them at every change.
-        const same = before.findIndex((one) => isSameRange(one.breakpoint, breakpoint));
-        const [kept] = same < 0 ? [] : before.splice(same, 1);
-        return kept ?? { id: this.#nextId++, breakpoint, range: null };
-      });
-      response.body = { breakpoints: await this.#placeRanges() };
+      response.body = { breakpoints: await this.#placing.ofNorms(breakpoints) };
     });
   }
 
@@ -397,7 +329,7 @@ export class TrainingDebugAdapter extends DebugSession {
   protected override stackTraceRequest(response: DebugProtocol.StackTraceResponse): void {
     void this.#answer(response, async () => {
       const session = this.#session;
-      if (session !== null) await this.#learnObjectives(session);
+      if (session !== null) await this.#placing.learnObjectives();
       const stackFrames = this.#frames();
       response.body = { stackFrames, totalFrames: stackFrames.length };
     });
@@ -413,7 +345,7 @@ export class TrainingDebugAdapter extends DebugSession {
         site === null
           ? { line: 0, column: 0 }
           : {
-              source: new Source(path.basename(site.file), this.#asNamed(site.file)),
+              source: new Source(path.basename(site.file), this.#placing.asNamed(site.file)),
               line: site.line,
               column: site.column,
             };
@@ -421,7 +353,7 @@ export class TrainingDebugAdapter extends DebugSession {
       const loss = session.values.loss ?? null;
       const names = [
         ...(this.#lastStop?.event?.parameter === undefined ? [] : [this.#lastStop.event.parameter]),
-        `step ${values?.step ?? standing.step}${this.#objectives.length > 1 ? ` of ${this.#objectiveName}` : ''}${loss === null ? '' : ` · loss ${shown(loss)}`}${standing.place === 'gradient' ? ' · gradient not applied' : ''}`,
+        `step ${values?.step ?? standing.step}${this.#placing.isOneOfSeveral ? ` of ${this.#placing.objectiveName}` : ''}${loss === null ? '' : ` · loss ${shown(loss)}`}${standing.place === 'gradient' ? ' · gradient not applied' : ''}`,
         ...(values?.epoch == null ? [] : [`epoch ${values.epoch}`]),
         `run ${session.run.id}`,
       ];
@@ -630,15 +562,12 @@ export class TrainingDebugAdapter extends DebugSession {
     this.#root = root;
     this.#session = session;
     this.#tellRun(session.run);
-    this.#useBreakpoints();
-    this.#useEvents();
-    this.#tellPlaced();
+    this.#placing.met(session);
     void this.#configuration
       .then(async () => {
         if (this.#leaving) return;
         this.#started = true;
-        if (this.#requestedRanges.length > 0)
-          for (const one of await this.#placeRanges()) this.sendEvent(new BreakpointEvent('changed', one));
+        await this.#placing.started();
         await session.start(this.#stopOnEntry);
       })
       .catch(async (error: unknown) => {
@@ -665,7 +594,7 @@ export class TrainingDebugAdapter extends DebugSession {
     this.#lastStop = stop;
     this.#variables.reset();
     this.#scopes = scopes(session);
-    void this.#learnObjectives(session);
+    void this.#placing.learnObjectives();
     const event: DebugProtocol.StoppedEvent = new StoppedEvent(stopWords[stop.reason], THREAD);
     event.body = {
       ...event.body,
@@ -678,16 +607,7 @@ export class TrainingDebugAdapter extends DebugSession {
       this.#say(`${stop.text}\n`, 'console');
     this.sendEvent(event);
     // What was placed while training was on its way can be hit no more.
-    if (session.isOver) this.#tellPlaced();
-  }
-
-  /** Has the client show what has become of its breakpoints. */
-  #tellPlaced(): void {
-    for (const file of this.#requested.keys())
-      for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
-    if (this.#session?.isOver === true)
-      for (const { id } of this.#requestedRanges)
-        this.sendEvent(new BreakpointEvent('changed', { id, verified: false, message: OVER }));
+    if (session.isOver) this.#placing.tell();
   }
 
   /** The process is gone: why is what its run says. */
@@ -741,105 +661,8 @@ export class TrainingDebugAdapter extends DebugSession {
     await session.connection.resume({}).catch(() => undefined);
   }
 
-  /** The one place of a script where training can be made to stop is the line that takes the step. */
-  #placed(file: string): DebugProtocol.Breakpoint[] {
-    const site = this.#session?.connection.description.objective.callSite ?? null;
-    return (this.#requested.get(file) ?? []).map(({ id, breakpoint: { line }, point }) => {
-      const refuse = (message: string): DebugProtocol.Breakpoint => ({ id, verified: false, line, message });
-      if (!(point instanceof StepBreakpoint)) return refuse(point.message);
-      if (this.#session?.isOver === true) return refuse(OVER);
-      if (site === null) return refuse(WAITING);
-      const isHere = isSameFile(site.file, file);
-      if (isHere && site.line === line) return { id, verified: true, line };
-      const where = isHere ? '' : ` of ${path.basename(site.file)}`;
-      const other = this.#objectives
-        .slice(1)
-        .find(({ callSite: of }) => of !== null && isSameFile(of.file, file) && of.line === line);
-      return refuse(
-        other === undefined
-          ? `Training can be stopped at line ${site.line}${where}, where the first step was taken; this line is the code debugger's.`
-          : `Here ${other.name} takes its steps. Training can be stopped at those of ${this.#objectiveName} alone, at line ${site.line}${where}.`,
-      );
-    });
-  }
-
-  get #objectiveName(): string {
-    return this.#session?.connection.description.objective.name ?? 'training';
-  }
-
-  /** A script's further optimizers become known when they take their first step. */
-  async #learnObjectives(session: DebugTarget): Promise<void> {
-    // What cannot be read is told by whoever needs it.
-    const objectives = (await session.run.readManifest().catch(() => null))?.objectives ?? [];
-    if (objectives.length === this.#objectives.length) return;
-    this.#objectives = objectives;
-    for (const file of this.#requested.keys())
-      for (const breakpoint of this.#placed(file)) this.sendEvent(new BreakpointEvent('changed', breakpoint));
-  }
-
-  /** As the client names it, whose folder may be a link. */
-  #asNamed(file: string): string {
-    return [this.#program, ...this.#requested.keys()].find((one) => isSameFile(one, file)) ?? file;
-  }
-
-  #useBreakpoints(): void {
-    const points = [...this.#requested].flatMap(([file, requested]) => {
-      const placed = this.#placed(file);
-      return requested.flatMap(({ point }, i) =>
-        placed[i]?.verified === true && point instanceof StepBreakpoint ? [point] : [],
-      );
-    });
-    this.#session?.setBreakpoints(this.#stops === null ? [] : [...this.#stops.conditions, ...points]);
-  }
-
-  #useEvents(): void {
-    const stops = this.#stops;
-    this.#session?.setEvents(stops === null ? new Set() : new Set([...this.#events, ...stops.events]));
-  }
-
-  /** Ranges over the norms that parameters have by now; they wait for training where there is none. */
-  async #placeRanges(): Promise<DebugProtocol.Breakpoint[]> {
-    const session = this.#session;
-    const requested = this.#requestedRanges;
-    const refuse = (message: string) =>
-      requested.map(({ id }): DebugProtocol.Breakpoint => ({ id, verified: false, message }));
-    if (session === null) return refuse(WAITING);
-    if (session.isOver) return refuse(OVER);
-    const ranges: NormRange[] = [];
-    const norms = requested.length === 0 ? new Map<string, number>() : await this.#norms();
-    const answers = requested.map((one): DebugProtocol.Breakpoint => {
-      const { id, breakpoint } = one;
-      const { dataId, condition } = breakpoint;
-      try {
-        const norm = norms.get(dataId);
-        if (norm === undefined) throw new BasinError('not-found', `There is no parameter ${dataId}.`);
-        const bounds = one.range ?? parseRange(condition, norm);
-        const inside = within(bounds, norm);
-        one.range ??= { id, parameter: dataId, ...bounds, inside };
-        ranges.push(one.range);
-        const message = inside
-          ? `Stops when the norm of ${dataId}, ${shown(norm)} now, leaves its bounds: ${boundsText(bounds)}.`
-          : `The norm of ${dataId} is ${shown(norm)}, outside of its bounds already: ${boundsText(bounds)}. Stops when it has come back and leaves them again.`;
-        return { id, verified: true, message };
-      } catch (error) {
-        return { id, verified: false, message: sentenceOf(error) };
-      }
-    });
-    // Others may have been asked for while these were looked up.
-    if (requested === this.#requestedRanges && this.#stops !== null) session.setRanges(ranges);
-    return answers;
-  }
-
   #parameterNamed(name: string): string | undefined {
     return this.#session?.connection.description.objective.parameters.find((p) => p.name === name)?.name;
-  }
-
-  async #norms(): Promise<Map<string, number>> {
-    const session = this.#required();
-    const weights = await session.statistics('current');
-    return new Map(
-      session.connection.description.objective.parameters.map((p, i) => [p.name, weights[i]?.norm ?? NaN]),
-    );
   }
 
   #required(): DebugTarget {
@@ -900,22 +723,6 @@ export class TrainingDebugAdapter extends DebugSession {
   #say(text: string, category: 'stdout' | 'stderr' | 'console' | 'important'): void {
     this.sendEvent(new OutputEvent(text, category));
   }
-}
-
-function parsed(id: number, breakpoint: DebugProtocol.SourceBreakpoint): Requested['point'] {
-  try {
-    return StepBreakpoint.parse(id, breakpoint, { values: knownNames, functions: [] });
-  } catch (error) {
-    return { message: sentenceOf(error) };
-  }
-}
-
-function isSame(a: DebugProtocol.SourceBreakpoint, b: DebugProtocol.SourceBreakpoint): boolean {
-  return (['line', 'condition', 'hitCondition', 'logMessage'] as const).every((key) => a[key] === b[key]);
-}
-
-function isSameRange(a: DebugProtocol.DataBreakpoint, b: DebugProtocol.DataBreakpoint): boolean {
-  return a.dataId === b.dataId && (a.condition ?? '') === (b.condition ?? '');
 }
 
 const onItsWay = (): BasinError => new BasinError('busy', 'Training is on its way.', 'Pause it first.');

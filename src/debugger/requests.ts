@@ -1,37 +1,35 @@
 /** What requests of the Debug Adapter Protocol have to carry: clients are many, and not all of them are careful. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import * as v from 'valibot';
 
-type Kind = 'text' | 'number' | 'list of texts' | 'list' | 'object';
+interface Need {
+  readonly schema: v.GenericSchema;
+  /** What it is, in words. */
+  readonly what: string;
+}
 
-const needed: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
-  setBreakpoints: { source: 'object' },
-  setExceptionBreakpoints: { filters: 'list of texts' },
-  dataBreakpointInfo: { name: 'text' },
-  setDataBreakpoints: { breakpoints: 'list' },
-  variables: { variablesReference: 'number' },
-  evaluate: { expression: 'text' },
-  completions: { text: 'text', column: 'number' },
-};
+const text: Need = { schema: v.string(), what: 'a text' };
+const number: Need = { schema: v.pipe(v.number(), v.finite()), what: 'a number' };
+const object: Need = { schema: v.looseObject({}), what: 'an object' };
+const texts: Need = { schema: v.array(v.string()), what: 'a list of texts' };
+const objects: Need = { schema: v.array(v.looseObject({})), what: 'a list of objects' };
 
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
-const kinds: Readonly<Record<Kind, (value: unknown) => boolean>> = {
-  text: (value) => typeof value === 'string',
-  number: (value) => typeof value === 'number' && Number.isFinite(value),
-  'list of texts': (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
-  list: (value) => Array.isArray(value) && value.every(isObject),
-  object: isObject,
+const needed: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
+  setBreakpoints: { source: object, breakpoints: { ...objects, schema: v.optional(objects.schema) } },
+  setExceptionBreakpoints: { filters: texts },
+  dataBreakpointInfo: { name: text },
+  setDataBreakpoints: { breakpoints: objects },
+  variables: { variablesReference: number },
+  evaluate: { expression: text },
+  completions: { text, column: number },
 };
 
 /** @returns what is wrong with a request's arguments, as a sentence; null where nothing is */
 export function complaint({ command, arguments: given }: DebugProtocol.Request): string | null {
-  const values = (given ?? {}) as Readonly<Record<string, unknown>>;
-  if (!isObject(values)) return `The arguments of ${command} are no object.`;
-  for (const [name, kind] of Object.entries(needed[command] ?? {}))
-    if (!kinds[kind](values[name]))
-      return `${command} needs "${name}", ${kind === 'object' ? 'an' : 'a'} ${kind}.`;
-  const { breakpoints } = values;
-  // Those of launch and attach are another thing.
-  if (command === 'setBreakpoints' && breakpoints !== undefined && !kinds.list(breakpoints))
-    return `"breakpoints" of ${command} are no list.`;
+  const values: unknown = given ?? {};
+  if (!v.is(v.looseObject({}), values)) return `The arguments of ${command} are no object.`;
+  const needs = Object.hasOwn(needed, command) ? needed[command] : {};
+  for (const [name, { schema, what }] of Object.entries(needs ?? {}))
+    if (!v.is(schema, values[name])) return `${command} needs "${name}", ${what}.`;
   return null;
 }

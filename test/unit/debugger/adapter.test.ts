@@ -319,7 +319,11 @@ describe('the debug adapter', function () {
       ['evaluate', { expression: 3 }, /needs "expression"/],
       ['variables', { variablesReference: 'x' }, /needs "variablesReference", a number/],
       ['setBreakpoints', {}, /needs "source", an object/],
-      ['setBreakpoints', { source: { path: program }, breakpoints: [null] }, /are no list/],
+      [
+        'setBreakpoints',
+        { source: { path: program }, breakpoints: [null] },
+        /needs "breakpoints", a list of objects/,
+      ],
       ['setExceptionBreakpoints', { filters: 'all' }, /needs "filters", a list of texts/],
       ['setDataBreakpoints', {}, /needs "breakpoints", a list/],
       ['launch', { program, under: 'gdb' }, /"under" cannot be "gdb"/],
