@@ -356,6 +356,10 @@ export class TrainingSession implements DebugTarget {
       for (;;) {
         const norms = this.#watches && (this.#events.wants('loss-spike') || this.#readsWeights);
         const standing = await this.#goOn(from, goal, norms);
+        if (this.#isAnothersFirst(standing)) {
+          from = standing;
+          continue;
+        }
         const interrupted = this.#interrupted;
         this.#interrupted = false;
         if (standing.reason === 'ended') return await this.#stop(standing, endOf(standing));
@@ -374,6 +378,17 @@ export class TrainingSession implements DebugTarget {
       if (isCancelledOrEnded(error)) return;
       await this.#standAfter(error);
     }
+  }
+
+  /** Weights that the script trains from now on as well are another objective's, whose steps none of this session's are: said. */
+  #isAnothersFirst({ reason, values }: Standing): boolean {
+    const { objectiveIndex: own } = this.connection.description;
+    if (reason !== 'steps' || values === null || values.objective === own) return false;
+    this.options.listener.said(
+      `The script has begun to train other weights than those that this session follows: they are objective ${values.objective} ` +
+        `of the run. Steps, breakpoints and events here are those of objective ${own} alone; Pause stops at either.`,
+    );
+    return true;
   }
 
   /** To the next place to look at on the way to the goal; to the goal itself while nothing is to be looked at. */
@@ -557,8 +572,7 @@ export class TrainingSession implements DebugTarget {
     if (before.length === 0)
       throw new BasinError('not-found', 'These are the first weights of the run.', 'Step on instead.');
     standing = await this.#atBoundary();
-    if (standing.reason === 'ended')
-      return this.#stop(standing, { reason: 'ended', text: 'That was the last step of the script.' });
+    if (standing.reason === 'ended') return this.#endedInstead(standing);
     const to = choose(...before);
     let contents: CheckpointContents;
     try {
@@ -589,6 +603,13 @@ export class TrainingSession implements DebugTarget {
       `Back at the weights of step ${to}: ${contents.restored.join(', ')}.${undone}${behind}${missing} ` +
       `Steps are counted on from ${standing.step}, and the run notes the jump.`;
     this.options.listener.stopped({ reason: 'back', text, standing, event: null, breakpoints: [] });
+  }
+
+  /** The process may be gone at once: what is said is heard in any case. */
+  async #endedInstead(standing: Standing): Promise<void> {
+    const text = 'That was the last step of the script: there is no place behind it to go back from.';
+    this.options.listener.said(text);
+    await this.#stop(standing, { reason: 'ended', text });
   }
 
   /** The gradient that waits belongs to these weights: it is applied before others are put there, or counted anew. */

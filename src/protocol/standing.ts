@@ -15,7 +15,11 @@ import type { StepRecord } from './run.ts';
 export type StandingPlace = 'gradient' | 'boundary';
 
 export interface Standing {
-  /** entry: before the first update, as the launcher wanted. steps, epoch: what `proceed` named. pause: someone asked. */
+  /**
+   * entry: before the first update, as the launcher wanted. steps, epoch: what `proceed` named; steps also at the first
+   * gradient of another objective that the script comes to train (TensorFlow.js), whose values these are then. pause:
+   * someone asked.
+   */
   readonly reason: 'entry' | 'pause' | 'steps' | 'epoch' | 'ended';
   readonly place: StandingPlace;
   /** Updates done by the driver's objective. */

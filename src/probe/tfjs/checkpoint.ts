@@ -7,57 +7,90 @@ import type { Vector } from './vectorFile.ts';
 
 export interface Checkpoint {
   readonly step: number;
-  readonly tensors: ReadonlyMap<Variable, HostTensor>;
-  readonly optimizer: object | null;
-  /** Counters that an optimizer keeps as plain numbers. */
-  readonly numbers: Readonly<Record<string, number>>;
+  readonly capture: Capture;
+  readonly tensors: Map<Variable, HostTensor>;
+  /** Whose variables are kept as well, with the counters that they have as plain numbers. */
+  readonly optimizers: Map<object, Counters>;
   /** Whether its state was not finite: inside of a step, whose loss moves statistics. */
   readonly isSpoilt: boolean;
+}
+
+/** Of a stock optimizer: its updates, which it counts from the first one on. */
+interface Counters {
+  readonly iterations_: number | undefined;
 }
 
 const SPOILT =
   "moving statistics that are finite (the step's loss had spoilt them: an earlier snapshot has them)";
 /** V8 does not let its generator be read or set, and data pipelines have no position that could be. */
+const NEW_STATE = 'what the script has put into the optimizer since';
 const NOT_RESTORED = ['the random stream of Math.random', 'the position in the data'];
 
+/** @param optimizer that is known to move these weights; of others {@link completeCheckpoints} sees to it */
 export function takeCheckpoint(capture: Capture, optimizer: object | null, step: number): Checkpoint {
+  const { engine, variables, state } = capture;
   const tensors = new Map<Variable, HostTensor>();
-  const own = optimizer === null ? [] : variablesOf(optimizer);
-  for (const v of [...capture.variables, ...capture.state, ...own])
-    tensors.set(v, readLeaf(capture.engine, v));
-  const numbers = Object.entries(optimizer ?? {}).filter(
-    (entry): entry is [string, number] => entry[0] === 'iterations_' && typeof entry[1] === 'number',
-  );
-  const isSpoilt = capture.state.some(
-    (v) => tensors.get(v)?.values.some((x) => !Number.isFinite(x)) === true,
-  );
-  return { step, tensors, optimizer, numbers: Object.fromEntries(numbers), isSpoilt };
+  for (const v of [...variables, ...state]) tensors.set(v, readLeaf(engine, v));
+  const isSpoilt = state.some((v) => tensors.get(v)?.values.some((x) => !Number.isFinite(x)) === true);
+  const kept: Checkpoint = { step, capture, tensors, optimizers: new Map(), isSpoilt };
+  if (optimizer !== null) completeCheckpoints([kept], optimizer, () => true);
+  return kept;
 }
 
-/** @throws BasinError `unsupported` where the script has disposed its model since */
-export function restoreCheckpoint(
-  capture: Capture,
-  kept: Checkpoint,
-  optimizer: object | null,
-): CheckpointContents {
-  requireAlive(capture);
-  for (const [variable, host] of kept.tensors) write(capture.engine, variable, host);
-  // What the optimizer has made only since (the first step makes its moments) starts at zero again.
-  for (const v of optimizer === null ? [] : variablesOf(optimizer)) {
-    if (kept.tensors.has(v)) continue;
-    const { values, ...host } = readLeaf(capture.engine, v);
-    write(capture.engine, v, { ...host, values: values.map(() => 0) });
+/**
+ * An optimizer is about to move weights for the first time since these checkpoints were taken: what it has now is what it
+ * had then.
+ * @param moves whether it moves the variable of a name
+ */
+export function completeCheckpoints(
+  checkpoints: Iterable<Checkpoint>,
+  optimizer: object,
+  moves: (name: string) => boolean,
+): void {
+  let own: readonly (readonly [Variable, HostTensor])[] | null = null;
+  for (const { capture, tensors, optimizers } of checkpoints) {
+    if (optimizers.has(optimizer) || !capture.variables.some(({ name }) => moves(name))) continue;
+    own ??= variablesOf(optimizer).map((v) => [v, readLeaf(capture.engine, v)] as const);
+    for (const [v, host] of own) tensors.set(v, host);
+    optimizers.set(optimizer, { iterations_: (optimizer as Partial<Counters>).iterations_ });
   }
-  if (optimizer !== null && optimizer === kept.optimizer) Object.assign(optimizer, kept.numbers);
-  return contents(kept);
 }
 
-export function contents({ step, optimizer, isSpoilt }: Checkpoint): CheckpointContents {
+/** An optimizer has made a variable within its update, which starts from the same value wherever training goes on. */
+export function addToCheckpoints(
+  checkpoints: Iterable<Checkpoint>,
+  optimizer: object,
+  variable: Variable,
+): void {
+  let host: HostTensor | null = null;
+  for (const { capture, tensors, optimizers } of checkpoints) {
+    if (optimizers.has(optimizer)) tensors.set(variable, (host ??= readLeaf(capture.engine, variable)));
+  }
+}
+
+/**
+ * @param optimizer that moves the weights by now
+ * @throws BasinError `unsupported` where the script has disposed its model since
+ */
+export function restoreCheckpoint(kept: Checkpoint, optimizer: object | null): CheckpointContents {
+  requireAlive(kept.capture);
+  for (const [variable, host] of kept.tensors)
+    if (!variable.isDisposed) write(kept.capture.engine, variable, host);
+  for (const [one, counters] of kept.optimizers) Object.assign(one, counters);
+  const own = optimizer === null ? [] : variablesOf(optimizer);
+  return contents(kept, own.every((v) => kept.tensors.has(v)) ? [] : [NEW_STATE]);
+}
+
+export function contents(
+  { step, optimizers, isSpoilt }: Checkpoint,
+  missing: readonly string[] = [],
+): CheckpointContents {
+  const known = optimizers.size > 0;
   return {
     step,
-    restored: ['weights', ...(optimizer === null ? [] : ["the optimizer's state"])],
+    restored: ['weights', ...(known ? ["the optimizer's state"] : [])],
     notRestored: [
-      ...(optimizer === null ? ["the optimizer's state"] : []),
+      ...(known ? missing : ["the optimizer's state"]),
       ...(isSpoilt ? [SPOILT] : []),
       ...NOT_RESTORED,
     ],

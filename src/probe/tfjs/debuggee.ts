@@ -32,6 +32,8 @@ export interface Reached {
   values(): StepRecord | null;
   /** Epoch of the step under way; null where it is not known. */
   readonly epoch: number | null;
+  /** Whether this objective has come only now: who drives another one is told of it. */
+  readonly isNew?: boolean;
 }
 
 interface Proceeding {
@@ -209,14 +211,15 @@ export class Debuggee {
     this.ground.show(state);
   }
 
-  private reasonToStand({ place, objective, step, epoch }: Reached): Standing['reason'] | null {
+  private reasonToStand({ place, objective, step, epoch, isNew }: Reached): Standing['reason'] | null {
     if (this.entry) {
       this.entry = false;
       return 'entry';
     }
     if (this.pauses.length > 0) return 'pause';
     const { proceeding } = this;
-    if (proceeding === null || proceeding.objective !== objective) return null;
+    if (proceeding === null) return null;
+    if (proceeding.objective !== objective) return isNew === true ? 'steps' : null;
     const { target } = proceeding;
     if (target.epoch === true)
       return place === 'gradient' && epoch !== null && epoch !== proceeding.epoch ? 'epoch' : null;

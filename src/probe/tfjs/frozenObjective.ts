@@ -72,6 +72,7 @@ export function frozenControl(): TrainingControl {
     gradient: refuse,
     snapshot: refuse,
     branch: refuse,
+    optimizer: () => null,
     checkpoints: new Map(),
     requireBoundary: () => undefined,
     rewound: () => undefined,

@@ -52,6 +52,8 @@ export interface TrainingControl {
   requireBoundary(): void;
   /** The weights were put back to those of a step: what is measured between steps begins anew. */
   rewound(to: number): void;
+  /** The optimizer that moves the weights next, where it is known, also before its first update; else the last one. */
+  optimizer(): object | null;
   /** By name; of the whole process, so that a debugger that comes back finds them. */
   readonly checkpoints: Map<string, Checkpoint>;
   /** Records in another run from here on. @throws BasinError `not-allowed` but at a boundary */
@@ -246,7 +248,7 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
       parameters: parameterStatistics(vectors.get(vector).values, objective.parameters),
     }),
     checkpoint({ name }) {
-      const kept = takeCheckpoint(capture, host.optimizer(), host.status().step);
+      const kept = takeCheckpoint(capture, host.training.optimizer(), host.status().step);
       host.training.checkpoints.set(name, kept);
       return contents(kept);
     },
@@ -261,7 +263,7 @@ export function createSession(host: EvaluatorHost): EvaluatorSession {
         );
       }
       requireBoundary();
-      const restored = restoreCheckpoint(capture, kept, host.optimizer());
+      const restored = restoreCheckpoint(kept, host.training.optimizer());
       rewound(kept.step);
       return restored;
     },

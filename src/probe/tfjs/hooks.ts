@@ -20,11 +20,14 @@ export interface EngineHooks {
     variables: readonly Variable[],
     call: (f: () => Tensor) => ReturnType<Gradients>,
   ): ReturnType<Gradients>;
+  /** A variable was made, and has its first value. */
+  made(variable: Variable): void;
   /** A variable is about to be disposed. */
   disposing(variable: Variable): void;
 }
 
 interface EngineWithVariables extends Engine {
+  makeVariable(...args: unknown[]): Variable;
   disposeVariable(variable: Variable): void;
 }
 
@@ -52,13 +55,18 @@ export function trapEngine(make: () => EngineHooks | null): void {
 }
 
 function patchEngine(engine: EngineWithVariables, hooks: EngineHooks): void {
-  const { gradients, disposeVariable } = engine;
+  const { gradients, makeVariable, disposeVariable } = engine;
   engine.gradients = function (this: Engine, f, xs, dy, allowNoGradients) {
     // variableGrads alone passes true; a depth means a gradient of a gradient, inside of a loss.
     if (allowNoGradients !== true || xs.length === 0 || this.state.gradientDepth !== 0) {
       return gradients.call(this, f, xs, dy, allowNoGradients);
     }
     return hooks.step(this, f, xs as readonly Variable[], (g) => gradients.call(this, g, xs, dy, true));
+  };
+  engine.makeVariable = function (this: EngineWithVariables, ...args) {
+    const variable = makeVariable.apply(this, args);
+    hooks.made(variable);
+    return variable;
   };
   engine.disposeVariable = function (this: EngineWithVariables, variable) {
     hooks.disposing(variable);

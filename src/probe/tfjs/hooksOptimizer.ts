@@ -21,10 +21,13 @@ export interface OptimizerHooks {
   /** An optimizer takes the gradients itself that it will apply; null when it has them. */
   computing(optimizer: Optimizer | null): void;
   /** Before the update of these variables. */
-  applying(optimizer: Optimizer, names: readonly string[]): void;
-  /** After it. */
-  applied(): void;
+  applying(optimizer: Optimizer, gradients: AppliedGradients): void;
+  /** After it. @param done whether it has come to its end; what it has thrown reaches the script */
+  applied(done: boolean): void;
 }
+
+/** By the name of the variable that is going to be moved. */
+export type AppliedGradients = ReadonlyMap<string, Tensor | null | undefined>;
 
 interface OptimizerPrototype {
   applyGradients?: (gradients: unknown) => void;
@@ -74,19 +77,23 @@ function patchApply(prototype: Required<OptimizerPrototype>, hooks: OptimizerHoo
   let depth = 0;
   prototype.applyGradients = function (this: Optimizer, gradients) {
     // A subclass may call its parent's: one update.
-    if (depth++ === 0) hooks.applying(this, namesOf(gradients));
+    if (depth++ === 0) hooks.applying(this, byName(gradients));
+    let done = false;
     try {
       applyGradients.call(this, gradients);
+      done = true;
     } finally {
-      depth--;
+      if (--depth === 0) hooks.applied(done);
     }
-    if (depth === 0) hooks.applied();
   };
 }
 
-function namesOf(gradients: unknown): string[] {
-  if (Array.isArray(gradients)) return (gradients as { name: string }[]).map(({ name }) => name);
-  return typeof gradients === 'object' && gradients !== null ? Object.keys(gradients) : [];
+function byName(gradients: unknown): AppliedGradients {
+  if (Array.isArray(gradients))
+    return new Map(
+      (gradients as { name: string; tensor: Tensor }[]).map(({ name, tensor }) => [name, tensor]),
+    );
+  return new Map(Object.entries((gradients ?? {}) as Record<string, Tensor>));
 }
 
 /** The rate that the next update will use. */

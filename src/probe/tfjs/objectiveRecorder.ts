@@ -88,8 +88,10 @@ export class ObjectiveRecorder {
   private pending: Pending | null = null;
   private updates = 0;
   private optimizer: Optimizer | null = null;
-  /** The one that is going to make the first update, where that is known before. */
+  /** The one that is going to make the next update, where that is known before and is another. */
   private foreseen: Optimizer | null = null;
+  /** Several gradients have been taken for one update: when the last of them is there, only the update tells. */
+  private accumulates = false;
   /** Whether updates are seen in an optimizer: then only those count as steps. */
   private seenApplying = false;
   private learningRate: number | null = null;
@@ -144,6 +146,16 @@ export class ObjectiveRecorder {
   /** The optimizer of the last update; null when none was seen. */
   get usedOptimizer(): Optimizer | null {
     return this.optimizer;
+  }
+
+  /** The optimizer of the next update, where it is known; else that of the last one. */
+  get nextOptimizer(): Optimizer | null {
+    return this.foreseen ?? this.optimizer;
+  }
+
+  /** Whether the gradient of the step under way is whole when its optimizer applies it, and not before. */
+  get isWholeWhenApplied(): boolean {
+    return this.accumulates && this.seenApplying;
   }
 
   get objectiveInfo(): ObjectiveInfo {
@@ -218,15 +230,19 @@ export class ObjectiveRecorder {
     if (this.ended) return;
     const { variables, engine } = this.capture;
     const samples = context?.data[0]?.shape[0] ?? null;
-    if (this.optimizer === null) this.foresee(context === null ? taker : compiled(context.model).optimizer);
+    this.foresee(context === null || this.optimizer !== null ? taker : compiled(context.model).optimizer);
     if (observation !== null) this.observe(loss, observation);
     if (this.pending !== null && !this.moved(this.pending.dataIds)) {
       // One more gradient before the update: their mean is the step's loss.
       const { evaluations } = this.pending;
+      this.accumulates = true;
+      // Of its gradient the update tells, which all of them go into.
+      const lost = { grads, gradientNorm: null, distance: null };
+      if (!Number.isFinite(loss)) this.pending.nonFinite ??= this.nonFinite(this.updates, loss, lost, f);
       this.pending.loss = (this.pending.loss * evaluations + loss) / (evaluations + 1);
       this.pending.evaluations++;
       this.pending.gradientNorm = null;
-      // They are those of one of the gradients alone.
+      // Those of the parameters are those of one of the gradients alone.
       this.pending.layers = null;
       this.statistics.forget();
       this.pending.samples = this.pending.samples === null ? null : this.pending.samples + (samples ?? 0);
@@ -300,7 +316,7 @@ export class ObjectiveRecorder {
       readonly gradientNorm: number | null;
       readonly distance: number | null;
     },
-    f: () => Tensor,
+    f: (() => Tensor) | null,
   ): NonFinite | null {
     const suspect = [loss, read.gradientNorm ?? 0, read.distance ?? 0].some((x) => !Number.isFinite(x));
     if (!suspect || this.alarmed) {
@@ -316,7 +332,7 @@ export class ObjectiveRecorder {
     if (!Number.isFinite(loss)) {
       let origin: ReturnType<typeof originInForward> = null;
       try {
-        origin = originInForward(this.capture, f, parameters);
+        if (f !== null) origin = originInForward(this.capture, f, parameters);
       } catch {
         // A closure that cannot be run twice: where in it is not known.
       }
@@ -333,32 +349,51 @@ export class ObjectiveRecorder {
 
   /** The optimizer that a model is compiled with, or that takes the gradient itself, is known before its first update. */
   private foresee(optimizer: unknown): void {
-    if (!isOptimizer(optimizer) || optimizer === this.foreseen) return;
+    if (!isOptimizer(optimizer) || optimizer === this.nextOptimizer) return;
     this.foreseen = optimizer;
     this.learningRate = this.rate.read(optimizer);
     this.info = { ...this.info, optimizer: describeOptimizer(optimizer) };
     this.publish();
   }
 
-  /** An optimizer is about to move these variables. */
-  applying(optimizer: Optimizer): void {
-    if (this.ended || this.pending === null) return;
+  /**
+   * An optimizer is about to move these variables.
+   * @param grads what it is given for each of the capture's variables; nothing for those that it does not move
+   */
+  applying(optimizer: Optimizer, grads: readonly (Tensor | null | undefined)[]): void {
+    const { pending } = this;
+    if (this.ended || pending === null) return;
     this.seenApplying = true;
     this.learningRate = this.rate.read(optimizer);
-    if (this.optimizer === optimizer) return;
+    if (pending.evaluations > 1) this.readWhole(pending, grads);
+    const known = this.nextOptimizer;
     this.optimizer = optimizer;
+    this.foreseen = null;
+    if (known === optimizer) return;
     this.info = { ...this.info, optimizer: describeOptimizer(optimizer) };
     this.publish();
+  }
+
+  /** The gradients of several batches have become one, which is the step's. */
+  private readWhole(pending: Pending, grads: readonly (Tensor | null | undefined)[]): void {
+    const step = this.updates;
+    if (!this.readEveryStep && !this.budget.due(step)) return;
+    const started = performance.now();
+    const gradientNorm = Math.sqrt(total(this.reader.squaredNorms(grads)));
+    this.budget.cost(performance.now() - started);
+    pending.gradientNorm = gradientNorm;
+    pending.nonFinite ??= this.nonFinite(step, pending.loss, { grads, gradientNorm, distance: null }, null);
   }
 
   /**
    * Ends the step if the weights have moved since its gradient was taken.
    * @param applied whether an optimizer has just done so
+   * @returns whether it has ended
    */
-  settle(applied: boolean): void {
+  settle(applied: boolean): boolean {
     const { pending } = this;
     if (this.ended || pending === null || (this.seenApplying && !applied) || !this.moved(pending.dataIds))
-      return;
+      return false;
     this.pending = null;
     const { link } = this.environment;
     const step = this.updates++;
@@ -373,12 +408,13 @@ export class ObjectiveRecorder {
     }
     if (pending.sketch !== null) link.pushSketch({ step, objective: this.index, values: pending.sketch });
     if (this.schedule.due(this.updates)) this.writeSnapshot(this.updates);
+    return true;
   }
 
   /** The step whose gradient waits for its update, with the learning rate that it will have; null between two steps. */
   get stepUnderWay(): StepOfObjective | null {
     if (this.pending === null) return null;
-    const next = this.optimizer ?? this.foreseen;
+    const next = this.nextOptimizer;
     if (next !== null) this.learningRate = this.rate.read(next);
     return this.numbers(this.updates, this.pending);
   }

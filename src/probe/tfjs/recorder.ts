@@ -27,7 +27,7 @@ import {
   type Observation,
 } from './capture.ts';
 import { frozenControl, FrozenObjective } from './frozenObjective.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import { addToCheckpoints, completeCheckpoints, type Checkpoint } from './checkpoint.ts';
 import { Debuggee } from './debuggee.ts';
 import { createSession, type EvaluatorHost, type TrainingControl } from './handlers.ts';
 import type { EngineHooks, Exports } from './hooks.ts';
@@ -39,7 +39,12 @@ import {
   type LayersContext,
   type LayersHooks,
 } from './hooksLayers.ts';
-import { patchOptimizers, type Optimizer, type OptimizerHooks } from './hooksOptimizer.ts';
+import {
+  patchOptimizers,
+  type AppliedGradients,
+  type Optimizer,
+  type OptimizerHooks,
+} from './hooksOptimizer.ts';
 import { noteLayerClass } from './layers.ts';
 import { safetensorsDtype } from './layout.ts';
 import { ObjectiveRecorder, type RecordingEnvironment, type StepOfObjective } from './objectiveRecorder.ts';
@@ -50,11 +55,13 @@ import { DatasetWanted, FitDataset } from './fitDataset.ts';
 import { FitTensors, TrainingData } from './trainingData.ts';
 import { WorkerLink } from './workerLink.ts';
 
-/** A gradient call as it comes: the variables asked for, and which of them got a gradient. */
+/**
+ * A gradient call as it comes: the variables asked for, and those of them that got a gradient, which tell objectives apart.
+ * variableGrads without a list asks for every variable, an optimizer's own included.
+ */
 interface Entry {
   readonly asked: readonly Variable[];
-  /** As long as `asked`; variableGrads without a list asks for every variable, an optimizer's own included. */
-  readonly moved: readonly boolean[];
+  readonly moved: readonly Variable[];
   readonly index: number;
 }
 
@@ -80,6 +87,10 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   private failure: string | null = null;
   /** Whose gradients are being taken; null between, and where the script takes them by itself. */
   private optimizerAtWork: Optimizer | null = null;
+  /** The objective whose first gradient is being looked at. */
+  private newcomer: ObjectiveRecorder | null = null;
+  /** Whose update is being made. */
+  private updating: Optimizer | null = null;
   /** Updates before anything was recorded. */
   private unseen = 0;
   private readonly versions: Record<string, string> = { node: process.versions.node };
@@ -138,7 +149,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         objective.refresh();
       }
       this.dispatcher?.poll();
-      this.standAtBoundary();
+      this.standAtBoundary(this.objectives);
       const entry = this.entries.find((one) => sameVariables(one.asked, asked));
       const known = entry === undefined ? null : (this.objectives[entry.index] ?? null);
       known?.begin(entered);
@@ -154,9 +165,12 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     else result = call(f);
     const answered = performance.now();
     this.guard(() => {
-      const objective = this.after(engine, f, asked, result, observation, prepared.before);
-      this.standAtGradient(objective, result.grads);
-      objective?.spent(performance.now() - answered + (asking - entered));
+      const taken = this.after(engine, f, asked, result, observation, prepared.before);
+      if (taken === null) return;
+      const { objective, grads } = taken;
+      if (!objective.isWholeWhenApplied) this.standAtGradient(objective, grads);
+      this.newcomer = null;
+      objective.spent(performance.now() - answered + (asking - entered));
     });
     return result;
   }
@@ -165,15 +179,30 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     this.optimizerAtWork = optimizer;
   }
 
-  applying(optimizer: Optimizer, names: readonly string[]): void {
+  applying(optimizer: Optimizer, gradients: AppliedGradients): void {
     if (this.off || this.dispatcher?.isAnswering === true) return;
+    const started = performance.now();
     this.guard(() => {
       if (this.link === null) this.noteUnseen();
-      const moved = new Set(names);
       for (const objective of this.objectives) {
-        if (objective.capture.variables.some((v) => moved.has(v.name))) objective.applying(optimizer);
+        const { variables } = objective.capture;
+        if (!variables.some((v) => gradients.has(v.name))) continue;
+        const grads = variables.map((v) => gradients.get(v.name));
+        objective.applying(optimizer, grads);
+        if (objective.isWholeWhenApplied) this.standAtGradient(objective, grads);
+        objective.spent(performance.now() - started);
       }
+      completeCheckpoints(this.checkpoints.values(), optimizer, (name) => gradients.has(name));
+      this.updating = optimizer;
     });
+  }
+
+  made(variable: Variable): void {
+    const { updating } = this;
+    if (updating !== null && this.checkpoints.size > 0)
+      this.guard(() => {
+        addToCheckpoints(this.checkpoints.values(), updating, variable);
+      });
   }
 
   /** Gradients are applied, and nobody has seen any being taken. */
@@ -182,11 +211,12 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     closeSync(openSync(join(this.options.runDirectory, UNSEEN_FILE), 'a'));
   }
 
-  applied(): void {
-    if (this.off || this.dispatcher?.isAnswering === true) return;
+  applied(done: boolean): void {
+    this.updating = null;
+    if (!done || this.off || this.dispatcher?.isAnswering === true) return;
     const started = performance.now();
     this.guard(() => {
-      for (const objective of this.objectives) objective.settle(true);
+      this.standAtBoundary(this.objectives.filter((objective) => objective.settle(true)));
     });
     const spent = performance.now() - started;
     for (const objective of this.objectives) objective.spent(spent);
@@ -315,6 +345,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     this.held = false;
   }
 
+  /** @returns the objective that the gradient is of, and what it is for each of its capture's variables */
   private after(
     engine: Engine,
     f: () => Tensor,
@@ -322,12 +353,14 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     { value, grads }: GradientResult,
     observation: Observation | null,
     before: ReadonlyMap<Variable, HostTensor> | null,
-  ): ObjectiveRecorder | null {
+  ): { readonly objective: ObjectiveRecorder; readonly grads: GradientResult['grads'] } | null {
     const moved = grads.map((grad) => grad != null);
     if (value.size !== 1 || !moved.includes(true)) return null;
-    let entry = this.entries.find(
-      (one) => sameVariables(one.asked, asked) && one.moved.every((m, i) => m === moved[i]),
-    );
+    const variables = asked.filter((_, i) => moved[i]);
+    // What else was asked for says nothing: an optimizer that is made anew may bring variables of its own.
+    let entry = this.entries.find((one) => sameSet(one.moved, variables));
+    if (entry !== undefined && !this.entries.some((one) => sameVariables(one.asked, asked)))
+      this.entries.push({ ...entry, asked: [...asked] });
     const context = layersContext();
     if (entry === undefined) {
       // Without an observation (variables that are known, gradients that are not) this step only shows that there is
@@ -336,9 +369,8 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         this.watchNext = true;
         return null;
       }
-      entry = { asked: [...asked], moved, index: this.count++ };
+      entry = { asked: [...asked], moved: variables, index: this.count++ };
       this.entries.push(entry);
-      const variables = asked.filter((_, i) => moved[i]);
       this.meet(
         engine,
         f,
@@ -352,19 +384,15 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     const objective = this.objectives[entry.index];
     if (objective === undefined) return null;
     const loss = readLoss(engine, value);
-    objective.evaluated(
-      loss,
-      moved.includes(false) ? grads.filter((_, i) => moved[i]) : grads,
-      context,
-      observation,
-      f,
-      this.optimizerAtWork,
-    );
+    const inOrder = sameVariables(entry.moved, variables)
+      ? grads.filter((_, i) => moved[i])
+      : entry.moved.map((v) => grads[asked.indexOf(v)]);
+    objective.evaluated(loss, inOrder, context, observation, f, this.optimizerAtWork);
     const validation = context === null ? undefined : this.validations.get(context.model);
     if (validation !== undefined && objective.wantsValidation && objective.data('validation') === null) {
       objective.validation(validation.tensors, validation.batchSize);
     }
-    return objective;
+    return { objective, grads: inOrder };
   }
 
   /** An objective's first step. */
@@ -388,7 +416,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     const called = context === null ? captureStack() : this.calls.get(context.model);
     const callSite = called === undefined ? null : callSiteOf(called, this.file);
     const objective = new ObjectiveRecorder(index, capture, this.environment(), context, callSite, before);
-    this.objectives[index] = objective;
+    this.objectives[index] = this.newcomer = objective;
     const updates = context === null ? undefined : this.updates.get(context.model);
     if (updates !== undefined) objective.expect(updates);
     if (index === 0) {
@@ -541,6 +569,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       requireBoundary: () => {
         this.debuggee?.requireBoundary();
       },
+      optimizer: () => objective.nextOptimizer,
       rewound: (to) => {
         objective.rewound(to);
       },
@@ -581,11 +610,11 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     return debuggee.restarted();
   }
 
-  /** Between two steps: the objectives' last updates are done. */
-  private standAtBoundary(): void {
+  /** Between two steps: the last updates of these objectives are done. */
+  private standAtBoundary(objectives: readonly ObjectiveRecorder[]): void {
     const { debuggee } = this;
     if (debuggee === null || debuggee.idle) return;
-    for (const objective of this.objectives) {
+    for (const objective of objectives) {
       if (objective.stepUnderWay !== null || objective.stepDone === null) continue;
       const { index, steps, stepDone } = objective;
       debuggee.reached({
@@ -600,10 +629,13 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     }
   }
 
-  /** The gradient is there, and the script has not applied it. */
-  private standAtGradient(objective: ObjectiveRecorder | null, grads: GradientResult['grads']): void {
+  /**
+   * The gradient is there, and nothing has applied it.
+   * @param grads for each of the capture's variables; nothing stands for zero
+   */
+  private standAtGradient(objective: ObjectiveRecorder, grads: GradientResult['grads']): void {
     const { debuggee } = this;
-    if (debuggee === null || debuggee.idle || objective === null) return;
+    if (debuggee === null || debuggee.idle) return;
     const { stepUnderWay } = objective;
     if (stepUnderWay === null) return;
     this.gradients = grads;
@@ -615,6 +647,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       step: objective.steps,
       epoch: stepUnderWay.epoch,
       values: () => written(stepUnderWay),
+      isNew: this.newcomer === objective,
     });
     this.gradients = null;
     objective.readEveryStep = debuggee.wantsNorms;
@@ -727,6 +760,10 @@ function endAtOnce(): never {
   return (process as unknown as { reallyExit(code: number): never }).reallyExit(0);
 }
 
+function sameSet(a: readonly Variable[], b: readonly Variable[]): boolean {
+  return sameVariables(a, b) || (a.length === b.length && a.every((v) => b.includes(v)));
+}
+
 function sameVariables(a: readonly Variable[], b: readonly Variable[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
@@ -746,11 +783,10 @@ function readState(engine: Engine, asked: readonly Variable[]): ReadonlyMap<Vari
 /** The gradient of the captured variables; zero where the loss does not reach one. */
 function flatGradient({ engine, variables }: Capture, grads: GradientResult['grads']): Float32Array {
   const values = new Float32Array(variables.reduce((n, v) => n + v.size, 0));
-  const present = grads.filter((g) => g != null);
   let offset = 0;
   variables.forEach((v, i) => {
-    const gradient = present[i];
-    if (gradient !== undefined) values.set(readLeaf(engine, gradient).values, offset);
+    const gradient = grads[i];
+    if (gradient != null) values.set(readLeaf(engine, gradient).values, offset);
     offset += v.size;
   });
   return values;

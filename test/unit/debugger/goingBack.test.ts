@@ -87,10 +87,14 @@ for (const framework of frameworks)
       });
 
     it('keeps the weights that stand after going back by the number of their step, also where none was', async () => {
+      const env = { STEPS: '4' };
       await on.client.halt(
-        on.client.begin(framework, { launch: { stopOnEntry: true, snapshotEvery: 1000 } }),
+        on.client.begin(framework, { launch: { stopOnEntry: true, snapshotEvery: 1000, env } }),
       );
       const of = await straight(3);
+      await on.client.into();
+      assert.equal(await told(), 3, 'the last step of the script has a place behind its update as well');
+      assert.equal(await weights(), of[3]);
       assert.equal(await told(), 2);
       assert.equal(await on.client.evaluate('snapshot()'), 'snapshot 2');
       assert.equal(digestOf((await run()).snapshotPath(2)), of[2]);

@@ -1,6 +1,6 @@
 /** Conditions, norms and events whose stop is not the usual one: not known, not to be calculated, over, told already. */
 import assert from 'node:assert/strict';
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DebugProtocol } from '@vscode/debugprotocol';
@@ -249,6 +249,51 @@ for (const framework of frameworks)
       assert.equal((body as { breakpoints: DebugProtocol.Breakpoint[] }).breakpoints[0]?.verified, false);
     });
   });
+
+describe('stops where several gradients make an update, by optimizers in turn (tfjs)', function () {
+  this.timeout(60_000);
+  const on = debugging();
+  afterEach(() => on.client.disconnectRequest({ terminateDebuggee: true }));
+
+  it('looks at the whole gradient before it is applied, goes on through another optimizer, and says what is new', async () => {
+    const file = path.join(on.workspace.root, 'accumulating.mjs');
+    cpSync(path.join(scripts, 'accumulating.mjs'), file);
+    const line =
+      1 +
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .findIndex((text) => text.includes('variableGrads('));
+    const breakpoints = [{ line, condition: 'step == 4 && gradientNorm > 0' }];
+    const launch = { program: file };
+    const stop = await on.client.halt(
+      on.client.begin('tfjs', { launch, source: file, breakpoints, filters: ['non-finite'] }),
+    );
+    assert.equal(stop.reason, 'breakpoint');
+    assert.equal((await on.client.variables('Optimizer')).get('name')?.value, 'Adam');
+    const whole = Number((await on.client.variables('Step')).get('gradientNorm')?.value);
+    assert.ok(whole > 0);
+    // The same gradient as the record's, to the digits that are shown.
+    assert.ok(Math.abs(Number(await on.client.evaluate('gradient("w")')) / whole - 1) < 1e-3);
+
+    assert.equal((await on.client.go()).reason, 'exception');
+    const { description } = (await on.client.exceptionInfoRequest({ threadId: 1 })).body;
+    assert.equal(
+      description,
+      'The gradient of w is NaN or infinite. Step 5 has not been applied: the weights are those before it.',
+    );
+    assert.match(await on.client.evaluate('norm("w")'), /^0\.\d+$/);
+    const back = await on.client.back();
+    assert.match(
+      back.description ?? '',
+      /^Back at the weights of step 5: weights, the optimizer's state\. .*undone/,
+    );
+    assert.match(await on.client.evaluate('norm("w")'), /^0\.\d+$/);
+    await on.client.finish();
+    const said = on.client.output.filter((text) => text.includes('begun to train other weights'));
+    assert.equal(said.length, 1, on.client.output.join(''));
+    assert.match(said[0] ?? '', /objective 1 of the run/);
+  });
+});
 
 const OVER = 'No more steps are taken here: it can never be hit.';
 

@@ -12,9 +12,9 @@ import { Recording, type Backend } from './recording.ts';
 const gone = { whenGone: 'continue' } as const;
 const quiet = { norms: false, ...gone } as const;
 
-async function attached(run: Run): Promise<TrainingConnection> {
+async function attached(run: Run, objective = 0): Promise<TrainingConnection> {
   for (;;) {
-    const connection = await attach(run, 0);
+    const connection = await attach(run, objective);
     if (connection !== null) return connection;
     await sleep(20);
   }
@@ -133,6 +133,44 @@ describe('standing still inside of training', function () {
     const { manifest } = await ended;
     assert.equal(manifest.state, 'finished');
     assert.match(manifest.recording.notes.join(), /At step 6 the weights were put back to those of step 3/);
+  });
+
+  it('goes back before the first update with every stock optimizer, and tells of objectives that come later', async () => {
+    const { training, ended } = await recording.start('optimizers.mjs', 'cpu', { standFirst: true });
+    const hold = { norms: false, whenGone: 'hold' } as const;
+    for (let objective = 0; objective < 18; objective++) {
+      const driver = await attached(training.run, objective);
+      await driver.pause({ whenGone: 'hold' });
+      await driver.load({ into: 'start', from: 'current' });
+      await driver.checkpoint({ name: `start of ${objective}` });
+      const trained: number[][] = [];
+      for (const until of [3, 6]) {
+        const steps = [];
+        for (let step = until - 3; step < until;) {
+          const at = await driver.proceed({ ...hold, target: { place: 'boundary', step: ++step } });
+          assert.deepEqual([at.step, at.values?.objective], [step, objective]);
+          const { norm } = await driver.load({ into: 'now', from: 'current' });
+          const [from] = (await driver.dots({ pairs: [['now', 'start']] })).values;
+          steps.push(norm, from ?? NaN);
+        }
+        trained.push(steps);
+        if (until === 3) {
+          const { restored } = await driver.rewind({ name: `start of ${objective}` });
+          assert.deepEqual(restored, ['weights', "the optimizer's state"]);
+        }
+      }
+      const name = (await driver.status({})).optimizer?.name;
+      assert.deepEqual(trained[1], trained[0], `${name} starts from what it has started from`);
+      if (objective === 17) await driver.detach({});
+      else {
+        // Its own goal is never reached: the next objective's first gradient is.
+        const other = await driver.proceed({ ...hold, target: { place: 'boundary', step: 7 } });
+        assert.deepEqual([other.reason, other.values?.objective], ['steps', objective + 1]);
+        driver.close();
+      }
+    }
+    const { manifest } = await ended;
+    assert.deepEqual([manifest.state, manifest.objectives.length], ['finished', 18]);
   });
 
   it('stands until another debugger comes where it was told so, and trains on otherwise', async () => {
