@@ -24,7 +24,9 @@ describe('standing still inside of training', function () {
   this.timeout(180_000);
   const recording = new Recording();
   before(() => recording.build());
+  const atEnd: (() => void)[] = [];
   after(() => {
+    for (const end of atEnd) end();
     recording.close();
   });
 
@@ -138,6 +140,10 @@ describe('standing still inside of training', function () {
   it('goes back before the first update with every stock optimizer, and tells of objectives that come later', async () => {
     const { training, ended } = await recording.start('optimizers.mjs', 'cpu', { standFirst: true });
     const hold = { norms: false, whenGone: 'hold' } as const;
+    // What stands for good is not left behind by a test that fails.
+    atEnd.push(() => {
+      training.kill('SIGKILL');
+    });
     for (let objective = 0; objective < 18; objective++) {
       const driver = await attached(training.run, objective);
       await driver.pause({ whenGone: 'hold' });
