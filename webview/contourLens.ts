@@ -73,6 +73,16 @@ export class ContourLens implements Lens {
   private readonly view;
   private readonly points: Field;
   private readonly compute;
+  private readonly choices: ReadonlyMap</* key that it is remembered by */ string, Field>;
+  /** What each had when it was drawn last. */
+  private readonly shown = new Map<string, string>();
+  /** Those that the user has made, the newest last. */
+  private readonly changes: { readonly key: string; readonly before: string }[] = [];
+  private readonly undo = h(
+    'button',
+    { type: 'button', class: 'link', hidden: true, on: { click: () => this.undoLast() } },
+    strings.undo,
+  );
   private surface: Surface3d | null = null;
   private surfaceRefused = false;
   private loading3d: Promise<Surface3d | null> | null = null;
@@ -95,8 +105,8 @@ export class ContourLens implements Lens {
     );
     this.curvature = new Figure(curvatureMapSpec, actions.save, 'h2');
     const again = (key: string) => (value: string) => {
-      actions.remember(key, value);
-      this.redraw();
+      this.changes.push({ key, before: this.shown.get(key) ?? '' });
+      this.take(key, value);
     };
     const choices = (labels: Readonly<Record<string, string>>) =>
       Object.entries(labels).map(([value, label]) => ({ value, label }));
@@ -104,11 +114,7 @@ export class ContourLens implements Lens {
       strings.planeLabel,
       planeChoices(Object.keys(strings.plane)),
       actions.recall('plane') ?? 'pca',
-      (value) => {
-        this.asked = null;
-        again('plane')(value);
-        if (this.state !== null) this.update(this.state);
-      },
+      again('plane'),
     );
     this.split = dropdown(
       strings.dataLabel,
@@ -134,10 +140,11 @@ export class ContourLens implements Lens {
       actions.recall('view') ?? 'plane',
       again('view'),
     );
-    this.points = checkbox(strings.evaluatedPoints, actions.recall('points') === 'true', () => {
-      actions.remember('points', this.points.value);
-      this.chart.showPoints(this.points.value === 'true');
-    });
+    this.points = checkbox(strings.evaluatedPoints, actions.recall('points') === 'true', () =>
+      again('points')(this.points.value),
+    );
+    const { plane, split, size, colour, view, points } = this;
+    this.choices = new Map(Object.entries({ plane, split, size, colour, view, points }));
     this.chart.showPoints(actions.recall('points') === 'true');
     this.compute = button(strings.compute, () => this.start(), 'primary');
     this.status = new JobStatus(
@@ -189,12 +196,30 @@ export class ContourLens implements Lens {
         this.points.element,
         this.colour.element,
         this.view.element,
+        this.undo,
       ),
       this.status.element,
       this.empty,
       this.stage,
       this.curvature.element,
     );
+  }
+
+  /** A choice's new value, by the user or undone. */
+  private take(key: string, value: string): void {
+    this.actions.remember(key, value);
+    if (key === 'points') this.chart.showPoints(value === 'true');
+    if (key === 'plane') this.asked = null;
+    this.redraw();
+    if (key === 'plane' && this.state !== null) this.update(this.state);
+  }
+
+  private undoLast(): void {
+    const change = this.changes.pop();
+    const field = this.choices.get(change?.key ?? '');
+    if (change === undefined || field === undefined) return;
+    field.value = change.before;
+    this.take(change.key, change.before);
   }
 
   /** Turns to the 3-D view, as when the panel is asked for its surface. */
@@ -274,6 +299,8 @@ export class ContourLens implements Lens {
   }
 
   private redraw(): void {
+    for (const [key, field] of this.choices) this.shown.set(key, field.value);
+    this.undo.hidden = this.changes.length === 0;
     const { view } = this.state ?? {};
     if (!this.state || !view) return;
     const running = runningOf(this.state, ['contour', 'landscapes']);

@@ -425,6 +425,30 @@ describe('pages', function () {
     await lens.getByRole('button', { name: 'Reset' }).waitFor({ state: 'detached' });
   });
 
+  it('panel goes back over the choices of a contour, one by one', async () => {
+    const page = await keep(HostedPage.open(browser, 'panel'));
+    page.notify('showRun', { ...asked, results: [contour] });
+    page.notify('showLens', { lens: 'contour' });
+    const lens = page.page.locator('#lens-contour');
+    const field = (label: string) => lens.locator(`vscode-dropdown[aria-label="${label}"]`);
+    const chosen = (label: string): Promise<string> =>
+      field(label).evaluate((one) => (one as HTMLSelectElement).value);
+    const last = async (label: string): Promise<void> => {
+      await field(label).focus();
+      await page.page.keyboard.press('End');
+    };
+    const before = { colour: await chosen('Colour'), grid: await chosen('Grid') };
+    await last('Colour');
+    await last('Grid');
+    assert.deepEqual([await chosen('Colour'), await chosen('Grid')], ['linear', '81']);
+    const undo = lens.getByRole('button', { name: 'Undo' });
+    await undo.click();
+    assert.deepEqual([await chosen('Colour'), await chosen('Grid')], ['linear', before.grid]);
+    await undo.click();
+    assert.equal(await chosen('Colour'), before.colour);
+    await undo.waitFor({ state: 'hidden' });
+  });
+
   it('panel plays the path, and asks for the plane through the average on both splits', async () => {
     const page = await keep(HostedPage.open(browser, 'panel', { width: 900 }));
     page.notify('showRun', asked);
