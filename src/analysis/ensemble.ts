@@ -18,7 +18,7 @@ import {
   type Rows,
 } from './predictions.ts';
 import { requireReplay } from './replay.ts';
-import { showPredictions } from './showPredictions.ts';
+import { requireOneOutput } from './requireOneOutput.ts';
 import { measureMembers, type Measured } from './measure.ts';
 import { judgedOn } from './score.ts';
 import { judgedSelection } from './selection.ts';
@@ -59,13 +59,7 @@ export async function ensemble(
   context: AnalysisContext,
 ): Promise<Draft<EnsembleResult>> {
   const { description } = evaluator;
-  if (!description.predictions) {
-    throw new BasinError(
-      'unsupported',
-      'An ensemble averages one output of the model, and the loss of this script comes from several, or from inside of the model.',
-      `Average the snapshots instead, or ${showPredictions(description.framework)}.`,
-    );
-  }
+  requireOneOutput(description, 'An ensemble', 'Average the snapshots instead');
   requireReplay(description);
   requireMembers(input.members);
   if (input.select !== undefined && description.validation === null) {

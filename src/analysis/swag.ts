@@ -2,7 +2,6 @@
 import { mersenne } from 'pure-rand/generator/mersenne';
 import type { EvaluationMode } from '../protocol/evaluator.ts';
 import type { Doubt, SwagModel, SwagResult } from '../protocol/averaging.ts';
-import { BasinError } from '../protocol/errors.ts';
 import type { Uncertainty } from '../protocol/uncertainty.ts';
 import { chooseMembers, type AverageWindow } from './average.ts';
 import type { AnalysisContext, Evaluator } from './evaluator.ts';
@@ -10,7 +9,7 @@ import { notFinite, type Draft, type Snapshot } from './model.ts';
 import { mean } from './moments.ts';
 import { toRows, type Rows } from './predictions.ts';
 import { requireReplay } from './replay.ts';
-import { showPredictions } from './showPredictions.ts';
+import { requireOneOutput } from './requireOneOutput.ts';
 import { measureMembers, type Measured } from './measure.ts';
 import { judgedOn } from './score.ts';
 import { drawWeights, swagPosterior } from './swagPosterior.ts';
@@ -47,13 +46,7 @@ export async function swag(
   context: AnalysisContext,
 ): Promise<Draft<SwagResult>> {
   const { description } = evaluator;
-  if (!description.predictions) {
-    throw new BasinError(
-      'unsupported',
-      'SWAG averages one output of the model, and the loss of this script comes from several, or from inside of the model.',
-      `Average the snapshots instead, or ${showPredictions(description.framework)}.`,
-    );
-  }
+  requireOneOutput(description, 'SWAG', 'Average the snapshots instead');
   requireReplay(description);
   const members = chooseMembers(input.snapshots, input.window);
   const last = input.snapshots.at(-1) as Snapshot;

@@ -9,7 +9,7 @@ import { asModel, measureLast, trainFurther, type FurtherTrainingInput } from '.
 import type { Draft } from './model.ts';
 import { takenAfter } from './rateSchedule.ts';
 import { requireReplay } from './replay.ts';
-import { showPredictions } from './showPredictions.ts';
+import { requireOneOutput } from './requireOneOutput.ts';
 import { measureMembers } from './measure.ts';
 import { judgedOn, scoreMembers } from './score.ts';
 import { dataSentence, replaySentence } from './trust.ts';
@@ -41,13 +41,7 @@ export async function trainedEnsemble(
   input: TrainedEnsembleInput,
   context: AnalysisContext,
 ): Promise<Omit<Draft<TrainedEnsembleResult<'fge'>>, 'kind'>> {
-  if (!evaluator.description.predictions) {
-    throw new BasinError(
-      'unsupported',
-      'An ensemble averages one output of the model, and the loss of this script comes from several, or from inside of the model.',
-      `Average on the way instead (swa), or ${showPredictions(evaluator.description.framework)}.`,
-    );
-  }
+  requireOneOutput(evaluator.description, 'An ensemble', 'Average on the way instead (swa)');
   requireReplay(evaluator.description);
   requireMembers(input);
   return withVectors(evaluator, async (vectors) => {

@@ -118,10 +118,14 @@ export class Placing {
 
   /** Has the client show what has become of its breakpoints. */
   tell(): void {
-    for (const file of this.#requested.keys())
-      for (const breakpoint of this.#placed(file)) this.changed(breakpoint);
+    this.#tellLines();
     if (this.#session?.isOver === true)
       for (const { id } of this.#ranges) this.changed({ id, verified: false, message: OVER });
+  }
+
+  #tellLines(): void {
+    for (const file of this.#requested.keys())
+      for (const breakpoint of this.#placed(file)) this.changed(breakpoint);
   }
 
   /** The one place of a script where training can be made to stop is the line that takes the step. */
@@ -164,8 +168,7 @@ export class Placing {
     const objectives = (await session.run.readManifest().catch(() => null))?.objectives ?? [];
     if (objectives.length === this.#objectives.length) return;
     this.#objectives = objectives;
-    for (const file of this.#requested.keys())
-      for (const breakpoint of this.#placed(file)) this.changed(breakpoint);
+    this.#tellLines();
   }
 
   /** As the client names it, whose folder may be a link. */

@@ -22,8 +22,8 @@ interface Counters {
 
 const SPOILT =
   "moving statistics that are finite (the step's loss had spoilt them: an earlier snapshot has them)";
-/** V8 does not let its generator be read or set, and data pipelines have no position that could be. */
 const NEW_STATE = 'what the script has put into the optimizer since';
+/** V8 does not let its generator be read or set, and data pipelines have no position that could be. */
 const NOT_RESTORED = ['the random stream of Math.random', 'the position in the data'];
 
 /** @param optimizer that is known to move these weights; of others {@link completeCheckpoints} sees to it */

@@ -25,7 +25,6 @@ class Pass:
         """False of ``next(iter(loader))``, which goes over nothing."""
         return self.brought > 1 or self.length is None or self.length <= 1
 
-
     @property
     def was_whole(self) -> bool:
         """Whether it has brought each sample of its data."""
