@@ -114,8 +114,13 @@ describe('the workbench in German', function () {
     const { page } = workbench;
     await workbench.command('Basin: Bericht erstellen');
     const input = page.locator('.quick-input-widget input').first();
-    await input.waitFor();
-    await input.fill(join(workbench.folder, 'bericht.html'));
+    const file = join(workbench.folder, 'bericht.html');
+    // The dialog writes its own proposal when it is ready, over whatever was typed before.
+    await until('the proposed name', async () => /\.html$/.test(await input.inputValue()), 30);
+    await until('the name', async () => {
+      await input.fill(file);
+      return (await input.inputValue()) === file;
+    });
     await page.keyboard.press('Enter');
     await page
       .locator('.notification-list-item', { hasText: 'Bericht geschrieben: bericht.html' })

@@ -199,7 +199,7 @@ describe('pages', function () {
       const told = page.page.locator('#lens-contour .landscapes .error');
       assert.match((await told.textContent()) ?? '', /No landscape of a third wrong: The script ended\./);
       assert.equal(await slider(page).getAttribute('max'), '1', 'the others are there');
-      await page.page.locator('#lens-contour summary', { hasText: 'Show as table' }).first().click();
+      await page.page.locator('#lens-contour summary:visible', { hasText: 'Show as table' }).first().click();
       const table = page.page.locator('#lens-contour table').first();
       await table.locator('tbody tr').first().waitFor();
       const rows = await table
@@ -304,7 +304,7 @@ describe('pages', function () {
       await until('the first model', async () => /^step 500/.test(await name()));
       await until('the last model', async () => /^seed 8/.test(await name()), 20);
 
-      await page.page.locator('#lens-contour summary', { hasText: 'Show as table' }).first().click();
+      await page.page.locator('#lens-contour summary:visible', { hasText: 'Show as table' }).first().click();
       const tables = page.page.locator('#lens-contour table');
       // A table is written when its fold is opened, in the page's own time.
       await tables.first().locator('tbody tr').first().waitFor();
@@ -891,7 +891,7 @@ describe('pages', function () {
   it('a table behind the chart is reached and opened by keyboard', async () => {
     const page = await keep(HostedPage.open(browser, 'panel'));
     page.notify('showRun', digits);
-    const summary = page.page.locator('#lens-contour summary', { hasText: 'Show as table' }).first();
+    const summary = page.page.locator('#lens-contour summary:visible', { hasText: 'Show as table' }).first();
     await summary.focus();
     await page.page.keyboard.press('Enter');
     await page.page.getByRole('region', { name: 'Snapshots on the plane' }).waitFor();
