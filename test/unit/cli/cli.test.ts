@@ -456,7 +456,7 @@ describe('command line', function () {
 
     it('goes on with a contour whose process was killed, and comes to the same', async function () {
       this.timeout(300_000);
-      const question = ['contour', id, '--plane', 'random', '--seed', '9', '--size', '101', '--full'];
+      const question = ['contour', id, '--plane', 'random', '--seed', '9', '--size', '53', '--full'];
       const fresh = await basin(...question, '--resume', '--size', '5');
       assert.equal(fresh.code, 0);
       assert.match(fresh.stderr, /warning: There is nothing to go on from/);
@@ -472,7 +472,7 @@ describe('command line', function () {
 
       const resumed = await ask<ContourResult>(...question, '--resume');
       assert.ok(
-        (resumed.resumed ?? 0) >= 1 && (resumed.resumed ?? 0) < 101 ** 2,
+        (resumed.resumed ?? 0) >= 1 && (resumed.resumed ?? 0) < 53 ** 2,
         `${resumed.resumed} points`,
       );
       assert.ok(
@@ -480,10 +480,10 @@ describe('command line', function () {
           s.startsWith(`${resumed.resumed} points are those of an interrupted contour`),
         ),
       );
-      assert.deepEqual([resumed.evaluated, resumed.complete], [101 ** 2, true]);
+      assert.deepEqual([resumed.evaluated, resumed.complete], [53 ** 2, true]);
       assert.deepEqual(await left(), []);
       // A coarser grid in one go: every second point is the same one.
-      const half = await ask<ContourResult>(...question.slice(0, -2), '51', '--full');
+      const half = await ask<ContourResult>(...question.slice(0, -2), '27', '--full');
       half.loss.forEach((row, j) =>
         row.forEach((loss, i) => {
           const same = resumed.loss[2 * j]?.[2 * i] ?? NaN;
