@@ -408,8 +408,9 @@ export class TrainingDebugAdapter extends DebugSession {
         asked: context === 'repl' || context === 'hover' ? context : 'elsewhere',
       });
       response.body = { result: text, variablesReference: 0 };
-      // What the client makes of it is its own affair; the editor opens the lens.
-      if (opened !== null) this.sendEvent({ seq: 0, type: 'event', event: 'basin.result', body: opened });
+      // What the client makes of it is its own affair; the editor opens the lens. A watch expression would open one at every stop.
+      if (opened !== null && context === 'repl')
+        this.sendEvent({ seq: 0, type: 'event', event: 'basin.result', body: opened });
     });
   }
 

@@ -359,6 +359,14 @@ describe('the debug adapter', function () {
     const watch = async (expression: string): Promise<string> =>
       (await client.evaluateRequest({ expression, context: 'watch' })).body.result;
     assert.equal(await watch('norm("third")'), await evaluate('norm("third")'));
+    const opened: string[] = [];
+    client.on('basin.result', ({ body }: DebugProtocol.Event) =>
+      opened.push((body as { kind: string }).kind),
+    );
+    assert.match(await watch('line(0)'), /^There is no barrier/);
+    assert.deepEqual(opened, [], 'no lens is opened by what is watched');
+    await evaluate('line(0)');
+    assert.deepEqual(opened, ['line']);
     const run = (await variables('Run')).get('id')!.value;
     for (const changing of ['trainOn()', '1 + snapshot()'])
       await assert.rejects(watch(changing), /changes something.*Call it in the debug console/);
