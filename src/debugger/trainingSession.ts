@@ -46,7 +46,7 @@ export interface SessionOptions {
 const MOST_CHECKPOINTS = 8;
 
 /** A GAN's other half: its own steps are not those that are gone back over. */
-const OF_OTHERS = 'what the other optimizers have kept';
+const OF_OTHERS = 'what the other optimizers have kept, losses of theirs that are under way';
 
 interface KeptPoint {
   readonly name: string;

@@ -46,8 +46,7 @@ class Checkpoint:
         with torch.no_grad():
             for p, kept in zip(objective.parameters, self.parameters):
                 p.copy_(kept)
-            for s, kept in zip(objective.state, self.state):
-                s.now().copy_(kept)
+            _put_state(objective, self.state)
         own = [kept for kept in self.optimizers if any(kept.optimizer is o for o in optimizers)]
         for kept in own:
             kept.restore()
@@ -67,6 +66,16 @@ class Checkpoint:
         return {"step": self.step, "restored": restored, "notRestored": missing + self._going_on}
 
 
+def _put_state(objective: Objective, values: Sequence[torch.Tensor]) -> None:
+    """
+    Through ``.data``, which counts no change: a loss of the script's that is under way (a GAN's sample, made before the
+    critic's step) may have saved an opponent's weights, and autograd would refuse to go back through it. Weights of the
+    objective itself have just been changed by its own update, so that no loss can wait for those.
+    """
+    for tensor, value in zip(objective.state, values):
+        tensor.now().data.copy_(value)
+
+
 def assign(
     objective: Objective, optimizers: Sequence[torch.optim.Optimizer], vector: Vector, step: int
 ) -> dict[str, Any]:
@@ -75,8 +84,7 @@ def assign(
         for p, values in zip(objective.parameters, objective.layout.split(vector.flat)):
             p.copy_(values)
         if vector.state is not None:
-            for s, values in zip(objective.state, vector.state):
-                s.now().copy_(values)
+            _put_state(objective, vector.state)
     return {
         "step": step,
         "restored": ["weights"],
