@@ -6,110 +6,52 @@ wrong in it is noted in the run and nowhere else; training goes on.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
 import math
 import os
-import queue
 import sys
 import threading
 import time
 import weakref
-from collections import deque
 from typing import Any, Callable, Optional
 
 import torch
 from torch import nn
 
+from .answering import Answering
 from .checkpoint import Checkpoint
 from .checks import CHECKED_STEPS, WATCH_CURE, Check, check_backward, cross_check, summarise
-from .debuggee import DRIVING, Debuggee
+from .course import Course, parameters_of, unique
+from .debuggee import Debuggee
 from .ending import Ending
-from .epochs import Epochs, Pass
 from .errors import BasinError
-from .evaluation_set import Gatherer, StoredSet, can_keep, encode
+from .evaluation_files import EvaluationFiles
+from .evaluation_set import Gatherer, StoredSet
 from .evaluator import Evaluator
 from .groups import Group, GroupTracker
-from .guard import FromSignal
-from .handlers import Session
 from .interception import Interception, Optimizer
-from .loaders import Reading
+from .loading import Loading
 from .naming import call_site
 from .non_finite import Backward, HookWatch, Origin, origin_in_forward
-from .objective import Objective, find_state, learning_rate
+from .objective import Objective, find_state
 from .options import CLAIM_FILE, ProbeOptions
-from .packing import pack
 from .processes import backend, script, start_time, versions
 from .program import Batch, Program, make_terms
 from .recording import ObjectiveRecording
 from .run_writer import RunWriter, evaluation_set_file, now, step_record
 from .sample_count import count_samples
-from .sharing import FirstStep, Team, trained
+from .sharing import FirstStep, trained
 from .source_files import digests, own_files
-from .structures import tensor_paths
 from .tape import Entry
+from .tape_window import TapeWindow
 from .training_data import TrainingData
 from .validation import ValidationGatherer
+from .validation_passes import ValidationPasses
 from .watching import Watch
-from .wire import Connection, Request, WireServer
 
-#: A frozen process that nobody has asked for so long ends.
-_UNASKED_SECONDS = 120.0
 #: Steps that a relaunched process takes at most while it waits for every kind of step that the data need.
 _LATEST_FREEZE = 64
-#: Points of a stretch without gradient in which there was no loss, or one of training samples; and from how many on it
-#: is left alone.
-_NOTHING, _LEFT_OUT, _FRUITLESS = 3, 1, 6
 _CHANGED = "its first step comes to the loss by other calls than the recorded one"
-#: Entries after which a tape that nobody takes is dropped.
-_LONGEST_TAPE = 2000
-
-
-class Course:
-    """One objective's way through training."""
-
-    def __init__(self, objective: Objective, optimizers: list[Optimizer]) -> None:
-        self.objective = objective
-        self.team = Team(optimizers)
-        self.recording: Optional[ObjectiveRecording] = None
-        self.gatherer: Optional[Gatherer] = None
-        #: over a loader, that the first gathered batch came with
-        self.first_pass: Optional[Pass] = None
-        self.validation: Optional[ValidationGatherer] = None
-        self.evaluator: Optional[Evaluator] = None
-        self.checks: list[Check] = []
-        self.group: Optional[Group] = None
-        #: the step under way evaluates a closure itself
-        self.has_closure = False
-        #: and has no gradient before it has
-        self.awaits_closure = False
-        #: of a process that will stand still; a script that only trains is not asked to train more
-        self.training: Optional[TrainingData] = None
-        self.untaped = 0
-        #: samples of the last step that was taped, where they could be counted, and whether there is a row for each
-        self.taped: Optional[int] = None
-        self.by_rows = True
-        self.written = 0
-        #: the validation samples stand in the run
-        self.validated = False
-        #: of these, how many are among the training samples
-        self.also_training = 0
-
-    def learning_rate(self) -> Optional[float]:
-        """That of the first optimizer."""
-        return learning_rate(next(iter(self.team.members()), None))
-
-    def wants_tape(self) -> bool:
-        if self.gatherer is None:
-            return True
-        # One batch may be all of the data: a number that the tape froze shows at later steps alone.
-        unchecked = len(self.checks) < CHECKED_STEPS and not self.watched
-        return (unchecked or not self.gatherer.done) and self.untaped < CHECKED_STEPS
-
-    @property
-    def watched(self) -> bool:
-        """Whether its loss is one that the script named."""
-        return bool(self.objective.programs) and self.objective.programs[0].watched
 
 
 class Probe:
@@ -121,25 +63,17 @@ class Probe:
         self.role = "live" if options.mode == "record" else "frozen"
         self.state = "training"
         self.writer: Optional[RunWriter] = None
-        self.server: Optional[WireServer] = None
         self.courses: list[Course] = []
         self.watches: list[Watch] = []
         self.started: Optional[float] = None
-        self.answering = 0.0
         self.debuggee = Debuggee(self, options.stand_first if options.mode == "record" else None)
+        self.answers = Answering(options, self, self.debuggee, self.interception, self._aside)
         self.checkpoints: dict[str, Checkpoint] = {}
         self._trackers: "weakref.WeakKeyDictionary[Optimizer, GroupTracker]" = weakref.WeakKeyDictionary()
         self._by_optimizer: "weakref.WeakKeyDictionary[Optimizer, Course]" = weakref.WeakKeyDictionary()
         self._manual: Optional[Course] = None
         self._first_steps: list[FirstStep] = []
-        self._stepped: "weakref.WeakSet[Optimizer]" = weakref.WeakSet()
-        #: optimizers of weights that are new, which have not stepped yet: how many steps there were before
-        self._awaited: "weakref.WeakKeyDictionary[Optimizer, int]" = weakref.WeakKeyDictionary()
-        #: of all objectives
-        self._steps = 0
-        self._sessions: dict[Connection, Session] = {}
         self._notes: list[str] = []
-        self._quit = False
         self._ended = False
         self._in_backward = 0
         #: of the backward pass under way
@@ -150,45 +84,25 @@ class Probe:
         #: of the last loss that was not finite
         self._origin: Optional[Origin] = None
         self._backward = Backward()
-        self._validating = False
-        #: the stretch without gradient that is looked at, outside of eval(); what was there before; whether it opened the tape
-        self._site: Any = None
-        self._site_before = (0, 0)
-        self._site_opened = False
-        #: by site: points for having brought nothing
-        self._fruitless: dict[Any, int] = {}
         self.ending = Ending()
         #: when the present stop began
         self._stood_since: Optional[float] = None
-        #: what the script does where no step is seen (interception.py), and whether tapes are over for it
+        #: what the script does where no step is seen (interception.py)
         self._unseen: Optional[str] = None
-        self._untaped_for_good = False
         self._compiled_steps = False
         self._opened_late = False
-        # loaders
-        self._loader: Optional["weakref.ref[Any]"] = None
-        #: what the loader of the first step reads, and the latest passes over loaders
-        self._trained_data: Optional[Reading] = None
-        self._passes: "weakref.WeakKeyDictionary[Any, Pass]" = weakref.WeakKeyDictionary()
-        #: the one that brought the latest batch that is trained on
-        self._pass: Optional[Pass] = None
-        self._epochs = Epochs()
-        self._like: Optional[list[torch.Tensor]] = None
-        #: (fields, id of the loader, number of the batch) of the latest batches
-        self._recent: "deque[tuple[list[torch.Tensor], int, int]]" = deque(maxlen=2)
-        self._loaded = 0
-        #: what loaders bring (loaders.py), and by id those that bring what training reads
-        self._brought: "weakref.WeakKeyDictionary[Any, Optional[str]]" = weakref.WeakKeyDictionary()
-        self._trained_by: set[int] = set()
-        self._batch_samples: Optional[int] = None
         #: where training stands just now, inside of a step or between two
         self._standing_at: Optional[tuple[Course, str]] = None
+        self._loading = Loading(self.interception.recorder)
+        self._window = TapeWindow(self.interception, self._loading, self.courses)
+        self._validation = ValidationPasses(self.interception, self._loading, self._window, self.courses)
+        self._files = EvaluationFiles(lambda: self.writer, self._note, self._evaluator)
 
     def install(self) -> None:
         self.interception.install()
         self._hooks.install()
         self.interception.recorder.notes_rows = self.role == "frozen" or self.options.hold_seconds > 0
-        self.interception.await_module(self._module_called)
+        self.interception.await_module(self._window.open_if_wanted)
         atexit.register(self.finish)
         self._watch_hard_exit()
 
@@ -210,7 +124,7 @@ class Probe:
         """Told where nothing was recorded for it, else noted in the run."""
         self._unseen = self._unseen or kind
         if closing:
-            self._untaped_for_good = True
+            self._window.over = True
             if self.writer is not None:
                 self._note(f"The script replays its steps as {kind}: Basin sees no more of them.")
             else:
@@ -236,176 +150,51 @@ class Probe:
 
     def optimizer_made(self, optimizer: Optimizer) -> None:
         self._know_parameters(optimizer)
-        if all(trained(optimizer) != {id(p) for p in course.objective.parameters} for course in self.courses):
-            self._awaited[optimizer] = self._steps
-        if self.interception.is_open:
-            self._reset_tape()  # what led up to it is no part of any loss
-        elif self._wants_tape():
-            self.interception.open()
-
-    def _module_called(self) -> None:
-        if not self.interception.is_open and self._wants_tape():
-            self.interception.open()
+        known = (course.objective.parameters for course in self.courses)
+        self._window.optimizer_made(optimizer, all(trained(optimizer) != {id(p) for p in ps} for ps in known))
 
     def _know_parameters(self, optimizer: Optimizer) -> None:
-        self.interception.recorder.trained.update(id(p) for p in _parameters(optimizer))
+        self.interception.recorder.trained.update(id(p) for p in parameters_of(optimizer))
 
     def gradients_taken(self, inputs: list[Any]) -> None:
         return None
 
     def loader_started(self, loader: Any) -> None:
-        self._passes[loader] = Pass(loader)
+        self._loading.started(loader)
 
     def batch_loaded(self, loader: Any, batch: Any) -> None:
-        fields = [t for _, t in tensor_paths(batch)]
-        evaluates = bool(self.courses) and self._evaluates()
-        this = None if loader is None else self._passes.get(loader)
-        if this is not None:
-            this.brought += 1
-        if not evaluates:
-            self._loader, self._pass = None if loader is None else weakref.ref(loader), this
-            self._batch_samples = int(fields[0].shape[0]) if fields and fields[0].dim() > 0 else None
-        if self._brings(loader) == "others":
-            validation = self.courses[0].validation
-            if validation is not None and not validation.done and evaluates:
-                validation.from_loader(fields, self._like)
-            return
-        if self.interception.is_open:
-            self._loaded += 1
-            self._recent.append((fields, id(loader), self._loaded))
-            self._tag(*self._recent[-1])
-
-    def _brings(self, loader: Any) -> Optional[str]:
-        if loader is None or self._trained_data is None:
-            return None
-        if loader not in self._brought:
-            this = self._passes.get(loader)
-            what = None if this is None else this.reading.brings(self._trained_data)
-            self._brought[loader] = what
-            (self._trained_by.add if what == "training" else self._trained_by.discard)(id(loader))
-        return self._brought[loader]
-
-    def _evaluates(self) -> bool:
-        """Whether the script is in a validation pass: no gradient, or its modules out of training."""
-        if not torch.is_grad_enabled():
-            return True
-        program = self.courses[0].objective.program
-        return program is not None and bool(program.modules) and all(not m.training for m in program.modules)
-
-    def _tag(self, fields: list[torch.Tensor], loader: int, number: int) -> None:
-        for i, t in enumerate(fields):
-            self.interception.recorder.tag(t, ("batch", i, loader, number))
+        evaluates = self._validation.evaluates()
+        fields = self._loading.arrived(loader, batch, evaluates)
+        if self._loading.brings(loader) == "others":
+            if evaluates:
+                self._validation.loaded(fields)
+        elif self.interception.is_open:
+            self._loading.keep(fields, loader)
 
     def mode_changed(self, module: nn.Module, training: bool) -> None:
-        course = self.courses[0] if self.courses else None
-        if course is None or course.validation is None or self.role != "live":
-            return
-        if training:
-            self._end_validation()
-        elif not course.validation.done and not self._validating and self._is_root(course, module):
-            self._validating = True
-            recorder = self.interception.recorder
-            recorder.on_entry = self._validation_entry
-            if not self.interception.is_open:
-                self.interception.open()
+        self._validation.mode_changed(module, training)
 
     def gradients_off(self, site: Any) -> None:
-        """
-        A stretch without gradient may be a look at held-out data by a script that knows no ``eval()``; and it may be
-        anything else. Sites that have brought nothing are not looked at any more.
-        """
-        course = self.courses[0] if self.courses else None
-        if course is None or course.validation is None or self.role != "live" or course.validation.done:
-            self.interception.wants_no_grad = False
-            return
-        if self._validating or not course.objective.train or self._fruitless.get(site, 0) >= _FRUITLESS:
-            return
-        if self.interception.recorder.thread != threading.get_ident():
-            return
-        self._validating, self._site = True, site
-        self._site_before = (course.validation.count, course.validation.left_out)
-        course.validation.strict = True
-        recorder = self.interception.recorder
-        recorder.on_entry = self._validation_entry
-        # A step of training may be under way, whose tape goes on.
-        self._site_opened = not self.interception.is_open
-        if self._site_opened:
-            self.interception.open()
-            self._retag()
+        self._validation.gradients_off(site)
 
     def gradients_on(self) -> None:
-        if self._site is None or self.courses[0].validation is None:
-            return
-        validation = self.courses[0].validation
-        kept, left_out = (now - before for now, before in zip((validation.count, validation.left_out), self._site_before))
-        points = self._fruitless.get(self._site, 0)
-        self._fruitless[self._site] = 0 if kept else points + (_LEFT_OUT if left_out else _NOTHING)
-        opened = self._site_opened
-        self._stop_validating()
-        if opened and not self._wants_tape():
-            self.interception.close()
-        elif opened:
-            self._reset_tape()
-
-    def _is_root(self, course: Course, module: nn.Module) -> bool:
-        program = course.objective.program
-        if program is None:
-            return False
-        held = {id(m) for m in module.modules()}
-        return any(id(m) in held for m in program.modules)
-
-    def _validation_entry(self, entry: Entry) -> None:
-        course = self.courses[0]
-        validation = course.validation
-        if validation is None:
-            return
-        recorder = self.interception.recorder
-        if validation.from_tape(recorder, entry, self._trained_by):
-            if validation.done:
-                self._end_validation()
-        elif validation.looks_trained:
-            self._end_validation()  # until the script's next pass
-        elif len(recorder.entries) > 200 and not entry.grad and (self._site is None or self._site_opened):
-            recorder.entries.clear()
-
-    def _end_validation(self) -> None:
-        if not self._validating:
-            return
-        if self._site is not None:
-            self.gradients_on()
-            return
-        self._stop_validating()
-        if self._wants_tape():
-            self._reset_tape()
-        else:
-            self.interception.close()
-
-    def _stop_validating(self) -> None:
-        self._validating = False
-        self.interception.recorder.on_entry = None
-        validation = self.courses[0].validation
-        if validation is not None:
-            # Of a stretch without gradient that brought nothing it is not known that it was a pass over data.
-            if self._site is None or (validation.count, validation.left_out) != self._site_before:
-                validation.pass_ended()
-            validation.strict = False
-        self._site = None
+        self._validation.gradients_on()
 
     # ---- backward -------------------------------------------------------------------------------------------------
     def backward(self, call: Callable[[], Any], tensors: list[torch.Tensor], gradients: list[Any]) -> Any:
         start = time.perf_counter()
-        self._end_validation_in_training()
+        self._validation.training_goes_on()
         recorder = self.interception.recorder
         optimizers = self.interception.live_optimizers()
         trackers = [self._tracker(o) for o in optimizers]
         before = [t.before() for t in trackers]
         taped = recorder.on and recorder.thread == threading.get_ident() and not self.interception.in_compiled
         self._compiled_steps = self._compiled_steps or self.interception.in_compiled
-        if not optimizers and not taped and self._wants_tape():
+        if not optimizers and not taped and self._window.wanted:
             self.interception.open()  # weights without modules, updated by hand: from the next step on
             self._opened_late = True
         checking = taped and self._wants_check()
-        parameters = _unique([p for t in trackers for p in t.parameters])
+        parameters = unique([p for t in trackers for p in t.parameters])
         own = {id(p): p.grad.detach().clone() for p in parameters if checking and p.grad is not None}
         self._look_at_losses(tensors)
         factor = 1.0
@@ -468,14 +257,10 @@ class Probe:
             if course.recording is not None:
                 course.recording.aside += seconds
 
-    def _end_validation_in_training(self) -> None:
-        if self._validating and torch.is_grad_enabled():
-            self._stop_validating()
-
     def _tracker(self, optimizer: Optimizer) -> GroupTracker:
         tracker = self._trackers.get(optimizer)
         if tracker is None:
-            tracker = self._trackers[optimizer] = GroupTracker(_parameters(optimizer))
+            tracker = self._trackers[optimizer] = GroupTracker(parameters_of(optimizer))
         return tracker
 
     def _wants_check(self) -> bool:
@@ -497,7 +282,7 @@ class Probe:
 
     # ---- steps ----------------------------------------------------------------------------------------------------
     def step_begins(self, optimizer: Optimizer, has_closure: bool) -> None:
-        self._awaited.pop(optimizer, None)
+        self._window.optimizer_begins(optimizer)
         course = self._course(optimizer)
         if course is None:
             return
@@ -550,7 +335,7 @@ class Probe:
 
     def step_ended(self, optimizer: Optimizer) -> None:
         course = self._by_optimizer.get(optimizer)
-        self._stepped.add(optimizer)
+        self._window.optimizer_stepped(optimizer)
         if course is None:
             if any(first.of(optimizer) for first in self._first_steps):
                 self._tend_tape()
@@ -569,8 +354,8 @@ class Probe:
         course.group = None
         self._record(course, group)
         if course.validation is not None and not course.validated:
-            self._tend_validation(course)
-        self._serve_pending()
+            self._files.tend_validation(course)
+        self.answers.serve_pending()
         if not self.debuggee.idle:
             self._stand("boundary", course)
         self._tend_tape()
@@ -583,18 +368,13 @@ class Probe:
 
     def _record(self, course: Course, group: Group) -> None:
         self._backward.clear()
-        self._steps += 1
+        self._window.step_recorded()
         loss = group.loss()
         if course.recording is not None and self.started is not None:
-            epoch, samples = self._epoch_and_samples(course)
+            epoch, samples = self._loading.epoch_and_samples(course.by_rows, course.taped)
             course.recording.end(loss, course.learning_rate(), epoch, samples, self.started)
         else:
             course.objective.steps += 1
-
-    def _epoch_and_samples(self, course: Course) -> tuple[Optional[int], Optional[int]]:
-        if self._pass is None:
-            return None, course.taped
-        return self._epochs.of(self._pass), self._batch_samples if course.by_rows else course.taped
 
     def _manual_update(self, losses: list[Any], terms: Optional[list[Any]], check: Optional[Check]) -> None:
         """A script without an optimizer updates weights by hand: each backward pass is a step."""
@@ -616,7 +396,7 @@ class Probe:
         course.group = group
         self._absorb(course, group, at_weights=True)
         self._begin(course, group)
-        self._serve_pending()
+        self.answers.serve_pending()
         if not self.debuggee.idle:
             if course.objective.steps > 0:
                 self._stand("boundary", course)
@@ -646,7 +426,7 @@ class Probe:
         if first is not None:
             self._first_steps.remove(first)
             team = first.optimizers()
-        course = self._new_course(team, _unique([p for o in team for p in _parameters(o)]), tracker.group.terms)
+        course = self._new_course(team, unique([p for o in team for p in parameters_of(o)]), tracker.group.terms)
         if course is not None:
             self._by_optimizer.update({o: course for o in team})
             if len(team) > 1:
@@ -674,11 +454,7 @@ class Probe:
             return None
         if self.started is None:
             self.started = time.perf_counter()
-            self._trained_data = None if self._pass is None else self._pass.reading
-            loader = None if self._loader is None else self._loader()
-            if loader is not None:  # else one that the script has let go of already
-                self._trained_by.add(id(loader))
-            self._like = [t.detach() for t in self._recent[-1][0]] if self._recent else None
+            self._loading.training_begins()
         usable = terms is not None and len(terms) > 0 and all(t.slot is not None for t in terms)
         program = self._watched_program(parameters) or (Program(terms) if usable and terms else None)
         if program is not None and not program.watched:
@@ -687,8 +463,8 @@ class Probe:
         course = Course(objective, optimizers)
         if self.interception.recorder.notes_rows:
             # Kept alive: a loader of a function that has returned is wanted when the process is asked later.
-            loader = None if self._loader is None else self._loader()
-            course.training = TrainingData(objective, loader, self._like, lambda: self._watch_of(objective))
+            loader, like = self._loading.loader(), self._loading.like
+            course.training = TrainingData(objective, loader, like, lambda: self._watch_of(objective))
         self._unique_name(objective)
         self.courses.append(course)
         if self.options.mode == "record":
@@ -728,7 +504,7 @@ class Probe:
 
     def _claim(self) -> bool:
         """The first process that takes a step has the run; the others stay silent for good."""
-        if self.writer is not None or self.server is not None or self.courses:
+        if self.writer is not None or self.answers.server is not None or self.courses:
             return True
         options = self.options
         try:
@@ -755,7 +531,7 @@ class Probe:
             self.writer.later(lambda: {"sources": digests(files)})
             for note in self._notes:
                 self.writer.note(note)
-            self._listen()
+            self.answers.listen(self._note)
         return True
 
     # ---- tapes ----------------------------------------------------------------------------------------------------
@@ -780,22 +556,17 @@ class Probe:
                 self._offer_structure(objective, program, batch)
             elif course.gatherer is not None and course.wants_tape():
                 self._check_step(course, group, program, batch, loss, at_weights)
-                if self._comes_again(course):
+                if not objective.train:
+                    course.first_pass = self._loading.present
+                if self._loading.comes_again(course.first_pass):
                     course.gatherer.whole = True
                 else:
                     course.gatherer.offer(program, batch)
-                self._write_gathered(course)
+                self._files.gathered(course)
         elif self.interception.is_open or group.terms is None:
             self._no_tape(course, group)
         if self.options.mode == "evaluate" and objective.index == self.options.objective:
             self._freeze_when_ready(course)
-
-    def _comes_again(self, course: Course) -> bool:
-        """Whether the step's samples have been there before, perhaps augmented otherwise."""
-        if not course.objective.train:
-            course.first_pass = self._pass
-        first, this = course.first_pass, self._pass
-        return first is not None and this is not None and this is not first and first.was_whole and first.reading.same(this.reading)
 
     def _offer_structure(self, objective: Objective, program: Program, batch: Batch) -> None:
         if all(not known.same_kind(program) for known in objective.programs):
@@ -849,116 +620,10 @@ class Probe:
     def _report_replay(self, course: Course) -> None:
         objective = course.objective
         objective.replay = summarise(course.checks)
-        self._tell_objective(course)
-
-    def _tell_objective(self, course: Course) -> None:
-        objective = course.objective
-        if objective.train and objective.loss_name is None:
-            sites = self._evaluator(course).sites(objective.train[0].program)
-            objective.loss_name = sites[0].name if sites else None
-        if self.writer is not None:
-            self.writer.objective(objective.index, objective.info(), None)
-
-    def _write_gathered(self, course: Course) -> None:
-        """The first batch at once, so that a run killed early can be asked; then at the fourth, and all of them."""
-        count = len(course.objective.train)
-        gatherer = course.gatherer
-        if gatherer is not None and count != course.written and (count in (1, 4) or gatherer.done):
-            self._write_set(course, "train")
-
-    def _tend_validation(self, course: Course, ended: bool = False) -> None:
-        """Between steps: writes the validation samples once it can be told which of them are training's."""
-        validation, gatherer = course.validation, course.gatherer
-        if validation is None or gatherer is None or course.validated:
-            return
-        if not ended and not (validation.done and gatherer.done):
-            return
-        also = validation.review()
-        if validation.done or ended:
-            course.validated = True
-            if validation.why_none is not None:
-                self._note(validation.why_none)
-            course.also_training = also
-            self._write_set(course, "validation")
-
-    def _write_set(self, course: Course, split: str) -> None:
-        objective = course.objective
-        gathered = objective.train if split == "train" else objective.validation
-        if not gathered or self.writer is None:
-            return
-        if split == "train":
-            course.written = len(gathered)
-            self._tell_objective(course)
-        batches = [b for b in gathered if can_keep(b)]
-        if len(batches) < len(gathered):
-            kinds = sorted({f"{t.dtype}, {t.layout}" for b in gathered for t in b.leaves if pack(t) is None})
-            self._note(
-                f"{len(gathered) - len(batches)} of {len(gathered)} batches of {split} samples cannot be kept, as they hold tensors"
-                f" that Basin's files know no way to hold ({'; '.join(kinds)}): they are there while the process lives."
-            )
-        if not batches:
-            return
-        tensors, metadata = encode(batches)
-        info = None
-        if objective.index == 0:
-            samples = sum(b.samples for b in batches)
-            word = "training" if split == "train" else "validation"
-            counted = all(b.program.counted for b in batches)
-            what = f"{samples} {word} samples, batches of {batches[0].samples}" if counted else f"{samples} {word} batches"
-            repeats = course.gatherer.repeats if split == "train" and course.gatherer is not None else 0
-            also = course.also_training if split == "validation" else 0
-            validation = course.validation if split == "validation" else None
-            source = validation.source if validation is not None else None
-            unsure = validation is not None and not validation.sure and not also
-            info = {
-                "samples": samples,
-                "batches": len(batches),
-                "source": f"the first {what}"
-                + (f", from {source}" if source else "")
-                + (f", {repeats} of them drawn before" if repeats else "")
-                + (f", {also} of them training samples as well" if also else "")
-                + (", which the script may train on as well" if unsure else ""),
-                **({"alsoTraining": also} if also else {}),
-                **({"mayBeTrained": True} if unsure else {}),
-            }
-        self.writer.evaluation_set(objective.index, split, tensors, metadata, info)
-
-    def _wants_tape(self) -> bool:
-        if self._ended or self._untaped_for_good or not self.interception.enabled:
-            return False
-        return not self.courses or any(c.wants_tape() for c in self.courses) or any(self._is_awaited(o) for o in self._awaited)
-
-    def _is_awaited(self, optimizer: Optimizer) -> bool:
-        """Whether its first step is to come. One that has not stepped while others stepped thrice is a shell around another."""
-        return optimizer in self._awaited and self._steps - self._awaited[optimizer] < 3
+        self._files.tell_objective(course)
 
     def _tend_tape(self, manual: bool = False) -> None:
-        """Between steps: goes on recording with an empty tape, keeps what another optimizer still needs, or stops."""
-        if not self._wants_tape():
-            if self.interception.is_open and not self._validating:
-                self.interception.close()
-                self._recent.clear()
-            return
-        if not self.interception.is_open:
-            self.interception.open()
-            self._retag()
-            return
-        if self.interception.recorder.thread != threading.get_ident():
-            self.interception.open()
-            return
-        live = self.interception.live_optimizers()
-        waiting = [o for o in live if o not in self._stepped and (o in self._by_optimizer or self._is_awaited(o))]
-        if manual or not waiting or len(self.interception.recorder.entries) > _LONGEST_TAPE:
-            self._reset_tape()
-            self._stepped.clear()
-
-    def _reset_tape(self) -> None:
-        self.interception.recorder.reset()
-        self._retag()
-
-    def _retag(self) -> None:
-        for recent in self._recent:
-            self._tag(*recent)
+        self._window.tend(self._by_optimizer.__contains__, self._validation.under_way, manual)
 
     # ---- watching -------------------------------------------------------------------------------------------------
     def watch(self, watch: Watch) -> None:
@@ -1009,88 +674,18 @@ class Probe:
         if first != second:
             check.reasons.append(f"the watched loss gave {first:.6g} and then {second:.6g} for the same weights and batch")
         objective.replay = {**summarise([check]), "cure": None if check.passed else "Make the loss depend on its arguments alone."}
-        self._tell_objective(course)
+        self._files.tell_objective(course)
         if course.gatherer is not None:
             course.gatherer.count = course.gatherer.wanted
-        self._write_set(course, "train")
-
-    # ---- answering ------------------------------------------------------------------------------------------------
-    def _listen(self) -> None:
-        server = WireServer(self.options, self.role, self._client_left)
-        try:
-            server.listen()
-            self.server = server
-        except OSError as error:
-            self._note(f"Questions cannot be answered: {error}")
-
-    def _client_left(self) -> None:
-        if self.role == "frozen":
-            self._quit = True
-
-    def _serve_pending(self) -> None:
-        """All that an idle step pays is the look at one flag."""
-        server = self.server
-        if server is None or not server.pending:
-            return
-        while True:
-            server.pending = False
-            try:
-                request = server.requests.get_nowait()
-            except queue.Empty:
-                break
-            try:
-                self._serve(request)
-            except BaseException:  # a signal's: what else was asked waits for the next step
-                server.pending = True
-                raise
-
-    def _serve(self, request: Optional[Request]) -> None:
-        server = self.server
-        assert server is not None
-        while server.closed_connections:
-            gone = server.closed_connections.pop()
-            self._sessions.pop(gone, None)
-            self.debuggee.left(gone)
-        if request is None or request.connection.closed:
-            return
-        with self.interception.signals.telling(request.interrupt):
-            self._answer(request)
-
-    def _answer(self, request: Request) -> None:
-        session = self._sessions.setdefault(request.connection, Session(self))
-        start = time.perf_counter()
-        try:
-            if request.method in DRIVING:
-                self._drive(request, session)
-                return
-            with self.interception.pristine(), torch.enable_grad():
-                result = session.answer(request)
-            if request.method == "hello":
-                request.connection.greeted()
-            request.answer(result)
-        except Exception as error:
-            request.fail(error)
-        spent = time.perf_counter() - start
-        self.answering += spent
-        session.seconds += spent
-        self._aside(spent)
-
-    def _drive(self, request: Request, session: Session) -> None:
-        if self.role == "frozen":
-            raise BasinError(
-                "unsupported",
-                "This process was started again for questions: it stands before its first step, and takes none.",
-                "Start the script under the debugger to train.",
-            )
-        self.debuggee.take(request, session.objective)
+        self._files.write(course, "train")
 
     # ---- standing still inside of training ------------------------------------------------------------------------
     def _stand(self, place: str, course: Course, group: Optional[Group] = None) -> None:
         """Lets the debuggee decide; ``group`` is that of the step under way."""
         recording, started = course.recording, self.started
-        if recording is None or self.started is None or started is None or self.server is None:
+        if recording is None or self.started is None or started is None or self.answers.server is None:
             return
-        epoch, samples = self._epoch_and_samples(course)
+        epoch, samples = self._loading.epoch_and_samples(course.by_rows, course.taped)
 
         def values() -> Optional[dict[str, Any]]:
             if place == "boundary":
@@ -1117,18 +712,7 @@ class Probe:
 
     def answer_until(self, done: Callable[[], bool], deadline: Optional[float]) -> None:
         """Ground: answers whatever is asked."""
-        server, signals = self.server, self.interception.signals
-        if server is None:
-            return
-        # A signal wakes it: its handler runs between two requests, none of which is lost to what it raises.
-        with signals.telling(lambda meant: server.requests.put(None)):
-            while not done():
-                left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
-                if left <= 0:
-                    return
-                with contextlib.suppress(queue.Empty):
-                    self._serve(server.requests.get(timeout=left))
-                signals.deliver()
+        self.answers.until(done, deadline)
 
     def show(self, state: str) -> None:
         """Ground: the run's state, for its manifest."""
@@ -1176,7 +760,7 @@ class Probe:
     def branch(self, objective: Objective, directory: str) -> dict[str, Any]:
         """Host: what is there of every objective goes on in another run."""
         self.require_boundary(objective)
-        old, server = self.writer, self.server
+        old, server = self.writer, self.answers.server
         if old is None or server is None or self._manual is not None:
             raise BasinError("unsupported", "This process does not train an objective that can go on.")
         for course in self.courses:
@@ -1211,9 +795,9 @@ class Probe:
             course.recording.read_always = before.read_always
             course.recording.layers_always = before.layers_always
         course.recording.first([s.now().detach() for s in objective.state])
-        self._write_set(course, "train")
+        self._files.write(course, "train")
         if course.validated:
-            self._write_set(course, "validation")
+            self._files.write(course, "validation")
 
     def _why(self) -> Optional[str]:
         """Why the script is over, where it did not come to its end by itself."""
@@ -1225,28 +809,6 @@ class Probe:
         first = self.courses[0]
         done = None if first.recording is None else first.recording.done
         self.debuggee.ended(first.objective.steps, None if done is None else step_record(done), self._why())
-
-    def _wait_for_requests(self, until: Optional[float], forsaken: Callable[[], bool] = lambda: False) -> None:
-        """Answers until someone says resume, the time is over or, frozen, the last client has gone."""
-        server = self.server
-        if server is None:
-            return
-        parent = os.getppid()
-        begun = time.monotonic()
-        while not self._quit:
-            try:
-                self._serve(server.requests.get(timeout=0.5))
-            except queue.Empty:
-                pass
-            except FromSignal as torn:
-                raise torn.error from None
-            if (until is not None and time.monotonic() > until) or forsaken():
-                break
-            if self.role == "frozen":
-                unasked = server.clients == 0 and time.monotonic() - max(begun, server.last_client) > _UNASKED_SECONDS
-                starter = self.options.starter
-                if unasked or os.getppid() != parent or (starter is not None and starter.is_gone()):
-                    break
 
     def evaluator(self, index: int) -> Evaluator:
         """Host: the evaluator of an objective."""
@@ -1278,7 +840,7 @@ class Probe:
             "step": objective.steps,
             "learningRate": course.learning_rate(),
             "optimizer": objective.optimizer_info,
-            "answeringSeconds": self.answering,
+            "answeringSeconds": self.answers.seconds,
             "seconds": time.perf_counter() - started,
             "driver": self.debuggee.driven_by,
         }
@@ -1299,7 +861,7 @@ class Probe:
         return training
 
     def resume(self) -> None:
-        self._quit = True
+        self.answers.resume()
 
     # ---- frozen ---------------------------------------------------------------------------------------------------
     def _freeze_when_ready(self, course: Course) -> None:
@@ -1327,12 +889,11 @@ class Probe:
         if not objective.programs:
             self._no_tape_frozen(objective)
         self.interception.close()
-        self._listen()
+        self.answers.listen(self._note)
         try:
-            self._wait_for_requests(None)
+            self.answers.wait(None)
         finally:
-            if self.server is not None:
-                self.server.close()
+            self.answers.close()
             _end_children()
             # The rest of the script must not run: it would go on as if it had trained.
             os._exit(0)
@@ -1373,16 +934,16 @@ class Probe:
         if self._ended or not self.interception.enabled:
             return
         try:
-            self._validating = False
+            self._validation.over()
             self.interception.close()
-            if self.writer is None and not self.courses and self._unseen is not None and not self._untaped_for_good:
+            if self.writer is None and not self.courses and self._unseen is not None and not self._window.over:
                 self._leave_word({"unseen": self._unseen})
             if self.role == "live" and self.writer is not None:
                 hold = self.options.hold_seconds
                 if self._why() is not None and self.debuggee.driven:
                     # A debugger that is there may look at what a script has left that failed, for as long as it likes.
                     self._hold(None, lambda: not self.debuggee.driven)
-                elif hold > 0 and self.server is not None:
+                elif hold > 0 and self.answers.server is not None:
                     self._hold(time.monotonic() + hold)
                 self._settle()
         except Exception as error:
@@ -1395,7 +956,7 @@ class Probe:
         self.writer.patch({"state": "held", "stateReason": self._why()})
         self.writer.flush()
         self._tell_of_the_end()
-        self._wait_for_requests(until, forsaken)
+        self.answers.wait(until, forsaken)
 
     def _last_words(self) -> None:
         """What is written once, behind the last step."""
@@ -1411,29 +972,20 @@ class Probe:
             if course.objective.programs and course.objective.programs[0].watched and not course.objective.train:
                 self.gather_watched(course)
             if len(course.objective.train) != course.written:
-                self._write_set(course, "train")
-            self._tend_validation(course, ended=True)
+                self._files.write(course, "train")
+            self._files.tend_validation(course, ended=True)
 
     def _settle(self) -> None:
         if self._ended or self.writer is None:
             return
-        self._ended = True
+        self._ended = self._window.over = True
         if self.state != "held":
             self._last_words()
         self._tell_of_the_end()
         state, reason = self.ending.failure or ("finished", None)
         self.writer.patch({"state": state, "stateReason": reason, "ended": now()})
         self.writer.end()
-        if self.server is not None:
-            self.server.close()
-
-
-def _parameters(optimizer: Optimizer) -> list[torch.Tensor]:
-    return _unique([p for group in optimizer.param_groups for p in group["params"]])
-
-
-def _unique(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-    return list({id(t): t for t in tensors}.values())
+        self.answers.close()
 
 
 def _tape_parameters(entries: list[Entry]) -> list[torch.Tensor]:
@@ -1446,7 +998,7 @@ def _tape_parameters(entries: list[Entry]) -> list[torch.Tensor]:
         found += [r.tensor for r in tensors_in((entry.args, entry.kwargs)) if isinstance(r, Live)]
         if isinstance(entry.func, nn.Module):
             found += list(entry.func.parameters())
-    return [p for p in _unique(found) if p.requires_grad]
+    return [p for p in unique(found) if p.requires_grad]
 
 
 def _state_before(objective: Objective) -> list[torch.Tensor]:

@@ -5,7 +5,7 @@ second loader. Either way they become batches of the training loss's own program
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
 import torch
 
