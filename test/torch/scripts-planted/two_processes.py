@@ -22,6 +22,8 @@ for _ in range(5):
     optimizer.zero_grad()
     nn.functional.cross_entropy(net(torch.randn(16, 4)), torch.randint(3, (16,))).backward()
     optimizer.step()
+if rank == 0:
+    print([p.tolist() for p in net.parameters()])
 dist.destroy_process_group()
 if rank == 0:
     sys.exit(other.wait())

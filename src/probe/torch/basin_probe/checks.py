@@ -13,6 +13,7 @@ import torch
 from .program import Batch, Program
 from .session import Scratch, session, set_training
 from .layout import Layout
+from .local_gradients import averaged_over
 from .tape import Look
 from .versions import put_versions_back, version_of
 
@@ -62,12 +63,14 @@ def check_backward(
     parameters: list[torch.Tensor],
     pristine: Any,
     factor: float,
+    local: bool = False,
 ) -> Check:
     """
     Replays one backward call right behind it, at the same weights.
 
     :param actual: by parameter id: what the call added to its gradient
     :param factor: that GradScaler put before the loss
+    :param local: ``actual`` is what this process alone had to add, before any averaging over processes
     """
     check = Check()
     if program.problem is not None:
@@ -93,13 +96,14 @@ def check_backward(
         return check
     if not check.loss_error <= _LOSS_TOLERANCE:
         check.reasons.append(f"replayed, its loss is {replayed:.6g} where {recorded:.6g} was recorded{_why(program)}")
-    processes = _averaged_over(program)
+    processes = averaged_over(program.entries)
     if processes > 1:
-        check.gradient_untried = f"gradients are averaged over {processes} processes"
         check.notes.append(
             f"Gradients are averaged over {processes} processes: what is asked is answered by the loss and the samples of this one."
         )
-        return check
+        if not local:
+            check.gradient_untried = f"gradients are averaged over {processes} processes"
+            return check
     off = size = 0.0
     for p, g in zip(wanted, gradients):
         seen = actual.get(id(p))
@@ -110,16 +114,11 @@ def check_backward(
     if size > 0:
         check.gradient_error = (off / size) ** 0.5
         if not check.gradient_error <= _GRADIENT_TOLERANCE and check.passed:
+            got = "this process had before they were averaged" if local else "the optimizer got"
             check.reasons.append(
-                f"its gradient comes out {check.gradient_error:.1e} away from that which the optimizer got"
+                f"its gradient comes out {check.gradient_error:.1e} away from that which {got}"
             )
     return check
-
-
-def _averaged_over(program: Program) -> int:
-    """Processes that the gradients of its modules are averaged over."""
-    parallel = any(type(e.func).__name__ == "DistributedDataParallel" for e in program.entries if e.kind == "module")
-    return torch.distributed.get_world_size() if parallel and torch.distributed.is_initialized() else 1
 
 
 def cross_check(first: Program, program: Program, batch: Batch, recorded: float, pristine: Any, check: Check) -> None:

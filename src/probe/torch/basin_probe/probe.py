@@ -31,6 +31,7 @@ from .evaluator import Evaluator
 from .groups import Group, GroupTracker
 from .interception import Interception, Optimizer
 from .loading import Loading
+from .local_gradients import LocalGradients, averaged_over
 from .naming import call_site
 from .non_finite import Backward, HookWatch, Origin, origin_in_forward
 from .objective import Objective, find_state
@@ -196,6 +197,7 @@ class Probe:
         checking = taped and self._wants_check()
         parameters = unique([p for t in trackers for p in t.parameters])
         own = {id(p): p.grad.detach().clone() for p in parameters if checking and p.grad is not None}
+        local = LocalGradients(parameters) if checking and parameters and averaged_over(recorder.entries) > 1 else None
         self._look_at_losses(tensors)
         factor = 1.0
         losses: list[Any] = []
@@ -215,7 +217,8 @@ class Probe:
         spent = time.perf_counter() - start
         self._in_backward += 1
         try:
-            out = call()
+            with contextlib.nullcontext() if local is None else local:
+                out = call()
         finally:
             self._in_backward -= 1
             self._losses_under_way = outer
@@ -229,7 +232,7 @@ class Probe:
         this = object()
         if checking and terms is not None:
             wanted = parameters or _tape_parameters(recorder.entries)
-            check = self._check(terms, own, wanted, factor)
+            check = self._check(terms, own, wanted, factor, local)
         for optimizer, tracker, (state, fresh) in zip(optimizers, trackers, before):
             if optimizer in self._stepped_inside:
                 continue  # its gradients have had their step
@@ -267,7 +270,12 @@ class Probe:
         return len(self.courses) == 0 or any(len(c.checks) < CHECKED_STEPS for c in self.courses)
 
     def _check(
-        self, terms: list[Any], own: dict[int, torch.Tensor], parameters: list[torch.Tensor], factor: float
+        self,
+        terms: list[Any],
+        own: dict[int, torch.Tensor],
+        parameters: list[torch.Tensor],
+        factor: float,
+        local: Optional[LocalGradients],
     ) -> Check:
         if any(t.slot is None for t in terms):
             return Check(reasons=[next(t.problem for t in terms if t.slot is None and t.problem)])
@@ -278,7 +286,9 @@ class Probe:
                 if p.grad is not None
             }
         program = Program(terms)
-        return check_backward(program, program.own_batch(1, 0, None), actual, parameters, self.interception.pristine, factor)
+        batch = program.own_batch(1, 0, None)
+        added = actual if local is None else local.found
+        return check_backward(program, batch, added, parameters, self.interception.pristine, factor, local is not None)
 
     # ---- steps ----------------------------------------------------------------------------------------------------
     def step_begins(self, optimizer: Optimizer, has_closure: bool) -> None:
