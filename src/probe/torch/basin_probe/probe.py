@@ -6,6 +6,7 @@ wrong in it is noted in the run and nowhere else; training goes on.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import math
 import os
