@@ -81,7 +81,7 @@ export interface PageOptions {
   readonly handlers?: Partial<PageHandlers>;
 }
 
-/** A page and its host. `problems` collects errors, console errors and breaches of the policy: empty is right. */
+/** A page and its host. `problems` collects errors, console errors and warnings, and breaches of the policy: empty is right. */
 export class HostedPage {
   readonly problems: string[] = [];
   /** Every request of the page, in order. */
@@ -194,7 +194,7 @@ export class HostedPage {
   private watch(): void {
     this.page.on('pageerror', (error) => this.problems.push(error.message));
     this.page.on('console', (message) => {
-      if (message.type() === 'error' || /Content Security Policy/.test(message.text()))
+      if (/^(error|warning)$/.test(message.type()) || /Content Security Policy/.test(message.text()))
         this.problems.push(message.text());
     });
   }

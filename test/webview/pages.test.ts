@@ -41,7 +41,13 @@ const without = { ...digits, results: [], models: [] };
 async function colours({ page }: HostedPage, selector: string): Promise<number> {
   return page.evaluate((at) => {
     const canvas = document.querySelector<HTMLCanvasElement>(`${at} canvas`);
-    const data = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    if (canvas === null || canvas.width === 0 || canvas.height === 0) return 0;
+    // Of a copy that is made to be read: Chrome warns of canvases that are read again and again, and no page may warn.
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {
+      willReadFrequently: true,
+    });
+    copy?.drawImage(canvas, 0, 0);
+    const data = copy?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
     const seen = new Set<number>();
     for (let i = 0; i < data.length; i += 4 * 7)
       seen.add(((data[i] ?? 0) << 16) | ((data[i + 1] ?? 0) << 8) | (data[i + 2] ?? 0));
