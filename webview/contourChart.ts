@@ -11,11 +11,11 @@ import { barAxes, barSeries, gridsWithBar } from './colourBar.ts';
 import type { Option, SeriesOption } from './echarts.ts';
 import { formatNumber, formatPercent, formatWithError } from './format.ts';
 import { layer } from './layer.ts';
-import type { RenderApi } from './layer.ts';
 import { placeLabels } from './labelPlacement.ts';
-import { lossScale } from './lossScale.ts';
+import { lossScale, valuesOf } from './lossScale.ts';
 import type { LossScale, ScaleKind } from './lossScale.ts';
 import { planeFrame } from './planeFrame.ts';
+import { inPixels, polylines } from './polylines.ts';
 import { overRamp, rampColor } from './ramp.ts';
 import { amount } from './provenance.ts';
 import { strings } from './strings.ts';
@@ -45,7 +45,7 @@ export function contourPicture(
   kind: ScaleKind,
   shared: LossScale | null = null,
 ): ContourPicture | null {
-  const scale = shared ?? lossScale(result.loss.flat(), kind);
+  const scale = shared ?? lossScale(valuesOf(result.loss), kind);
   if (scale === null) return null;
   const lattice = result.complete ? { stride: 1, grid: result } : knownLattice(result);
   const thresholds = Array.from({ length: BANDS - 1 }, (_, k) => (k + 1) / BANDS);
@@ -335,8 +335,8 @@ function bandsSeries({ bands, resolution }: ContourPicture): CustomSeriesOption 
         style: { fill: resolution === null ? 'rgba(0, 0, 0, 0)' : rampColor(0.5 / BANDS) },
       },
       ...bands.map(({ value, rings }) => ({
-        type: 'path',
-        shape: { pathData: pathData(rings, api, true) },
+        type: polylines,
+        shape: { lines: inPixels(rings, api), closed: true },
         style: { fill: rampColor(value + 0.5 / BANDS) },
       })),
     ],
@@ -372,17 +372,15 @@ function linesSeries({ lines, result }: ContourPicture, compact: boolean): Custo
     const fontSize = compact ? 9 : 11;
     const pixels = lines.map((line) => ({
       text: formatNumber(line.value, 6),
-      lines: line.lines.map((points) => points.map((point) => api.coord([...point]) as unknown as Point)),
+      lines: inPixels(line.lines, api),
     }));
     const avoid = result.trajectory.map(({ x, y }) => api.coord([x, y]) as unknown as Point);
     return [
-      ...pixels.flatMap(({ lines: polylines }) =>
-        polylines.map((points) => ({
-          type: 'polyline',
-          shape: { points },
-          style: { fill: null, stroke: overRamp.isoline, lineWidth: 1 },
-        })),
-      ),
+      ...pixels.map(({ lines: level }) => ({
+        type: polylines,
+        shape: { lines: level, closed: false },
+        style: { fill: null, stroke: overRamp.isoline, lineWidth: 1 },
+      })),
       ...placeLabels(pixels, frame, avoid, fontSize).map(({ text, x, y, rotation }) => ({
         type: 'text',
         x,
@@ -726,16 +724,4 @@ function describeContour({ result, scale, resolution }: ContourPicture): string 
   ]
     .filter(Boolean)
     .join(' ');
-}
-
-function pathData(rings: readonly (readonly Point[])[], api: RenderApi, close: boolean): string {
-  return rings
-    .map((ring) => {
-      const points = ring.map((point) => {
-        const [x = 0, y = 0] = api.coord([point[0], point[1]]);
-        return `${x.toFixed(1)} ${y.toFixed(1)}`;
-      });
-      return `M${points.join('L')}${close ? 'Z' : ''}`;
-    })
-    .join('');
 }

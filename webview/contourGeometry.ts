@@ -1,10 +1,9 @@
 /** Isobands and isolines of a loss grid, in the plane's own coordinates. No charts here. */
-import { contours } from 'd3-contour';
 import type { Maybe } from '../src/protocol/result.ts';
+import { traceRings } from './marchingSquares.ts';
+import type { Polyline } from './marchingSquares.ts';
 
 export type Point = readonly [number, number];
-/** A closed ring; the first point is repeated at the end. Outer rings and holes wind oppositely. */
-export type Ring = readonly Point[];
 
 export interface Grid {
   readonly x: readonly number[];
@@ -16,13 +15,13 @@ export interface Grid {
 export interface Isoband {
   /** The region where the value is at least this. */
   readonly value: number;
-  readonly rings: readonly Ring[];
+  readonly rings: readonly Polyline[];
 }
 
 export interface Isoline {
   readonly value: number;
   /** Open or closed polylines; the frame of the grid is not part of them. */
-  readonly lines: readonly (readonly Point[])[];
+  readonly lines: readonly Polyline[];
 }
 
 /** A grid point as the rectangle around it, for drawing without interpolation. */
@@ -33,10 +32,8 @@ export interface Cell {
 }
 
 /**
- * Marching squares (d3-contour) on `toUnit(loss)` at ascending thresholds. Interpolating in the scale's own
- * unit keeps isolines of a log scale smooth. d3-contour puts value (i, j) at (i + ½, j + ½): half a cell is
- * taken off, and what reaches over the outermost points is clamped to them. Losses that are missing count
- * as above every threshold; the caller draws them as missing on top.
+ * The regions of `toUnit(loss)` above ascending thresholds. Interpolating in the scale's own unit keeps isolines of a
+ * log scale smooth. Losses that are missing count as above every threshold; the caller draws them as missing on top.
  */
 export function isobands(
   grid: Grid,
@@ -46,49 +43,45 @@ export function isobands(
   const [nx, ny] = [grid.x.length, grid.y.length];
   if (nx < 2 || ny < 2) return [];
   const above = Math.max(1, ...thresholds) + 1;
-  const values = grid.loss.flatMap((row) => row.map((loss) => (loss === null ? above : toUnit(loss))));
-  const place = (position: number, along: readonly number[]): number => {
-    const index = Math.min(along.length - 1, Math.max(0, position - 0.5));
-    const low = Math.min(along.length - 2, Math.floor(index));
-    const [a, b] = [along[low] ?? 0, along[low + 1] ?? 0];
-    return a + (index - low) * (b - a);
-  };
-  return contours()
-    .size([nx, ny])
-    .thresholds([...thresholds])(values)
-    .map(({ value, coordinates }) => ({
-      value,
-      rings: coordinates
-        .flat()
-        .map((ring) => ring.map(([cx, cy]) => [place(cx ?? 0, grid.x), place(cy ?? 0, grid.y)] as const)),
-    }));
+  const values = new Float64Array(nx * ny);
+  grid.loss.forEach((row, j) =>
+    row.forEach((loss, i) => (values[j * nx + i] = loss === null ? above : toUnit(loss))),
+  );
+  const rings = traceRings(grid, values, thresholds);
+  return thresholds.map((value, k) => ({ value, rings: rings[k] ?? [] }));
 }
 
 /** The bands' boundaries without the stretches that only follow the grid's frame. */
 export function isolines(bands: readonly Isoband[], grid: Grid): Isoline[] {
   const [x0, x1] = [grid.x[0], grid.x.at(-1)];
   const [y0, y1] = [grid.y[0], grid.y.at(-1)];
-  const onFrame = (a: Point, b: Point): boolean =>
-    (a[0] === b[0] && (a[0] === x0 || a[0] === x1)) || (a[1] === b[1] && (a[1] === y0 || a[1] === y1));
-  return bands.map(({ value, rings }) => {
-    const lines: Point[][] = [];
-    for (const ring of rings) {
-      let line: Point[] = [];
-      for (let k = 1; k < ring.length; k++) {
-        const [a, b] = [ring[k - 1], ring[k]];
-        if (!a || !b) continue;
-        if (onFrame(a, b)) {
-          if (line.length > 1) lines.push(line);
-          line = [];
-        } else {
-          if (line.length === 0) line.push(a);
-          line.push(b);
-        }
-      }
-      if (line.length > 1) lines.push(line);
+  /** From and to which index of a ring it lies inside of the frame, points that lie on it at either end. */
+  const inside = (ring: Polyline): (readonly [from: number, to: number])[] => {
+    const stretches: (readonly [number, number])[] = [];
+    const end = ring.length - 2;
+    let from = 0;
+    for (let k = 2; k <= end; k += 2) {
+      const [ax, ay, bx, by] = [ring[k - 2], ring[k - 1], ring[k], ring[k + 1]];
+      const onFrame = (ax === bx && (ax === x0 || ax === x1)) || (ay === by && (ay === y0 || ay === y1));
+      if (!onFrame) continue;
+      if (k - 2 > from) stretches.push([from, k - 2]);
+      from = k;
     }
-    return { value, lines };
-  });
+    if (end > from) stretches.push([from, end]);
+    return stretches;
+  };
+  return bands.map(({ value, rings }) => ({
+    value,
+    lines: rings.flatMap((ring) => {
+      const stretches = inside(ring);
+      const lines = stretches.map(([from, to]) => ring.subarray(from, to + 2));
+      const [first, last] = [stretches[0], stretches.at(-1)];
+      if (lines.length < 2 || first?.[0] !== 0 || last?.[1] !== ring.length - 2) return lines;
+      // The ring was begun in the middle of a line: its two parts are one.
+      const whole = new Float64Array([...ring.subarray(last[0], last[1]), ...ring.subarray(0, first[1] + 2)]);
+      return [whole, ...lines.slice(1, -1)];
+    }),
+  }));
 }
 
 /**

@@ -19,7 +19,7 @@ import { comparedNames } from './comparedModels.ts';
 import { emptyElement, JobStatus } from './lens.ts';
 import { PickedPoint } from './pickedPoint.ts';
 import type { Lens, PanelActions } from './lens.ts';
-import { lossScale } from './lossScale.ts';
+import { lossScale, valuesOf } from './lossScale.ts';
 import type { ScaleKind } from './lossScale.ts';
 import { curvatureMapSpec } from './curvatureMapChart.ts';
 import { Figure } from './figure.ts';
@@ -187,16 +187,16 @@ export class ContourLens implements Lens {
       { class: 'lens' },
       h(
         'div',
-        { class: 'toolbar' },
-        this.plane.element,
-        this.split.element,
-        this.size.element,
-        this.compute,
-        h('span', { class: 'spring' }),
-        this.points.element,
-        this.colour.element,
-        this.view.element,
-        this.undo,
+        { class: 'toolbar apart' },
+        h(
+          'div',
+          { class: 'fields' },
+          this.plane.element,
+          this.split.element,
+          this.size.element,
+          this.compute,
+        ),
+        h('div', { class: 'fields' }, this.points.element, this.colour.element, this.view.element, this.undo),
       ),
       this.status.element,
       this.empty,
@@ -335,9 +335,7 @@ export class ContourLens implements Lens {
           ].find((one) => one.data.split === 'validation' && samePlace(one, result)) ?? null)
         : null);
     const shared =
-      beside === null || result === null
-        ? null
-        : lossScale([...result.loss.flat(), ...beside.loss.flat()], scale);
+      beside === null || result === null ? null : lossScale(valuesOf(result.loss, beside.loss), scale);
     const picture = this.chart.show(result, scale, of === null ? shared : this.landscapes.scale(scale));
     this.side.show(this.view.value === 'surface' ? null : beside, scale, shared);
     this.ownTitle.hidden = beside === null;

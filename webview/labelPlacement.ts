@@ -1,5 +1,6 @@
 /** Where the numbers on isolines go: along the line, level enough to read, clear of each other and of the path. */
 import type { Point } from './contourGeometry.ts';
+import type { Polyline } from './marchingSquares.ts';
 
 export interface PlacedLabel {
   readonly text: string;
@@ -80,7 +81,7 @@ const CANDIDATES = 24;
  * @param avoid points in pixels that labels keep clear of
  */
 export function placeLabels(
-  levels: readonly { readonly text: string; readonly lines: readonly (readonly Point[])[] }[],
+  levels: readonly { readonly text: string; readonly lines: readonly Polyline[] }[],
   frame: Frame,
   avoid: readonly Point[],
   fontSize: number,
@@ -88,13 +89,17 @@ export function placeLabels(
   const placed: (PlacedLabel & { reach: number })[] = [];
   for (const { text, lines } of levels) {
     const reach = (text.length * fontSize * 0.6) / 2 + 4;
-    const longest = [...lines].sort((a, b) => lengthOf(b) - lengthOf(a))[0];
-    if (longest === undefined || lengthOf(longest) < 5 * reach) continue;
+    const measured = lines.map(lengthsOf);
+    const total = Math.max(0, ...measured.map((lengths) => lengths.at(-1) ?? 0));
+    if (total < 5 * reach) continue;
+    const which = measured.findIndex((lengths) => lengths.at(-1) === total);
+    const [longest, lengths] = [lines[which], measured[which]];
+    if (longest === undefined || lengths === undefined) continue;
+    const along = (length: number): Point => pointAt(longest, lengths, length);
     let best: { label: PlacedLabel; merit: number } | null = null;
     for (let k = 1; k < CANDIDATES; k++) {
-      const at = along(longest, k / CANDIDATES);
-      const before = along(longest, k / CANDIDATES, -reach);
-      const after = along(longest, k / CANDIDATES, reach);
+      const middle = (k / CANDIDATES) * total;
+      const at = along(middle);
       const border = Math.min(
         at[0] - frame.x,
         frame.x + frame.width - at[0],
@@ -109,6 +114,7 @@ export function placeLabels(
       if (near < 6) continue;
       const clear = Math.min(Infinity, ...avoid.map((point) => distance(at, point)));
       if (clear < reach + 4) continue;
+      const [before, after] = [along(middle - reach), along(middle + reach)];
       const chord = distance(before, after);
       // A line that turns within the label's length cannot carry it.
       const bend = 1 - chord / (2 * reach);
@@ -127,24 +133,27 @@ export function placeLabels(
 
 const distance = (a: Point, b: Point): number => Math.hypot(a[0] - b[0], a[1] - b[1]);
 
-function lengthOf(line: readonly Point[]): number {
-  let total = 0;
-  for (let k = 1; k < line.length; k++) total += distance(line[k - 1] ?? [0, 0], line[k] ?? [0, 0]);
-  return total;
+/** How long a line is up to each of its points. */
+function lengthsOf(line: Polyline): Float64Array {
+  const lengths = new Float64Array(line.length / 2);
+  for (let k = 1; k < lengths.length; k++) {
+    const dx = (line[2 * k] ?? 0) - (line[2 * k - 2] ?? 0);
+    const dy = (line[2 * k + 1] ?? 0) - (line[2 * k - 1] ?? 0);
+    lengths[k] = (lengths[k - 1] ?? 0) + Math.hypot(dx, dy);
+  }
+  return lengths;
 }
 
-/** The point at a share of a line's length, moved on by an offset in pixels. */
-function along(line: readonly Point[], share: number, offset = 0): Point {
-  const total = lengthOf(line);
-  let rest: number = Math.min(total, Math.max(0, share * total + offset));
-  for (let k = 1; k < line.length; k++) {
-    const a: Point = line[k - 1] ?? [0, 0];
-    const b: Point = line[k] ?? [0, 0];
-    const piece = distance(a, b);
-    if (rest <= piece && piece > 0) {
-      return [a[0] + ((b[0] - a[0]) * rest) / piece, a[1] + ((b[1] - a[1]) * rest) / piece];
-    }
-    rest -= piece;
+/** The point at a length of a line, its ends beyond them. @param lengths up to each of its points */
+function pointAt(line: Polyline, lengths: Float64Array, length: number): Point {
+  let [low, high] = [0, lengths.length - 1];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((lengths[middle] ?? 0) <= length) low = middle;
+    else high = middle;
   }
-  return line.at(-1) ?? [0, 0];
+  const piece = (lengths[high] ?? 0) - (lengths[low] ?? 0);
+  const share = piece > 0 ? Math.min(1, Math.max(0, (length - (lengths[low] ?? 0)) / piece)) : 0;
+  const between = (a = 0, b = 0): number => a + share * (b - a);
+  return [between(line[2 * low], line[2 * high]), between(line[2 * low + 1], line[2 * high + 1])];
 }

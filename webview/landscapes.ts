@@ -5,7 +5,7 @@ import type { TableData } from './dataTable.ts';
 import { h, fill } from './dom.ts';
 import { formatNumber, formatWithError } from './format.ts';
 import { errorElement } from './lens.ts';
-import { lossScale, type LossScale, type ScaleKind } from './lossScale.ts';
+import { lossScale, valuesOf, type LossScale, type ScaleKind } from './lossScale.ts';
 import { amount } from './provenance.ts';
 import { Scrubber } from './scrubber.ts';
 import { strings } from './strings.ts';
@@ -28,10 +28,7 @@ export function shownLandscapes({ landscapes }: LandscapesResult, home: string):
 
 /** One scale for all of them. */
 export function sharedScale(shown: readonly Shown[], kind: ScaleKind): LossScale | null {
-  return lossScale(
-    shown.flatMap(({ contour }) => contour.loss.flat()),
-    kind,
-  );
+  return lossScale(valuesOf(...shown.map(({ contour }) => contour.loss)), kind);
 }
 
 /** The same picture with the home run's path as its own: a run has one colour and one name in all of the landscapes. */

@@ -123,11 +123,11 @@ export function percent(share: number): string {
   return `${figures(100 * share, share >= 0.9995 || share < 0.1 ? 2 : 3)} %`;
 }
 
-/** A number to so many significant figures, without an exponent where it can be avoided. */
+/** A number to so many significant figures, without an exponent where it can be avoided, and with a minus, not a hyphen. */
 export function figures(x: number, digits: number): string {
-  if (!Number.isFinite(x)) return String(x);
   const text = x.toPrecision(digits);
-  return text.includes('e') && Math.abs(x) >= 1 ? String(Math.round(x)) : String(Number(text));
+  const plain = text.includes('e') && Math.abs(x) >= 1 ? String(Math.round(x)) : String(Number(text));
+  return plain.replaceAll('-', '−');
 }
 
 function plusMinus(error: number | null, format: (x: number) => string): string {

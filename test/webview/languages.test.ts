@@ -82,7 +82,7 @@ const crowded = `[...(function* () {
     if (text && !scrolls && one.clientWidth > 0 && seen(one) && one.scrollWidth > one.clientWidth + 1)
       yield 'cut off: ' + one.textContent;
   }
-  for (const row of document.querySelectorAll('.toolbar, .actions, .export, .head, .slider, .scrubber, .field, [role=tablist]')) {
+  for (const row of document.querySelectorAll('.toolbar, .fields, .actions, .export, .head, .slider, .scrubber, .field, [role=tablist]')) {
     const children = [...row.children].filter(seen).map((one) => [one, one.getBoundingClientRect()]);
     for (const [one, a] of children) {
       if (a.right > document.documentElement.clientWidth + 1) yield 'outside: ' + one.textContent;

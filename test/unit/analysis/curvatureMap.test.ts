@@ -100,7 +100,7 @@ describe('curvature map', () => {
         [],
       );
       assert.ok(
-        result.trust.some((s) => s.startsWith('At the centre λ runs from -2 to 3: |λmin/λmax| is 0.67')),
+        result.trust.some((s) => s.startsWith('At the centre λ runs from −2 to 3: |λmin/λmax| is 0.67')),
       );
     }
   }).timeout(60_000);

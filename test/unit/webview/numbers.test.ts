@@ -134,12 +134,7 @@ describe('numbers on a page', () => {
     const frame = { x: 0, y: 0, width: 400, height: 300 };
     const levels = [100, 104, 200].map((y) => ({
       text: '0.5',
-      lines: [
-        [
-          [0, y],
-          [400, y],
-        ] as [number, number][],
-      ],
+      lines: [Float64Array.of(0, y, 400, y)],
     }));
     const placed = placeLabels(levels, frame, [], 11);
     assert.equal(placed.length, 3);
