@@ -72,6 +72,22 @@ def test_held_out_samples_are_found_where_only_the_gradient_is_off(how: str) -> 
             assert score["loss"] == pytest.approx(float(done.stdout), rel=1e-5)
 
 
+def test_the_same_calls_with_another_target_are_another_loss() -> None:
+    """The critic's look at what is generated is none at the generator's loss, which has ones for a target at every step."""
+    script = SCRIPT.with_name("judges_both.py")
+    with new_run() as run:
+        done = record(run, script)
+        assert done.returncode == 0, done.stderr
+        assert trouble(run) == ""
+        manifest = run.manifest()
+        assert [o["name"] for o in manifest["objectives"]] == ["generator", "critic"]
+        assert manifest["evaluationSet"]["validation"]["samples"] == 48, manifest["recording"]["notes"]
+        with asking(run, script) as client:
+            client.call("load", into="a", **{"from": {"file": str(run.snapshot(run.snapshots()[-1]))}})
+            score = client.call("score", members=["a"], how=how_to("inference", "validation"))
+            assert score["loss"] == pytest.approx(float(done.stdout), rel=1e-5)
+
+
 def test_where_it_cannot_be_told_there_are_none_and_it_is_said() -> None:
     """More training samples than are known: any batch that is looked at may be of the others."""
     with new_run() as run:

@@ -145,6 +145,22 @@ class ValidationGatherer:
         self.count += samples
         return True
 
+    def _keeps_constants(self, leaves: list[torch.Tensor]) -> bool:
+        """
+        Whether what the script itself makes of one number at every training step (a GAN's target of ones) is of that number
+        here: with another one the same calls are another loss, that of the opponent.
+        """
+        train = self.objective.programs[0]
+        batches = [b.leaves for b in self.objective.train if b.program is train]
+        for i, (leaf, here) in enumerate(zip(train.leaves, leaves)):
+            # Labels of a sorted data set may be one number for long.
+            if leaf.source is not None or leaf.tensor.dim() == 0:
+                continue
+            numbers = [_only_number(b[i]) for b in batches]
+            if numbers and numbers[0] is not None and set(numbers) == {numbers[0]} and _only_number(here) != numbers[0]:
+                return False
+        return True
+
     def from_loader(self, fields: list[torch.Tensor], like: Optional[list[torch.Tensor]]) -> bool:
         """A batch of a second loader, taken through what the script does with its own."""
         if self.done or not self.objective.train or like is None:
@@ -181,7 +197,7 @@ class ValidationGatherer:
         leaves = _by_place(train, program)
         if leaves is None:
             leaves = _match(train, sites[0].operation, program)
-        if leaves is None:
+        if leaves is None or not self._keeps_constants(leaves):
             return False
         sizes = [int(t.shape[0]) for t, old in zip(leaves, train.leaves) if t is not old.tensor and t.dim() > 0]
         samples = count_samples(program) or (sizes[0] if sizes else 1)
@@ -189,6 +205,14 @@ class ValidationGatherer:
             self._leave_out(samples)
             return False
         return self._keep(leaves, samples, "forward passes without gradient")
+
+
+def _only_number(t: torch.Tensor) -> Optional[float]:
+    """What all elements of a real tensor are; None where they differ, or are NaN."""
+    if t.layout is not torch.strided or t.is_complex() or t.numel() == 0:
+        return None
+    first = t.flatten()[0]
+    return float(first) if bool((t == first).all()) else None
 
 
 def _by_place(train: Program, other: Program) -> Optional[list[torch.Tensor]]:
