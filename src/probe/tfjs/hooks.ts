@@ -75,6 +75,27 @@ function patchEngine(engine: EngineWithVariables, hooks: EngineHooks): void {
   hooks.loaded(engine);
 }
 
+/**
+ * Calls back before the value of one of these variables is replaced, as `assign` does. Every tensor that is disposed passes
+ * here until the wait is ended.
+ * @returns ends the wait: the engine is as it was
+ */
+export function beforeMoved(engine: Engine, variables: ReadonlySet<Tensor>, moving: () => void): () => void {
+  const own = Object.getOwnPropertyDescriptor(engine, 'disposeTensor');
+  const { disposeTensor } = engine;
+  const watched: Engine['disposeTensor'] = function (this: Engine, tensor) {
+    if (variables.has(tensor)) moving();
+    disposeTensor.call(this, tensor);
+  };
+  engine.disposeTensor = watched;
+  return () => {
+    // Where someone else has wrapped it since, it stays.
+    if (engine.disposeTensor !== watched) return;
+    if (own === undefined) delete (engine as Partial<Engine>).disposeTensor;
+    else Object.defineProperty(engine, 'disposeTensor', own);
+  };
+}
+
 /** The parts of a module of TensorFlow.js that are of interest. */
 export type Exports = Readonly<Record<string, unknown>>;
 

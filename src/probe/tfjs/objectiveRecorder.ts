@@ -94,6 +94,7 @@ export class ObjectiveRecorder {
   private accumulates = false;
   /** Whether updates are seen in an optimizer: then only those count as steps. */
   private seenApplying = false;
+  private takenByScript = false;
   private learningRate: number | null = null;
   private snapshotAt: { readonly step: number; readonly dataIds: readonly DataId[] } | null = null;
   private lastBegin: number | null = null;
@@ -156,6 +157,11 @@ export class ObjectiveRecorder {
   /** Whether the gradient of the step under way is whole when its optimizer applies it, and not before. */
   get isWholeWhenApplied(): boolean {
     return this.accumulates && this.seenApplying;
+  }
+
+  /** Whether the script takes gradients by itself, so that one of them may be a part of an update's. */
+  get isTakenByScript(): boolean {
+    return this.takenByScript;
   }
 
   get objectiveInfo(): ObjectiveInfo {
@@ -249,6 +255,7 @@ export class ObjectiveRecorder {
       return;
     }
     const step = this.updates;
+    if (step === 0) this.takenByScript = context === null && taker === null;
     const read = this.readEveryStep || this.budget.due(step);
     const started = performance.now();
     let gradientNorm: number | null = null;
@@ -359,10 +366,17 @@ export class ObjectiveRecorder {
   /**
    * An optimizer is about to move these variables.
    * @param grads what it is given for each of the capture's variables; nothing for those that it does not move
+   * @param site where the script has it do so: the line that takes the step, where the script takes gradients by itself
    */
-  applying(optimizer: Optimizer, grads: readonly (Tensor | null | undefined)[]): void {
+  applying(
+    optimizer: Optimizer,
+    grads: readonly (Tensor | null | undefined)[],
+    site: () => CallSite | null,
+  ): void {
     const { pending } = this;
     if (this.ended || pending === null) return;
+    if (!this.seenApplying && this.takenByScript)
+      this.info = { ...this.info, callSite: site() ?? this.info.callSite };
     this.seenApplying = true;
     this.learningRate = this.rate.read(optimizer);
     if (pending.evaluations > 1) this.readWhole(pending, grads);

@@ -30,7 +30,7 @@ import { frozenControl, FrozenObjective } from './frozenObjective.ts';
 import { addToCheckpoints, completeCheckpoints, type Checkpoint } from './checkpoint.ts';
 import { Debuggee } from './debuggee.ts';
 import { createSession, type EvaluatorHost, type TrainingControl } from './handlers.ts';
-import type { EngineHooks, Exports } from './hooks.ts';
+import { beforeMoved, type EngineHooks, type Exports } from './hooks.ts';
 import {
   layersContext,
   patchLayers,
@@ -89,6 +89,11 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   private optimizerAtWork: Optimizer | null = null;
   /** The objective whose first gradient is being looked at. */
   private newcomer: ObjectiveRecorder | null = null;
+  /**
+   * Objectives whose first gradient the script has taken itself, which may be one of several that make the update: they
+   * stand where it is applied, or before the script moves the weights by hand. Each with what ends the wait.
+   */
+  private readonly awaited = new Map<ObjectiveRecorder, () => void>();
   /** Whose update is being made. */
   private updating: Optimizer | null = null;
   /** Updates before anything was recorded. */
@@ -168,7 +173,9 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       const taken = this.after(engine, f, asked, result, observation, prepared.before);
       if (taken === null) return;
       const { objective, grads } = taken;
-      if (!objective.isWholeWhenApplied) this.standAtGradient(objective, grads);
+      if (this.newcomer === objective && objective.isTakenByScript) this.awaitMove(engine, objective, grads);
+      else if (!objective.isWholeWhenApplied && !this.awaited.has(objective))
+        this.standAtGradient(objective, grads);
       this.newcomer = null;
       objective.spent(performance.now() - answered + (asking - entered));
     });
@@ -188,8 +195,9 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         const { variables } = objective.capture;
         if (!variables.some((v) => gradients.has(v.name))) continue;
         const grads = variables.map((v) => gradients.get(v.name));
-        objective.applying(optimizer, grads);
-        if (objective.isWholeWhenApplied) this.standAtGradient(objective, grads);
+        objective.applying(optimizer, grads, () => callSiteOf(captureStack(), this.file));
+        if (objective.isWholeWhenApplied || this.awaited.has(objective))
+          this.standAtGradient(objective, grads);
         objective.spent(performance.now() - started);
       }
       completeCheckpoints(this.checkpoints.values(), optimizer, (name) => gradients.has(name));
@@ -629,11 +637,32 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     }
   }
 
+  /** @param grads its first gradient, which is looked at where the script itself moves the weights by it */
+  private awaitMove(engine: Engine, objective: ObjectiveRecorder, grads: GradientResult['grads']): void {
+    if (this.debuggee === null || this.debuggee.idle) return;
+    const end = beforeMoved(engine, new Set(objective.capture.variables), () => {
+      if (this.dispatcher?.isAnswering === true) return;
+      this.guard(() => {
+        // What the script has disposed of cannot be shown any more: it stands behind its update then.
+        if (grads.some((grad) => grad?.isDisposed === true)) this.stopAwaiting(objective);
+        else this.standAtGradient(objective, grads);
+      });
+    });
+    this.awaited.set(objective, end);
+  }
+
+  /** @returns whether it was waited for */
+  private stopAwaiting(objective: ObjectiveRecorder): boolean {
+    this.awaited.get(objective)?.();
+    return this.awaited.delete(objective);
+  }
+
   /**
    * The gradient is there, and nothing has applied it.
    * @param grads for each of the capture's variables; nothing stands for zero
    */
   private standAtGradient(objective: ObjectiveRecorder, grads: GradientResult['grads']): void {
+    const isNew = this.stopAwaiting(objective) || this.newcomer === objective;
     const { debuggee } = this;
     if (debuggee === null || debuggee.idle) return;
     const { stepUnderWay } = objective;
@@ -647,7 +676,7 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       step: objective.steps,
       epoch: stepUnderWay.epoch,
       values: () => written(stepUnderWay),
-      isNew: this.newcomer === objective,
+      isNew,
     });
     this.gradients = null;
     objective.readEveryStep = debuggee.wantsNorms;

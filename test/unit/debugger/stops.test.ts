@@ -262,12 +262,21 @@ describe('stops where several gradients make an update, by optimizers in turn (t
       1 +
       readFileSync(file, 'utf8')
         .split('\n')
-        .findIndex((text) => text.includes('variableGrads('));
+        .findIndex((text) => text.includes('applyGradients('));
     const breakpoints = [{ line, condition: 'step == 4 && gradientNorm > 0' }];
-    const launch = { program: file };
-    const stop = await on.client.halt(
+    const launch = { program: file, stopOnEntry: true };
+    await on.client.halt(
       on.client.begin('tfjs', { launch, source: file, breakpoints, filters: ['non-finite'] }),
     );
+    // The first step as well stands where both of its gradients are about to be applied.
+    assert.equal((await on.client.variables('Optimizer')).get('name')?.value, 'SGD');
+    const before = Number(await on.client.evaluate('norm("w")'));
+    const first = Number(await on.client.evaluate('gradient("w")'));
+    const inside = Number(await on.client.evaluate('gradientNorm'));
+    assert.ok(before > 0 && Math.abs(inside / first - 1) < 1e-3, `${inside} and ${first}`);
+    assert.equal((await on.client.into()).description, 'After 1 steps.');
+
+    const stop = await on.client.go();
     assert.equal(stop.reason, 'breakpoint');
     assert.equal((await on.client.variables('Optimizer')).get('name')?.value, 'Adam');
     const whole = Number((await on.client.variables('Step')).get('gradientNorm')?.value);
