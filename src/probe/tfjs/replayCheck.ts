@@ -55,7 +55,8 @@ export class ReplayCheck {
   private cure(): string {
     return (
       'The loss function must depend on nothing but weights, tensors and Math.random: ' +
-      'move counters, file reads and clocks out of it.'
+      'cut batches out of the data before it (a slice at a number that changes is a counter, too), ' +
+      'and move counters, file reads and clocks out of it.'
     );
   }
 }
