@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
-import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Callable, Iterator, Optional
 
 import torch
@@ -16,17 +14,18 @@ from .errors import BasinError, cancelled
 from .feeds import Cut, Feeds
 from .first_layers import FirstLayers, Plane
 from .gauss_newton import gauss_newton_product
+from .kept_graphs import KeptGraphs, free_memory
 from .layout import Layout
 from .loss_site import LossSite, find_sites
 from .objective import Objective
 from .program import Batch, Program
+from .questions import Cancelled, How, Vector
 from .samples import predicted_rows, sample_values
+from .scores import Loss, Note, Tally, summary
 from .session import Scratch, session, set_training
 from .several_points import SeveralPoints
 from .statistics import refreshing, statistics_modules
 from .versions import copy_into, exact_attention
-
-Cancelled = Callable[[], bool]
 
 
 def _retried(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,46 +44,6 @@ def _retried(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-#: Share of the memory that is free which graphs kept for several products may take.
-_GRAPH_MEMORY = 0.3
-
-
-class Vector:
-    """A flat vector over the parameters, and state when it carries some. Never changed once made."""
-
-    __slots__ = ("flat", "state")
-
-    def __init__(self, flat: torch.Tensor, state: Optional[list[torch.Tensor]]) -> None:
-        self.flat = flat
-        self.state = state
-
-
-@dataclass(frozen=True)
-class How:
-    """HowToEvaluate of src/protocol/evaluator.ts."""
-
-    split: str
-    samples: Optional[int]
-    inference: bool
-    refresh: bool
-    #: these batches alone, half-open; statistics are refreshed from the whole split all the same
-    range: Optional[tuple[int, int]] = None
-    #: batches that were drawn, in place of the split's
-    drawn: Optional[tuple[Batch, ...]] = None
-
-
-@dataclass
-class Loss:
-    """LossValue of src/protocol/evaluator.ts."""
-
-    loss: float
-    standard_error: Optional[float]
-    standard_error_from: Optional[str]
-    samples: int
-    accuracy: Optional[float] = None
-    accuracy_standard_error: Optional[float] = None
-
-
 class Evaluator:
     """Answers about one objective. Every public method leaves the process as it was."""
 
@@ -99,7 +58,7 @@ class Evaluator:
         self._feeds = Feeds(self)
         self.first_layers = FirstLayers(self)
         self._several = SeveralPoints(self)
-        self._curvature: Optional[_Curvature] = None
+        self._curvature: Optional[KeptGraphs] = None
         self._curvature_scratch: Optional[Scratch] = None
         self._inference_works: Optional[bool] = None
         #: by a program's id and whether in inference mode: whether a pass leaves the weights as they are
@@ -300,7 +259,7 @@ class Evaluator:
             for i in range(len(points)):
                 sums = [losses[i] for losses, _ in by_feed]
                 singles = [s[i] for _, s in by_feed if s is not None]
-                found.append(_summary(feeds, sums, singles, [], 0))
+                found.append(summary(feeds, sums, singles, [], 0))
         return found
 
     def vector(self, flat: torch.Tensor) -> Vector:
@@ -319,12 +278,12 @@ class Evaluator:
 
     def one_pass(self, feed: Batch) -> "tuple[torch.Tensor, Optional[torch.Tensor]]":
         """Inside a session, in inference mode: (the batch's loss, (Σ loss, Σ loss²) of its samples where known)."""
-        note = _Note(feed, self.sites(feed.program), scored=False)
+        note = Note(feed, self.sites(feed.program), scored=False)
         return self._pass(feed, note, inference=True), note.singles
 
     def mean_of(self, feeds: list[Batch], losses: list[torch.Tensor]) -> float:
         """The mean over samples of the losses of batches."""
-        return _summary(feeds, losses, [], [], 0).loss
+        return summary(feeds, losses, [], [], 0).loss
 
     @contextlib.contextmanager
     def placed(self, batches: list[Batch], vector: Vector) -> Iterator[None]:
@@ -352,18 +311,18 @@ class Evaluator:
         on: tuple[Optional[Plane], list[float]] = (None, []),
     ) -> Loss:
         """:param on: the point's place on a plane whose first layers are known"""
-        tally = _Tally(feeds)
+        tally = Tally(feeds)
         plane, point = on
         for i, feed in enumerate(feeds):
             if stop():
                 raise cancelled()
             self._reset_state(feed, origin, how)
-            note = _Note(feed, self.sites(feed.program), scored)
+            note = Note(feed, self.sites(feed.program), scored)
             with contextlib.nullcontext() if plane is None else plane.at(i, point):
                 tally.add(self._pass(feed, note, how.inference), note)
         return tally.summary()
 
-    def _pass(self, feed: Batch, note: "_Note", inference: bool) -> torch.Tensor:
+    def _pass(self, feed: Batch, note: Note, inference: bool) -> torch.Tensor:
         """One batch at the weights that are placed: its loss."""
         program = feed.program
         values = program.run(feed, grad=program.needs_grad, inference=inference, overrides=note.overrides())
@@ -389,9 +348,9 @@ class Evaluator:
             for batch, by_site in zip(batches, predictions)
         ]
 
-        def passed(i: int, member: Vector, tally: Optional["_Tally"] = None) -> torch.Tensor:
+        def passed(i: int, member: Vector, tally: Optional[Tally] = None) -> torch.Tensor:
             self._reset_state(batches[i], member, how)
-            note = _Note(batches[i], self.sites(batches[i].program), scored=True, replaced=replaced[i])
+            note = Note(batches[i], self.sites(batches[i].program), scored=True, replaced=replaced[i])
             loss = self._pass(batches[i], note, how.inference)
             if tally is not None:
                 tally.add(loss, note)
@@ -400,7 +359,7 @@ class Evaluator:
         # What a loss adds to its predictions' part (a penalty on weights) belongs to each member, and the ensemble's is
         # their mean: with the same predictions put in, only that differs from member to member.
         penalties: list[float] = []
-        tally = _Tally(batches)
+        tally = Tally(batches)
         whole = all(site.is_whole_loss for batch in batches for site in self.sites(batch.program))
         for k, member in enumerate(members):
             last = k == len(members) - 1
@@ -436,7 +395,7 @@ class Evaluator:
                     if stop():
                         raise cancelled()
                     self._reset_state(batch, member, how)
-                    note = _Note(batch, self.sites(batch.program), scored=True)
+                    note = Note(batch, self.sites(batch.program), scored=True)
                     self._pass(batch, note, how.inference)
                     predictions[i] = predictions[i] or [[] for _ in note.predictions]
                     for site, p in enumerate(note.predictions):
@@ -535,13 +494,13 @@ class Evaluator:
                         self._combine(at, [], [])
                         if how.refresh:
                             self._refresh(at, how.samples if how.split == "train" else None, stop)
-                    kept = _Curvature(at, how, batches, parameters)
+                    kept = KeptGraphs(at, how, batches, parameters)
                 for i, batch in enumerate(batches):
                     if stop():
                         raise cancelled()
                     gradients = kept.graphs[i] if i < len(kept.graphs) else None
                     if gradients is None:
-                        free = _free_memory()
+                        free = free_memory()
                         self._reset_state(batch, at, how)
                         with torch.enable_grad():
                             value = self._value(batch, how.inference)
@@ -550,7 +509,7 @@ class Evaluator:
                                 if value.requires_grad
                                 else tuple(None for _ in parameters)
                             )
-                        kept.consider(gradients, free - _free_memory(), len(batches))
+                        kept.consider(gradients, free - free_memory(), len(batches))
                     with torch.enable_grad():
                         pairs = [(g, v) for g, v in zip(gradients, pieces) if g is not None and g.requires_grad]
                         if not pairs:
@@ -688,74 +647,6 @@ class Evaluator:
         return batches + self.objective.train if how.refresh else batches
 
 
-class _Note:
-    """Watches the loss calls of one run: losses of samples, right answers, predictions."""
-
-    def __init__(
-        self, batch: Batch, sites: list[LossSite], scored: bool, replaced: Optional[list[torch.Tensor]] = None
-    ) -> None:
-        self.batch = batch
-        self.sites = sites
-        self.scored = scored
-        self.replaced = replaced
-        self.singles: Optional[torch.Tensor] = None
-        self.right: list[torch.Tensor] = []
-        self.answers = 0
-        self.predictions: list[torch.Tensor] = []
-
-    def overrides(self) -> Optional[dict[int, Any]]:
-        if not self.sites or not (self.scored or self.sites[0].is_whole_loss):
-            return None
-        found: dict[int, Any] = {site.operation.index: self._watch(i, site) for i, site in enumerate(self.sites)}
-        if self.replaced is not None:
-            for site, prediction in zip(self.sites, self.replaced):
-                found.update(site.also_replaced(prediction))
-        return found
-
-    def _watch(self, i: int, site: LossSite) -> Callable[[Any, list, dict], Any]:
-        def call(operation: Any, args: list, kwargs: dict) -> Any:
-            if self.replaced is not None:
-                args, kwargs = site.with_prediction(self.replaced[i], args, kwargs)
-            if self.scored:
-                prediction, target = site.prediction_and_target(args, kwargs)
-                self.predictions.append(prediction)
-                answers = site.right_answers(prediction, target)
-                if answers is not None:
-                    self.right.append(answers[0])
-                    self.answers += answers[1]
-            if site.is_whole_loss:
-                values = site.unreduced(args, kwargs, self.batch.samples)
-                if values is not None:
-                    total = values.sum()
-                    self.singles = torch.stack([total, (values * values).sum()]).detach()
-                    return total / self.batch.samples
-            return operation.call(*args, **kwargs)
-
-        return call
-
-
-class _Tally:
-    """What the passes over the batches of one request come to."""
-
-    def __init__(self, batches: list[Batch]) -> None:
-        self.batches = batches
-        self.losses: list[torch.Tensor] = []
-        #: (Σ loss, Σ loss²) of samples
-        self.singles: list[torch.Tensor] = []
-        self.right: list[torch.Tensor] = []
-        self.answers = 0
-
-    def add(self, loss: torch.Tensor, note: _Note) -> None:
-        self.losses.append(loss.detach())
-        if note.singles is not None:
-            self.singles.append(note.singles)
-        self.right.extend(note.right)
-        self.answers += note.answers
-
-    def summary(self) -> Loss:
-        return _summary(self.batches, self.losses, self.singles, self.right, self.answers)
-
-
 def _combine_into(flat: torch.Tensor, origin: Vector, directions: list[Vector], point: list[float]) -> None:
     """flat ← origin + Σ point[i]·directions[i]"""
     if not directions:
@@ -767,80 +658,3 @@ def _combine_into(flat: torch.Tensor, origin: Vector, directions: list[Vector], 
 def _bits(flat: torch.Tensor) -> int:
     """A sum over the bits of a vector: the same as long as nobody writes to it. Its length is a multiple of 16 elements."""
     return int(flat.view(torch.int64).sum())
-
-
-def _summary(
-    batches: list[Batch],
-    sums: list[torch.Tensor],
-    singles: list[torch.Tensor],
-    right: list[torch.Tensor],
-    answers: int,
-) -> Loss:
-    """Mean over samples, its standard error from samples where they are known, else from the batches' means."""
-    samples = sum(b.samples for b in batches)
-    values = [float(x) for x in torch.stack([s.double() for s in sums]).tolist()]
-    loss = sum(b.samples * x for b, x in zip(batches, values)) / samples
-    error: Optional[float] = None
-    origin: Optional[str] = None
-    if len(singles) == len(batches) and samples > 1:
-        total, squares = (float(x) for x in torch.stack(singles).sum(0).tolist())
-        variance = max(0.0, squares - total * total / samples) / (samples - 1)
-        error, origin = math.sqrt(variance / samples), "samples"
-    elif len(batches) > 1:
-        shares = [b.samples / samples for b in batches]
-        spread = sum(w * w * (x - loss) ** 2 for w, x in zip(shares, values))
-        error, origin = math.sqrt(spread * len(batches) / (len(batches) - 1)), "batches"
-    if error is not None and not math.isfinite(error):
-        error, origin = None, None
-    found = Loss(loss, error, origin, samples)
-    if answers:
-        share = float(torch.stack(right).sum()) / answers
-        found.accuracy = share
-        found.accuracy_standard_error = math.sqrt(share * (1 - share) / answers)
-    return found
-
-
-class _Curvature:
-    """The graphs of the gradient at one point, from which each further product is one more backward pass."""
-
-    def __init__(self, at: Vector, how: How, batches: list[Batch], parameters: list[torch.Tensor]) -> None:
-        self.at = at
-        self.how = how
-        self.batches = batches
-        self.versions = [p._version for p in parameters]
-        self.graphs: list[Any] = []
-        self.keeps = True
-
-    def fits(self, at: Vector, how: How, batches: list[Batch], parameters: list[torch.Tensor]) -> bool:
-        return (
-            self.at is at
-            and self.how == how
-            and len(self.batches) == len(batches)
-            and all(a is b for a, b in zip(self.batches, batches))
-            and self.versions == [p._version for p in parameters]
-        )
-
-    def consider(self, gradients: Any, used: float, batches: int) -> None:
-        """Keeps a graph, unless those of all batches would take too much memory."""
-        if not self.keeps:
-            return
-        if not self.graphs and used * batches > _GRAPH_MEMORY * _free_memory():
-            self.keeps = False
-            return
-        self.graphs.append(gradients)
-
-
-def _free_memory() -> float:
-    """Bytes that the system can still give."""
-    try:
-        with open("/proc/meminfo") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return float(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, OSError, AttributeError):
-        return 4e9
-

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from .errors import BasinError
-from .evaluator import Evaluator, Vector
+from .evaluator import Evaluator
+from .questions import Vector
 from .safetensors import can_hold, write_file
 
 

@@ -9,9 +9,10 @@ import torch
 
 from .measuring import fastest, same_loss
 from .program import Batch, Program
+from .questions import Vector
 
 if TYPE_CHECKING:
-    from .evaluator import Evaluator, Vector
+    from .evaluator import Evaluator
 
 _SIZES = (64, 128, 256, 512, 1024, 2048, 4096)
 #: Of which a standard error can be told, where single samples have no losses.

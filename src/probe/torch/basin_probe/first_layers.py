@@ -14,9 +14,10 @@ from torch import nn
 
 from .measuring import fastest, same_loss
 from .program import Batch
+from .questions import Vector
 
 if TYPE_CHECKING:
-    from .evaluator import Evaluator, Vector
+    from .evaluator import Evaluator
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 #: What all outputs of one plane may take.

@@ -15,10 +15,11 @@ from .differences import difference_step
 from .errors import BasinError, cancelled
 from .loss_site import LossSite
 from .program import Batch, Operation, Program
+from .questions import Cancelled, How, Vector
 from .versions import exact_attention
 
 if TYPE_CHECKING:
-    from .evaluator import Cancelled, Evaluator, How, Vector
+    from .evaluator import Evaluator
 
 
 def gauss_newton_product(

@@ -12,12 +12,14 @@ import torch
 from .checkpoint import Checkpoint, assign, statistics
 from .elementwise import elementwise, normalised, restrict
 from .errors import BasinError
-from .evaluator import Evaluator, How, Loss, Vector
+from .evaluator import Evaluator
 from .export import export_model
 from .objective import Objective
 from .program import Batch
 from .processes import backend, versions
+from .questions import How, Vector
 from .safetensors import write_file
+from .scores import Loss
 from .second_moment import second_moment
 from .training_data import TrainingData
 from .vectors import dot, gram, load_file, norm, random_direction, save_tensors

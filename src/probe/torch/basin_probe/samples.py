@@ -12,9 +12,10 @@ from .errors import cancelled
 from .feeds import cut
 from .loss_site import LossSite, given_at
 from .program import Batch, Operation, Program
+from .questions import Cancelled, How, Vector
 
 if TYPE_CHECKING:
-    from .evaluator import Cancelled, Evaluator, How, Vector
+    from .evaluator import Evaluator
 
 #: How far the mean of single samples' losses may be from the batch's for them to be the parts of it, in float32.
 _SAME = 1e-4

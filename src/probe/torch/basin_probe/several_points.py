@@ -13,9 +13,10 @@ import torch
 from .first_layers import Plane, trial_points
 from .measuring import fastest, same_loss
 from .program import Batch, Program
+from .questions import How, Vector
 
 if TYPE_CHECKING:
-    from .evaluator import Evaluator, How, Vector
+    from .evaluator import Evaluator
 
 #: The losses of all points on a batch, and where they are known (Σ loss, Σ loss²) over its samples.
 Found = tuple[torch.Tensor, Optional[torch.Tensor]]

@@ -10,8 +10,8 @@ import torch
 
 from .elementwise import normalised
 from .errors import BasinError
-from .evaluator import Vector
 from .objective import Objective
+from .questions import Vector
 from .safetensors import SafetensorsFile, kept_dtype
 
 #: Bytes of the block in which a Gram matrix is computed.
