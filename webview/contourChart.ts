@@ -9,9 +9,10 @@ import { comparedModels, comparedNames } from './comparedModels.ts';
 import type { ComparedModel } from './comparedModels.ts';
 import { barAxes, barSeries, gridsWithBar } from './colourBar.ts';
 import type { Option, SeriesOption } from './echarts.ts';
-import { formatNumber, formatPercent, formatWithError } from './format.ts';
+import { formatCount, formatNumber, formatPercent, formatWithError } from './format.ts';
 import { layer } from './layer.ts';
-import { placeLabels } from './labelPlacement.ts';
+import type { Frame, RenderApi } from './layer.ts';
+import { placeLabels, sideClearOf } from './labelPlacement.ts';
 import { lossScale, valuesOf } from './lossScale.ts';
 import type { LossScale, ScaleKind } from './lossScale.ts';
 import { planeFrame } from './planeFrame.ts';
@@ -374,29 +375,65 @@ function linesSeries({ lines, result }: ContourPicture, compact: boolean): Custo
       text: formatNumber(line.value, 6),
       lines: inPixels(line.lines, api),
     }));
-    const avoid = result.trajectory.map(({ x, y }) => api.coord([x, y]) as unknown as Point);
+    const path = result.trajectory.map(({ x, y }) => api.coord([x, y]) as unknown as Point);
+    const numbers = compact ? [] : snapshotNumbers(result, api, frame);
+    const avoid = [...path, ...numbers.map(({ x, y }): Point => [x, y])];
     return [
       ...pixels.map(({ lines: level }) => ({
         type: polylines,
         shape: { lines: level, closed: false },
         style: { fill: null, stroke: overRamp.isoline, lineWidth: 1 },
       })),
-      ...placeLabels(pixels, frame, avoid, fontSize).map(({ text, x, y, rotation }) => ({
-        type: 'text',
-        x,
-        y,
-        rotation,
-        style: {
-          text,
-          fontSize,
-          align: 'center',
-          verticalAlign: 'middle',
-          fill: overRamp.ink,
-          stroke: overRamp.halo,
-          lineWidth: 3,
-        },
-      })),
+      ...placeLabels(pixels, frame, avoid, fontSize).map((label) => overRampText(label, fontSize)),
+      ...numbers.map((number) => overRampText(number, NUMBER_SIZE)),
     ];
+  });
+}
+
+/** Words around their middle, in pixels. */
+const overRampText = (
+  { text, ...place }: { readonly text: string; readonly x: number; readonly y: number },
+  fontSize: number,
+): object => ({
+  type: 'text',
+  ...place,
+  style: {
+    text,
+    fontSize,
+    align: 'center',
+    verticalAlign: 'middle',
+    fill: overRamp.ink,
+    stroke: overRamp.halo,
+    lineWidth: 3,
+  },
+});
+
+/** Between two snapshots that have their numbers beside them, and from the path's ends, in pixels. */
+const NUMBERS_APART = 60;
+const NUMBER_SIZE = 10;
+
+/** Steps of snapshots, of as many as have room along the path; middles of the words, in pixels. */
+function snapshotNumbers(
+  result: ContourResult,
+  api: RenderApi,
+  frame: Frame,
+): { readonly text: string; readonly x: number; readonly y: number }[] {
+  const { trajectory } = result;
+  const path = trajectory.map(({ x, y }) => api.coord([x, y]) as unknown as Point);
+  const [first, last] = [path[0], path.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  // The ends and models that the plane goes through have names of their own.
+  const models = comparedModels(result).map(({ corner: { x, y } }) => api.coord([x, y]) as unknown as Point);
+  const taken = [first, last, ...models];
+  return path.flatMap(([x, y], k) => {
+    const inside = x > frame.x && x < frame.x + frame.width && y > frame.y && y < frame.y + frame.height;
+    if (!inside || taken.some(([a, b]) => Math.hypot(x - a, y - b) < NUMBERS_APART)) return [];
+    taken.push([x, y]);
+    const text = formatCount(trajectory[k]?.step ?? 0);
+    const side = sideClearOf(path, [x, y], text, { fontSize: NUMBER_SIZE, radius: 2, frame });
+    const [up, across] = [12, 8 + 0.3 * NUMBER_SIZE * text.length];
+    const at = { top: [0, -up], bottom: [0, up], right: [across, 0], left: [-across, 0] } as const;
+    return [{ text, x: x + at[side][0], y: y + at[side][1] }];
   });
 }
 
