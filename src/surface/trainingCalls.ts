@@ -12,8 +12,10 @@ export interface TrainingCall {
   readonly character: number;
 }
 
+/** Takes the step whose gradients another call has asked for: a place of steps, and no second call to start training at. */
+export const APPLIES = 'applyGradients';
 /** Methods that take optimizer steps when called on a model or an optimizer. */
-const METHODS = new Set(['fit', 'fitDataset', 'trainOnBatch', 'minimize']);
+const METHODS = new Set(['fit', 'fitDataset', 'trainOnBatch', 'minimize', APPLIES]);
 /** Also called without a receiver, when imported by name. */
 const FUNCTIONS = new Set(['variableGrads']);
 /** What only TensorFlow.js has below `tf`: the sign of a script that gets `tf` from a module of its own. */

@@ -6,7 +6,7 @@ import { isSameFile } from '../runs/sameFile.ts';
 import type { ObjectiveInfo } from '../protocol/run.ts';
 import { findLearningRates, type LearningRateSite } from './learningRates.ts';
 import { findPythonCalls, MAIN } from './pythonCalls.ts';
-import { findTrainingCalls, nearestCall, type TrainingCall } from './trainingCalls.ts';
+import { APPLIES, findTrainingCalls, nearestCall, type TrainingCall } from './trainingCalls.ts';
 import type { KnownRun, WorkspaceRuns } from './workspaceRuns.ts';
 
 export interface TrainingSite {
@@ -32,8 +32,9 @@ export class TrainingSites {
 
   constructor(private readonly runs: WorkspaceRuns) {}
 
+  /** Where training is started from. */
   calls(document: vscode.TextDocument): readonly TrainingCall[] {
-    return this.#calls.of(document);
+    return this.#calls.of(document).filter((call) => call.name !== APPLIES);
   }
 
   /** The newest run that was trained by this document, whether it is the script itself or a module it trains in. */
@@ -58,7 +59,7 @@ export class TrainingSites {
     if (run?.manifest == null) return [];
     const { manifest } = run;
     // The start of a script is no place where a step is taken.
-    const calls = this.calls(document).filter((call) => call.name !== MAIN);
+    const calls = this.#calls.of(document).filter((call) => call.name !== MAIN);
     return manifest.objectives.flatMap((objective, index) => {
       const { callSite } = objective;
       const here = callSite !== null && samePath(callSite.file, document.uri.fsPath, manifest.cwd);

@@ -82,6 +82,10 @@ describe('training calls', () => {
     assert.equal(nearestCall(calls, 3), 4);
     assert.equal(nearestCall(calls, 8), 9);
     assert.equal(nearestCall([], 8), 8);
+    // Of two optimizers by hand, the first one's step is nearer to the second one's gradients than to its own.
+    const gan =
+      'const a = tf.variableGrads(() =>\n  f());\nd.applyGradients(a);\nconst b = tf.variableGrads(g);\n';
+    assert.equal(nearestCall(findTrainingCalls(esm + gan), 3), 3);
   });
 
   it('finds the call behind 10,000 lines', () => {
