@@ -183,8 +183,8 @@ class ObjectiveRecording:
         self._outside = None
 
     def last(self) -> None:
-        """The final weights."""
-        self._submit()
+        """The final weights, and what others have moved since this objective's last step."""
+        self._submit(refresh=True)
         steps = self.objective.steps
         if self._put_back_at == steps or not self.schedule.kept or self.schedule.kept[-1] != steps:
             self.snapshot(wait=True)
