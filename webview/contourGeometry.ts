@@ -1,9 +1,10 @@
 /** Isobands and isolines of a loss grid, in the plane's own coordinates. No charts here. */
+import { contours } from 'd3-contour';
 import type { Maybe } from '../src/protocol/result.ts';
-import { traceRings } from './marchingSquares.ts';
-import type { Polyline } from './marchingSquares.ts';
 
 export type Point = readonly [number, number];
+/** Points one after the other: x, y, x, y, … A ring repeats its first point at its end. */
+export type Polyline = Float64Array;
 
 export interface Grid {
   readonly x: readonly number[];
@@ -15,6 +16,7 @@ export interface Grid {
 export interface Isoband {
   /** The region where the value is at least this. */
   readonly value: number;
+  /** Outer ones and holes, which wind oppositely. */
   readonly rings: readonly Polyline[];
 }
 
@@ -32,8 +34,10 @@ export interface Cell {
 }
 
 /**
- * The regions of `toUnit(loss)` above ascending thresholds. Interpolating in the scale's own unit keeps isolines of a
- * log scale smooth. Losses that are missing count as above every threshold; the caller draws them as missing on top.
+ * Marching squares (d3-contour) on `toUnit(loss)` at ascending thresholds. Interpolating in the scale's own
+ * unit keeps isolines of a log scale smooth. d3-contour puts value (i, j) at (i + ½, j + ½): half a cell is
+ * taken off, and what reaches over the outermost points is clamped to them. Losses that are missing count
+ * as above every threshold; the caller draws them as missing on top.
  */
 export function isobands(
   grid: Grid,
@@ -43,12 +47,34 @@ export function isobands(
   const [nx, ny] = [grid.x.length, grid.y.length];
   if (nx < 2 || ny < 2) return [];
   const above = Math.max(1, ...thresholds) + 1;
-  const values = new Float64Array(nx * ny);
-  grid.loss.forEach((row, j) =>
-    row.forEach((loss, i) => (values[j * nx + i] = loss === null ? above : toUnit(loss))),
-  );
-  const rings = traceRings(grid, values, thresholds);
-  return thresholds.map((value, k) => ({ value, rings: rings[k] ?? [] }));
+  const values: number[] = [];
+  for (const row of grid.loss) for (const loss of row) values.push(loss === null ? above : toUnit(loss));
+  return contours()
+    .size([nx, ny])
+    .thresholds([...thresholds])(values)
+    .map(({ value, coordinates }) => ({
+      value,
+      rings: coordinates.flatMap((polygon) => polygon.map((ring) => placed(ring, grid))),
+    }));
+}
+
+/** A ring of d3-contour's in the grid's coordinates. */
+function placed(ring: readonly (readonly number[])[], { x, y }: Grid): Polyline {
+  const points = new Float64Array(2 * ring.length);
+  ring.forEach(([column = 0, row = 0], k) => {
+    points[2 * k] = coordinate(x, column - 0.5);
+    points[2 * k + 1] = coordinate(y, row - 0.5);
+  });
+  return points;
+}
+
+/** At a fractional index, clamped to the axis. */
+function coordinate(along: readonly number[], index: number): number {
+  const last = along.length - 1;
+  const at = Math.min(last, Math.max(0, index));
+  const low = Math.min(last - 1, Math.floor(at));
+  const from = along[low] ?? 0;
+  return from + (at - low) * ((along[low + 1] ?? 0) - from);
 }
 
 /** The bands' boundaries without the stretches that only follow the grid's frame. */

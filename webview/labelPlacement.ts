@@ -1,6 +1,5 @@
 /** Where the numbers on isolines go: along the line, level enough to read, clear of each other and of the path. */
-import type { Point } from './contourGeometry.ts';
-import type { Polyline } from './marchingSquares.ts';
+import type { Point, Polyline } from './contourGeometry.ts';
 
 export interface PlacedLabel {
   readonly text: string;

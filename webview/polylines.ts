@@ -1,7 +1,7 @@
 /** A shape of ECharts' for many polylines at once, from numbers: path data would be written as text and read again. */
 import { graphic } from 'echarts/core';
 import type { RenderApi } from './layer.ts';
-import type { Polyline } from './marchingSquares.ts';
+import type { Polyline } from './contourGeometry.ts';
 
 /** What a custom series' element has as its type. */
 export const polylines = 'basin-polylines';

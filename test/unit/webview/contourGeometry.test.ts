@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { contours } from 'd3-contour';
-import { mersenne } from 'pure-rand/generator/mersenne';
 import { cells, isobands, isolines, knownLattice, nearestIndex } from '../../../webview/contourGeometry.ts';
-import type { Grid, Point } from '../../../webview/contourGeometry.ts';
-import { traceRings, type Polyline } from '../../../webview/marchingSquares.ts';
+import type { Grid, Point, Polyline } from '../../../webview/contourGeometry.ts';
 
 const range = (from: number, to: number, count: number): number[] =>
   Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
@@ -15,12 +12,6 @@ const grid = (
 const same = (loss: number): number => loss;
 const pointsOf = (line: Polyline): Point[] =>
   Array.from({ length: line.length / 2 }, (_, k) => [line[2 * k] ?? NaN, line[2 * k + 1] ?? NaN]);
-/** Twice of it, with a sign by the direction that it winds in. */
-const areaOf = (ring: readonly Point[]): number =>
-  ring.slice(1).reduce((sum, [x, y], k) => {
-    const [a, b] = ring[k] ?? [NaN, NaN];
-    return sum + a * y - x * b;
-  }, 0);
 
 describe('contour geometry', () => {
   it('puts the isoline of a linear field exactly where the field has the value: no half-cell shift', () => {
@@ -48,48 +39,6 @@ describe('contour geometry', () => {
     const field = grid(range(0, 1, 5), range(0, 1, 5), (x, y) => Math.sin(9 * x) * Math.cos(7 * y));
     for (const { rings } of isobands(field, same, [-0.5, 0, 0.5])) {
       for (const [x, y] of rings.flatMap(pointsOf)) assert.ok(x >= 0 && x <= 1 && y >= 0 && y <= 1);
-    }
-  });
-
-  it('has the rings of d3-contour, of noise with saddles, values on thresholds and missing ones', () => {
-    const [nx, ny] = [23, 17];
-    const [x, y] = [range(-3, 8, nx), range(100, 101.6, ny)];
-    const random = mersenne(1);
-    for (const wholes of [false, true]) {
-      const values = Array.from({ length: nx * ny }, () => {
-        const one = (random.next() >>> 0) / 2 ** 32;
-        if (one < 0.03) return NaN;
-        return wholes ? Math.floor(6 * one) : 6 * one;
-      });
-      const thresholds = [0.5, 1, 2, 2.25, 3, 5.75, 9];
-      const inside = ([px, py]: Point): boolean =>
-        px > x[0]! + 1e-9 && px < x.at(-1)! - 1e-9 && py > y[0]! + 1e-9 && py < y.at(-1)! - 1e-9;
-      /** Of each ring, and of all with holes taken off. */
-      const areas = (rings: readonly Point[][]): number[] => [
-        ...rings.map((ring) => Math.abs(areaOf(ring))).sort((a, b) => a - b),
-        Math.abs(rings.reduce((sum, ring) => sum + areaOf(ring), 0)),
-      ];
-      const key = ([px, py]: Point): string => `${px.toFixed(7)} ${py.toFixed(7)}`;
-      /** What a set of rings is, whichever of its points each begins with: what lies on the frame is told in other points. */
-      const told = (rings: readonly Point[][]) => ({
-        rings: rings.length,
-        points: [...new Set(rings.flat().filter(inside).map(key))].sort(),
-      });
-      const place = (at: number, along: readonly number[]): number => {
-        const index = Math.min(along.length - 1, Math.max(0, at - 0.5));
-        const low = Math.min(along.length - 2, Math.floor(index));
-        return along[low]! + (index - low) * (along[low + 1]! - along[low]!);
-      };
-      const theirs = contours().size([nx, ny]).thresholds(thresholds)(values);
-      traceRings({ x, y }, Float64Array.from(values), thresholds).forEach((rings, k) => {
-        const other = theirs[k]!.coordinates.flat().map((ring) =>
-          ring.map(([px, py]): Point => [place(px!, x), place(py!, y)]),
-        );
-        const mine = rings.map(pointsOf);
-        assert.deepEqual(told(mine), told(other), `at ${thresholds[k]}`);
-        const expected = areas(other);
-        areas(mine).forEach((area, n) => assert.ok(Math.abs(area - expected[n]!) < 1e-9, `area ${n}`));
-      });
     }
   });
 
