@@ -471,10 +471,7 @@ describe('command line', function () {
       assert.equal((await left()).length, 1);
 
       const resumed = await ask<ContourResult>(...question, '--resume');
-      assert.ok(
-        (resumed.resumed ?? 0) >= 1 && (resumed.resumed ?? 0) < 53 ** 2,
-        `${resumed.resumed} points`,
-      );
+      assert.ok((resumed.resumed ?? 0) >= 1 && (resumed.resumed ?? 0) < 53 ** 2, `${resumed.resumed} points`);
       assert.ok(
         resumed.trust.some((s) =>
           s.startsWith(`${resumed.resumed} points are those of an interrupted contour`),
