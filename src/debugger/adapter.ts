@@ -340,7 +340,7 @@ export class TrainingDebugAdapter extends DebugSession {
     const standing = session?.standing ?? null;
     const frames: DebugProtocol.StackFrame[] = [];
     if (session !== null && standing !== null) {
-      const site = session.connection.description.objective.callSite;
+      const { site } = this.#placing;
       const place =
         site === null
           ? { line: 0, column: 0 }

@@ -54,6 +54,7 @@ export class Placing {
   /** There is training now. */
   met(session: DebugTarget): void {
     this.#session = session;
+    this.#objectives = [];
     this.#useBreakpoints();
     this.#useEvents();
     this.tell();
@@ -130,7 +131,7 @@ export class Placing {
 
   /** The one place of a script where training can be made to stop is the line that takes the step. */
   #placed(file: string): DebugProtocol.Breakpoint[] {
-    const site = this.#session?.connection.description.objective.callSite ?? null;
+    const site = this.site;
     return (this.#requested.get(file) ?? []).map(({ id, breakpoint: { line }, point }) => {
       const refuse = (message: string): DebugProtocol.Breakpoint => ({ id, verified: false, line, message });
       if (!(point instanceof StepBreakpoint)) return refuse(point.message);
@@ -150,6 +151,12 @@ export class Placing {
     });
   }
 
+  /** The line that takes the step, as far as is known; null before training. */
+  get site(): ObjectiveInfo['callSite'] {
+    // A script that takes gradients by itself shows at its first update which line applies them.
+    return (this.#objectives[0] ?? this.#session?.connection.description.objective)?.callSite ?? null;
+  }
+
   /** What is driven. */
   get objectiveName(): string {
     return this.#session?.connection.description.objective.name ?? 'training';
@@ -166,8 +173,11 @@ export class Placing {
     if (session === null) return;
     // What cannot be read is told by whoever needs it.
     const objectives = (await session.run.readManifest().catch(() => null))?.objectives ?? [];
-    if (objectives.length === this.#objectives.length) return;
+    const sites = (of: readonly ObjectiveInfo[]): string =>
+      JSON.stringify(of.map(({ callSite }) => callSite));
+    if (sites(objectives) === sites(this.#objectives)) return;
     this.#objectives = objectives;
+    this.#useBreakpoints();
     this.#tellLines();
   }
 

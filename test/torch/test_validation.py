@@ -6,6 +6,8 @@ import pytest
 from harness import SCRIPTS, asking, new_run, record, trouble
 from harness import how as how_to
 
+from basin_probe.safetensors import SafetensorsFile
+
 SCRIPT = SCRIPTS.with_name("scripts-planted") / "evaluates.py"
 
 
@@ -86,6 +88,17 @@ def test_the_same_calls_with_another_target_are_another_loss() -> None:
             client.call("load", into="a", **{"from": {"file": str(run.snapshot(run.snapshots()[-1]))}})
             score = client.call("score", members=["a"], how=how_to("inference", "validation"))
             assert score["loss"] == pytest.approx(float(done.stdout), rel=1e-5)
+
+
+def test_labels_that_happen_to_be_of_one_number_are_no_target_that_the_script_fills() -> None:
+    """Also of a pass that is longer than what is kept of it at once."""
+    with new_run() as run:
+        record(run, SCRIPT.with_name("rare_class.py"))
+        assert trouble(run) == ""
+        with SafetensorsFile(str(run.directory / "data" / "validation.safetensors")) as file:
+            labels = [t for t in map(file.read, file.entries) if tuple(t.shape) == (8, 1)]
+        assert 8 * len(labels) == run.manifest()["evaluationSet"]["validation"]["samples"] == 1024
+        assert sum(float(t.sum()) for t in labels) == 51  # of the first 1024 rows
 
 
 def test_where_it_cannot_be_told_there_are_none_and_it_is_said() -> None:

@@ -78,18 +78,20 @@ function patchEngine(engine: EngineWithVariables, hooks: EngineHooks): void {
 /**
  * Calls back before the value of one of these variables is replaced, as `assign` does. Every tensor that is disposed passes
  * here until the wait is ended.
- * @returns ends the wait: the engine is as it was
+ * @returns ends the wait: nothing is called back any more, and the engine is as it was unless another wait has begun since
  */
 export function beforeMoved(engine: Engine, variables: ReadonlySet<Tensor>, moving: () => void): () => void {
   const own = Object.getOwnPropertyDescriptor(engine, 'disposeTensor');
   const { disposeTensor } = engine;
+  let ended = false;
   const watched: Engine['disposeTensor'] = function (this: Engine, tensor) {
-    if (variables.has(tensor)) moving();
+    if (!ended && variables.has(tensor)) moving();
     disposeTensor.call(this, tensor);
   };
   engine.disposeTensor = watched;
   return () => {
-    // Where someone else has wrapped it since, it stays.
+    ended = true;
+    // Where someone else has wrapped it since, it stays, and does nothing.
     if (engine.disposeTensor !== watched) return;
     if (own === undefined) delete (engine as Partial<Engine>).disposeTensor;
     else Object.defineProperty(engine, 'disposeTensor', own);

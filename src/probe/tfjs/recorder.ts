@@ -67,6 +67,15 @@ interface Entry {
 
 type GradientResult = ReturnType<Engine['gradients']>;
 
+/** A first gradient whose application is waited for. */
+interface AwaitedMove {
+  readonly grads: GradientResult['grads'];
+  readonly end: () => void;
+}
+
+const isDisposed = (grads: GradientResult['grads']): boolean =>
+  grads.some((grad) => grad?.isDisposed === true);
+
 export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   private readonly entries: Entry[] = [];
   /** By index; in evaluate mode none. */
@@ -91,9 +100,9 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
   private newcomer: ObjectiveRecorder | null = null;
   /**
    * Objectives whose first gradient the script has taken itself, which may be one of several that make the update: they
-   * stand where it is applied, or before the script moves the weights by hand. Each with what ends the wait.
+   * stand where it is applied, or before the script moves the weights by hand.
    */
-  private readonly awaited = new Map<ObjectiveRecorder, () => void>();
+  private readonly awaited = new Map<ObjectiveRecorder, AwaitedMove>();
   /** Whose update is being made. */
   private updating: Optimizer | null = null;
   /** Updates before anything was recorded. */
@@ -196,8 +205,11 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
         if (!variables.some((v) => gradients.has(v.name))) continue;
         const grads = variables.map((v) => gradients.get(v.name));
         objective.applying(optimizer, grads, () => callSiteOf(captureStack(), this.file));
-        if (objective.isWholeWhenApplied || this.awaited.has(objective))
-          this.standAtGradient(objective, grads);
+        const awaited = this.awaited.get(objective);
+        if (objective.isWholeWhenApplied) this.standAtGradient(objective, grads);
+        // As at later steps: what was taken, whatever the script has made of it since (clipping).
+        else if (awaited !== undefined)
+          this.standAtGradient(objective, isDisposed(awaited.grads) ? grads : awaited.grads);
         objective.spent(performance.now() - started);
       }
       completeCheckpoints(this.checkpoints.values(), optimizer, (name) => gradients.has(name));
@@ -292,7 +304,10 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
     this.guard(() => {
       for (const objective of this.objectives) {
         const { variables, state } = objective.capture;
-        if (variables.includes(variable) || state.includes(variable)) objective.end();
+        if (!variables.includes(variable) && !state.includes(variable)) continue;
+        // A gradient that was only looked at: what comes now is no update.
+        this.stopAwaiting(objective);
+        objective.end();
       }
     });
   }
@@ -644,16 +659,16 @@ export class Recorder implements EngineHooks, OptimizerHooks, LayersHooks {
       if (this.dispatcher?.isAnswering === true) return;
       this.guard(() => {
         // What the script has disposed of cannot be shown any more: it stands behind its update then.
-        if (grads.some((grad) => grad?.isDisposed === true)) this.stopAwaiting(objective);
+        if (isDisposed(grads)) this.stopAwaiting(objective);
         else this.standAtGradient(objective, grads);
       });
     });
-    this.awaited.set(objective, end);
+    this.awaited.set(objective, { grads, end });
   }
 
   /** @returns whether it was waited for */
   private stopAwaiting(objective: ObjectiveRecorder): boolean {
-    this.awaited.get(objective)?.();
+    this.awaited.get(objective)?.end();
     return this.awaited.delete(objective);
   }
 

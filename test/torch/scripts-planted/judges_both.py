@@ -1,4 +1,4 @@
-"""A GAN whose generator steps first, and which looks at both losses on held-out noise. Prints the generator's last of these."""
+"""A GAN whose generator steps first, and which looks at both losses on held-out noise. Prints what the generator's comes to at the end."""
 import torch
 from torch import nn
 
@@ -20,10 +20,11 @@ for step in range(8):
     with torch.no_grad():
         bce(critic(real_held_out), torch.ones(48, 1))
         bce(critic(generator(held_out)), torch.zeros(48, 1))
-        fooled = bce(critic(generator(held_out)), torch.ones(48, 1))
+        bce(critic(generator(held_out)), torch.ones(48, 1))
     generator.train(), critic.train()
     optimizer_d.zero_grad()
     bce(critic(real), torch.ones(32, 1)).backward()
     bce(critic(generator(noise).detach()), torch.zeros(32, 1)).backward()
     optimizer_d.step()
-print(fooled.item())
+with torch.no_grad():
+    print(bce(critic(generator(held_out)), torch.ones(48, 1)).item())

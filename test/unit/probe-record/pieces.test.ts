@@ -8,6 +8,7 @@ import {
   createSharedMemory,
   type StepNumbers,
 } from '../../../src/probe/tfjs/channel.ts';
+import { beforeMoved } from '../../../src/probe/tfjs/hooks.ts';
 import { hashRows } from '../../../src/probe/tfjs/rowHash.ts';
 import { planSketch } from '../../../src/probe/tfjs/sketchCoordinates.ts';
 import { SnapshotSchedule } from '../../../src/probe/tfjs/snapshotSchedule.ts';
@@ -197,5 +198,28 @@ describe('the sketch', () => {
       small.coordinates.parts.map(({ indices }) => [...indices]),
       [[0, 1, 2], [0], [0, 1, 2, 3]],
     );
+  });
+});
+
+describe('waits for variables to be moved', () => {
+  it('are none any more when they are ended, in whatever order', () => {
+    const disposed: unknown[] = [];
+    const engine = { disposeTensor: (tensor: unknown) => disposed.push(tensor) } as unknown as Parameters<
+      typeof beforeMoved
+    >[0];
+    const [a, b] = [{}, {}] as Parameters<typeof engine.disposeTensor>[0][];
+    assert.ok(a && b);
+    const moved: string[] = [];
+    const endA = beforeMoved(engine, new Set([a]), () => moved.push('a'));
+    const endB = beforeMoved(engine, new Set([b]), () => moved.push('b'));
+    for (const one of [a, b]) engine.disposeTensor(one);
+    assert.deepEqual(moved, ['a', 'b']);
+    endA();
+    for (const one of [a, b]) engine.disposeTensor(one);
+    assert.deepEqual(moved, ['a', 'b', 'b'], 'the first wait is over');
+    endB();
+    for (const one of [a, b]) engine.disposeTensor(one);
+    assert.equal(moved.length, 3);
+    assert.equal(disposed.length, 6, 'every tensor is disposed of once');
   });
 });

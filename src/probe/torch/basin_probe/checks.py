@@ -1,6 +1,7 @@
 """
-Whether the tape replays: the loss against the recorded one, the gradient against ``p.grad``, and the first step's tape
-with a later step's data against that step's loss, which catches Python numbers that froze on the tape.
+Whether the tape replays: the loss against the recorded one, the gradient against what the backward pass added to ``p.grad``
+(of several processes: against this one's part), and the first step's tape with a later step's data against that step's loss,
+which catches Python numbers that froze on the tape.
 """
 
 from __future__ import annotations

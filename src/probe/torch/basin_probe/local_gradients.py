@@ -25,10 +25,14 @@ class LocalGradients:
         self.parameters = parameters
         #: by parameter id
         self.found: dict[int, torch.Tensor] = {}
+        #: not all of them were heard
+        self.failed = False
         self._hooks: list[Any] = []
 
     def __enter__(self) -> LocalGradients:
-        self._hooks = [p.register_hook(self._listener(id(p))) for p in self.parameters if p.requires_grad]
+        for p in self.parameters:
+            if p.requires_grad:
+                self._hooks.append(p.register_hook(self._listener(id(p))))
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -37,8 +41,14 @@ class LocalGradients:
 
     def _listener(self, key: int) -> Callable[[torch.Tensor], None]:
         def hear(gradient: torch.Tensor) -> None:
-            # Averaging writes over it.
-            own = gradient.detach().clone()
-            self.found[key] = self.found[key] + own if key in self.found else own
+            # This is inside of the script's own backward pass, which ends by nothing of the probe's (no memory for a clone).
+            if self.failed:
+                return
+            try:
+                own = gradient.detach().clone()  # averaging writes over it
+                self.found[key] = self.found[key] + own if key in self.found else own
+            except Exception:
+                self.failed = True
+                self.found.clear()
 
         return hear

@@ -197,8 +197,9 @@ class Probe:
             self._opened_late = True
         checking = taped and self._wants_check()
         parameters = unique([p for t in trackers for p in t.parameters])
-        own = {id(p): p.grad.detach().clone() for p in parameters if checking and p.grad is not None}
         local = LocalGradients(parameters) if checking and parameters and averaged_over(recorder.entries) > 1 else None
+        before_it = parameters if checking and local is None else []
+        own = {id(p): p.grad.detach().clone() for p in before_it if p.grad is not None}
         self._look_at_losses(tensors)
         factor = 1.0
         losses: list[Any] = []
@@ -280,16 +281,19 @@ class Probe:
     ) -> Check:
         if any(t.slot is None for t in terms):
             return Check(reasons=[next(t.problem for t in terms if t.slot is None and t.problem)])
-        with torch.no_grad():
-            actual = {
-                id(p): p.grad.detach() - own[id(p)] if id(p) in own else p.grad.detach().clone()
-                for p in parameters
-                if p.grad is not None
-            }
+        if local is not None:
+            added = local.found
+        else:
+            with torch.no_grad():
+                added = {
+                    id(p): p.grad.detach() - own[id(p)] if id(p) in own else p.grad.detach().clone()
+                    for p in parameters
+                    if p.grad is not None
+                }
         program = Program(terms)
         batch = program.own_batch(1, 0, None)
-        added = actual if local is None else local.found
-        return check_backward(program, batch, added, parameters, self.interception.pristine, factor, local is not None)
+        heard = local is not None and not local.failed
+        return check_backward(program, batch, added, parameters, self.interception.pristine, factor, heard)
 
     # ---- steps ----------------------------------------------------------------------------------------------------
     def step_begins(self, optimizer: Optimizer, has_closure: bool) -> None:

@@ -39,13 +39,17 @@ class Slot(Ref):
 
 
 class Leaf(Ref):
-    """Data: a clone of a tensor as it was when first read. ``source`` says how to get it from a loader's batch."""
+    """
+    Data: a clone of a tensor as it was when first read. ``source`` says how to get it from a loader's batch; ``filled``
+    that the script has made it of one number (``torch.ones``).
+    """
 
-    __slots__ = ("tensor", "source")
+    __slots__ = ("tensor", "source", "filled")
 
-    def __init__(self, tensor: torch.Tensor, source: Any = None) -> None:
+    def __init__(self, tensor: torch.Tensor, source: Any = None, filled: bool = False) -> None:
         self.tensor = tensor
         self.source = source
+        self.filled = filled
 
 
 class Live(Ref):
@@ -132,6 +136,8 @@ _SKIPPED = {
     "_set_grad_enabled", "data_ptr", "__hash__", "element_size", "type", "__set__", "dim_order", "is_contiguous",
     "storage_offset", "get_device", "is_same_size", "register_post_accumulate_grad_hook", "__torch_dispatch__",
 }  # fmt: skip
+#: What makes a tensor of one number.
+_FILLING = {"ones", "zeros", "full", "ones_like", "zeros_like", "full_like", "new_ones", "new_zeros", "new_full", "fill_", "zero_"}
 #: Properties that make a tensor from a tensor.
 _TENSOR_PROPERTIES = (".T.__get__", ".mT.__get__", ".H.__get__", ".mH.__get__", ".data.__get__", ".real.__get__", ".imag.__get__")  # fmt: skip
 
@@ -169,6 +175,8 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         #: id of a tensor → where it came from: ('batch', field, loader, number of the batch), ('rows', whole tensor,
         #: how many) or ('computed', func, args, kwargs, path) of tensors that have one
         self.sources: dict[int, Any] = {}
+        #: ids of tensors that the step has made of one number
+        self._filled: set[int] = set()
 
     def recording_here(self) -> bool:
         return self.on and not self.depth and not self.busy and threading.get_ident() == self.thread
@@ -229,6 +237,9 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         """A call on data alone: only its result matters, and how it follows from the loader's batch."""
         sourced = any(id(t) in self.sources for t in tensors_in((args, kwargs)))
         out = call()
+        if getattr(func, "__name__", "") in _FILLING and isinstance(out, torch.Tensor):
+            self._kept.append(out)
+            self._filled.add(id(out))
         if self.notes_rows and self._takes_rows(func, args, out):
             self.tag(out, ("rows", args[0], int(out.shape[0])))
             return out
@@ -339,7 +350,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
                     f"a tensor of shape {list(t.shape)} that needs a gradient was made where the tape cannot see it"
                     f" ({type(t.grad_fn).__name__})"
                 )
-            leaf = Leaf(self._clone(t), self.sources.get(id(t)))
+            leaf = Leaf(self._clone(t), self.sources.get(id(t)), id(t) in self._filled)
             self._refs[id(t)] = leaf
             self._versions[id(t)] = version_of(t)
             self._kept.append(t)

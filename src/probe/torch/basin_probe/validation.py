@@ -42,6 +42,8 @@ class ValidationGatherer:
         self.left_out = 0
         #: the model was evaluated
         self.looked = False
+        #: the same calls came to a loss at other targets
+        self.other_targets = False
         #: batches that may be training's were let go of
         self.untold = False
         #: what comes now is evaluated where the script may be in the midst of a training step
@@ -83,7 +85,9 @@ class ValidationGatherer:
             return "What the script evaluates without gradient are samples that it trains on: the run has no validation data."
         if not self.looked or not self.objective.train:
             return None
-        if find_sites(self.objective.programs[0]):
+        if self.other_targets:
+            why = "the loss that follows there is at another target, of one number, than the one that it trains with"
+        elif find_sites(self.objective.programs[0]):
             why = "no loss by the function that it trains with follows there"
         else:
             why = "its loss comes from inside of the model, or from no loss function of torch's"
@@ -147,17 +151,18 @@ class ValidationGatherer:
 
     def _keeps_constants(self, leaves: list[torch.Tensor]) -> bool:
         """
-        Whether what the script itself makes of one number at every training step (a GAN's target of ones) is of that number
-        here: with another one the same calls are another loss, that of the opponent.
+        Whether what the script fills with one number at every training step (a GAN's target of ones) is of that number
+        here: with another one the same calls are another loss, that of the opponent. Labels that happen to be of one
+        number (of a rare class, of a sorted data set) are read from somewhere, and none of these.
         """
         train = self.objective.programs[0]
         batches = [b.leaves for b in self.objective.train if b.program is train]
         for i, (leaf, here) in enumerate(zip(train.leaves, leaves)):
-            # Labels of a sorted data set may be one number for long.
-            if leaf.source is not None or leaf.tensor.dim() == 0:
+            if not leaf.filled or leaf.tensor.dim() == 0:
                 continue
-            numbers = [_only_number(b[i]) for b in batches]
-            if numbers and numbers[0] is not None and set(numbers) == {numbers[0]} and _only_number(here) != numbers[0]:
+            number = _only_number(leaf.tensor)
+            if number is not None and all(_only_number(b[i]) == number for b in batches) and _only_number(here) != number:
+                self.other_targets = True
                 return False
         return True
 
@@ -178,6 +183,10 @@ class ValidationGatherer:
         if leaves is None:
             return False
         return self._keep(leaves, int(fields[0].shape[0]), _SECOND_LOADER)
+
+    def is_loss(self, entry: Entry) -> bool:
+        """Whether a recorded call is of the function that the objective trains with, at whatever data."""
+        return any(entry.name == site.operation.entry.name for site in find_sites(self.objective.programs[0]))
 
     def from_tape(self, recorder: Recorder, entry: Entry, trained: "set[int]") -> bool:
         """

@@ -20,8 +20,8 @@ from .tape_window import TapeWindow
 #: Points of a stretch without gradient in which there was no loss, or one of training samples; and from how many on it
 #: is left alone.
 _NOTHING, _LEFT_OUT, _FRUITLESS = 3, 1, 6
-#: Entries of a pass without gradient that may lead to a loss.
-_LONGEST_PASS = 200
+#: Entries of a pass without gradient behind which a loss, and from how many on any call, is where the tape is begun anew.
+_LONG_PASS, _LONGEST_PASS = 200, 2000
 
 
 class ValidationPasses:
@@ -120,8 +120,11 @@ class ValidationPasses:
                 self._end()
         elif validation.looks_trained:
             self._end()  # until the script's next pass
-        elif len(recorder.entries) > _LONGEST_PASS and not entry.grad and (self._site is None or self._site_opened):
-            recorder.entries.clear()
+        elif not entry.grad and (self._site is None or self._site_opened):
+            # Not between a forward pass and its loss.
+            count = len(recorder.entries)
+            if count > _LONGEST_PASS or (count > _LONG_PASS and validation.is_loss(entry)):
+                recorder.entries.clear()
 
     def _end(self) -> None:
         if not self.under_way:
