@@ -19,6 +19,9 @@ import {
 const BACKLOG_KIB = 512 * 1024;
 const BACKLOG_WAIT_MILLISECONDS = 5_000;
 const END_WAIT_MILLISECONDS = 30_000;
+/** How often, and how long each time, room for a step is waited for: ten seconds. */
+const MOST_TRIES = 1000;
+const TRY_MILLISECONDS = 10;
 /** A code debugger reaches the worker by way of this thread, and this thread only between two waits. */
 const INSPECTED_WAIT_MILLISECONDS = 5;
 
@@ -81,10 +84,11 @@ export class WorkerLink {
   pushStep(record: StepNumbers): void {
     if (Atomics.load(this.control, Control.ending) === 1)
       Atomics.wait(this.control, Control.ending, 1, END_WAIT_MILLISECONDS);
-    // The ring holds some seconds of the fastest training; a worker that is starved for longer is waited for.
+    // The ring holds some seconds of the fastest training; a worker that is starved for longer (by a busy machine, or by a
+    // disk that takes its time) is waited for. One that does not come any more costs a step.
     for (let tries = 0; !this.steps.push(record); tries++) {
-      if (tries === 100 || this.failed) return;
-      Atomics.wait(this.control, Control.done, 0, 10);
+      if (tries === MOST_TRIES || this.failed) return;
+      Atomics.wait(this.control, Control.done, 0, TRY_MILLISECONDS);
     }
   }
 
