@@ -485,3 +485,24 @@ def test_a_short_run_of_a_small_model_keeps_its_snapshots_however_slow_the_disk(
         assert done.returncode == 0, done.stderr
         assert run.snapshots() == list(range(61))
         assert run.manifest()["recording"]["snapshots"] == 61
+
+
+def test_a_gradient_that_cannot_be_kept_ends_no_backward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where gradients are heard before they are averaged the probe is inside of the script's own call."""
+    import torch
+
+    from basin_probe.local_gradients import LocalGradients
+
+    weights = torch.ones(2, requires_grad=True)
+    local = LocalGradients([weights])
+
+    def no_memory(self: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("out of memory")
+
+    with local, monkeypatch.context() as patched:
+        patched.setattr(torch.Tensor, "clone", no_memory)
+        (2 * weights).sum().backward()
+    assert local.failed and not local.found
+    assert weights.grad is not None and weights.grad.tolist() == [2, 2]
+    (2 * weights).sum().backward()
+    assert not local.found, "it has stopped listening"
