@@ -376,7 +376,7 @@ function linesSeries({ lines, result }: ContourPicture, compact: boolean): Custo
       lines: inPixels(line.lines, api),
     }));
     const path = result.trajectory.map(({ x, y }) => api.coord([x, y]) as unknown as Point);
-    const numbers = compact ? [] : snapshotNumbers(result, api, frame);
+    const numbers = compact ? [] : snapshotNumbers(result, path, api, frame);
     const avoid = [...path, ...numbers.map(({ x, y }): Point => [x, y])];
     return [
       ...pixels.map(({ lines: level }) => ({
@@ -412,14 +412,13 @@ const overRampText = (
 const NUMBERS_APART = 60;
 const NUMBER_SIZE = 10;
 
-/** Steps of snapshots, of as many as have room along the path; middles of the words, in pixels. */
+/** Steps of snapshots, of as many as have room along the path; middles of the words. @param path in pixels, as they are */
 function snapshotNumbers(
   result: ContourResult,
+  path: readonly Point[],
   api: RenderApi,
   frame: Frame,
 ): { readonly text: string; readonly x: number; readonly y: number }[] {
-  const { trajectory } = result;
-  const path = trajectory.map(({ x, y }) => api.coord([x, y]) as unknown as Point);
   const [first, last] = [path[0], path.at(-1)];
   if (first === undefined || last === undefined) return [];
   // The ends and models that the plane goes through have names of their own.
@@ -429,7 +428,7 @@ function snapshotNumbers(
     const inside = x > frame.x && x < frame.x + frame.width && y > frame.y && y < frame.y + frame.height;
     if (!inside || taken.some(([a, b]) => Math.hypot(x - a, y - b) < NUMBERS_APART)) return [];
     taken.push([x, y]);
-    const text = formatCount(trajectory[k]?.step ?? 0);
+    const text = formatCount(result.trajectory[k]?.step ?? 0);
     const side = sideClearOf(path, [x, y], text, { fontSize: NUMBER_SIZE, radius: 2, frame });
     const [up, across] = [12, 8 + 0.3 * NUMBER_SIZE * text.length];
     const at = { top: [0, -up], bottom: [0, up], right: [across, 0], left: [-across, 0] } as const;

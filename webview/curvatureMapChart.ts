@@ -7,7 +7,7 @@ import type { TableData } from './dataTable.ts';
 import type { Option } from './echarts.ts';
 import type { FigureSpec } from './figure.ts';
 import { formatNumber } from './format.ts';
-import { lossScale } from './lossScale.ts';
+import { lossScale, valuesOf } from './lossScale.ts';
 import { planeFrame } from './planeFrame.ts';
 import { overRamp, rampColor } from './ramp.ts';
 import { strings } from './strings.ts';
@@ -21,7 +21,7 @@ export const curvatureMapSpec: FigureSpec<CurvatureMapResult> = {
       id: 'curvature-map',
       title: words.title,
       draw: curvatureMapDrawing,
-      has: (result) => lossScale(result.ratio.flat(), 'linear') !== null,
+      has: (result) => lossScale(valuesOf(result.ratio), 'linear') !== null,
       tables: (result) => [table(result)],
       csv: curvatureMapCsv,
     },
@@ -30,7 +30,7 @@ export const curvatureMapSpec: FigureSpec<CurvatureMapResult> = {
 
 export function curvatureMapDrawing(result: CurvatureMapResult, theme: Theme, size: Size): Drawing | null {
   const { x, y, ratio, trajectory, plane } = result;
-  const scale = lossScale(ratio.flat(), 'linear');
+  const scale = lossScale(valuesOf(ratio), 'linear');
   if (scale === null) return null;
   const compact = size.width < 420;
   const [left, bottom] = [compact ? 46 : 64, compact ? 38 : 48];

@@ -68,7 +68,7 @@ export function landscapesTable({ landscapes }: LandscapesResult): TableData {
     columns: [words.run, words.origin, words.lowest, words.highest, words.samples],
     rows: landscapes.map(({ name, contour, error }) => {
       if (contour === null) return [name, '–', '–', '–', error?.message ?? words.waiting];
-      const losses = contour.loss.flat().filter((loss) => loss !== null);
+      const losses = valuesOf(contour.loss).filter((loss) => loss !== null);
       const extreme = (better: (a: number, b: number) => boolean): string =>
         formatNumber(losses.reduce<number | null>((a, b) => (a === null || better(b, a) ? b : a), null));
       const { loss, standardError = null } = contour.centre;

@@ -15,7 +15,7 @@ import type { Exportable } from './exportable.ts';
 import { emptyElement, JobStatus, modelChoices, reference } from './lens.ts';
 import type { Lens, PanelActions } from './lens.ts';
 import { barrierText, lineDrawing } from './lineChart.ts';
-import { lossScale } from './lossScale.ts';
+import { lossScale, valuesOf } from './lossScale.ts';
 import { resultsOf } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
 import { provenanceElement, trustElement } from './provenance.ts';
@@ -168,10 +168,7 @@ export class PlaneThroughAverage implements Lens {
     this.line =
       resultsOf(view, 'line').find(({ from, to }) => from === this.average.value && to === last) ?? null;
     const { line } = this;
-    const scale = lossScale(
-      [train, validation].flatMap((one) => one?.loss.flat() ?? []),
-      'log',
-    );
+    const scale = lossScale(valuesOf(train?.loss ?? [], validation?.loss ?? []), 'log');
     this.sides.train.show(train, 'log', scale);
     this.sides.validation.show(validation, 'log', scale);
     this.lineBlock.hidden = line === null;

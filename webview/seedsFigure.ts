@@ -8,7 +8,7 @@ import type { Exportable } from './exportable.ts';
 import { Figure } from './figure.ts';
 import { repeatsFigure } from './figures/repeats.ts';
 import type { Lens, PanelActions } from './lens.ts';
-import { lossScale } from './lossScale.ts';
+import { lossScale, valuesOf } from './lossScale.ts';
 import { resultsOf } from './panelState.ts';
 import type { PanelState } from './panelState.ts';
 import { strings } from './strings.ts';
@@ -57,10 +57,7 @@ export class SeedsFigure implements Lens {
     const typical = random.find((result) => result.repeats != null) ?? null;
     const several = shown.length > 1;
     this.element.hidden = !several && typical === null;
-    const scale = lossScale(
-      shown.flatMap(([, result]) => result.loss.flat()),
-      'log',
-    );
+    const scale = lossScale(valuesOf(...shown.map(([, result]) => result.loss)), 'log');
     this.sides.forEach((side, k) => side.show(several ? (shown[k] ?? null) : null, scale));
     this.repeats.show(typical);
   }
