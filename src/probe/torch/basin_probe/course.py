@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Optional
 
-import torch
 from torch.optim import Optimizer
 
 from .checks import CHECKED_STEPS, Check
@@ -64,13 +63,3 @@ class Course:
     def watched(self) -> bool:
         """Whether its loss is one that the script named."""
         return bool(self.objective.programs) and self.objective.programs[0].watched
-
-
-def unique(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Each object once, in their order."""
-    return list({id(t): t for t in tensors}.values())
-
-
-def parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:
-    """All that an optimizer moves, each once, in the order of its groups."""
-    return unique([p for group in optimizer.param_groups for p in group["params"]])

@@ -22,7 +22,7 @@ from torch import nn
 from .answering import Answering
 from .checkpoint import Checkpoint
 from .checks import CHECKED_STEPS, WATCH_CURE, Check, check_backward, cross_check, summarise
-from .course import Course, parameters_of, unique
+from .course import Course
 from .debuggee import Debuggee
 from .ending import Ending
 from .errors import BasinError
@@ -42,7 +42,7 @@ from .program import Batch, Program, make_terms
 from .recording import ObjectiveRecording
 from .run_writer import RunWriter, evaluation_set_file, now, step_record
 from .sample_count import count_samples
-from .sharing import FirstStep, trained
+from .sharing import FirstStep, parameters_of, trained, unique
 from .source_files import digests, own_files
 from .tape import Entry
 from .tape_window import TapeWindow

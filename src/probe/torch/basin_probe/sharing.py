@@ -95,4 +95,14 @@ class Team:
 
 def trained(optimizer: Optimizer) -> set[int]:
     """Which tensors it moves, by identity."""
-    return {id(p) for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
+    return {id(p) for p in parameters_of(optimizer) if p.requires_grad}
+
+
+def unique(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Each object once, in their order."""
+    return list({id(t): t for t in tensors}.values())
+
+
+def parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:
+    """All that an optimizer moves, each once, in the order of its groups."""
+    return unique([p for group in optimizer.param_groups for p in group["params"]])

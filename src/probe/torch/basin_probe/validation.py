@@ -11,7 +11,7 @@ import torch
 
 from . import random_streams
 from .evaluation_set import Gatherer, fingerprints
-from .loss_site import find_sites
+from .loss_site import LossSite, find_sites
 from .objective import Objective
 from .program import Batch, Operation, Program, batches_read, from_loader, make_terms
 from .sample_count import count_samples
@@ -55,6 +55,8 @@ class ValidationGatherer:
         self._stale = 0
         #: (samples kept, samples left out) before the pass under way
         self._before = (0, 0)
+        #: of the program that they are of
+        self._sites: Optional[tuple[Program, list[LossSite]]] = None
 
     @property
     def looks_trained(self) -> bool:
@@ -87,7 +89,7 @@ class ValidationGatherer:
             return None
         if self.other_targets:
             why = "the loss that follows there is at another target, of one number, than the one that it trains with"
-        elif find_sites(self.objective.programs[0]):
+        elif self._loss_sites():
             why = "no loss by the function that it trains with follows there"
         else:
             why = "its loss comes from inside of the model, or from no loss function of torch's"
@@ -186,7 +188,14 @@ class ValidationGatherer:
 
     def is_loss(self, entry: Entry) -> bool:
         """Whether a recorded call is of the function that the objective trains with, at whatever data."""
-        return any(entry.name == site.operation.entry.name for site in find_sites(self.objective.programs[0]))
+        return any(entry.name == site.operation.entry.name for site in self._loss_sites())
+
+    def _loss_sites(self) -> list[LossSite]:
+        """Those of the training loss, looked for once: this is asked at every call of a pass."""
+        train = self.objective.programs[0]
+        if self._sites is None or self._sites[0] is not train:
+            self._sites = (train, find_sites(train))
+        return self._sites[1]
 
     def from_tape(self, recorder: Recorder, entry: Entry, trained: "set[int]") -> bool:
         """
@@ -198,8 +207,8 @@ class ValidationGatherer:
             return False
         train = self.objective.programs[0]
         self.looked = self.looked or any(unwrap(entry.func) is m for m in train.modules if entry.kind == "module")
-        sites = find_sites(train)
-        if len(sites) != 1 or not sites[0].alone or entry.name not in (sites[0].operation.entry.name,):
+        sites = self._loss_sites()
+        if len(sites) != 1 or not sites[0].alone or not self.is_loss(entry):
             return False
         terms = make_terms(recorder.entries, [], [(entry.outputs[0][1], None, 0.0)])
         program = Program(terms)
